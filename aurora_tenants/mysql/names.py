@@ -1,0 +1,83 @@
+"""Accounts, identifiers and literals, and the only place that quotes them.
+
+Everything here survives every sql_mode: identifiers and accounts go into backticks, where nothing but a backtick
+needs escaping; literals double their quote and may not hold a backslash, because NO_BACKSLASH_ESCAPES changes what
+a backslash means.
+
+    identifier("shop-dev")                  `shop-dev`
+    str(Account("shop", "%"))               `shop`@`%`
+    pattern("shop_dev", partial_revokes=False)   shop\\_dev
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+RESERVED_DATABASES = frozenset(
+    ("mysql", "sys", "information_schema", "performance_schema", "innodb", "tmp", "aurora_tenants")
+)
+
+
+class Account(NamedTuple):
+    """A MySQL account. user: case-sensitive. host: lower case, as the server stores it."""
+
+    user: str
+    host: str = "%"
+
+    def __str__(self) -> str:
+        return f"{identifier(self.user)}@{identifier(self.host)}"
+
+
+def identifier(name: str) -> str:
+    """The name in backticks, usable wherever MySQL takes an identifier or one half of an account.
+
+    Raises ValueError for a NUL, which no identifier may hold.
+    """
+    if "\0" in name:
+        raise ValueError("a MySQL identifier cannot hold a NUL character")
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(value: str) -> str:
+    """The value as a string literal for statements that take no parameter (CREATE USER, ALTER USER, …).
+
+    Raises ValueError, without showing the value, for a backslash or a control character.
+    """
+    if any(character == "\\" or character < " " for character in value):
+        raise ValueError("a literal cannot hold a backslash or a control character")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def key(value: str) -> str:
+    """Any string as a hexadecimal literal: for comparisons in SELECT, where the value may hold anything at all."""
+    return "_utf8mb4 X'" + value.encode().hex() + "'"
+
+
+def pattern(database: str, *, partial_revokes: bool) -> str:
+    """How GRANT must spell a database so that it means this one database and no other.
+
+    A database name in GRANT is a LIKE pattern, where `_` stands for any character, unless the server runs with
+    partial_revokes, where it is literal and an escaped name matches nothing at all.
+    """
+    if partial_revokes:
+        return database
+    return database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+
+
+def unescaped(spelling: str) -> str:
+    """The database a stored spelling was probably meant for: `shop\\_dev` and `shop_dev` both give shop_dev."""
+    return spelling.replace("\\_", "_").replace("\\%", "%").replace("\\\\", "\\")
+
+
+def is_reserved_database(name: str) -> bool:
+    """Whether the server or this product keeps a database of this name for itself."""
+    return name.lower() in RESERVED_DATABASES
+
+
+def is_reserved_user(name: str) -> bool:
+    """Whether the server, RDS or this product keeps a user of this name for itself.
+
+    Source: "Master user account privileges" and "Role-based privilege model", Amazon Aurora User Guide.
+    """
+    lower = name.lower()
+    return lower in ("", "root") or lower.startswith(("mysql.", "rds", "aws_", "aurora_tenants"))

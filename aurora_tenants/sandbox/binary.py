@@ -1,0 +1,184 @@
+"""A mysqld program that the sandbox can run: the one asked for, a cached one, or one installed on this machine.
+
+Owns `Binary` and where to look for one. Installs nothing and starts nothing but `mysqld --version`; never takes
+MariaDB, or a MySQL too old, for one that will do.
+
+The cache holds unpacked servers and one initialised data directory per version, both put there by one rename:
+    ~/.cache/aurora-tenants/mysqld/9.7.4/        data-9.7.4/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aurora_tenants.errors import Problem, SandboxError
+
+VARIABLE = "AURORA_TENANTS_MYSQLD"
+OLDEST = (8, 0, 21)  # the first with CREATE USER ... ATTRIBUTE
+
+_PLACES = (
+    "/usr/sbin",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/mysql/bin",
+    "/opt/homebrew/opt/mysql*/bin",
+    "/usr/local/opt/mysql*/bin",
+)
+# Unpacked from packages, nothing is where it was compiled to be: each directory must be said.
+_TREE_OPTIONS = {
+    "--lc-messages-dir": "usr/share/mysql*/english/..",
+    "--character-sets-dir": "usr/share/mysql*/charsets",
+    "--plugin-dir": "usr/lib/mysql/plugin",
+}
+_TREE_LIBRARIES = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "usr/lib/mysql/private")
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A mysqld that was asked for its version: how to run it and where its files lie."""
+
+    path: Path
+    argv_prefix: tuple[str, ...]
+    basedir: Path
+    version: str
+
+    def argv(self, *options: str) -> list[str]:
+        """The command line; --no-defaults comes first, or mysqld refuses it."""
+        as_root = ("--user=root",) if os.geteuid() == 0 else ()
+        always = ("--no-defaults", f"--basedir={self.basedir}", *self._directories(), *as_root)
+        return [*self.argv_prefix, str(self.path), *always, *options]
+
+    def _directories(self) -> list[str]:
+        if not self.argv_prefix:
+            return []
+        tree = self.basedir.parent
+        return [f"{option}={place}" for option, pattern in _TREE_OPTIONS.items() for place in tree.glob(pattern)]
+
+
+def default_cache() -> Path:
+    return Path.home() / ".cache" / "aurora-tenants" / "mysqld"
+
+
+def find(
+    explicit: str | None = None, *, cache: Path | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Binary | None:
+    """The first usable mysqld: the one asked for, the cache's, this machine's; None if there is none.
+
+    explicit: a mysqld, or a directory that packages were unpacked into. What is passed over, and why, goes to `tell`.
+    Raises SandboxError if the one asked for (by argument or AURORA_TENANTS_MYSQLD) cannot be used.
+    """
+    cache = cache or default_cache()
+    if wanted := explicit or os.environ.get(VARIABLE):
+        return unpacked(Path(wanted)) if Path(wanted).is_dir() else installed(Path(wanted), cache)
+    for look, place in _candidates(cache):
+        try:
+            return look(place)
+        except SandboxError as refusal:
+            tell(str(refusal))
+    return None
+
+
+def _candidates(cache: Path) -> Iterator[tuple[Callable[[Path], Binary], Path]]:
+    trees = [tree for tree in cache.glob("[0-9]*") if tree.is_dir()]
+    for tree in sorted(trees, key=lambda tree: _number(tree.name), reverse=True):
+        yield unpacked, tree
+    on_path = [Path(found)] if (found := shutil.which("mysqld")) else []
+    conda = [os.environ["CONDA_PREFIX"] + "/bin"] if "CONDA_PREFIX" in os.environ else []
+    patterns = [pattern.lstrip("/") for pattern in (*conda, *_PLACES)]
+    usual = [place / "mysqld" for pattern in patterns for place in sorted(Path("/").glob(pattern))]
+    for path in dict.fromkeys([*on_path, *usual]):
+        if path.is_file():
+            yield lambda path: installed(path, cache), path
+
+
+def installed(path: Path, cache: Path) -> Binary:
+    """The mysqld at `path`, run where it stands. Raises SandboxError if it is no MySQL of 8.0.21 or later."""
+    if not path.is_file():
+        raise _unusable(path, "there is no such file")
+    real = path.resolve()
+    version = _version(path, ())
+    return Binary(_unconfined(real, version, cache), (), real.parent.parent, version)
+
+
+def unpacked(tree: Path) -> Binary:
+    """The mysqld of packages unpacked under `tree`, run with the libraries beside it and none of this machine's.
+
+    Raises SandboxError if the tree holds none that can be used.
+    """
+    path = tree / "usr/sbin/mysqld"
+    loaders = sorted(file for file in tree.rglob("ld-linux*.so.*") if not file.is_symlink())
+    if not path.is_file() or not loaders:
+        raise _unusable(tree, "the unpacked packages hold no server")
+    libraries = [str(place) for pattern in _TREE_LIBRARIES for place in sorted(tree.glob(pattern))]
+    prefix = (str(loaders[0]), "--library-path", ":".join(libraries))
+    return Binary(path, prefix, tree / "usr", _version(path, prefix))
+
+
+def _version(path: Path, prefix: tuple[str, ...]) -> str:
+    """What `mysqld --version` says, e.g. "9.7.4"; MariaDB answers to the same name."""
+    try:
+        asked = subprocess.run(
+            [*prefix, str(path), "--no-defaults", "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or error
+        raise _unusable(path, f"it does not run: {str(said).strip()}") from error
+    if "mariadb" in asked.stdout.lower():
+        raise _unusable(path, "it is MariaDB, whose accounts and grants differ from MySQL's")
+    found = re.search(r"Ver (\d+\.\d+\.\d+)", asked.stdout)
+    if not found:
+        raise _unusable(path, f"it does not say its version: {asked.stdout.strip()!r}")
+    if _number(found[1]) < OLDEST:
+        raise _unusable(path, f"it is MySQL {found[1]}, and 8.0.21 is the oldest that will do")
+    return found[1]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def _unusable(path: Path, why: str) -> SandboxError:
+    return SandboxError(
+        Problem(
+            code="mysqld-unusable",
+            what=f"{path} cannot be the sandbox's MySQL server: {why}",
+            fix=f"point --mysqld or {VARIABLE} at a MySQL server, or run: aurora-tenants sandbox install-mysql",
+        )
+    )
+
+
+def _unconfined(path: Path, version: str, cache: Path) -> Path:
+    """A path under which AppArmor lets the server open our data directory.
+
+    Ubuntu confines /usr/sbin/mysqld to /var/lib/mysql, by path: a copy elsewhere is free. Oracle's packages look for
+    libraries in ../lib beside the binary, hence the link.
+    """
+    profile = Path("/etc/apparmor.d/usr.sbin.mysqld")
+    if path != Path("/usr/sbin/mysqld") or not profile.exists() or not Path("/sys/module/apparmor").exists():
+        return path
+    copy = cache / f"copy-{version}" / "sbin" / "mysqld"
+    if not copy.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".copying-") as scratch:
+            new = Path(scratch) / "copy"
+            (new / "sbin").mkdir(parents=True)
+            (new / "lib").symlink_to("/usr/lib")
+            shutil.copy2(path, new / "sbin" / "mysqld")
+            publish(new, cache / f"copy-{version}")
+    return copy
+
+
+def publish(new: Path, place: Path) -> None:
+    """Renames a finished directory into the cache; when another process was first, its result stays."""
+    try:
+        new.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
