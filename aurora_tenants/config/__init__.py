@@ -1,0 +1,68 @@
+"""tenants.yaml as values, or everything that is wrong with it.
+
+    yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
+    schema       which keys there are and what kind of value each takes
+    declared     plain data → the model's values, each with its place, stages written out
+    naming, ownership, privileges    the rules the schema cannot say
+
+Nothing here asks AWS or MySQL.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aurora_tenants.config import declared, naming, ownership, privileges, schema, yaml_file
+from aurora_tenants.errors import InvalidFile, Location, Problem
+from aurora_tenants.model import Configuration
+
+
+def load(path: Path) -> Configuration:
+    """What the file at path says. Raises InvalidFile with everything that is wrong with it."""
+    return parse(yaml_file.read(path), str(path))
+
+
+def parse(text: str, file: str) -> Configuration:
+    """What the text of a tenants.yaml says. file: its name in problems.
+
+    Raises InvalidFile with everything that is wrong with it: in the order of the file, and nothing twice.
+    """
+    with _garbage_collector_off():
+        document = yaml_file.parse(text, file)
+        cluster = declared.cluster(document.data)
+        tenants = declared.tenants(document.data)
+        shape = [*document.problems, *schema.problems(document)]
+        rules = [
+            *naming.problems(document, cluster, tenants),
+            *ownership.problems(document, tenants),
+            *privileges.problems(document, tenants),
+        ]
+        if shape or rules:
+            raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))
+        return Configuration(cluster, tuple(tenant.value for tenant in tenants), declared.ignore(document.data))
+
+
+@contextmanager
+def _garbage_collector_off() -> Iterator[None]:
+    """A large file makes only objects that stay: looking for garbage among them doubles the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _once_per_place(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem of each kind per place: the rules meet an entry with stages once per stage."""
+    return list({(problem.where, problem.code): problem for problem in reversed(list(problems))}.values())
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By place, and none twice: two aliases of one anchor have the same faults at the same place."""
+    unique = {(problem.where, problem.code, problem.what): problem for problem in problems}
+    return sorted(unique.values(), key=lambda problem: (problem.where or Location("", 0, 0), problem.code))

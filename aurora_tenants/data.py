@@ -1,0 +1,18 @@
+"""The files of other languages that belong to the program: the JSON Schema and the shared stack's template.
+
+In the wheel they lie in `aurora_tenants/data/`; in a checkout where people look for them, in `schema/` and `cfn/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+_IN_CHECKOUT = {"tenants.schema.json": "schema", "shared.yml": "cfn"}
+
+
+def text(name: str) -> str:
+    """The whole text of `tenants.schema.json` or `shared.yml`. Raises KeyError for any other name."""
+    in_checkout = _PACKAGE.parent / _IN_CHECKOUT[name] / name
+    in_wheel = _PACKAGE / name
+    return (in_wheel if in_wheel.exists() else in_checkout).read_text(encoding="utf-8")

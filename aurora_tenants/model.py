@@ -1,0 +1,119 @@
+"""What tenants.yaml says, as values, and what CloudFormation holds of it.
+
+A `Tenant` here is always one deployable thing: `stages` of the file are already expanded. Nothing in this module
+reads, writes or decides.
+
+    Tenant("shop-dev", databases=(TenantDatabase("shop-dev"),), users=(TenantUser("shop-dev", (Privilege(...),)),))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+OnRemove = Literal["retain", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """One entry of a user's `privileges`.
+
+    permissions: upper-case names of MySQL privileges, `ALL` among them. table: `*` for the whole database.
+    columns: empty unless the privilege is on columns of one table.
+    """
+
+    permissions: tuple[str, ...]
+    database: str
+    table: str = "*"
+    columns: tuple[str, ...] = ()
+    grant_option: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDatabase:
+    """A database a tenant owns. charset, collation: None leaves the server's default."""
+
+    name: str
+    charset: str | None = None
+    collation: str | None = None
+    on_remove: OnRemove = "retain"
+    adopt: bool = False
+    shared_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantUser:
+    """A user a tenant owns, at host `%`. rotate_after_days: 0 means its password is never rotated."""
+
+    name: str
+    privileges: tuple[Privilege, ...] = ()
+    adopt: bool = False
+    rotate_after_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One service, or one stage of it: one CloudFormation stack."""
+
+    name: str
+    databases: tuple[TenantDatabase, ...] = ()
+    users: tuple[TenantUser, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's)."""
+
+    stack: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Globs of accounts and databases that belong to others and are never reported."""
+
+    users: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of tenants.yaml. tenants: in the file's order, stages expanded."""
+
+    cluster: Cluster
+    tenants: tuple[Tenant, ...]
+    ignore: Ignore = field(default_factory=Ignore)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A CloudFormation stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty."""
+
+    name: str
+    status: str
+    reason: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The shared stack's outputs that the command line needs. version: the provider Lambda's, counted up by one."""
+
+    stack: str
+    cluster_arn: str
+    inspector_secret: str
+    version: int
+    inspector_problem: str = ""
+    master_user: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant."""
+
+    shared: Shared | None
+    tenants: Mapping[str, Stack]
