@@ -1,0 +1,90 @@
+"""Runs a plan: every tenant's stack, as many at once as are allowed; never MySQL itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from aurora_tenants.aws import stacks
+from aurora_tenants.errors import AuroraTenantsError, Problem
+from aurora_tenants.plan import Plan, TenantPlan
+from aurora_tenants.template import REVISION, allowing_drops, tags
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one tenant ended. problems: empty when it was deployed."""
+
+    tenant: TenantPlan
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is happening to a tenant now: an event of its stack, or (event None) its end with a result."""
+
+    tenant: str
+    event: stacks.Event | None = None
+    result: Result | None = None
+
+
+def apply(
+    plan: Plan, cloudformation: Any, *, parallel: int, allow_drop: Collection[str], tell: Callable[[Step], None]
+) -> tuple[Result, ...]:
+    """Deploys every stack that has something to do, removals after everything else; one failure stops no other.
+
+    tell: called from the threads that work. Results come in the plan's order.
+    """
+    results: dict[str, Result] = {}
+    removals = [tenant for tenant in plan.todo if tenant.action == "delete"]
+    others = [tenant for tenant in plan.todo if tenant.action != "delete"]
+    with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
+        for group in (others, removals):
+            futures = [pool.submit(_run, plan, tenant, cloudformation, allow_drop, tell) for tenant in group]
+            for future in as_completed(futures):
+                result = future.result()
+                results[result.tenant.tenant] = result
+                tell(Step(result.tenant.tenant, result=result))
+    return tuple(results[tenant.tenant] for tenant in plan.todo)
+
+
+def _run(
+    plan: Plan, tenant: TenantPlan, cloudformation: Any, allow_drop: Collection[str], tell: Callable[[Step], None]
+) -> Result:
+    def on_event(event: stacks.Event) -> None:
+        tell(Step(tenant.tenant, event))
+
+    try:
+        _allow_drops(plan, tenant, cloudformation, allow_drop, on_event)
+        if tenant.action in ("delete", "replace"):
+            stacks.delete(cloudformation, tenant.stack, tell=on_event)
+        if tenant.action != "delete":
+            stacks.deploy(
+                cloudformation,
+                tenant.stack,
+                tenant.template,
+                parameters={REVISION: str(tenant.revision)},
+                tags=tags(plan.cluster, tenant.tenant),
+                tell=on_event,
+            )
+    except AuroraTenantsError as error:
+        return Result(tenant, error.problems)
+    return Result(tenant)
+
+
+def _allow_drops(
+    plan: Plan, tenant: TenantPlan, cloudformation: Any, allow_drop: Collection[str], tell: stacks.Tell
+) -> None:
+    """Writes the leave to drop into the stack first: a Delete event carries the properties that were deployed last."""
+    allowed = set(tenant.drops) & set(allow_drop)
+    if allowed:
+        stacks.deploy(
+            cloudformation,
+            tenant.stack,
+            allowing_drops(stacks.read_template(cloudformation, tenant.stack), allowed),
+            parameters={REVISION: str(tenant.revision)},
+            tags=tags(plan.cluster, tenant.tenant),
+            tell=tell,
+        )

@@ -1,0 +1,1 @@
+"""AWS's own words: clients, stacks and change sets."""

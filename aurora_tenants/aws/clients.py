@@ -1,0 +1,102 @@
+"""The only place that makes boto3 clients, and that turns botocore's errors into ours.
+
+aws = connect(region="eu-west-1", profile=None)
+with asking("read the stacks"):
+    aws.cloudformation.describe_stacks()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from aurora_tenants.errors import AwsError, Problem
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoesNotMatch", "AuthFailure"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The clients of one region. rds_data repeats nothing by itself: only mysql.dataapi knows what may be repeated."""
+
+    region: str
+    cloudformation: Any
+    rds_data: Any
+
+
+def connect(*, region: str | None, profile: str | None) -> Aws:
+    """Clients for a region (None: the AWS configuration's) and a profile. Raises AwsError without a region."""
+    with asking("use the AWS configuration"):
+        session = boto3.Session(profile_name=profile, region_name=region)
+        # CloudFormation throttles from about ten calls at once; adaptive mode slows down before it is told to.
+        patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
+        once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
+        cloudformation = session.client("cloudformation", config=patient)
+        return Aws(cloudformation.meta.region_name, cloudformation, session.client("rds-data", config=once))
+
+
+@contextmanager
+def asking(purpose: str) -> Iterator[None]:
+    """Turns what botocore raises into an AwsError that says what could not be done. purpose: "read the stacks"."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(problem_of(error, purpose)) from error
+
+
+def code_of(error: Exception) -> str:
+    """AWS's code of an error, "" for an error that did not come from AWS."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def problem_of(error: BotoCoreError | ClientError, purpose: str) -> Problem:
+    """What a botocore error means for a user."""
+    code, what = code_of(error), f"could not {purpose}"
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        fix = "set AWS_PROFILE or pass --profile, or run `aws sso login`"
+        return Problem("no-credentials", f"{what}: there are no AWS credentials", fix=fix)
+    if isinstance(error, ProfileNotFound):
+        fix = "`aws configure list-profiles` lists those there are"
+        return Problem("unknown-profile", f"{what}: {error}", fix=fix)
+    if isinstance(error, NoRegionError):
+        fix = "pass --region, or write cluster.region into tenants.yaml"
+        return Problem("no-region", f"{what}: no AWS region is set", fix=fix)
+    if isinstance(error, SSOError | TokenRetrievalError) or code in _EXPIRED:
+        fix = "log in again, for example with `aws sso login`"
+        return Problem("expired-credentials", f"{what}: the AWS credentials have expired", fix=fix)
+    if code in _UNKNOWN:
+        why = "AWS does not know this access key, or its secret key does not fit"
+        return Problem("wrong-credentials", f"{what}: the AWS credentials are wrong", why)
+    if code in _DENIED:
+        fix = "attach the plan or the apply policy that the shared stack makes (its outputs PlanPolicy, ApplyPolicy)"
+        return Problem("access-denied", f"{what}: {_message(error)}", fix=fix)
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        fix = "check the network and the region's name"
+        return Problem("no-connection", f"{what}: {error}", fix=fix)
+    return Problem("aws-refused" if code else "aws-unreachable", f"{what}: {_message(error)}")
+
+
+def _message(error: BotoCoreError | ClientError) -> str:
+    """AWS's own sentence, without "An error occurred (…) when calling …" around it."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Message") or error)
+    return str(error)

@@ -1,0 +1,242 @@
+"""CloudFormation stacks: what is there, deploying by change set, deleting, and why something failed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aurora_tenants.aws.clients import asking
+from aurora_tenants.errors import AwsError, Problem, StackFailed
+from aurora_tenants.model import Cluster, Deployed, Shared, Stack
+from aurora_tenants.template import CLUSTER_TAG, TENANT_TAG
+
+_POLL_SECONDS = (0.2, 5.0)
+_CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+# What an empty change set says; matched here and nowhere else. ("Change sets", CloudFormation User Guide)
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of a stack operation. resource: a logical id, the stack's own name for the stack itself."""
+
+    stack: str
+    resource: str
+    type: str
+    status: str
+    reason: str
+
+
+Tell = Callable[[Event], None]
+
+
+def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
+    """The shared stack and every tenant's: one call for each page of DescribeStacks, however many tenants there are."""
+    with asking("read the stacks"):
+        pages = cloudformation.get_paginator("describe_stacks").paginate()
+        stacks = [_stack(description) for page in pages for description in page["Stacks"]]
+    tenants = {
+        stack.tags[TENANT_TAG]: stack
+        for stack in stacks
+        if stack.tags.get(CLUSTER_TAG) == cluster.stack and TENANT_TAG in stack.tags
+    }
+    shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
+    return Deployed(shared, tenants)
+
+
+def read_stack(cloudformation: Any, name: str) -> Stack | None:
+    """One stack by name or id, None when there is none of that name."""
+    try:
+        with asking(f"read stack {name}"):
+            return _stack(cloudformation.describe_stacks(StackName=name)["Stacks"][0])
+    except AwsError as error:
+        if isinstance(error.__cause__, ClientError) and "does not exist" in str(error.__cause__):
+            return None
+        raise
+
+
+def _stack(description: Mapping[str, Any]) -> Stack:
+    return Stack(
+        name=description["StackName"],
+        status=description["StackStatus"],
+        reason=description.get("StackStatusReason", ""),
+        tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
+        parameters={
+            entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in description.get("Parameters", [])
+        },
+        outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
+    )
+
+
+def _shared(stack: Stack) -> Shared:
+    outputs = stack.outputs
+    version = outputs.get("ProviderVersion", "0")
+    return Shared(
+        stack=stack.name,
+        cluster_arn=outputs.get("DatabaseServer", ""),
+        inspector_secret=outputs.get("InspectorSecret", ""),
+        version=int(version) if version.isdigit() else 0,
+        inspector_problem=outputs.get("InspectorProblem", "none").removeprefix("none"),
+        master_user=outputs.get("MasterUser", ""),
+        status=stack.status,
+    )
+
+
+def read_template(cloudformation: Any, name: str) -> str:
+    """The text of a stack's template as it was deployed."""
+    with asking(f"read the template of stack {name}"):
+        body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    if isinstance(body, str):
+        return body
+    # boto3 parses a template that is JSON.
+    return json.dumps(body)
+
+
+def deploy(
+    cloudformation: Any,
+    name: str,
+    template: str,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    tell: Tell,
+) -> bool:
+    """Brings a stack to a template by a change set and waits for it. False when there was nothing to change.
+
+    Raises StackFailed with the first cause when the operation fails or is rolled back.
+    """
+    before = read_stack(cloudformation, name)
+    if before and before.status == "UPDATE_ROLLBACK_FAILED":
+        _continue_rollback(cloudformation, name, tell)
+    kind = "CREATE" if before is None or before.status == "REVIEW_IN_PROGRESS" else "UPDATE"
+    change_set = f"aurora-tenants-{time.time_ns()}"
+    with asking(f"deploy stack {name}"):
+        stack_id = cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName=change_set,
+            ChangeSetType=kind,
+            TemplateBody=template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
+            Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+            Capabilities=_CAPABILITIES,
+        )["StackId"]
+    if not _has_changes(cloudformation, stack_id, change_set):
+        return False
+    since = _last_event(cloudformation, stack_id)
+    with asking(f"deploy stack {name}"):
+        cloudformation.execute_change_set(StackName=stack_id, ChangeSetName=change_set)
+    _finish(cloudformation, stack_id, f"{kind}_COMPLETE", since, tell)
+    return True
+
+
+def _has_changes(cloudformation: Any, stack_id: str, change_set: str) -> bool:
+    """Waits until the change set is made; deletes an empty one. Raises StackFailed for one that cannot be made."""
+    for _ in _polls():
+        with asking("read the change set"):
+            made = cloudformation.describe_change_set(StackName=stack_id, ChangeSetName=change_set)
+        status, reason = made["Status"], made.get("StatusReason", "")
+        if status == "CREATE_COMPLETE":
+            return True
+        if status == "FAILED":
+            with asking("delete the change set"):
+                cloudformation.delete_change_set(StackName=stack_id, ChangeSetName=change_set)
+            if any(text in reason for text in _NO_CHANGES):
+                return False
+            name = made["StackName"]
+            raise StackFailed(Problem("stack-failed", f"stack {name} cannot be deployed: {reason}", context=name))
+    raise AssertionError("polling ends only by an answer")
+
+
+def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
+    """Deletes a stack and waits until it is gone. Raises StackFailed with the first cause."""
+    stack = read_stack(cloudformation, name)
+    if stack is None:
+        return
+    with asking(f"delete stack {name}"):
+        stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        since = _last_event(cloudformation, stack_id)
+        cloudformation.delete_stack(StackName=stack_id)
+    _finish(cloudformation, stack_id, "DELETE_COMPLETE", since, tell)
+
+
+def _continue_rollback(cloudformation: Any, name: str, tell: Tell) -> None:
+    with asking(f"continue the rollback of stack {name}"):
+        stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        since = _last_event(cloudformation, stack_id)
+        cloudformation.continue_update_rollback(StackName=stack_id)
+    _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
+
+
+def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
+    """Follows an operation to its end, telling each event once."""
+    seen: set[str] = set()
+    failures: list[Event] = []
+    for _ in _polls():
+        with asking("read the stack"):
+            description = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+        for event_id, event in _events(cloudformation, stack_id, since):
+            if event_id not in seen:
+                seen.add(event_id)
+                tell(event)
+                if event.status.endswith("_FAILED") and "cancelled" not in event.reason:
+                    failures.append(event)
+        status = description["StackStatus"]
+        # Without an event of this operation, the status may still be the one that the last operation ended with.
+        if not seen or status.endswith("_IN_PROGRESS"):
+            continue
+        if status != wanted:
+            raise StackFailed(_root_cause(description["StackName"], status, failures))
+        return
+
+
+def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
+    """The first resource that failed, in its own words. What failed after it, failed because of it."""
+    cause = next((event for event in failures if event.resource != name), failures[0] if failures else None)
+    ended = {
+        "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
+        "ROLLBACK_COMPLETE": "was rolled back; the next apply makes it anew",
+    }.get(status, f"ended as {status}")
+    if cause is None:
+        return Problem("stack-failed", f"stack {name} {ended}", context=name)
+    # A custom resource's own sentence stands behind CloudFormation's words, and a request id behind both.
+    reason = cause.reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
+    return Problem("stack-failed", f"{cause.resource}: {reason}", why=f"stack {name} {ended}", context=f"stack {name}")
+
+
+def _events(cloudformation: Any, stack_id: str, since: str) -> Iterator[tuple[str, Event]]:
+    """The events after the one with id `since`, oldest first."""
+    newer: list[tuple[str, Event]] = []
+    with asking("read the stack's events"):
+        for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+            for entry in page["StackEvents"]:
+                if entry["EventId"] == since:
+                    return reversed(newer)
+                event = Event(
+                    entry["StackName"],
+                    entry["LogicalResourceId"],
+                    entry["ResourceType"],
+                    entry["ResourceStatus"],
+                    entry.get("ResourceStatusReason", ""),
+                )
+                newer.append((entry["EventId"], event))
+    return reversed(newer)
+
+
+def _last_event(cloudformation: Any, stack_id: str) -> str:
+    with asking("read the stack's events"):
+        events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+    return str(events[0]["EventId"]) if events else ""
+
+
+def _polls() -> Iterator[None]:
+    """Endlessly, with growing pauses: CloudFormation itself ends every operation, a custom resource's too."""
+    pause, longest = _POLL_SECONDS
+    while True:
+        yield
+        time.sleep(pause)
+        pause = min(pause * 1.5, longest)

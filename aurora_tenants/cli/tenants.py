@@ -1,0 +1,189 @@
+"""The commands about tenants.yaml: validate, schema, plan, apply, env."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aurora_tenants.cli.options import (
+    DEFAULT_FILE,
+    File,
+    Format,
+    NoColor,
+    Profile,
+    Region,
+    Secret,
+    Tenants,
+    ask,
+    output_of,
+)
+from aurora_tenants.errors import Exit, NotConverged, Problem, Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_tenants.inputs import Inputs
+    from aurora_tenants.plan import Plan
+    from aurora_tenants.render import Output
+
+
+def validate(file: File = DEFAULT_FILE, output: Format = "text", no_color: NoColor = False) -> None:
+    """Check the file alone; asks nothing of AWS."""
+    from aurora_tenants import config
+
+    out = output_of(output, no_color=no_color)
+    configuration = config.load(file)
+    if output == "json":
+        out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
+        return
+    users = sum(len(tenant.users) for tenant in configuration.tenants)
+    databases = sum(len(tenant.databases) for tenant in configuration.tenants)
+    out.result(f"{file} is valid: {len(configuration.tenants)} tenants, {databases} databases, {users} users.")
+
+
+def schema() -> None:
+    """Print the JSON Schema of the file, for editors."""
+    from aurora_tenants import data
+
+    typer.echo(data.text("tenants.schema.json"), nl=False)
+
+
+def plan(
+    file: File = DEFAULT_FILE,
+    tenant: Tenants = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    allow_mass_removal: Annotated[
+        bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    secret: Secret = None,
+    output: Format = "text",
+    no_color: NoColor = False,
+) -> None:
+    """Show what apply would change, down to the SQL. Changes nothing."""
+    from aurora_tenants import render, safety
+
+    out = output_of(output, no_color=no_color)
+    inputs = _read(out, file, region, profile, secret)
+    _check_not_empty(inputs, allow_mass_removal)
+    made = _plan(inputs, tenant)
+    dangers = safety.dangers(made)
+    if output == "json":
+        out.json(render.plan_data(made, dangers, inputs.live))
+    else:
+        out.result(render.plan(made, dangers, inputs.live, file=str(file)))
+    if made.problems:
+        raise typer.Exit(Exit.FAILED)
+    if detailed_exitcode and made.todo:
+        raise typer.Exit(Exit.CHANGES)
+
+
+def apply(
+    file: File = DEFAULT_FILE,
+    tenant: Tenants = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.")] = 5,
+    allow_drop: Annotated[
+        list[str] | None, typer.Option("--allow-drop", help="Drop this database; may be repeated.")
+    ] = None,
+    allow_mass_removal: Annotated[
+        bool, typer.Option("--allow-mass-removal", help="Remove all tenants, or more than 30 % of ten or more.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    secret: Secret = None,
+    no_color: NoColor = False,
+) -> None:
+    """Deploy what plan shows, one stack per tenant, and read back what came of it."""
+    from aurora_tenants import render, safety
+    from aurora_tenants.apply import apply as run
+    from aurora_tenants.progress import Progress
+
+    out = output_of(no_color=no_color)
+    inputs = _read(out, file, region, profile, secret)
+    _check_not_empty(inputs, allow_mass_removal)
+    made = _plan(inputs, tenant)
+    out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
+    refused = safety.not_allowed(made, allow_drop=allow_drop or (), allow_mass_removal=allow_mass_removal)
+    if made.problems or refused:
+        raise Refused(*made.problems, *refused)
+    if not made.todo:
+        return
+    ask(out, f"Apply to {len(made.todo)} tenants?", yes=yes)
+    with Progress(out.err, len(made.todo)) as progress:
+        results = run(
+            made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
+        )
+    failed = [problem for result in results for problem in result.problems]
+    if failed:
+        done = len(results) - sum(bool(result.problems) for result in results)
+        out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
+        raise NotConverged(*failed)
+    _read_back(out, tenant, file, region, profile, secret)
+    out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says.")
+
+
+def env(
+    tenant: Annotated[str, typer.Argument(help="The tenant, with its stage.")],
+    user: Annotated[str | None, typer.Option(help="The user to log in as; the first of the file by default.")] = None,
+    database: Annotated[str | None, typer.Option(help="The database; the first of the file by default.")] = None,
+    format: Annotated[str, typer.Option("--format", help="shell, dotenv or json.")] = "shell",
+    file: File = DEFAULT_FILE,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Print what a service of this tenant needs: names of resources, never a password."""
+    from aurora_tenants import config
+    from aurora_tenants.aws.clients import connect
+    from aurora_tenants.service import environment, formatted
+
+    configuration = config.load(file)
+    aws = connect(region=region or configuration.cluster.region, profile=profile)
+    values = environment(aws.cloudformation, configuration, tenant, user=user, database=database)
+    typer.echo(formatted(values, format))
+
+
+def _read(out: Output, file: Path, region: str | None, profile: str | None, secret: str | None) -> Inputs:
+    from aurora_tenants.inputs import read_inputs
+
+    def woken() -> None:
+        out.tell("The cluster is waking, usually 15 s.")
+
+    return read_inputs(file, region=region, profile=profile, secret=secret, woken=woken)
+
+
+def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
+    from aurora_tenants.plan import make_plan
+
+    return make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only or ())
+
+
+def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
+    """A file that lost its tenants is far more likely than a wish to remove every one of them."""
+    deployed = len(inputs.deployed.tenants)
+    if deployed and not inputs.configuration.tenants and not allow_mass_removal:
+        what = f"the file names no tenants, but {deployed} are deployed"
+        why = "every user and every secret of theirs would be deleted"
+        raise Refused(Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"))
+
+
+def _read_back(
+    out: Output, only: list[str] | None, file: Path, region: str | None, profile: str | None, secret: str | None
+) -> None:
+    """What was applied must be there; a difference now is an error, not a later surprise."""
+    from aurora_tenants import render
+
+    try:
+        again = _read(out, file, region, profile, secret)
+        left = _plan(again, only)
+    except AuroraTenantsError as error:
+        raise NotConverged(Problem("not-read-back", "applied, but could not read back"), *error.problems) from error
+    if left.todo or left.problems:
+        out.tell(render.plan(left, (), again.live, file=str(file)))
+        what = f"applied, but MySQL still differs: {', '.join(tenant.tenant for tenant in left.todo)}"
+        why = "somebody else changes it at the same time, or this is a bug"
+        raise NotConverged(Problem("not-converged", what, why, "run plan again"), *left.problems)

@@ -1,0 +1,69 @@
+"""Reads what a plan is made of: the file, CloudFormation, and MySQL as the read-only inspector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aurora_tenants import config
+from aurora_tenants.aws.clients import Aws, connect
+from aurora_tenants.aws.stacks import read_deployed
+from aurora_tenants.errors import AwsError, DatabaseError, Problem
+from aurora_tenants.model import Configuration, Deployed, Shared
+from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.live import read_server, read_state
+from aurora_tenants.plan import Live
+
+# The provider this command line needs; lambdas/provider.py counts its own.
+PROVIDER_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a plan compares, and the clients it was read with."""
+
+    aws: Aws
+    configuration: Configuration
+    deployed: Deployed
+    live: Live
+
+
+def read_inputs(
+    file: Path, *, region: str | None, profile: str | None, secret: str | None, woken: Callable[[], None]
+) -> Inputs:
+    """The file first, so that nothing is asked of AWS for a file that cannot be used.
+
+    secret: of another user to read MySQL as, instead of the inspector. woken: called when a paused cluster wakes.
+    Raises InvalidFile, AwsError, DatabaseError.
+    """
+    configuration = config.load(file)
+    aws = connect(region=region or configuration.cluster.region, profile=profile)
+    deployed = read_deployed(aws.cloudformation, configuration.cluster)
+    return Inputs(aws, configuration, deployed, read_live(aws, usable(configuration, deployed), secret, woken))
+
+
+def usable(configuration: Configuration, deployed: Deployed) -> Shared:
+    """The shared stack. Raises AwsError when there is none, when it is not finished, or when it is too old."""
+    name, shared = configuration.cluster.stack, deployed.shared
+    fix = f"run: aurora-tenants shared deploy --stack {name}"
+    if shared is None:
+        why = "cluster.stack in tenants.yaml names it; it holds the cluster and what makes databases and users"
+        raise AwsError(Problem("no-shared-stack", f"there is no stack {name}", why, fix))
+    if not shared.cluster_arn:
+        what = f"stack {name} has no output DatabaseServer (it is {shared.status})"
+        raise AwsError(Problem("no-shared-stack", what, "it is not deployed whole, or is another stack", fix))
+    if shared.version < PROVIDER_VERSION:
+        what = f"stack {name} is too old: its provider has version {shared.version}"
+        raise AwsError(Problem("old-shared-stack", what, f"this program needs version {PROVIDER_VERSION}", fix))
+    return shared
+
+
+def read_live(aws: Aws, shared: Shared, secret: str | None, woken: Callable[[], None]) -> Live:
+    """What MySQL holds, read as the inspector or with the secret given."""
+    if shared.inspector_problem and not secret:
+        what = "the inspector may not read MySQL's grant tables"
+        fix = "pass --secret with the ARN of a secret whose user may read the schema mysql"
+        raise DatabaseError(Problem("no-inspector", what, shared.inspector_problem, fix))
+    api = DataApi(aws.rds_data, shared.cluster_arn, secret or shared.inspector_secret, woken=woken)
+    return Live(read_server(api.execute), read_state(api.execute))

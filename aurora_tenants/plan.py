@@ -1,0 +1,288 @@
+"""The difference between tenants.yaml and what MySQL and CloudFormation really hold. Pure.
+
+                 desired (the file)   deployed (CloudFormation)   live (MySQL)        action
+new tenant       there                no stack                    nothing             create
+changed file     another digest       stack                       as it was           update, origin "file"
+drift            same digest          stack                       differs             update, origin "drift"
+failed create    there                ROLLBACK_COMPLETE           perhaps a part      replace
+gone tenant      not there            stack                       owned by the stack  delete
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from aurora_tenants.errors import InvalidUsage, Problem
+from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
+from aurora_tenants.mysql.grants import Grant, expand, normalise
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
+from aurora_tenants.mysql.owners import Owner, claim, record_owner, release_user
+from aurora_tenants.mysql.state import (
+    Change,
+    Database,
+    Server,
+    State,
+    User,
+    alter_attribute,
+    changes,
+    drop_database,
+    drop_user,
+    subject,
+)
+from aurora_tenants.template import (
+    DIGEST,
+    DROP_ON_REMOVE,
+    MAX_TEMPLATE_BYTES,
+    REVISION,
+    digest_of,
+    logical_id,
+    secret_name,
+    stack_name,
+    template,
+)
+
+Action = Literal["none", "create", "update", "replace", "delete"]
+
+# A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
+_ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+
+
+class Live(NamedTuple):
+    """What MySQL holds, and what decides how its statements must be written."""
+
+    server: Server
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPlan:
+    """What happens to one tenant. revision: the parameter that makes the provider look at MySQL again.
+
+    origin: why there is something to do: the file changed, or MySQL drifted. drops: databases that would be dropped.
+    """
+
+    tenant: str
+    stack: str
+    action: Action
+    origin: Literal["file", "drift"] = "file"
+    changes: tuple[Change, ...] = ()
+    template: str = ""
+    revision: int = 1
+    drops: tuple[str, ...] = ()
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth knowing that nobody asked to change. code: stable, kebab-case."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
+
+    deployed: how many tenants have a stack now; removals are weighed against it.
+    """
+
+    cluster: Cluster
+    tenants: tuple[TenantPlan, ...]
+    notices: tuple[Notice, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    deployed: int = 0
+
+    @property
+    def todo(self) -> tuple[TenantPlan, ...]:
+        """The tenants that something happens to."""
+        return tuple(tenant for tenant in self.tenants if tenant.action != "none")
+
+
+def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()) -> Plan:
+    """The whole difference; with `only`, that of these tenants alone. Raises InvalidUsage for one that is nowhere."""
+    names = [tenant.name for tenant in configuration.tenants]
+    _check_names(only, {*names, *deployed.tenants})
+    plans: list[TenantPlan] = []
+    problems: list[Problem] = []
+    for tenant in configuration.tenants:
+        if not only or tenant.name in only:
+            made, wrong = _tenant(configuration.cluster, tenant, live, deployed.tenants.get(tenant.name))
+            plans.append(made)
+            problems += wrong
+    for name in sorted(deployed.tenants.keys() - set(names)):
+        if not only or name in only:
+            made, wrong = _gone(name, live, deployed.tenants[name])
+            plans.append(made)
+            problems += wrong
+    notices = () if only else tuple(_notices(configuration, live, deployed))
+    return Plan(configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants))
+
+
+def _check_names(only: Iterable[str], known: Collection[str]) -> None:
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
+            raise InvalidUsage(Problem("unknown-tenant", f"there is no tenant {name}", fix=fix))
+
+
+def desired_state(cluster: Cluster, tenant: Tenant, live: Live) -> tuple[State, list[str]]:
+    """What MySQL should hold for a tenant, and a sentence for each thing that is not the tenant's to take."""
+    stack, refusals = stack_name(cluster, tenant.name), list[str]()
+
+    def owned(what: str, owner: Owner, known: Database | User | None, adopt: bool) -> Owner:
+        if known is None:
+            return owner
+        try:
+            return claim(what, known.owner, owner, adopt=adopt)
+        except ValueError as error:
+            refusals.append(str(error))
+            return owner
+
+    databases = {}
+    for database in tenant.databases:
+        owner = Owner(stack, logical_id("Database", database.name))
+        owner = owned(f"database {database.name}", owner, live.state.databases.get(database.name), database.adopt)
+        databases[database.name] = Database(database.name, database.charset, database.collation, owner)
+    users: dict[Account, User] = {}
+    grants: set[Grant] = set()
+    for user in tenant.users:
+        account = Account(user.name)
+        owner = Owner(stack, logical_id("User", user.name), secret_name(cluster, user.name))
+        users[account] = User(account, owned(f"user {user.name}", owner, live.state.users.get(account), user.adopt))
+        for privilege in user.privileges:
+            grants |= expand(
+                account,
+                privilege.permissions,
+                database=privilege.database,
+                table=privilege.table,
+                columns=privilege.columns,
+                grant_option=privilege.grant_option,
+                partial_revokes=live.server.partial_revokes,
+            )
+    return State(databases, users, normalise(grants)), refusals
+
+
+def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -> tuple[TenantPlan, list[Problem]]:
+    name, text = stack_name(cluster, tenant.name), template(cluster, tenant)
+    desired, refusals = desired_state(cluster, tenant, live)
+    problems = [_refusal(tenant.name, sentence) for sentence in refusals]
+    problems += _too_large(tenant.name, text)
+    difference = changes(desired, live.state, server=live.server)
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        return TenantPlan(tenant.name, name, "create", "file", difference, text), problems
+    problems += _busy(tenant.name, stack)
+    if stack.status in _ONLY_DELETE:
+        plan = TenantPlan(tenant.name, name, "replace", "file", difference, text, status=stack.status)
+        return plan, problems
+    changed = stack.outputs.get(DIGEST) != digest_of(text)
+    drops: tuple[str, ...] = ()
+    if changed:
+        removals, drops = _removals(live, stack, kept=desired)
+        difference = (*difference, *removals)
+    revision = int(stack.parameters.get(REVISION, "0"))
+    plan = TenantPlan(
+        tenant.name,
+        name,
+        "update" if changed or difference or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
+        "file" if changed else "drift",
+        difference,
+        text,
+        revision + bool(difference),
+        drops,
+        stack.status,
+    )
+    return plan, problems
+
+
+def _gone(tenant: str, live: Live, stack: Stack) -> tuple[TenantPlan, list[Problem]]:
+    removals, drops = _removals(live, stack, kept=State())
+    plan = TenantPlan(tenant, stack.name, "delete", "file", removals, drops=drops, status=stack.status)
+    return plan, _busy(tenant, stack)
+
+
+def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """What the provider does with what the stack owns and no longer names, and the databases that it drops."""
+    on_remove = set(stack.outputs.get(DROP_ON_REMOVE, "").split(","))
+    removals, drops = [], []
+    for account, user in sorted(live.state.users.items()):
+        if user.owner and user.owner.stack == stack.name and account not in kept.users:
+            if user.owner.adopted:
+                sql, why = alter_attribute(account, release_user()), "it was adopted, so it is kept"
+                removals.append(Change("release", subject(account), sql, why))
+            else:
+                removals.append(Change("drop", subject(account), drop_user(account)))
+    for name, database in sorted(live.state.databases.items()):
+        owner = database.owner
+        if owner is None or owner.stack != stack.name or owner.released or name in kept.databases:
+            continue
+        if name in on_remove and not owner.adopted:
+            drops.append(name)
+            removals.append(Change("drop", f"database {name}", drop_database(name)))
+        else:
+            why = "it was adopted, so it is kept" if owner.adopted else "on_remove is retain, so it is kept"
+            removals.append(
+                Change("release", f"database {name}", record_owner(name, owner._replace(released=True)), why)
+            )
+    return tuple(removals), tuple(drops)
+
+
+def _refusal(tenant: str, sentence: str) -> Problem:
+    adopt = "adopt: true" in sentence
+    return Problem(
+        "exists-already" if adopt else "owned-by-another-stack",
+        sentence,
+        context=f"tenant {tenant}",
+        why="what another owner made is never changed unless that is asked for",
+        fix="add `adopt: true` to it in tenants.yaml, or choose another name"
+        if adopt
+        else "remove it there first, or choose another name",
+    )
+
+
+def _busy(tenant: str, stack: Stack) -> list[Problem]:
+    if not stack.status.endswith("_IN_PROGRESS"):
+        return []
+    what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
+    return [Problem("stack-busy", what, context=f"tenant {tenant}", fix="wait until it has ended, then try again")]
+
+
+def _too_large(tenant: str, text: str) -> list[Problem]:
+    size = len(text.encode())
+    if size <= MAX_TEMPLATE_BYTES:
+        return []
+    what = f"the template of tenant {tenant} has {size:,} bytes"
+    why = f"CloudFormation takes no more than {MAX_TEMPLATE_BYTES:,}"
+    return [Problem("tenant-too-large", what, why, "spread its databases and users over several tenants")]
+
+
+def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> Iterable[Notice]:
+    """Databases and users that no stack owns and no file names; they are reported and never touched."""
+    databases = {database.name for tenant in configuration.tenants for database in tenant.databases}
+    users = {user.name for tenant in configuration.tenants for user in tenant.users}
+    stacks = {stack.name for stack in deployed.tenants.values()}
+    for name, database in sorted(live.state.databases.items()):
+        if name in databases or is_reserved_database(name) or _matches(name, configuration.ignore.databases):
+            continue
+        if database.owner is None:
+            yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
+        elif database.owner.released:
+            yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
+    for account, user in sorted(live.state.users.items()):
+        if account.user in users and account.host == "%":
+            continue
+        if is_reserved_user(account.user) or _matches(account.user, configuration.ignore.users):
+            continue
+        if user.owner is None:
+            yield Notice("unmanaged-user", f"{subject(account)} belongs to nobody and is not in the file")
+        elif user.owner.stack.startswith(f"{configuration.cluster.stack}-") and user.owner.stack not in stacks:
+            yield Notice("left-over-user", f"{subject(account)} belongs to stack {user.owner.stack}, which is gone")
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)

@@ -1,0 +1,180 @@
+"""Finished values as text or JSON. The only output of the program; decides nothing.
+
+Text never passes through markup, so what a user called a thing is shown as it is. Colour repeats what a symbol or a
+word says already.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from aurora_tenants.errors import Problem
+from aurora_tenants.mysql.state import Change
+from aurora_tenants.plan import Live, Notice, Plan, TenantPlan
+
+_SYMBOLS = {"create": "+", "grant": "+", "alter": "~", "record": "~", "release": "~", "revoke": "-", "drop": "-"}
+_TENANT_SYMBOLS = {"create": "+", "update": "~", "replace": "~", "delete": "-"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red"}
+
+
+class Output:
+    """Where results (stdout) and everything else (stderr) go. color: None asks the terminal."""
+
+    def __init__(self, *, color: bool | None = None, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
+        self.out = _console(out or sys.stdout, color)
+        self.err = _console(err or sys.stderr, color)
+
+    def result(self, text: Text | str) -> None:
+        """One line, or several, of a result."""
+        self.out.print(text, soft_wrap=True)
+
+    def tell(self, text: Text | str) -> None:
+        """One line of anything else."""
+        self.err.print(text, soft_wrap=True)
+
+    def json(self, value: Any) -> None:
+        """A result for a program."""
+        self.out.print(json.dumps(value, indent=2), soft_wrap=True)
+
+
+def _console(file: IO[str], color: bool | None) -> Console:
+    return Console(file=file, no_color=color is False, markup=False, highlight=False, emoji=False)
+
+
+def problem(it: Problem, *, severity: str = "error") -> Text:
+    """A problem in the form of compilers: the place, what is wrong, then context, why and fix, indented."""
+    text = Text()
+    if it.where:
+        text.append(f"{it.where}: ", "bold")
+    text.append(f"{severity}: ", "bold red" if severity == "error" else "bold yellow")
+    text.append(it.what)
+    text.append(f"  [{it.code}]", "dim")
+    for label, value in (("", it.context), ("why: ", it.why), ("fix: ", it.fix)):
+        if value:
+            text.append(f"\n    {label}{value}")
+    return text
+
+
+def problem_data(it: Problem) -> dict[str, Any]:
+    """A problem for a program."""
+    where = {"file": it.where.file, "line": it.where.line, "column": it.where.column} if it.where else None
+    return {"code": it.code, "what": it.what, "why": it.why, "fix": it.fix, "context": it.context, "where": where}
+
+
+def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text:
+    """The whole plan; tenants without a difference are only counted."""
+    tenants, databases = len(it.tenants), len(live.state.databases)
+    text = Text(
+        f"Compared {_count(tenants, 'tenant')} of {file} with cluster {it.cluster.stack}: MySQL {live.server.version}"
+        f" with {_count(databases, 'database')} and {_count(len(live.state.users), 'user')}.\n"
+    )
+    for tenant in it.todo:
+        text.append("\n")
+        text.append(_tenant(tenant))
+    for title, lines in (
+        ("Notices: nothing here is touched", [Text(f"{entry.text}  [{entry.code}]") for entry in it.notices]),
+        ("Dangers", [problem(danger, severity="danger") for danger in dangers]),
+        ("Problems", [problem(wrong) for wrong in it.problems]),
+    ):
+        if lines:
+            text.append(f"\n{title}\n", "bold")
+            for line in lines:
+                text.append("  ")
+                text.append(line)
+                text.append("\n")
+    text.append(f"\n{_total(it)}")
+    return text
+
+
+def _tenant(tenant: TenantPlan) -> Text:
+    symbol = _TENANT_SYMBOLS[tenant.action]
+    text = Text()
+    text.append(f"{symbol} {tenant.action} tenant {tenant.tenant}", f"bold {_STYLES[symbol]}")
+    text.append(f"  (stack {tenant.stack}: {_reason(tenant)})\n", "dim")
+    for change in tenant.changes:
+        text.append(_change(change))
+    return text
+
+
+def _reason(tenant: TenantPlan) -> str:
+    if tenant.action == "delete":
+        return "no longer in the file"
+    if tenant.action == "create":
+        return "new"
+    if tenant.action == "replace":
+        return f"its creation failed, it is {tenant.status}"
+    if tenant.origin == "drift":
+        return "drift: MySQL was changed behind its back" if tenant.changes else f"it is {tenant.status}"
+    return "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"
+
+
+def _change(change: Change) -> Text:
+    symbol = _SYMBOLS[change.action]
+    text = Text("    ")
+    text.append(f"{symbol} {change.action:<7} ", _STYLES[symbol])
+    text.append(f"{change.subject}: {change.statement}")
+    if change.why:
+        text.append(f"  -- {change.why}", "dim")
+    return text.append("\n")
+
+
+def _total(it: Plan) -> Text:
+    if not it.todo:
+        return Text("No changes: MySQL and CloudFormation hold what the file says.", "bold")
+    counts = {action: [t for t in it.todo if t.action == action] for action in _TENANT_SYMBOLS}
+    drift = sum(tenant.origin == "drift" for tenant in it.todo)
+    parts = [
+        f"{len(counts['create'])} to create",
+        f"{len(counts['update']) + len(counts['replace'])} to update" + (f" ({drift} by drift)" if drift else ""),
+        f"{len(counts['delete'])} to remove",
+        f"{len(it.tenants) - len(it.todo)} unchanged",
+    ]
+    statements = sum(len(tenant.changes) for tenant in it.todo)
+    return Text(f"Tenants: {', '.join(parts)}. {_count(statements, 'statement')} in MySQL.", "bold")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any]:
+    """The plan for a program. `version` changes when a key goes away or means something else."""
+    return {
+        "version": 1,
+        "cluster": it.cluster.stack,
+        "server": {"version": live.server.version, "partial_revokes": live.server.partial_revokes},
+        "has_changes": bool(it.todo),
+        "tenants": [
+            {
+                "tenant": tenant.tenant,
+                "stack": tenant.stack,
+                "action": tenant.action,
+                "origin": tenant.origin if tenant.action != "none" else None,
+                "changes": [
+                    {"action": change.action, "subject": change.subject, "sql": change.statement, "why": change.why}
+                    for change in tenant.changes
+                ],
+                "drops": list(tenant.drops),
+            }
+            for tenant in it.tenants
+        ],
+        "notices": [_notice_data(notice) for notice in it.notices],
+        "dangers": [problem_data(danger) for danger in dangers],
+        "problems": [problem_data(wrong) for wrong in it.problems],
+    }
+
+
+def _notice_data(notice: Notice) -> dict[str, str]:
+    return {"code": notice.code, "text": notice.text}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Text:
+    """Rows of a query, as tab-separated lines under their column names; NULL as MySQL's own client shows it."""
+    lines = [columns, *([("NULL" if cell is None else str(cell)) for cell in row] for row in rows)]
+    return Text("\n".join("\t".join(line) for line in lines))

@@ -1,0 +1,59 @@
+"""Which changes of a plan are dangerous, and which flag allows each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aurora_tenants.errors import Problem
+from aurora_tenants.plan import Plan
+
+# More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
+_MASS_REMOVAL = 0.3
+_MASS_REMOVAL_FROM = 10
+
+
+def dangers(plan: Plan) -> tuple[Problem, ...]:
+    """Every dangerous change, each with its reason and the flag that allows it."""
+    return (*_drops(plan), *_mass_removal(plan))
+
+
+def not_allowed(plan: Plan, *, allow_drop: Collection[str], allow_mass_removal: bool) -> tuple[Problem, ...]:
+    """The dangers that no flag of this run allows."""
+    drops = tuple(danger for danger, name in zip(_drops(plan), _dropped(plan), strict=True) if name not in allow_drop)
+    return (*drops, *(() if allow_mass_removal else _mass_removal(plan)))
+
+
+def _dropped(plan: Plan) -> list[str]:
+    return [name for tenant in plan.tenants for name in tenant.drops]
+
+
+def _drops(plan: Plan) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            "drops-database",
+            f"database {name} would be dropped with everything in it",
+            why="it is no longer in tenants.yaml, and its on_remove was drop",
+            fix=f"if that is meant: --allow-drop {name}",
+            context=f"tenant {tenant.tenant}",
+        )
+        for tenant in plan.tenants
+        for name in tenant.drops
+    )
+
+
+def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
+    gone = [tenant.tenant for tenant in plan.tenants if tenant.action == "delete"]
+    is_all = bool(gone) and len(gone) == plan.deployed
+    is_many = plan.deployed >= _MASS_REMOVAL_FROM and len(gone) > plan.deployed * _MASS_REMOVAL
+    if not (is_all or is_many):
+        return ()
+    names = ", ".join(gone[:10]) + (", …" if len(gone) > 10 else "")
+    count = "all" if is_all else f"{len(gone)} of"
+    return (
+        Problem(
+            "mass-removal",
+            f"{count} {plan.deployed} deployed tenants would be removed: {names}",
+            why="they are no longer in tenants.yaml; their users and secrets would be deleted",
+            fix="if that is meant: --allow-mass-removal",
+        ),
+    )

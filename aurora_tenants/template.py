@@ -1,0 +1,202 @@
+"""A tenant as a CloudFormation template, and every name that follows from a tenant's. Pure.
+
+Per user: a secret, its attachment to the cluster, the user, the rotation of its password. Per database: the database.
+The same tenant always gives the same bytes, and their digest stands in the stack's outputs: a plan compares the two
+without reading any template back.
+
+    stack_name(cluster, "shop-dev")              shared-global-shop-dev
+    logical_id("Database", "shop-dev")           DatabaseShopDev
+    logical_id("Database", "shop_dev")           DatabaseShopDev5F1C2A77: not every name can be told by its letters
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aurora_tenants.model import Cluster, Privilege, Tenant, TenantDatabase, TenantUser
+
+CLUSTER_TAG = "aurora-tenants:cluster"
+TENANT_TAG = "aurora-tenants:tenant"
+REVISION = "Revision"
+DIGEST = "Digest"
+DROP_ON_REMOVE = "DropOnRemove"
+
+# CloudFormation takes no larger template in a request.
+MAX_TEMPLATE_BYTES = 51_200
+# A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
+_SERVICE_TIMEOUT_SECONDS = 600
+# Names whose parts can be told from the capitals of the logical id: no two of them give the same.
+_PLAIN = re.compile(r"[a-z0-9]+(-[a-z][a-z0-9]*)*\Z")
+
+
+def stack_name(cluster: Cluster, tenant: str) -> str:
+    """The name of a tenant's stack."""
+    return f"{cluster.stack}-{tenant}"
+
+
+def secret_name(cluster: Cluster, user: str) -> str:
+    """The name of a user's secret; the shared stack's functions may read this prefix and no other."""
+    return f"/{cluster.stack}/database/{user}"
+
+
+def tags(cluster: Cluster, tenant: str) -> dict[str, str]:
+    """The tags by which a stack is known to be a tenant's."""
+    return {CLUSTER_TAG: cluster.stack, TENANT_TAG: tenant}
+
+
+def logical_id(kind: str, name: str) -> str:
+    """A readable id of letters and digits, stable for a name and never the same for two names of one kind."""
+    readable = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+    if not _PLAIN.match(name):
+        readable += hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+    return f"{kind}{readable}"
+
+
+def template(cluster: Cluster, tenant: Tenant) -> str:
+    """The template's text, with its digest among the outputs."""
+    resources: dict[str, Any] = {}
+    for database in tenant.databases:
+        resources[logical_id("Database", database.name)] = _database(cluster, database)
+    for user in tenant.users:
+        resources |= _user_resources(cluster, tenant, user)
+    body: dict[str, Any] = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
+        "Parameters": {
+            REVISION: {
+                "Type": "String",
+                "Default": "1",
+                "Description": "Another value makes every custom resource compare MySQL with this template again.",
+            }
+        },
+        "Resources": resources,
+        "Outputs": _outputs(cluster, tenant),
+    }
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    body["Outputs"][DIGEST] = {"Value": digest[:32], "Description": "Of this template; a plan compares it."}
+    return json.dumps(body, indent=1)
+
+
+def digest_of(text: str) -> str:
+    """The digest that a template made by `template` carries."""
+    return str(json.loads(text)["Outputs"][DIGEST]["Value"])
+
+
+def allowing_drops(text: str, databases: Collection[str]) -> str:
+    """A deployed template with leave for the provider to drop these databases even when they are not empty."""
+    body = json.loads(text)
+    for resource in body["Resources"].values():
+        properties = resource["Properties"]
+        if resource["Type"] == "Custom::Database" and properties["Name"] in databases:
+            properties |= {"AllowDrop": properties["Name"], "OnRemove": "drop"}
+    return json.dumps(body, indent=1)
+
+
+def _import(cluster: Cluster, export: str) -> Mapping[str, str]:
+    return {"Fn::ImportValue": f"{cluster.stack}-{export}"}
+
+
+def _custom(cluster: Cluster, kind: str, service: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    token = {"ServiceToken": _import(cluster, service), "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS}
+    return {"Type": kind, "Properties": {**token, **properties, REVISION: {"Ref": REVISION}}}
+
+
+def _database(cluster: Cluster, database: TenantDatabase) -> dict[str, Any]:
+    properties: dict[str, Any] = {"Name": database.name}
+    if database.charset:
+        properties["Charset"] = database.charset
+    if database.collation:
+        properties["Collation"] = database.collation
+    if database.adopt:
+        properties["Adopt"] = True
+    if database.on_remove == "drop":
+        properties["OnRemove"] = "drop"
+    return _custom(cluster, "Custom::Database", "database-service-token", properties)
+
+
+def _user_resources(cluster: Cluster, tenant: Tenant, user: TenantUser) -> dict[str, Any]:
+    secret, attachment, login, rotation = (
+        logical_id(kind, user.name) for kind in ("Secret", "Attachment", "User", "Rotation")
+    )
+    properties: dict[str, Any] = {"SecretId": {"Ref": secret}, "Privileges": [_privilege(p) for p in user.privileges]}
+    if user.adopt:
+        properties["Adopt"] = True
+    of_user = {privilege.database for privilege in user.privileges}
+    own = (logical_id("Database", database.name) for database in tenant.databases if database.name in of_user)
+    resources: dict[str, Any] = {
+        secret: {
+            "Type": "AWS::SecretsManager::Secret",
+            "Properties": {
+                "Name": secret_name(cluster, user.name),
+                "Description": f"Login of MySQL user {user.name}, tenant {tenant.name}",
+                # Letters and digits alone: nothing that SQL, a shell or a connection URL would take for its own.
+                "GenerateSecretString": {
+                    "SecretStringTemplate": json.dumps({"username": user.name}),
+                    "GenerateStringKey": "password",
+                    "PasswordLength": 32,
+                    "ExcludePunctuation": True,
+                },
+            },
+        },
+        attachment: {
+            "Type": "AWS::SecretsManager::SecretTargetAttachment",
+            "Properties": {
+                "SecretId": {"Ref": secret},
+                "TargetId": _import(cluster, "database-server"),
+                "TargetType": "AWS::RDS::DBCluster",
+            },
+        },
+        # After the databases, so that it is deleted before them.
+        login: {"DependsOn": [attachment, *own]}
+        | _custom(cluster, "Custom::DatabaseUser", "database-user-service-token", properties),
+    }
+    if user.rotate_after_days:
+        resources[rotation] = {
+            "Type": "AWS::SecretsManager::RotationSchedule",
+            "DependsOn": login,
+            "Properties": {
+                "SecretId": {"Ref": secret},
+                "RotationLambdaARN": _import(cluster, "database-secret-rotation-lambda"),
+                "RotationRules": {"AutomaticallyAfterDays": user.rotate_after_days},
+                # Otherwise every change of the schedule would rotate at once.
+                "RotateImmediatelyOnUpdate": False,
+            },
+        }
+    return resources
+
+
+def _privilege(privilege: Privilege) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "Permission": list(privilege.permissions),
+        "Database": privilege.database,
+        "Table": privilege.table,
+    }
+    if privilege.columns:
+        entry["Columns"] = list(privilege.columns)
+    if privilege.grant_option:
+        entry["GrantOption"] = True
+    return entry
+
+
+def _outputs(cluster: Cluster, tenant: Tenant) -> dict[str, Any]:
+    """What a service needs. Exports are named by the logical id, which holds nothing that an export's name may not."""
+
+    def output(name: str, value: object, description: str) -> dict[str, Any]:
+        export = {"Name": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}
+        return {name: {"Value": value, "Description": description, "Export": export}}
+
+    outputs = output("DatabaseServer", _import(cluster, "database-server"), "ARN of the cluster")
+    for database in tenant.databases:
+        name = logical_id("Database", database.name)
+        outputs |= output(name, {"Ref": name}, f"Name of database {database.name}")
+    for user in tenant.users:
+        secret = logical_id("Secret", user.name)
+        outputs |= output(secret, {"Ref": logical_id("User", user.name)}, f"ARN of the secret of user {user.name}")
+    dropped = [database.name for database in tenant.databases if database.on_remove == "drop"]
+    if dropped:
+        outputs[DROP_ON_REMOVE] = {"Value": ",".join(dropped), "Description": "Databases dropped when they are removed"}
+    return outputs
