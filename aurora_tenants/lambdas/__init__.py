@@ -1,0 +1,1 @@
+"""The code of the shared stack's two functions, and the tool that writes it into cfn/shared.yml."""

@@ -1,0 +1,205 @@
+"""The functions' code in the template: current, readable Python, and refused when it could not be flattened."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from aurora_tenants.lambdas.bundle import ENTRIES, TEMPLATE, StaleTemplate, bundled, check, inlined, source
+from aurora_tenants.lambdas.flatten import CannotBundle, flatten
+
+MODULES = {
+    "aurora_tenants.main": '''
+"""A module."""
+from __future__ import annotations
+import json
+import os
+from typing import Any, NamedTuple
+from aurora_tenants.words import greeting, unused
+
+class Event(NamedTuple):
+    """Something."""
+    name: str | None
+    body: Any = None
+
+def _said(text: str) -> str:
+    """Never reached."""
+    return text
+
+def handler(event: dict[str, Any], context: Any) -> str:
+    """Does it."""
+    found: str = json.dumps(event)  # why
+    if found:
+        return greeting(Event(found).name)
+    return ""
+''',
+    "aurora_tenants.words": """
+import os
+HELLO = "hello"
+def greeting(name):
+    return f"{HELLO} {_said(name)}"
+def _said(name):
+    return name
+def unused():
+    return os.getcwd()
+""",
+}
+# What it means; how it is laid out is the minifier's affair.
+FLAT = """\
+from typing import NamedTuple
+import json
+HELLO = 'hello'
+def greeting(name): return f'{HELLO} {_said(name)}'
+def _said(name): return name
+class Event(NamedTuple):
+    name: object
+    body: object = None
+def main(event, context):
+    A = json.dumps(event)
+    if A: return greeting(Event(A).name)
+    return ''
+"""
+
+
+def reading(modules: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda name: modules[name]
+
+
+def flat(changes: Mapping[str, str]) -> str:
+    return flatten({"main": "aurora_tenants.main"}, reading(MODULES | changes))
+
+
+def test_template_holds_the_code_of_the_modules() -> None:
+    check(TEMPLATE.read_text())
+
+
+def test_only_what_the_handler_reaches_is_kept_under_its_own_names() -> None:
+    assert ast.dump(ast.parse(flat({}))) == ast.dump(ast.parse(FLAT))
+
+
+def test_private_name_of_two_modules_gets_its_module_in_front() -> None:
+    main = MODULES["aurora_tenants.main"].replace("Event(found).name", "_said(Event(found).name)")
+    names: dict[str, Callable[..., str]] = {}
+    exec(flat({"aurora_tenants.main": main}), names)
+    assert {"_said", "_main_said"} <= names.keys()
+    assert names["main"]({"a": 1}, None) == 'hello {"a": 1}'
+
+
+def test_same_modules_give_the_same_text() -> None:
+    assert flatten(ENTRIES, source) == flatten(ENTRIES, source)
+
+
+def test_code_of_the_template_compiles_and_holds_no_docstring_or_annotation() -> None:
+    tree = ast.parse(inlined(TEMPLATE.read_text()))
+    definitions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert [node.name for node in definitions if ast.get_docstring(node) is not None] == []
+    functions = [node for node in definitions if isinstance(node, ast.FunctionDef)]
+    arguments = [argument for node in functions for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+    assert [node.name for node in functions if node.returns] == []
+    assert [argument.arg for argument in arguments if argument.annotation] == []
+    assert set(ENTRIES) <= {node.name for node in functions}
+
+
+def test_change_in_a_module_makes_the_template_stale() -> None:
+    def changed(module: str) -> str:
+        return source(module).replace("a MySQL identifier cannot", "an identifier cannot")
+
+    with pytest.raises(StaleTemplate, match=r"run: script/bundle$"):
+        check(TEMPLATE.read_text(), changed)
+
+
+def test_comments_and_layout_do_not_make_the_template_stale() -> None:
+    def changed(module: str) -> str:
+        return source(module).replace("\ndef identifier(", "\n# Another comment.\n\n\ndef identifier(")
+
+    check(TEMPLATE.read_text(), changed)
+
+
+def test_template_written_by_hand_is_stale() -> None:
+    by_hand = TEMPLATE.read_text().replace("    def key(value):", "    def key(value)")
+    with pytest.raises(StaleTemplate, match=r"run: script/bundle$"):
+        check(by_hand)
+
+
+def test_writing_replaces_the_code_alone() -> None:
+    template = TEMPLATE.read_text()
+    changed = bundled(template, "def provider(event, context): pass\n")
+    assert inlined(changed) == "def provider(event, context): pass\n"
+    assert bundled(changed, inlined(template)) == template
+
+
+def test_template_without_markers_is_a_sentence() -> None:
+    with pytest.raises(StaleTemplate, match="has lost the lines"):
+        check("Resources: {}\n")
+
+
+def test_check_exits_with_a_sentence(tmp_path: Path) -> None:
+    """In a copy of the checkout, whose template is then made stale."""
+    package = TEMPLATE.parents[1] / "aurora_tenants"
+    shutil.copytree(package, tmp_path / "aurora_tenants", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
+    (tmp_path / "cfn").mkdir()
+    copy = tmp_path / "cfn" / "shared.yml"
+    copy.write_text(TEMPLATE.read_text().replace("a MySQL identifier cannot", "an identifier cannot"))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "aurora_tenants.lambdas.bundle", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    sentence = "cfn/shared.yml holds other code than aurora_tenants/lambdas makes; run: script/bundle\n"
+    assert run("--check") == (1, "", sentence)
+    assert run() == (0, "", "")
+    assert run("--check") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "sentence"),
+    [
+        (
+            "main",
+            'return ""',
+            'return HELLO\nHELLO = ""',
+            "HELLO, defined in .*main, is also defined or imported by another",
+        ),
+        ("words", "HELLO", "json", "json, defined in .*words, is also defined or imported by another"),
+        ("words", "HELLO", "print", "would hide Python's own print"),
+        ("words", "def unused", "if HELLO: pass\ndef unused", "line 8: only imports and definitions can be bundled"),
+        ("words", "HELLO =", "HELLO = BYE =", "only imports and definitions can be bundled"),
+        ("main", "greeting, unused", "greeting as hello, unused", "imports from .*words under another name"),
+        ("main", "import os", "import aurora_tenants.words", "write `from aurora_tenants.x import name`"),
+        ("main", "def handler", "def handle", "main defines no handler"),
+        ("main", "name: str | None", "name: ClassVar[str]", "means something to dataclass"),
+    ],
+)
+def test_what_cannot_be_flattened_is_refused(module: str, old: str, new: str, sentence: str) -> None:
+    text = MODULES[f"aurora_tenants.{module}"]
+    assert old in text
+    with pytest.raises(CannotBundle, match=sentence):
+        flat({f"aurora_tenants.{module}": text.replace(old, new)})
+
+
+def test_import_of_a_name_that_is_not_there_is_refused() -> None:
+    words = MODULES["aurora_tenants.words"].replace("def greeting", "def farewell")
+    with pytest.raises(CannotBundle, match=r"^aurora_tenants\.main imports greeting from aurora_tenants\.words, which"):
+        flat({"aurora_tenants.words": words})
+
+
+def test_one_name_imported_from_two_places_is_refused() -> None:
+    words = (
+        MODULES["aurora_tenants.words"].replace("import os", "from tomllib import json").replace("{HELLO}", "{json}")
+    )
+    with pytest.raises(CannotBundle, match=r"^json means `.*` in one module and `.*` in aurora_tenants\.words$"):
+        flat({"aurora_tenants.words": words})
+
+
+def test_string_that_spans_lines_keeps_its_value() -> None:
+    words = MODULES["aurora_tenants.words"].replace("return name", 'return f"""{name}\n    end"""')
+    names: dict[str, Callable[..., str]] = {}
+    exec(flat({"aurora_tenants.words": words}), names)
+    assert names["main"]({}, None) == "hello {}\n    end"

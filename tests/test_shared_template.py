@@ -1,0 +1,307 @@
+"""What the shared stack promises: public names, what is kept, and who may do what."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_tenants.lambdas import provider
+from aurora_tenants.lambdas.bundle import ENTRIES
+from aurora_tenants.mysql.grants import expand, statements
+from aurora_tenants.mysql.live import Row, read_state
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import OWNERS, create_owners
+from aurora_tenants.sandbox.cloudformation.yaml import load
+from aurora_tenants.sandbox.iam import Need, decide
+from aurora_tenants.sandbox.mysqld import Server
+from tests.mysql_server import execute_as
+
+FILE = Path(__file__).parents[1] / "cfn" / "shared.yml"
+REGIONS = ("eu-central-1", "eu-west-1", "us-east-1", "us-west-2", "ap-southeast-2")
+STACK = "shared-global"
+# What AWS knows no resource for, or (DescribeStacks) asks for all of them when it is called without a name.
+WITHOUT_RESOURCE = {
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStacks",
+    "cloudwatch:GetMetricData",
+    "secretsmanager:GetRandomPassword",
+}
+
+SECRETS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+CLUSTER = "arn:aws:rds:eu-west-1:123456789012:cluster:one"
+OTHER_CLUSTER = "arn:aws:rds:eu-west-1:123456789012:cluster:other"
+MASTER = f"{SECRETS}rds!cluster-1-AbCdEf"
+TENANT = f"{SECRETS}/{STACK}/database/shop-AbCdEf"
+INSPECTOR = f"{SECRETS}/{STACK}/database/aurora_tenants_inspector-AbCdEf"
+OTHER = f"{SECRETS}/payments/card-AbCdEf"
+TRIAL = f"{SECRETS}/{STACK}/database/rotation-test/token-1-??????"
+STACKS = "arn:aws:cloudformation:eu-west-1:123456789012:stack/"
+FUNCTIONS = "arn:aws:lambda:eu-west-1:123456789012:function:"
+ROLE = "arn:aws:iam::123456789012:role/CloudFormationRole"
+ARNS = {
+    "DatabaseServer.DBClusterArn": CLUSTER,
+    "DatabaseServer.MasterUserSecret.SecretArn": MASTER,
+    "ProviderLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:provider:*",
+    "RotationLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:rotation:*",
+    "CloudFormationRole.Arn": ROLE,
+    "DatabaseProvider.Arn": f"{FUNCTIONS}{STACK}-database-provider",
+    "DatabaseSecretRotation.Arn": f"{FUNCTIONS}{STACK}-database-secret-rotation",
+}
+VARIABLES = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-west-1",
+    "AWS::AccountId": "123456789012",
+    "AWS::StackName": STACK,
+}
+
+
+@cache
+def template() -> dict[str, Any]:
+    return load(FILE.read_text())
+
+
+def resources(kind: str) -> dict[str, Any]:
+    return {key: value for key, value in template()["Resources"].items() if value["Type"] == kind}
+
+
+def resolved(value: Any) -> Any:
+    """A policy's value in one account; only what the policies use."""
+    match value:
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([^}]+)\}", lambda name: VARIABLES[name[1]], text)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return ARNS[f"{name}.{attribute}"]
+        case {"Ref": name}:
+            return VARIABLES[name]
+        case dict():
+            return {key: resolved(entry) for key, entry in value.items()}
+        case list():
+            return [resolved(entry) for entry in value]
+    return value
+
+
+def allowed_by(resource: Mapping[str, Any]) -> list[Any]:
+    """The statements of a managed policy, or of a role's own policies."""
+    properties = resource["Properties"]
+    documents = [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
+    documents += [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
+    return [resolved(statement) for document in documents for statement in document["Statement"]]
+
+
+def policies() -> Iterator[tuple[str, list[Any]]]:
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        for name, resource in resources(kind).items():
+            yield name, allowed_by(resource)
+
+
+def role(name: str) -> list[Any]:
+    """Everything a function's role allows, its managed policies too."""
+    own = resources("AWS::IAM::Role")[name]
+    managed = resources("AWS::IAM::ManagedPolicy")
+    attached = [managed[arn["Ref"]] for arn in own["Properties"]["ManagedPolicyArns"]]
+    return [statement for policy in (own, *attached) for statement in allowed_by(policy)]
+
+
+def permits(statements: list[Any], action: str, resource: str, **keys: str) -> bool:
+    return decide(statements, Need(action, resource, keys)) is None
+
+
+def test_cloudformation_takes_the_template_in_a_request() -> None:
+    assert len(FILE.read_bytes()) <= 51_200
+
+
+def test_cfn_lint_finds_nothing_in_any_region() -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), str(FILE), "--regions", *REGIONS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_exports_keep_their_public_names() -> None:
+    outputs = template()["Outputs"]
+    exports = {name: resolved(output["Export"]["Name"]) for name, output in outputs.items() if "Export" in output}
+    assert exports == {
+        "DatabaseServer": f"{STACK}-database-server",
+        "DatabaseServiceToken": f"{STACK}-database-service-token",
+        "DatabaseUserServiceToken": f"{STACK}-database-user-service-token",
+        "DatabaseSecretRotationLambda": f"{STACK}-database-secret-rotation-lambda",
+    }
+
+
+def test_one_function_serves_databases_and_users() -> None:
+    outputs = template()["Outputs"]
+    assert outputs["DatabaseServiceToken"]["Value"] == outputs["DatabaseUserServiceToken"]["Value"]
+
+
+def test_template_says_the_version_of_the_provider_in_it() -> None:
+    assert template()["Outputs"]["ProviderVersion"]["Value"] == str(provider.VERSION)
+
+
+def test_functions_run_the_entries_of_the_bundle_under_fixed_names() -> None:
+    functions = resources("AWS::Lambda::Function").values()
+    facts = {
+        resolved(entry["Properties"]["FunctionName"]): entry["Properties"]["Handler"].removeprefix("index.")
+        for entry in functions
+    }
+    assert facts == {f"{STACK}-database-provider": "provider", f"{STACK}-database-secret-rotation": "rotation"}
+    assert set(facts.values()) == set(ENTRIES)
+
+
+def test_cluster_is_kept_encrypted_and_protected() -> None:
+    [cluster] = resources("AWS::RDS::DBCluster").values()
+    assert (cluster["DeletionPolicy"], cluster["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
+    assert cluster["Properties"]["StorageEncrypted"] is True
+    assert cluster["Properties"]["DeletionProtection"] == {"Ref": "DeletionProtection"}
+    assert template()["Parameters"]["DeletionProtection"]["Default"] == "true"
+
+
+def test_database_lets_in_nothing_but_its_clients() -> None:
+    groups = resources("AWS::EC2::SecurityGroup")
+    rules = {name: group["Properties"].get("SecurityGroupIngress", []) for name, group in groups.items()}
+    [rule] = rules.pop("DatabaseSecurityGroup")
+    assert rules == {"ClientSecurityGroup": []}
+    assert rule.keys() == {"SourceSecurityGroupId", "FromPort", "ToPort", "IpProtocol"}
+
+
+# The inspector
+
+
+def inspector() -> list[dict[str, Any]]:
+    privileges: list[dict[str, Any]] = template()["Resources"]["Inspector"]["Properties"]["Privileges"]
+    return privileges
+
+
+def read_by_live() -> dict[str, str]:
+    """The statement that reads each table; live answers about an empty server."""
+    asked: dict[str, str] = {}
+
+    def execute(statement: str) -> list[Row]:
+        asked.update(dict.fromkeys(re.findall(r"FROM (mysql\.\w+)", statement), statement))
+        return [(0,)] if "COUNT(" in statement else []
+
+    read_state(execute)
+    return asked
+
+
+def test_inspector_may_read_the_columns_that_are_read_and_no_other() -> None:
+    columns = {"user", "host", *(name.lower() for name in re.findall(r"\w+_priv", read_by_live()["mysql.user"]))}
+    [of_user] = [entry["Columns"] for entry in inspector() if entry["Table"] == "user"]
+    assert {name.lower() for name in of_user} == columns
+    assert len(of_user) == len(columns)
+
+
+def test_inspector_may_read_the_tables_that_are_read_and_no_other() -> None:
+    tables = {f"mysql.{entry['Table']}" for entry in inspector() if entry["Database"] == "mysql"}
+    assert tables == read_by_live().keys()
+    others = [(entry["Permission"], entry["Database"]) for entry in inspector() if entry["Database"] != "mysql"]
+    assert sorted(others) == [("SELECT", OWNERS), ("SHOW DATABASES", "*")]
+
+
+def test_inspector_sees_on_a_server_what_its_root_sees(server: Server) -> None:
+    root, account = execute_as(server), Account(f"inspector-{uuid.uuid4().hex[:8]}")
+    grants = [
+        expand(
+            account,
+            [entry["Permission"]],
+            database=entry["Database"],
+            table=entry["Table"],
+            columns=entry.get("Columns", ()),
+            partial_revokes=True,
+        )
+        for entry in inspector()
+    ]
+    for statement in (
+        *create_owners(),
+        f"CREATE USER {account} IDENTIFIED BY 'secret'",
+        *statements(frozenset().union(*grants), ()),
+    ):
+        root(statement)
+    assert read_state(execute_as(server, account.user, "secret")) == read_state(root)
+
+
+# Who may do what
+
+
+def test_policies_name_what_they_are_about() -> None:
+    every = [(name, statement) for name, of in policies() for statement in of]
+    unbound = {
+        action
+        for _, statement in every
+        if statement["Resource"] == "*"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert unbound == WITHOUT_RESOURCE
+    assert [name for name, statement in every if "*" in str(statement["Action"])] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "resource", "may"),
+    [
+        ("ProviderRole", "rds-data:ExecuteStatement", CLUSTER, True),
+        ("ProviderRole", "rds-data:ExecuteStatement", OTHER_CLUSTER, False),
+        ("ProviderRole", "rds-data:BeginTransaction", CLUSTER, False),
+        ("ProviderRole", "secretsmanager:GetSecretValue", MASTER, True),
+        ("ProviderRole", "secretsmanager:GetSecretValue", TENANT, True),
+        ("ProviderRole", "secretsmanager:GetSecretValue", OTHER, False),
+        ("ProviderRole", "secretsmanager:PutSecretValue", TENANT, False),
+        ("ProviderRole", "logs:PutLogEvents", ARNS["RotationLog.Arn"], False),
+        ("RotationRole", "secretsmanager:GetSecretValue", OTHER, False),
+        ("RotationRole", "secretsmanager:PutSecretValue", TENANT, True),
+        ("RotationRole", "secretsmanager:PutSecretValue", OTHER, False),
+        ("RotationRole", "secretsmanager:PutSecretValue", MASTER, False),
+        ("RotationRole", "secretsmanager:UpdateSecretVersionStage", MASTER, False),
+        ("RotationRole", "secretsmanager:CreateSecret", TRIAL, True),
+        ("RotationRole", "secretsmanager:DeleteSecret", TENANT, False),
+        ("RotationRole", "rds-data:ExecuteStatement", OTHER_CLUSTER, False),
+    ],
+)
+def test_functions_may_do_their_work_and_no_more(name: str, action: str, resource: str, may: bool) -> None:
+    assert permits(role(name), action, resource) is may
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "resource", "may"),
+    [
+        ("PlanPolicy", "rds-data:ExecuteStatement", CLUSTER, True),
+        ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR, True),
+        ("PlanPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("PlanPolicy", "secretsmanager:GetSecretValue", MASTER, False),
+        # A tenant's user could be named like the inspector and something more.
+        ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR.replace("-AbCdEf", "-two-AbCdEf"), False),
+        ("PlanPolicy", "cloudformation:GetTemplate", f"{STACKS}{STACK}-shop/1", True),
+        ("PlanPolicy", "cloudformation:GetTemplate", f"{STACKS}payments/1", False),
+        ("PlanPolicy", "cloudformation:CreateChangeSet", f"{STACKS}{STACK}-shop/1", False),
+        ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}-shop/1", True),
+        ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}/1", False),
+        ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}payments/1", False),
+        ("ApplyPolicy", "rds-data:ExecuteStatement", CLUSTER, False),
+        ("ApplyPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("CloudFormationRole", "secretsmanager:CreateSecret", TENANT, True),
+        ("CloudFormationRole", "secretsmanager:CreateSecret", OTHER, False),
+        ("CloudFormationRole", "secretsmanager:GetSecretValue", MASTER, False),
+        ("CloudFormationRole", "lambda:InvokeFunction", ARNS["DatabaseProvider.Arn"], True),
+        ("CloudFormationRole", "lambda:InvokeFunction", f"{FUNCTIONS}payments", False),
+    ],
+)
+def test_ci_may_do_its_work_and_no_more(name: str, action: str, resource: str, may: bool) -> None:
+    assert permits(dict(policies())[name], action, resource) is may
+
+
+def test_apply_hands_cloudformation_one_role_and_nobody_else_any() -> None:
+    statements = dict(policies())["ApplyPolicy"]
+    passing = [statement for statement in statements if statement["Action"] == "iam:PassRole"]
+    assert passing == [
+        {
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": ROLE,
+            "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
+        }
+    ]
