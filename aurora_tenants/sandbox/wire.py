@@ -138,7 +138,7 @@ def refusal(model: ServiceModel, error: ServiceError) -> Answer:
 
 
 def _protocol(model: ServiceModel) -> str:
-    """The protocol botocore speaks with this service; before 1.38 it did not choose, every service had one."""
+    """The protocol botocore speaks with this service; older versions (1.37) do not choose, each service has one."""
     return str(getattr(model, "resolved_protocol", model.metadata["protocol"]))
 
 

@@ -1,0 +1,247 @@
+"""Sandboxes in the background and beside a command: real processes, and none of them left over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import boto3
+import pytest
+
+from aurora_tenants.errors import SandboxError
+from aurora_tenants.sandbox import lifecycle, mysqld
+from aurora_tenants.sandbox.server import Sandbox
+from aurora_tenants.sandbox.sql import Table, sql
+from aurora_tenants.sandbox.state import Running, State
+
+
+def codes(error: pytest.ExceptionInfo[SandboxError]) -> list[str]:
+    return [problem.code for problem in error.value.problems]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def port_of(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2])
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state") / "sandbox"
+
+
+@pytest.fixture(scope="module")
+def deployed_with() -> list[Mapping[str, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def running(directory: Path, deployed_with: list[Mapping[str, str]], mysqld_binary: mysqld.Binary) -> Iterator[Running]:
+    yield lifecycle.up(
+        bare=False,
+        mysqld=None,
+        partial_revokes=True,
+        tell=lambda _: None,
+        deploy=deployed_with.append,
+        directory=directory,
+    )
+    lifecycle.down(directory=directory)
+
+
+def test_a_new_sandbox_gets_the_shared_stack(running: Running, deployed_with: list[Mapping[str, str]]):
+    assert deployed_with == [lifecycle.environment(running)]
+
+
+def test_the_environment_leads_to_the_sandbox(running: Running, monkeypatch: pytest.MonkeyPatch):
+    for name, value in lifecycle.environment(running).items():
+        monkeypatch.setenv(name, value)
+    assert boto3.session.Session().client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_second_up_finds_the_first(running: Running, directory: Path):
+    told: list[str] = []
+    again = lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=told.append, directory=directory)
+    assert again == running
+    assert told == [f"a sandbox is running already, at {running.endpoint}"]
+
+
+def test_the_status_is_what_the_sandbox_says_of_itself(running: Running, directory: Path):
+    said = lifecycle.status(directory=directory)
+    assert said is not None
+    assert (said["id"], said["pid"], said["endpoint"]) == (running.id, running.pid, running.endpoint)
+
+
+def test_only_its_owner_can_look_into_the_state_directory(running: Running, directory: Path):
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_sql_runs_as_root(running: Running):
+    assert sql(running, "SELECT 1 AS one, CURRENT_USER() AS me") == Table(("one", "me"), ((1, "root@localhost"),))
+
+
+def test_sql_runs_as_a_user_with_the_password_from_its_secret(running: Running, secrets):
+    sql(running, "CREATE USER shop IDENTIFIED BY 'first'")
+    content = json.dumps({"username": "shop", "password": "first"})
+    secrets.create_secret(Name="/shared/database/shop", SecretString=content)
+    assert sql(running, "SELECT CURRENT_USER()", user="shop").rows == (("shop@%",),)
+
+
+def test_sql_says_what_mysql_refused_and_to_whom(running: Running):
+    with pytest.raises(SandboxError, match=r"MySQL refused it, as root: .*nowhere.* \(1049\)") as error:
+        sql(running, "USE nowhere")
+    assert codes(error) == ["statement-failed"]
+
+
+def test_sql_needs_exactly_one_secret(running: Running, secrets):
+    with pytest.raises(SandboxError) as error:
+        sql(running, "SELECT 1", user="nobody")
+    assert codes(error) == ["no-such-user"]
+    for cluster in ("one", "two"):
+        secrets.create_secret(Name=f"/{cluster}/database/twin", SecretString="{}")
+    with pytest.raises(SandboxError, match="/one/database/twin, /two/database/twin") as error:
+        sql(running, "SELECT 1", user="twin")
+    assert codes(error) == ["several-users"]
+
+
+@pytest.fixture
+def secrets(running: Running):
+    return boto3.client(
+        "secretsmanager",
+        endpoint_url=running.endpoint,
+        region_name=running.region,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+    )
+
+
+def test_down_ends_the_sandbox_and_its_mysql(running: Running, directory: Path):
+    """The last test of this sandbox: pytest keeps the order of the file."""
+    assert lifecycle.down(directory=directory)
+    assert not listens(port_of(running.endpoint))
+    assert not listens(running.mysqld_port)
+    assert lifecycle.status(directory=directory) is None
+    assert not lifecycle.down(directory=directory)
+
+
+def test_a_sandbox_whose_stack_cannot_be_deployed_is_ended(tmp_path: Path, mysqld_binary: mysqld.Binary):
+    ports: list[int] = []
+
+    def deploy(environment: Mapping[str, str]) -> None:
+        ports.append(port_of(environment["AWS_ENDPOINT_URL"]))
+        raise RuntimeError("no such template")
+
+    with pytest.raises(RuntimeError, match="no such template"):
+        lifecycle.up(
+            bare=False, mysqld=None, partial_revokes=False, tell=lambda _: None, deploy=deploy, directory=tmp_path
+        )
+    assert not listens(ports[0])
+    assert lifecycle.current(directory=tmp_path) is None
+
+
+def test_a_mysqld_that_cannot_be_used_is_refused_before_anything_starts(tmp_path: Path):
+    with pytest.raises(SandboxError) as error:
+        lifecycle.up(
+            bare=True, mysqld=str(tmp_path / "mysqld"), partial_revokes=True, tell=lambda _: None, directory=tmp_path
+        )
+    assert codes(error) == ["mysqld-unusable"]
+    assert lifecycle.current(directory=tmp_path) is None
+
+
+def test_without_the_extra_the_fix_is_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "moto", None)  # what Python's import system takes for "not installed"
+    with pytest.raises(SandboxError) as error:
+        lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None, directory=tmp_path)
+    (problem,) = error.value.problems
+    assert problem.fix == "pip install 'aurora-tenants[sandbox]'"
+    assert problem.why == "it needs Python packages that are not here: moto"
+
+
+def test_down_does_not_end_a_process_that_is_not_the_sandbox_it_started(sandbox: Sandbox, tmp_path: Path):
+    state = State(tmp_path)
+    with state.lock():
+        state.write(Running("another", os.getpid(), sandbox.endpoint_url, "eu-west-1", "2026-01-01T00:00:00", 0))
+        with pytest.raises(SandboxError) as error:
+            lifecycle.down(directory=tmp_path)
+    assert codes(error) == ["another-sandbox"]
+
+
+def test_a_sandbox_that_does_not_answer_is_named_with_its_process(tmp_path: Path):
+    state = State(tmp_path)
+    with state.lock():
+        state.write(Running("dead", 4711, "http://127.0.0.1:1", "eu-west-1", "2026-01-01T00:00:00", 0))
+        with pytest.raises(SandboxError) as error:
+            lifecycle.status(directory=tmp_path)
+    (problem,) = error.value.problems
+    assert (problem.code, problem.fix) == ("does-not-answer", "kill 4711")
+
+
+def test_while_another_process_starts_one_there_is_none_to_use(tmp_path: Path):
+    with State(tmp_path).lock(), pytest.raises(SandboxError) as error:
+        lifecycle.current(directory=tmp_path)
+    assert codes(error) == ["still-starting"]
+
+
+RUN = """
+import sys
+from aurora_tenants.sandbox import lifecycle
+sys.exit(lifecycle.run(sys.argv[1:], bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None))
+"""
+
+
+def start_run(*command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, *command], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_run_gives_the_command_a_sandbox_and_passes_on_its_exit_code(mysqld_binary: mysqld.Binary):
+    code = """
+import boto3, os, sys
+print(boto3.client("sts").get_caller_identity()["Account"], os.environ["AWS_ENDPOINT_URL"])
+sys.exit(7)
+"""
+    with start_run(sys.executable, "-c", code) as process:
+        account, endpoint = process.communicate(timeout=60)[0].split()
+    assert (process.returncode, account) == (7, "123456789012")
+    assert not listens(port_of(endpoint))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_passes_signals_on_and_leaves_nothing_behind(number: signal.Signals, mysqld_binary: mysqld.Binary):
+    script = 'trap "exit 9" TERM INT; echo $AWS_ENDPOINT_URL; while :; do sleep 0.05; done'
+    with start_run("/bin/sh", "-c", script) as process:
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 9
+    assert not listens(port_of(endpoint))
+
+
+def test_a_run_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path: Path):
+    """MySQL is on its way when the signal comes; its data lies in the directory for temporary files."""
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, "true"], env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True
+    ) as process:
+        while process.poll() is None and not any(tmp_path.glob("aurora-tenants-*")):
+            pass
+        process.terminate()
+        process.wait(60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_says_which_command_it_cannot_find_before_it_starts_anything():
+    with pytest.raises(SandboxError) as error:
+        lifecycle.run(["no-such-command"], bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None)
+    assert codes(error) == ["no-such-command"]
