@@ -68,6 +68,7 @@ def _run(
                 parameters={REVISION: str(tenant.revision)},
                 tags=tags(plan.cluster, tenant.tenant),
                 tell=on_event,
+                role_arn=plan.role_arn,
             )
     except AuroraTenantsError as error:
         return Result(tenant, error.problems)
@@ -87,4 +88,5 @@ def _allow_drops(
             parameters={REVISION: str(tenant.revision)},
             tags=tags(plan.cluster, tenant.tenant),
             tell=tell,
+            role_arn=plan.role_arn,
         )

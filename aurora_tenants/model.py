@@ -100,7 +100,10 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The shared stack's outputs that the command line needs. version: the provider Lambda's, counted up by one."""
+    """The shared stack's outputs that the command line needs.
+
+    version: the provider's, counted up by one. role_arn: what CloudFormation works with when it deploys a tenant.
+    """
 
     stack: str
     cluster_arn: str
@@ -108,12 +111,17 @@ class Shared:
     version: int
     inspector_problem: str = ""
     master_user: str = ""
+    role_arn: str = ""
     status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant."""
+    """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
+
+    others: names of all other stacks; a tenant's stack is never made in the place of one of them.
+    """
 
     shared: Shared | None
     tenants: Mapping[str, Stack]
+    others: frozenset[str] = frozenset()

@@ -42,6 +42,7 @@ from aurora_tenants.template import (
     logical_id,
     secret_name,
     stack_name,
+    tags,
     template,
 )
 
@@ -88,7 +89,8 @@ class Notice:
 class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
-    deployed: how many tenants have a stack now; removals are weighed against it.
+    deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what CloudFormation is to
+    work with.
     """
 
     cluster: Cluster
@@ -96,6 +98,7 @@ class Plan:
     notices: tuple[Notice, ...] = ()
     problems: tuple[Problem, ...] = ()
     deployed: int = 0
+    role_arn: str = ""
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
@@ -113,14 +116,15 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
         if not only or tenant.name in only:
             made, wrong = _tenant(configuration.cluster, tenant, live, deployed.tenants.get(tenant.name))
             plans.append(made)
-            problems += wrong
+            problems += [*wrong, *_taken(configuration.cluster, made, deployed)]
     for name in sorted(deployed.tenants.keys() - set(names)):
         if not only or name in only:
             made, wrong = _gone(name, live, deployed.tenants[name])
             plans.append(made)
             problems += wrong
     notices = () if only else tuple(_notices(configuration, live, deployed))
-    return Plan(configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants))
+    role_arn = deployed.shared.role_arn if deployed.shared else ""
+    return Plan(configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants), role_arn)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
@@ -185,7 +189,7 @@ def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -
     if changed:
         removals, drops = _removals(live, stack, kept=desired)
         difference = (*difference, *removals)
-    revision = int(stack.parameters.get(REVISION, "0"))
+    revision = stack.parameters.get(REVISION, "")
     plan = TenantPlan(
         tenant.name,
         name,
@@ -193,7 +197,7 @@ def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -
         "file" if changed else "drift",
         difference,
         text,
-        revision + bool(difference),
+        (int(revision) if revision.isdecimal() else 0) + bool(difference),
         drops,
         stack.status,
     )
@@ -246,10 +250,27 @@ def _refusal(tenant: str, sentence: str) -> Problem:
 
 
 def _busy(tenant: str, stack: Stack) -> list[Problem]:
-    if not stack.status.endswith("_IN_PROGRESS"):
+    # REVIEW_IN_PROGRESS is no operation: it waits for a change set to be executed, for ever if nobody does.
+    if stack.status == "REVIEW_IN_PROGRESS" or not stack.status.endswith("_IN_PROGRESS"):
         return []
     what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
     return [Problem("stack-busy", what, context=f"tenant {tenant}", fix="wait until it has ended, then try again")]
+
+
+def _taken(cluster: Cluster, plan: TenantPlan, deployed: Deployed) -> list[Problem]:
+    """A stack of somebody else's: an update to the tenant's template would delete all that is in it."""
+    if plan.stack not in deployed.others:
+        return []
+    expected = " and ".join(f"{name}={value}" for name, value in tags(cluster, plan.tenant).items())
+    return [
+        Problem(
+            "stack-not-ours",
+            f"there is a stack {plan.stack} that is not tenant {plan.tenant}'s",
+            f"it has not the tags {expected}",
+            "rename the tenant, or deploy that stack under another name",
+            context=f"tenant {plan.tenant}",
+        )
+    ]
 
 
 def _too_large(tenant: str, text: str) -> list[Problem]:
@@ -266,6 +287,7 @@ def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> It
     databases = {database.name for tenant in configuration.tenants for database in tenant.databases}
     users = {user.name for tenant in configuration.tenants for user in tenant.users}
     stacks = {stack.name for stack in deployed.tenants.values()}
+    master = deployed.shared.master_user if deployed.shared else ""
     for name, database in sorted(live.state.databases.items()):
         if name in databases or is_reserved_database(name) or _matches(name, configuration.ignore.databases):
             continue
@@ -274,9 +296,10 @@ def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> It
         elif database.owner.released:
             yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
     for account, user in sorted(live.state.users.items()):
-        if account.user in users and account.host == "%":
+        name = account.user
+        if name in users and account.host == "%":
             continue
-        if is_reserved_user(account.user) or _matches(account.user, configuration.ignore.users):
+        if name == master or is_reserved_user(name) or _matches(name, configuration.ignore.users):
             continue
         if user.owner is None:
             yield Notice("unmanaged-user", f"{subject(account)} belongs to nobody and is not in the file")

@@ -34,6 +34,10 @@ class Output:
         """One line, or several, of a result."""
         self.out.print(text, soft_wrap=True)
 
+    def raw(self, text: str) -> None:
+        """A result whose every character counts: rich would turn tabs into spaces."""
+        self.out.file.write(text)
+
     def tell(self, text: Text | str) -> None:
         """One line of anything else."""
         self.err.print(text, soft_wrap=True)
@@ -44,7 +48,16 @@ class Output:
 
 
 def _console(file: IO[str], color: bool | None) -> Console:
-    return Console(file=file, no_color=color is False, markup=False, highlight=False, emoji=False)
+    # None leaves it to rich, which honours NO_COLOR.
+    return Console(file=file, no_color=True if color is False else None, markup=False, highlight=False, emoji=False)
+
+
+def _printable(text: str, *, keep: str = "") -> str:
+    """The text with whatever else a terminal would obey written out: a user of MySQL may be called anything."""
+    return "".join(
+        character if character in keep or character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def problem(it: Problem, *, severity: str = "error") -> Text:
@@ -53,11 +66,11 @@ def problem(it: Problem, *, severity: str = "error") -> Text:
     if it.where:
         text.append(f"{it.where}: ", "bold")
     text.append(f"{severity}: ", "bold red" if severity == "error" else "bold yellow")
-    text.append(it.what)
+    text.append(_printable(it.what, keep="\n"))
     text.append(f"  [{it.code}]", "dim")
     for label, value in (("", it.context), ("why: ", it.why), ("fix: ", it.fix)):
         if value:
-            text.append(f"\n    {label}{value}")
+            text.append(_printable(f"\n    {label}{value}", keep="\n"))
     return text
 
 
@@ -78,7 +91,10 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
         text.append("\n")
         text.append(_tenant(tenant))
     for title, lines in (
-        ("Notices: nothing here is touched", [Text(f"{entry.text}  [{entry.code}]") for entry in it.notices]),
+        (
+            "Notices: nothing here is touched",
+            [Text(f"{_printable(entry.text)}  [{entry.code}]") for entry in it.notices],
+        ),
         ("Dangers", [problem(danger, severity="danger") for danger in dangers]),
         ("Problems", [problem(wrong) for wrong in it.problems]),
     ):
@@ -118,9 +134,9 @@ def _change(change: Change) -> Text:
     symbol = _SYMBOLS[change.action]
     text = Text("    ")
     text.append(f"{symbol} {change.action:<7} ", _STYLES[symbol])
-    text.append(f"{change.subject}: {change.statement}")
+    text.append(_printable(f"{change.subject}: {change.statement}"))
     if change.why:
-        text.append(f"  -- {change.why}", "dim")
+        text.append(_printable(f"  -- {change.why}"), "dim")
     return text.append("\n")
 
 
@@ -174,7 +190,13 @@ def _notice_data(notice: Notice) -> dict[str, str]:
     return {"code": notice.code, "text": notice.text}
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Text:
-    """Rows of a query, as tab-separated lines under their column names; NULL as MySQL's own client shows it."""
-    lines = [columns, *([("NULL" if cell is None else str(cell)) for cell in row] for row in rows)]
-    return Text("\n".join("\t".join(line) for line in lines))
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows of a query as tab-separated lines under their column names; cells as MySQL's own client writes them."""
+    lines = [columns, *rows] if columns else []
+    return "".join("\t".join(_cell(cell) for cell in line) + "\n" for line in lines)
+
+
+def _cell(cell: object) -> str:
+    if cell is None:
+        return "NULL"
+    return str(cell).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\0", "\\0")

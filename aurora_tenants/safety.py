@@ -48,11 +48,14 @@ def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
     if not (is_all or is_many):
         return ()
     names = ", ".join(gone[:10]) + (", …" if len(gone) > 10 else "")
-    count = "all" if is_all else f"{len(gone)} of"
+    count = (
+        "the only" if plan.deployed == 1 else f"all {plan.deployed}" if is_all else f"{len(gone)} of {plan.deployed}"
+    )
+    noun = "tenant" if plan.deployed == 1 else "tenants"
     return (
         Problem(
             "mass-removal",
-            f"{count} {plan.deployed} deployed tenants would be removed: {names}",
+            f"{count} deployed {noun} would be removed: {names}",
             why="they are no longer in tenants.yaml; their users and secrets would be deleted",
             fix="if that is meant: --allow-mass-removal",
         ),

@@ -6,7 +6,7 @@ without reading any template back.
 
     stack_name(cluster, "shop-dev")              shared-global-shop-dev
     logical_id("Database", "shop-dev")           DatabaseShopDev
-    logical_id("Database", "shop_dev")           DatabaseShopDev5F1C2A77: not every name can be told by its letters
+    logical_id("Database", "shop_dev")           DatabaseShopDevB357C096: not every name can be told by its letters
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ DROP_ON_REMOVE = "DropOnRemove"
 MAX_TEMPLATE_BYTES = 51_200
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
 _SERVICE_TIMEOUT_SECONDS = 600
-# Names whose parts can be told from the capitals of the logical id: no two of them give the same.
+# Names whose parts can be told from the capitals of the logical id: no two of them give the same. Every other name's
+# id ends in a part of its hash, and so does that of a name which looks as if it did.
 _PLAIN = re.compile(r"[a-z0-9]+(-[a-z][a-z0-9]*)*\Z")
+_HASHED = re.compile(r"[0-9A-F]{8}\Z")
+# The output with the cluster's ARN; a database called `server` must not take its place.
+_SERVER = "DatabaseServer"
 
 
 def stack_name(cluster: Cluster, tenant: str) -> str:
@@ -51,7 +55,7 @@ def tags(cluster: Cluster, tenant: str) -> dict[str, str]:
 def logical_id(kind: str, name: str) -> str:
     """A readable id of letters and digits, stable for a name and never the same for two names of one kind."""
     readable = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
-    if not _PLAIN.match(name):
+    if not _PLAIN.match(name) or _HASHED.search(readable) or f"{kind}{readable}" == _SERVER:
         readable += hashlib.sha256(name.encode()).hexdigest()[:8].upper()
     return f"{kind}{readable}"
 
@@ -189,7 +193,7 @@ def _outputs(cluster: Cluster, tenant: Tenant) -> dict[str, Any]:
         export = {"Name": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}
         return {name: {"Value": value, "Description": description, "Export": export}}
 
-    outputs = output("DatabaseServer", _import(cluster, "database-server"), "ARN of the cluster")
+    outputs = output(_SERVER, _import(cluster, "database-server"), "ARN of the cluster")
     for database in tenant.databases:
         name = logical_id("Database", database.name)
         outputs |= output(name, {"Ref": name}, f"Name of database {database.name}")

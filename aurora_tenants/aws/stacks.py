@@ -46,7 +46,10 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         if stack.tags.get(CLUSTER_TAG) == cluster.stack and TENANT_TAG in stack.tags
     }
     shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
-    return Deployed(shared, tenants)
+    ours = {stack.name for stack in tenants.values()}
+    # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
+    others = frozenset(stack.name for stack in stacks if stack.status != "REVIEW_IN_PROGRESS") - ours
+    return Deployed(shared, tenants, others)
 
 
 def read_stack(cloudformation: Any, name: str) -> Stack | None:
@@ -83,6 +86,7 @@ def _shared(stack: Stack) -> Shared:
         version=int(version) if version.isdigit() else 0,
         inspector_problem=outputs.get("InspectorProblem", "none").removeprefix("none"),
         master_user=outputs.get("MasterUser", ""),
+        role_arn=outputs.get("CloudFormationRole", ""),
         status=stack.status,
     )
 
@@ -105,9 +109,11 @@ def deploy(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
     tell: Tell,
+    role_arn: str = "",
 ) -> bool:
     """Brings a stack to a template by a change set and waits for it. False when there was nothing to change.
 
+    role_arn: the service role that CloudFormation works with; without one it works with the caller's rights.
     Raises StackFailed with the first cause when the operation fails or is rolled back.
     """
     before = read_stack(cloudformation, name)
@@ -124,6 +130,7 @@ def deploy(
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
             Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
             Capabilities=_CAPABILITIES,
+            **({"RoleARN": role_arn} if role_arn else {}),
         )["StackId"]
     if not _has_changes(cloudformation, stack_id, change_set):
         return False

@@ -115,7 +115,7 @@ def sandbox_sql(
     if output == "json":
         out.json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     elif table.columns:
-        out.result(render.table(table.columns, table.rows))
+        out.raw(render.table(table.columns, table.rows))
 
 
 def _running() -> Running:
@@ -130,8 +130,13 @@ def _running() -> Running:
 def _deploy_shared(environment: Mapping[str, str]) -> None:
     """Deploys the shared stack into a sandbox, as a user would deploy it into an account."""
     from aurora_tenants.aws import shared
+    from aurora_tenants.sandbox.environment import of_command
 
-    os.environ.update(environment)
+    # Nothing of the user's own AWS configuration may lead elsewhere.
+    cleaned = of_command(os.environ, environment)
+    for name in os.environ.keys() - cleaned.keys():
+        del os.environ[name]
+    os.environ.update(cleaned)
     shared.deploy(region=None, profile=None, stack="shared-global", parameters={}, tell=lambda event: None)
 
 
