@@ -192,7 +192,7 @@ def _notice_data(notice: Notice) -> dict[str, str]:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows of a query as tab-separated lines under their column names; cells as MySQL's own client writes them."""
-    lines = [columns, *rows] if columns else []
+    lines = [columns, *rows]
     return "".join("\t".join(_cell(cell) for cell in line) + "\n" for line in lines)
 
 

@@ -18,7 +18,7 @@ from aurora_tenants.cli.options import (
     ask,
     output_of,
 )
-from aurora_tenants.errors import Exit, NotConverged, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,54 @@
+"""The documents say commands that exist, name tests and files that are there, and describe every command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from aurora_tenants.cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "script" / "demo"])
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """Every `aurora-tenants …` of a document, as words; what follows a pipe, a redirection or a comment left out."""
+    found = re.findall(r"aurora-tenants ([a-z][^\n`'\"#|>&;)]*)", text)
+    return [shlex.split(line) for line in found]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_options_of_a_document_exist(document: Path):
+    for words in command_lines(document.read_text()):
+        command = typer.main.get_command(app)
+        while words and hasattr(command, "commands"):
+            assert words[0] in command.commands, f"{document.name}: aurora-tenants {' '.join(words)}"
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.split("=")[0] for word in words if word.startswith("-") and word != "--"}
+        assert used <= options | {"--help"}, f"{document.name}: {command.name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_of_a_document_lead_somewhere(document: Path):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_a_document_names_exist(document: Path):
+    named = re.findall(r"`((?:cfn|docs|examples|schema|script|tests|aurora_tenants)/[\w./-]+)`", document.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_command_says_what_it_does():
+    def helpless(command: object, name: str) -> list[str]:
+        below = getattr(command, "commands", {})
+        own = [] if getattr(command, "help", None) else [name]
+        return own + [found for key, each in below.items() for found in helpless(each, f"{name} {key}")]
+
+    assert helpless(typer.main.get_command(app), "aurora-tenants") == []
