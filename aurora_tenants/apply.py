@@ -41,12 +41,17 @@ def apply(
     removals = [tenant for tenant in plan.todo if tenant.action == "delete"]
     others = [tenant for tenant in plan.todo if tenant.action != "delete"]
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
-        for group in (others, removals):
-            futures = [pool.submit(_run, plan, tenant, cloudformation, allow_drop, tell) for tenant in group]
-            for future in as_completed(futures):
-                result = future.result()
-                results[result.tenant.tenant] = result
-                tell(Step(result.tenant.tenant, result=result))
+        try:
+            for group in (others, removals):
+                futures = [pool.submit(_run, plan, tenant, cloudformation, allow_drop, tell) for tenant in group]
+                for future in as_completed(futures):
+                    result = future.result()
+                    results[result.tenant.tenant] = result
+                    tell(Step(result.tenant.tenant, result=result))
+        except BaseException:
+            # Interrupted: what is in flight comes to its end, nothing else begins.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return tuple(results[tenant.tenant] for tenant in plan.todo)
 
 
@@ -78,9 +83,12 @@ def _run(
 def _allow_drops(
     plan: Plan, tenant: TenantPlan, cloudformation: Any, allow_drop: Collection[str], tell: stacks.Tell
 ) -> None:
-    """Writes the leave to drop into the stack first: a Delete event carries the properties that were deployed last."""
+    """Writes the leave to drop into the stack first: a Delete event carries the properties that were deployed last.
+
+    A stack whose deletion failed takes no update; the leave was written before its deletion began.
+    """
     allowed = set(tenant.drops) & set(allow_drop)
-    if allowed:
+    if allowed and tenant.status != "DELETE_FAILED":
         stacks.deploy(
             cloudformation,
             tenant.stack,

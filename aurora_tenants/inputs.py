@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aurora_tenants import config
-from aurora_tenants.aws.clients import Aws, connect
+from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.stacks import read_deployed
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
 from aurora_tenants.model import Configuration, Deployed, Shared
@@ -39,6 +39,11 @@ def read_inputs(
     """
     configuration = config.load(file)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
+    return read_world(aws, configuration, secret=secret, woken=woken)
+
+
+def read_world(aws: Aws, configuration: Configuration, *, secret: str | None, woken: Callable[[], None]) -> Inputs:
+    """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     deployed = read_deployed(aws.cloudformation, configuration.cluster)
     return Inputs(aws, configuration, deployed, read_live(aws, usable(configuration, deployed), secret, woken))
 
@@ -66,4 +71,5 @@ def read_live(aws: Aws, shared: Shared, secret: str | None, woken: Callable[[], 
         fix = "pass --secret with the ARN of a secret whose user may read the schema mysql"
         raise DatabaseError(Problem("no-inspector", what, shared.inspector_problem, fix))
     api = DataApi(aws.rds_data, shared.cluster_arn, secret or shared.inspector_secret, woken=woken)
-    return Live(read_server(api.execute), read_state(api.execute))
+    with asking("read MySQL"):
+        return Live(read_server(api.execute), read_state(api.execute))

@@ -130,9 +130,14 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
     for name in only:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
-            raise InvalidUsage(Problem("unknown-tenant", f"there is no tenant {name}", fix=fix))
+            raise InvalidUsage(unknown_tenant(name, known))
+
+
+def unknown_tenant(name: str, known: Collection[str]) -> Problem:
+    """That there is no such tenant, with the nearest one that there is."""
+    near = difflib.get_close_matches(name, known, 1)
+    fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
+    return Problem("unknown-tenant", f"there is no tenant {name}", fix=fix)
 
 
 def desired_state(cluster: Cluster, tenant: Tenant, live: Live) -> tuple[State, list[str]]:
@@ -176,7 +181,7 @@ def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -
     name, text = stack_name(cluster, tenant.name), template(cluster, tenant)
     desired, refusals = desired_state(cluster, tenant, live)
     problems = [_refusal(tenant.name, sentence) for sentence in refusals]
-    problems += _too_large(tenant.name, text)
+    problems += _undeployable(tenant, text)
     difference = changes(desired, live.state, server=live.server)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return TenantPlan(tenant.name, name, "create", "file", difference, text), problems
@@ -273,11 +278,16 @@ def _taken(cluster: Cluster, plan: TenantPlan, deployed: Deployed) -> list[Probl
     ]
 
 
-def _too_large(tenant: str, text: str) -> list[Problem]:
+def _undeployable(tenant: Tenant, text: str) -> list[Problem]:
+    """What CloudFormation would say of the template, said before it is asked."""
+    if not tenant.databases and not tenant.users:
+        what = f"tenant {tenant.name} has neither a database nor a user"
+        why = "CloudFormation takes no stack without resources"
+        return [Problem("empty-tenant", what, why, "give it one, or take the tenant out of the file")]
     size = len(text.encode())
     if size <= MAX_TEMPLATE_BYTES:
         return []
-    what = f"the template of tenant {tenant} has {size:,} bytes"
+    what = f"the template of tenant {tenant.name} has {size:,} bytes"
     why = f"CloudFormation takes no more than {MAX_TEMPLATE_BYTES:,}"
     return [Problem("tenant-too-large", what, why, "spread its databases and users over several tenants")]
 

@@ -84,8 +84,8 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
     """The whole plan; tenants without a difference are only counted."""
     tenants, databases = len(it.tenants), len(live.state.databases)
     text = Text(
-        f"Compared {_count(tenants, 'tenant')} of {file} with cluster {it.cluster.stack}: MySQL {live.server.version}"
-        f" with {_count(databases, 'database')} and {_count(len(live.state.users), 'user')}.\n"
+        f"Compared {count(tenants, 'tenant')} of {file} with cluster {it.cluster.stack}: MySQL {live.server.version}"
+        f" with {count(databases, 'database')} and {count(len(live.state.users), 'user')}.\n"
     )
     for tenant in it.todo:
         text.append("\n")
@@ -152,10 +152,11 @@ def _total(it: Plan) -> Text:
         f"{len(it.tenants) - len(it.todo)} unchanged",
     ]
     statements = sum(len(tenant.changes) for tenant in it.todo)
-    return Text(f"Tenants: {', '.join(parts)}. {_count(statements, 'statement')} in MySQL.", "bold")
+    return Text(f"Tenants: {', '.join(parts)}. {count(statements, 'statement')} in MySQL.", "bold")
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """`1 tenant`, `1,000 tenants`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aurora_tenants.aws.stacks import read_stack
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
 from aurora_tenants.model import Configuration, Tenant
+from aurora_tenants.plan import unknown_tenant
 from aurora_tenants.template import logical_id, stack_name
 
 
@@ -37,23 +38,31 @@ def environment(
     }
 
 
-def formatted(values: Mapping[str, str], form: str) -> str:
-    """The values as shell exports, a dotenv file or JSON. Raises InvalidUsage for another form."""
-    if form == "shell":
-        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
-    if form == "dotenv":
-        return "\n".join(f"{name}={value}" for name, value in values.items())
-    if form == "json":
-        return json.dumps(values, indent=2)
-    raise InvalidUsage(Problem("unknown-format", f"--format cannot be {form}", fix="use shell, dotenv or json"))
+def writer(form: str) -> Callable[[Mapping[str, str]], str]:
+    """What writes values as shell exports, a dotenv file or JSON. Raises InvalidUsage for another form."""
+    writers = {"shell": _shell, "dotenv": _dotenv, "json": _json}
+    if form not in writers:
+        raise InvalidUsage(Problem("unknown-format", f"--format cannot be {form}", fix="use shell, dotenv or json"))
+    return writers[form]
+
+
+def _shell(values: Mapping[str, str]) -> str:
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def _dotenv(values: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in values.items())
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(values, indent=2)
 
 
 def _tenant(configuration: Configuration, name: str) -> Tenant:
     for tenant in configuration.tenants:
         if tenant.name == name:
             return tenant
-    known = ", ".join(tenant.name for tenant in configuration.tenants) or "none"
-    raise InvalidUsage(Problem("unknown-tenant", f"there is no tenant {name}", fix=f"known: {known}"))
+    raise InvalidUsage(unknown_tenant(name, [tenant.name for tenant in configuration.tenants]))
 
 
 def _one_of(kind: str, wanted: str | None, names: list[str], tenant: Tenant) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from aurora_tenants.sandbox import mysqld
 from aurora_tenants.sandbox.install import install
+from tests.cloud import Cloud, deployed
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +31,11 @@ def server(mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
 def server_without_partial_revokes(mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
     """partial_revokes is OFF, MySQL's default: database names in grants are patterns."""
     with mysqld.start(mysqld_binary, partial_revokes=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A sandbox with the shared stack; whoever makes stacks in it removes them again (`Cloud.clean`)."""
+    with deployed(tmp_path_factory.mktemp("sandbox")) as running:
         yield running

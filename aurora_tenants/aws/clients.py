@@ -44,14 +44,36 @@ class Aws:
 
 
 def connect(*, region: str | None, profile: str | None) -> Aws:
-    """Clients for a region (None: the AWS configuration's) and a profile. Raises AwsError without a region."""
+    """Clients for a region (None: the AWS configuration's) and a profile.
+
+    Raises AwsError when the configuration cannot be used, for instance without a region.
+    """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region)
         # CloudFormation throttles from about ten calls at once; adaptive mode slows down before it is told to.
         patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
-        cloudformation = session.client("cloudformation", config=patient)
-        return Aws(cloudformation.meta.region_name, cloudformation, session.client("rds-data", config=once))
+        cloudformation = _client(session, "cloudformation", patient)
+        return Aws(cloudformation.meta.region_name, cloudformation, _client(session, "rds-data", once))
+
+
+def _client(session: boto3.Session, service: str, config: Config) -> Any:
+    """A client. An endpoint that is no URL is told here: botocore raises ValueError for some, and calls others."""
+    try:
+        client = session.client(service, config=config)
+        endpoint: str = client.meta.endpoint_url
+    except ValueError as error:
+        if isinstance(error, BotoCoreError):
+            raise
+        raise AwsError(_no_url(str(error))) from error
+    if not endpoint.startswith(("http://", "https://")):
+        raise AwsError(_no_url(f"Invalid endpoint: {endpoint}"))
+    return client
+
+
+def _no_url(text: str) -> Problem:
+    fix = "AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, must begin with http:// or https://"
+    return Problem("invalid-endpoint", f"could not use the AWS configuration: {text}", fix=fix)
 
 
 @contextmanager

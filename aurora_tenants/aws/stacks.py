@@ -180,7 +180,16 @@ def _continue_rollback(cloudformation: Any, name: str, tell: Tell) -> None:
 
 
 def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
-    """Follows an operation to its end, telling each event once."""
+    """Follows an operation to its end, telling each event once. Raises StackFailed when that is not as wanted."""
+    try:
+        _follow(cloudformation, stack_id, wanted, since, tell)
+    except AwsError as error:
+        # The operation goes on, whether or not anybody can look at it.
+        error.nothing_was_changed = False
+        raise
+
+
+def _follow(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
     seen: set[str] = set()
     failures: list[Event] = []
     for _ in _polls():

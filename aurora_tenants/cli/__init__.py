@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated, NoReturn
+from io import TextIOWrapper
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from aurora_tenants import __version__
 from aurora_tenants.cli import sandbox, shared, tenants
 from aurora_tenants.errors import AuroraTenantsError, Exit
 
+
+class _Group(typer.core.TyperGroup):
+    """Tells an interrupt from a command that ended with 130: typer makes the one out of the other."""
+
+    def invoke(self, ctx: Any) -> Any:  # the type of a context is private in one typer and click's in another
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
+
 app = typer.Typer(
     name="aurora-tenants",
+    cls=_Group,
     help="Databases, users and privileges of many tenants on one Aurora MySQL cluster, from one file in git.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +54,9 @@ def root(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs a command line and exits. Every error on purpose is a sentence; anything else says that it is a bug."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that the terminal's encoding does not have is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, standalone_mode=False) or Exit.DONE
     except AuroraTenantsError as error:

@@ -40,5 +40,5 @@ def ask(out: Output, question: str, yes: bool) -> None:
         why = "there is no terminal to ask at"
         raise Refused(Problem("not-confirmed", "this needs a confirmation", why, "pass --yes"))
     out.tell(f"{question} Only `yes` is taken for a yes.")
-    if input().strip() != "yes":
+    if sys.stdin.readline().strip() != "yes":
         raise Refused(Problem("not-confirmed", "not confirmed"))

@@ -27,13 +27,13 @@ def shared_deploy(
     from aurora_tenants.aws import shared
     from aurora_tenants.progress import StackProgress
 
-    out = output_of(no_color=no_color)
+    out, parameters = output_of(no_color=no_color), _pairs(parameter or ())
     out.tell(f"Deploying stack {stack}; a new cluster takes about ten minutes.")
     changed = shared.deploy(
         region=region,
         profile=profile,
         stack=stack,
-        parameters=_pairs(parameter or ()),
+        parameters=parameters,
         tell=StackProgress(out.err).tell,
     )
     out.result(f"Stack {stack} is deployed." if changed else f"Stack {stack} is up to date: nothing was changed.")

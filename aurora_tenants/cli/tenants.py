@@ -21,6 +21,7 @@ from aurora_tenants.cli.options import (
 from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aurora_tenants.inputs import Inputs
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 def validate(file: File = DEFAULT_FILE, output: Format = "text", no_color: NoColor = False) -> None:
     """Check the file alone; asks nothing of AWS."""
-    from aurora_tenants import config
+    from aurora_tenants import config, render
 
     out = output_of(output, no_color=no_color)
     configuration = config.load(file)
@@ -39,7 +40,8 @@ def validate(file: File = DEFAULT_FILE, output: Format = "text", no_color: NoCol
         return
     users = sum(len(tenant.users) for tenant in configuration.tenants)
     databases = sum(len(tenant.databases) for tenant in configuration.tenants)
-    out.result(f"{file} is valid: {len(configuration.tenants)} tenants, {databases} databases, {users} users.")
+    tenants, count = len(configuration.tenants), render.count
+    out.result(f"{file} is valid: {count(tenants, 'tenant')}, {count(databases, 'database')}, {count(users, 'user')}.")
 
 
 def schema() -> None:
@@ -113,7 +115,7 @@ def apply(
         raise Refused(*made.problems, *refused)
     if not made.todo:
         return
-    ask(out, f"Apply to {len(made.todo)} tenants?", yes=yes)
+    ask(out, f"Apply to {render.count(len(made.todo), 'tenant')}?", yes=yes)
     with Progress(out.err, len(made.todo)) as progress:
         results = run(
             made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
@@ -123,7 +125,7 @@ def apply(
         done = len(results) - sum(bool(result.problems) for result in results)
         out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
-    _read_back(out, tenant, file, region, profile, secret)
+    _read_back(out, inputs, tenant, file=file, secret=secret)
     out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says.")
 
 
@@ -139,21 +141,23 @@ def env(
     """Print what a service of this tenant needs: names of resources, never a password."""
     from aurora_tenants import config
     from aurora_tenants.aws.clients import connect
-    from aurora_tenants.service import environment, formatted
+    from aurora_tenants.service import environment, writer
 
+    write = writer(format)
     configuration = config.load(file)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
     values = environment(aws.cloudformation, configuration, tenant, user=user, database=database)
-    typer.echo(formatted(values, format))
+    typer.echo(write(values))
 
 
 def _read(out: Output, file: Path, region: str | None, profile: str | None, secret: str | None) -> Inputs:
     from aurora_tenants.inputs import read_inputs
 
-    def woken() -> None:
-        out.tell("The cluster is waking, usually 15 s.")
+    return read_inputs(file, region=region, profile=profile, secret=secret, woken=_woken(out))
 
-    return read_inputs(file, region=region, profile=profile, secret=secret, woken=woken)
+
+def _woken(out: Output) -> Callable[[], None]:
+    return lambda: out.tell("The cluster is waking, usually 15 s.")
 
 
 def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
@@ -166,20 +170,23 @@ def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
     """A file that lost its tenants is far more likely than a wish to remove every one of them."""
     deployed = len(inputs.deployed.tenants)
     if deployed and not inputs.configuration.tenants and not allow_mass_removal:
-        what = f"the file names no tenants, but {deployed} are deployed"
+        what = f"the file names no tenants, but CloudFormation holds {deployed}"
         why = "every user and every secret of theirs would be deleted"
         raise Refused(Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"))
 
 
-def _read_back(
-    out: Output, only: list[str] | None, file: Path, region: str | None, profile: str | None, secret: str | None
-) -> None:
+def _read_back(out: Output, applied: Inputs, only: list[str] | None, *, file: Path, secret: str | None) -> None:
     """What was applied must be there; a difference now is an error, not a later surprise."""
     from aurora_tenants import render
+    from aurora_tenants.inputs import read_world
 
     try:
-        again = _read(out, file, region, profile, secret)
-        left = _plan(again, only)
+        again = read_world(applied.aws, applied.configuration, secret=secret, woken=_woken(out))
+        there = {it.name for it in again.configuration.tenants} | again.deployed.tenants.keys()
+        named = [name for name in only or () if name in there]  # without those that were removed
+        if only and not named:
+            return
+        left = _plan(again, named)
     except AuroraTenantsError as error:
         raise NotConverged(Problem("not-read-back", "applied, but could not read back"), *error.problems) from error
     if left.todo or left.problems:

@@ -49,13 +49,13 @@ def send(
     body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")} | {
         "Status": status,
         "PhysicalResourceId": physical_id,
-        "Reason": reason.encode()[:_REASON_BYTES].decode(errors="ignore") or "done",
+        "Reason": reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore") or "done",
         "Data": data or {},
     }
-    # The pre-signed URL was signed without a content type; urllib would add one of its own.
-    request = urllib.request.Request(
-        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
-    )
+    # As UTF-8: a character that is escaped takes up to twelve bytes. The pre-signed URL was signed without a content
+    # type; urllib would add one of its own.
+    text = json.dumps(body, ensure_ascii=False).encode()
+    request = urllib.request.Request(event["ResponseURL"], text, {"Content-Type": ""}, method="PUT")
     for attempt in (1, 2, 3):
         try:
             with urllib.request.urlopen(request, timeout=5):

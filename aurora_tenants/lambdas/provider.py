@@ -25,7 +25,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aurora_tenants.errors import DatabaseError
+from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.grants import Grant, expand, normalise
@@ -38,7 +38,7 @@ from aurora_tenants.mysql.live import (
     read_user_owners,
     read_users,
 )
-from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, key
 from aurora_tenants.mysql.owners import (
     OWNERS,
     Owner,
@@ -64,6 +64,7 @@ from aurora_tenants.mysql.state import (
 VERSION = 1
 
 _NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
+_PRIVILEGE = frozenset({"Permission", "Database", "Table", "Columns", "GrantOption"})
 # No database and no secret has a colon in its name, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
 
@@ -94,9 +95,23 @@ class Request(NamedTuple):
         """This resource of this stack; a stack keeps its name when it is deleted and made again."""
         return Owner(self.event["StackId"].split("/")[1], self.event["LogicalResourceId"])
 
-    def flag(self, name: str) -> bool:
-        """A property that is true; CloudFormation sends every scalar as a string."""
-        return str(self.properties.get(name, "")).lower() == "true"
+    @property
+    def id(self) -> str:
+        """What the resource is now; empty before it is created."""
+        return str(self.event.get("PhysicalResourceId", ""))
+
+    def text(self, name: str) -> str:
+        """A property as text: CloudFormation sends every scalar as a string, and what is no scalar cannot be right."""
+        return str(self.properties.get(name) or "")
+
+    def may_adopt(self, known: Owner | None, *, is_there: bool) -> bool:
+        """Whether something may be taken over. is_there: it is what the resource has been all the time.
+
+        An Update may be the way back of a rollback: refused what lost its owner, or what another resource of the
+        stack took over meanwhile, the stack would be stuck.
+        """
+        is_siblings = bool(self.id) and known is not None and known.stack == self.owner.stack
+        return is_there or is_siblings or self.text("Adopt").lower() == "true"
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
@@ -132,7 +147,7 @@ def _request(event: Mapping[str, Any], seconds: float) -> Request:
         return DataApi(client, cluster_arn, secret_arn, wait_seconds=seconds).execute
 
     def secret(secret_id: str) -> tuple[str, str]:
-        return _credentials(secret_id, secrets.get_secret_value(SecretId=secret_id)["SecretString"])
+        return _credentials(secret_id, secrets.get_secret_value(SecretId=secret_id).get("SecretString", ""))
 
     return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, cluster_arn)
 
@@ -140,9 +155,14 @@ def _request(event: Mapping[str, Any], seconds: float) -> Request:
 def _credentials(secret_id: str, text: str) -> tuple[str, str]:
     try:
         about = json.loads(text)
-        return str(about["username"]), str(about["password"])
+        name, password = about["username"], about["password"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"secret {secret_id} is not JSON with a username and a password") from None
+        name = password = None
+    if not (isinstance(name, str) and isinstance(password, str) and password):
+        raise ValueError(f"secret {secret_id} is not JSON with a username and a password")
+    if any(character == "\\" or character < " " for character in password):
+        raise ValueError(f"the password in secret {secret_id} holds a backslash or a control character; exclude them")
+    return name, password
 
 
 def _serve(request: Request, physical_id: str) -> Outcome:
@@ -159,22 +179,23 @@ def _serve(request: Request, physical_id: str) -> Outcome:
 
 
 def _database(request: Request) -> Outcome:
-    name = _checked(request.properties.get("Name"), "a database", 64, is_reserved_database)
+    name = _checked(request.text("Name"), "a database", 64, is_reserved_database)
     live = _databases(request.execute, name)
-    owner = request.owner
+    owner, before = request.owner, live[name].owner if name in live else None
     if name in live:
-        owner = claim(f"database {name}", live[name].owner, owner, adopt=request.flag("Adopt"))
-    charset, collation = request.properties.get("Charset"), request.properties.get("Collation")
+        owner = claim(f"database {name}", before, owner, adopt=request.may_adopt(before, is_there=request.id == name))
+        if before and before.released and not owner.adopted and request.text("AllowDrop") == name:
+            raise ValueError(f"AllowDrop names database {name}, which was there before: a rollback now would drop it")
+    charset, collation = request.text("Charset") or None, request.text("Collation") or None
     desired = State(databases={name: Database(name, charset, collation, owner)})
     server = read_server(request.execute)
-    for change in changes(desired, State(databases=live), server=server):
-        try:
+    try:
+        for change in changes(desired, State(databases=live), server=server):
             request.execute(change.statement)
-        except DatabaseError:
-            # Somebody else made it in between, or it cannot be made: either way the entry made first is not true.
-            if change.action == "create":
-                request.execute(forget_owner(name))
-            raise
+    except DatabaseError:
+        # Somebody else made it in between, or it cannot be as desired: either way the entry made first is not true.
+        request.execute(record_owner(name, before) if before else forget_owner(name))
+        raise
     return Outcome(name, {"Server": request.cluster_arn, "Name": name})
 
 
@@ -193,11 +214,15 @@ def _make_owners(execute: Execute) -> None:
 def _delete_database(request: Request, name: str) -> None:
     """Drops it when the stack made it, OnRemove says so, and it is empty or named in AllowDrop; else lets go of it."""
     known = _databases(request.execute, name).get(name)
-    if known is None or not _is_mine(known.owner, request.owner):
+    if known is None:
+        # Dropped by hand. The next of that name must not be taken for this stack's.
+        request.execute(forget_owner(name))
+        return
+    if not _is_mine(known.owner, request.owner):
         return
     owner = request.owner._replace(adopted=known.owner.adopted if known.owner else False)
-    may_drop = request.properties.get("OnRemove") == "drop" and not owner.adopted
-    if may_drop and (request.properties.get("AllowDrop") == name or not count_objects(request.execute, name)):
+    may_drop = request.text("OnRemove") == "drop" and not owner.adopted
+    if may_drop and (request.text("AllowDrop") == name or not count_objects(request.execute, name)):
         request.execute(drop_database(name))
         request.execute(forget_owner(name))
     else:
@@ -209,7 +234,7 @@ def _is_mine(owner: Owner | None, mine: Owner) -> bool:
 
 
 def _user(request: Request) -> Outcome:
-    secret_id = str(request.properties.get("SecretId") or "")
+    secret_id = request.text("SecretId")
     name, password = request.secret(secret_id)
     is_inspector = _is_inspector(name, request.owner)
     _checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
@@ -219,19 +244,35 @@ def _user(request: Request) -> Outcome:
     _make_owners(execute)
     users, grants = read_users(execute, name, has_owners=True)
     server, owner = read_server(execute), request.owner._replace(secret=_secret_name(secret_id))
-    known = users.get(account)
+    known, is_there = users.get(account), _secret_name(request.id) == owner.secret
     if known:
-        owner = claim(f"user {name}", known.owner, owner, adopt=request.flag("Adopt"))
+        owner = claim(f"user {name}", known.owner, owner, adopt=request.may_adopt(known.owner, is_there=is_there))
     desired = State(
         users={account: User(account, owner)},
         grants=_privileges(request, account, server, may_reach_all=is_inspector),
     )
     live = State(users=users, grants=grants)
-    refused = _converge_user(request, desired, live, server, password)
-    if known and not _can_login(request.login(secret_id)):
-        _statement(execute, set_password(account, server, password, retain=known.owner is None), password)
-    _drop_others(execute, owner, account)
-    return Outcome(secret_id, {"Username": name, "Refused": refused or "none"})
+    try:
+        refused = _run(request, desired, live, server, password)
+        if known and not _can_login(request.login(secret_id)):
+            _set_password(execute, account, server, password, owner)
+    except DatabaseError as error:
+        # 1396: it was made in between, by this event come twice or by somebody else.
+        if known or error.number != 1396:
+            _take_back(execute, live, desired, server)
+        raise
+    _drop_others(execute, owner, account, replaced="" if is_there else _secret_name(request.id))
+    # A secret's name and its ARN are one id: another one would make CloudFormation delete the user as replaced.
+    return Outcome(request.id if is_there else secret_id, {"Username": name, "Refused": refused[:1000] or "none"})
+
+
+def _set_password(execute: Execute, account: Account, server: Server, password: str, owner: Owner) -> None:
+    """Sets the password; one of an adopted user goes on beside it, as long as the plugin stays the same."""
+    if owner.adopted:
+        where = f"User = {key(account.user)} AND Host = {key(account.host)}"
+        plugin = execute(f"SELECT plugin FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - key() leaves only digits
+        server = server._replace(plugin=str(plugin))
+    _statement(execute, set_password(account, server, password, retain=owner.adopted), password)
 
 
 def _is_inspector(name: str, owner: Owner) -> bool:
@@ -244,32 +285,37 @@ def _is_inspector(name: str, owner: Owner) -> bool:
 def _privileges(request: Request, account: Account, server: Server, *, may_reach_all: bool) -> frozenset[Grant]:
     grants: set[Grant] = set()
     for entry in request.properties.get("Privileges") or []:
-        database = str(entry.get("Database") or "")
+        # An empty Table or a misspelt Columns would otherwise mean every table, every column.
+        if not isinstance(entry, Mapping) or not entry.keys() <= _PRIVILEGE or not all(entry.values()):
+            raise ValueError(f"Privileges is a list whose entries hold {', '.join(sorted(_PRIVILEGE))}, none empty")
+        database = str(entry.get("Database", ""))
         if not may_reach_all:
             _checked(database, "a database", 64, is_reserved_database)
-        permissions = entry.get("Permission") or []
+        permissions = entry.get("Permission", "")
         grants |= expand(
             account,
-            [permissions] if isinstance(permissions, str) else permissions,
+            [permissions] if isinstance(permissions, str) else map(str, permissions),
             database=database,
-            table=str(entry.get("Table") or "*"),
-            columns=entry.get("Columns") or (),
+            table=str(entry.get("Table", "*")),
+            columns=[str(column) for column in entry.get("Columns", ())],
             grant_option=str(entry.get("GrantOption", "")).lower() == "true",
             partial_revokes=server.partial_revokes,
         )
     return normalise(grants)
 
 
-def _converge_user(request: Request, desired: State, live: State, server: Server, password: str) -> str:
-    """Runs the difference. A user that was not there before is not left behind half made when a statement fails."""
-    try:
-        return _run(request, desired, live, server, password)
-    except DatabaseError:
-        for account in desired.users.keys() - live.users.keys():
-            made, _ = read_users(request.execute, account.user, has_owners=True)
-            if made.get(account) == desired.users[account]:
-                request.execute(drop_user(account))
-        raise
+def _take_back(execute: Execute, before: State, desired: State, server: Server) -> None:
+    """Leaves a user that was there before as it was, which an adoption that fails must, and no new one half made."""
+    (account,) = desired.users
+    users, grants = read_users(execute, account.user, has_owners=True)
+    if account in before.users:
+        was = State(users={account: before.users[account]}, grants=before.grants)
+        for change in changes(was, State(users=users, grants=grants), server=server):
+            execute(change.statement)
+        if not before.users[account].owner:
+            execute(alter_attribute(account, release_user()))
+    elif users.get(account) == desired.users[account]:
+        execute(drop_user(account))
 
 
 def _run(request: Request, desired: State, live: State, server: Server, password: str) -> str:
@@ -286,16 +332,14 @@ def _run(request: Request, desired: State, live: State, server: Server, password
 
 
 def _statement(execute: Execute, statement: str, password: str) -> None:
-    """Runs a statement that may hold a password. MySQL quotes statements in its errors, so the answer is searched."""
+    """Runs a statement that may hold a password. A syntax error (1064) quotes the statement, as far as it likes."""
     try:
         execute(statement)
     except DatabaseError as error:
-        if password not in str(error):
+        if error.number != 1064 and password not in str(error):
             raise
-        problem = error.problems[0]
-        raise DatabaseError(
-            type(problem)(problem.code, problem.what.replace(password, "***")), number=error.number, code=error.code
-        ) from None
+        text = f"MySQL refused a statement that holds a password ({error.number})"
+        raise DatabaseError(Problem("database-refused", text), number=error.number, code=error.code) from None
 
 
 def _can_login(execute: Execute) -> bool:
@@ -310,10 +354,13 @@ def _can_login(execute: Execute) -> bool:
     return True
 
 
-def _drop_others(execute: Execute, owner: Owner, account: Account) -> None:
-    """Drops what this resource made under another name from the same secret, when the secret's user name changed."""
+def _drop_others(execute: Execute, owner: Owner, account: Account, *, replaced: str) -> None:
+    """Drops what this resource made under other names, but for the user of the secret that its Delete is to come for.
+
+    There are others when the user name in the secret was changed, or when an event before this one died.
+    """
     for other, known in read_user_owners(execute).items():
-        if other != account and _is_mine(known, owner) and known.secret == owner.secret:
+        if other != account and _is_mine(known, owner) and (not replaced or known.secret != replaced):
             _drop_or_release(execute, other, known)
 
 
@@ -334,11 +381,10 @@ def _secret_name(secret_id: str) -> str:
     return secret_id.split(":secret:")[1][:-7] if secret_id.startswith("arn:") else secret_id
 
 
-def _checked(name: Any, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:
+def _checked(name: str, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:
     """The name, when it can be one. Raises ValueError with a sentence."""
-    text = str(name or "")
-    if not _NAME.match(text) or len(text) > length:
-        raise ValueError(f"{text!r} cannot be the name of {what}: use 1 to {length} of A-Z a-z 0-9 _ $ -")
-    if is_reserved(text):
-        raise ValueError(f"{text} cannot be the name of {what}: it is the server's own")
-    return text
+    if not _NAME.match(name) or len(name) > length:
+        raise ValueError(f"{name!r} cannot be the name of {what}: use 1 to {length} of A-Z a-z 0-9 _ $ -")
+    if is_reserved(name):
+        raise ValueError(f"{name} cannot be the name of {what}: it is the server's own")
+    return name

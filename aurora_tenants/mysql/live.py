@@ -193,7 +193,7 @@ def _grants(execute: Execute, only: tuple[str, ...]) -> Iterator[Grant]:
             yield Grant(account, scope, privilege)
     for name, host, database, table, column, privileges in _rows(execute, _COLUMN_ROWS, *only):
         account = Account(str(name), str(host))
-        scope = Scope("COLUMN", str(database), str(table), str(column).lower())
+        scope = Scope("COLUMN", str(database), str(table), str(column))
         for privilege in _set_members(str(privileges)):
             yield Grant(account, scope, privilege)
     for row in _rows(execute, _OTHERS, *only):

@@ -32,17 +32,20 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
     """The owner of something that exists, once `owner` has asked for it. known: who owns it now, None for nobody.
 
     what: "database shop". Raises ValueError with a sentence when it is not this resource's to take. What it takes
-    over from nobody, or from a stack that let go of it, counts as adopted; what its own stack let go of comes back.
+    over from nobody, from another resource or from a stack that let go of it counts as adopted: should the stack be
+    rolled back, CloudFormation deletes the new resource. What its own stack let go of comes back.
     """
     if known is None:
         if not adopt:
             raise ValueError(f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is")
         return owner._replace(adopted=True)
-    if (known.stack, known.resource) == (owner.stack, owner.resource) or (
-        known.stack == owner.stack and (known.released or adopt)
-    ):
+    is_same = known.stack == owner.stack and known.resource == owner.resource
+    if is_same and known.secret != owner.secret:
+        # The same account under two ids: whichever of them CloudFormation deletes in the end, the account would go.
+        raise ValueError(f"{what} was made from secret {known.secret}: another secret needs another user name")
+    if is_same or (known.stack == owner.stack and known.released):
         return owner._replace(adopted=known.adopted)
-    if known.released and adopt:
+    if adopt and (known.released or known.stack == owner.stack):
         return owner._replace(adopted=True)
     if known.released:
         raise ValueError(f"{what} was kept when {known} let go of it; with adopt: true it would be taken over as it is")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import Grant, statements
+from aurora_tenants.mysql.grants import Grant, as_stored, statements
 from aurora_tenants.mysql.names import Account, identifier, literal, pattern, unescaped
 from aurora_tenants.mysql.owners import Owner, attribute_of, record_owner
 
@@ -71,9 +71,10 @@ def changes(desired: State, live: State, *, server: Server, password: str = HIDD
     desired user holds beyond `desired` is revoked. password: for users that are created.
     """
     grants_of: dict[Account, tuple[set[Grant], set[Grant]]] = {account: (set(), set()) for account in desired.users}
-    for grant in desired.grants - live.grants:
+    wanted = as_stored(desired.grants, live.grants)
+    for grant in wanted - live.grants:
         grants_of[grant.account][0].add(grant)
-    for grant in live.grants - desired.grants:
+    for grant in live.grants - wanted:
         if grant.account in grants_of:
             grants_of[grant.account][1].add(grant)
     return (

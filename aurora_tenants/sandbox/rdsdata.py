@@ -185,7 +185,7 @@ class RdsData:
                 host=cluster.host,
                 port=cluster.port,
                 user=username,
-                password=password,
+                password=password.encode(),  # PyMySQL would send text as latin-1
                 database=parameters.get("database") or None,
                 charset="utf8mb4",
                 use_unicode=False,

@@ -1,10 +1,11 @@
 """Two worlds for the provider: sandboxes with the shared stack in them, one for each way CloudFormation may roll back.
 
-Both live as long as the session; every test makes stacks, databases and users of its own names.
+Both start together and live as long as the session; every test makes stacks, databases and users of its own names.
 """
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,53 +15,57 @@ import pytest
 from aurora_tenants import data
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.server import RollbackStyle, Sandbox
+from tests.lambdas.process import Remote, arrived, sandbox
 from tests.lambdas.world import SHARED, World
 
-
-def _world(binary: mysqld.Binary, style: RollbackStyle) -> Iterator[World]:
-    with Sandbox.start(binary=binary, rollback_style=style, time_scale=100.0) as sandbox:
-        keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-
-        def client(service: str) -> Any:
-            return boto3.client(service, region_name=sandbox.region, endpoint_url=sandbox.endpoint_url, **keys)
-
-        world = World(sandbox, client("cloudformation"), client("secretsmanager"))
-        world.cloudformation.create_stack(
-            StackName=SHARED,
-            TemplateBody=data.text("shared.yml"),
-            Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}],
-        )
-        assert world.ended(SHARED).status == "CREATE_COMPLETE"
-        yield world
+KEYS = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
 
 
 @pytest.fixture(scope="session")
-def world(mysqld_binary: mysqld.Binary) -> Iterator[World]:
+def sandboxes(mysqld_binary: mysqld.Binary) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    with sandbox("update") as update, sandbox("restore") as restore:
+        yield {"update": update, "restore": restore}
+
+
+def _client(service: str, at: Remote) -> Any:
+    return boto3.client(service, region_name=at.region, endpoint_url=at.endpoint_url, **KEYS)
+
+
+def _world(process: subprocess.Popen[str]) -> World:
+    remote = arrived(process)
+    world = World(remote, _client("cloudformation", remote), _client("secretsmanager", remote))
+    world.cloudformation.create_stack(
+        StackName=SHARED,
+        TemplateBody=data.text("shared.yml"),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}],
+    )
+    assert world.ended(SHARED).status == "CREATE_COMPLETE"
+    return world
+
+
+@pytest.fixture(scope="session")
+def world(sandboxes: dict[str, subprocess.Popen[str]]) -> World:
     """A replaced custom resource is rolled back by an Update to what it was."""
-    yield from _world(mysqld_binary, "update")
+    return _world(sandboxes["update"])
 
 
 @pytest.fixture(scope="session")
-def restoring_world(mysqld_binary: mysqld.Binary) -> Iterator[World]:
+def restoring_world(sandboxes: dict[str, subprocess.Popen[str]]) -> World:
     """A replaced custom resource is rolled back by nothing but a Delete of the new one."""
-    yield from _world(mysqld_binary, "restore")
+    return _world(sandboxes["restore"])
 
 
 @pytest.fixture(params=["update", "restore"])
 def either_world(request: pytest.FixtureRequest) -> World:
     """Both worlds, one after the other."""
-    name = "world" if request.param == "update" else "restoring_world"
-    found: World = request.getfixturevalue(name)
+    found: World = request.getfixturevalue("world" if request.param == "update" else "restoring_world")
     return found
 
 
 @pytest.fixture(scope="session")
 def master(world: World) -> DataApi:
     """The master user's login by the Data API, as the provider has it."""
-    keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-    where = {"region_name": world.sandbox.region, "endpoint_url": world.sandbox.endpoint_url}
-    cluster = boto3.client("rds", **where, **keys).describe_db_clusters()["DBClusters"][0]
+    cluster = _client("rds", world.sandbox).describe_db_clusters()["DBClusters"][0]
     secret_arn = cluster["MasterUserSecret"]["SecretArn"]
-    return DataApi(boto3.client("rds-data", **where, **keys), cluster["DBClusterArn"], secret_arn)
+    return DataApi(_client("rds-data", world.sandbox), cluster["DBClusterArn"], secret_arn)

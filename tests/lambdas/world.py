@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pymysql
 from botocore.exceptions import ClientError
 
-from aurora_tenants.sandbox.server import Sandbox
+from tests.lambdas.process import Remote
 
 SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"
@@ -42,7 +42,7 @@ class Ended:
 class World:
     """A sandbox with the shared stack in it."""
 
-    sandbox: Sandbox
+    sandbox: Remote
     cloudformation: Any
     secrets: Any
     _seen: dict[str, str] = field(default_factory=dict)
@@ -110,6 +110,9 @@ class World:
 
     def pause(self, seconds: float, *, as_v1: bool = False) -> None:
         self._post("pause", {"seconds": seconds, "as_v1": as_v1})
+
+    def throttle(self, service: str, calls: int) -> None:
+        self._post("faults", {"throttle": {"service": service, "calls": calls}})
 
     def _post(self, path: str, document: Mapping[str, Any]) -> None:
         body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
@@ -181,13 +184,17 @@ class World:
         """SHOW GRANTS, without the line that every user has."""
         return {row[0] for row in self.sql(f"SHOW GRANTS FOR `{user}`")} - {f"GRANT USAGE ON *.* TO `{user}`@`%`"}
 
+    def cluster_state(self) -> str:
+        with urllib.request.urlopen(f"{self.sandbox.endpoint_url}/_sandbox/status") as answer:
+            return str(json.load(answer)["cluster"]["state"])
+
     def hash(self, user: str) -> bytes:
         return bytes(self.sql(f"SELECT authentication_string FROM mysql.user WHERE User = '{user}'")[0][0], "latin-1")
 
     def takes(self, user: str, password: str) -> bool:
         """Whether MySQL itself lets this user in."""
         try:
-            self.sandbox.mysql.connect(user, password).close()
+            self.sandbox.mysql.connect(user, password.encode()).close()
         except pymysql.OperationalError as error:
             assert error.args[0] == 1045, error
             return False
@@ -201,7 +208,7 @@ def sentence(reason: str) -> str:
 
 def assert_silent(text: str) -> None:
     """No password, no signed URL."""
-    for secret in ("hush", "cfn-response"):
+    for secret in ("hush", "cfn-response/"):
         at = text.find(secret)
         assert at < 0, f"…{text[max(0, at - 200) : at + 100]}…"
 

@@ -124,6 +124,6 @@ def test_roles_and_dynamic_privileges_of_a_managed_user_can_be_revoked():
     role = Grant(APP, Scope("ROLE", "%", "reader"), "MEMBER")
     dynamic = Grant(APP, Scope("DYNAMIC"), "ROLE_ADMIN")
     assert statements(set(), {role, dynamic}) == (
-        "REVOKE ROLE_ADMIN ON *.* FROM `app`@`%`",
+        "REVOKE PROCESS, ROLE_ADMIN ON *.* FROM `app`@`%`",
         "REVOKE `reader`@`%` FROM `app`@`%`",
     )

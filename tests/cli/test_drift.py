@@ -1,0 +1,200 @@
+"""Somebody changes MySQL behind our back: each kind of it is called drift, healed by apply, and gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aurora_tenants.sandbox import mysqld
+from tests.cli.conftest import CommandLine, command_line
+from tests.cloud import Cloud, deployed
+
+TENANTS = """
+  shop:
+    databases: {shop_1: {charset: utf8mb4}}
+    users:
+      shop:
+        privileges:
+          - {permission: ALL, database: shop_1}
+      report:
+        privileges:
+          - {permission: [SELECT], database: shop_1}
+"""
+CREATE = (
+    "CREATE USER `report`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' ATTRIBUTE "
+    '\'{"aurora_tenants": {"stack": "shared-global-shop", "resource": "UserReport",'
+    ' "secret": "/shared-global/database/report"}}\''
+)
+RECORD = (
+    "REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released)"
+    " VALUES ('shop_1', 'shared-global-shop', 'DatabaseShop16C5C1389', 0, 0)"
+)
+
+
+NOTICE = "Notices: nothing here is touched\n  user helper belongs to nobody and is not in the file  [unmanaged-user]\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean(cloud: Cloud) -> Iterator[None]:
+    """The tenant is deployed once: every test leaves it healed."""
+    yield
+    cloud.clean()
+
+
+@pytest.fixture
+def shop(run: CommandLine) -> CommandLine:
+    run.file(TENANTS)
+    ended = run("aurora-tenants apply --yes")
+    assert ended.code == 0, ended
+    return run
+
+
+def plan_of_drift(*changes: str) -> str:
+    count = f"{len(changes)} statement" + ("" if len(changes) == 1 else "s")
+    return (
+        "Compared 1 tenant of tenants.yaml with cluster shared-global: MySQL N with N databases and N users.\n"
+        "\n"
+        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed behind its back)\n"
+        + "".join(f"    {change}\n" for change in changes)
+        + f"\nTenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. {count} in MySQL.\n"
+    )
+
+
+def assert_healed(run: CommandLine, plan: str) -> None:
+    """The plan says exactly this and with 2 that there is something to do; apply heals it; nothing is left."""
+    planned = run("aurora-tenants plan --detailed-exitcode")
+    assert (planned.code, planned.out, planned.err) == (2, plan, "")
+    applied = run("aurora-tenants apply --yes")
+    assert (applied.code, applied.out) == (0, plan + "Applied: 1 of 1 tenants. MySQL holds what the file says.\n")
+    assert run("aurora-tenants plan --detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize(
+    ("behind", "changes"),
+    [
+        (
+            ["REVOKE SELECT ON shop_1.* FROM report"],
+            ["+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`"],
+        ),
+        (
+            ["GRANT INSERT ON shop_1.* TO report WITH GRANT OPTION"],
+            ["- revoke  user report: REVOKE INSERT, GRANT OPTION ON `shop_1`.* FROM `report`@`%`"],
+        ),
+        (
+            ["GRANT PROCESS ON *.* TO report", "GRANT ROLE_ADMIN ON *.* TO report"],
+            [
+                "- revoke  user report: REVOKE PROCESS, ROLE_ADMIN ON *.* FROM `report`@`%`",
+                "- revoke  user report: REVOKE PROCESS ON *.* FROM `report`@`%`",
+            ],
+        ),
+        (
+            ["GRANT SELECT ON mysql.* TO report"],
+            ["- revoke  user report: REVOKE SELECT ON `mysql`.* FROM `report`@`%`"],
+        ),
+        (
+            ["CREATE ROLE helper", "GRANT helper TO report"],
+            ["- revoke  user report: REVOKE `helper`@`%` FROM `report`@`%`"],
+        ),
+        (
+            ["DROP USER report"],
+            [
+                f"+ create  user report: {CREATE}",
+                "+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`",
+            ],
+        ),
+        (
+            ["DROP DATABASE shop_1"],
+            [
+                f"~ record  database shop_1: {RECORD}",
+                "+ create  database shop_1: CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'",
+            ],
+        ),
+        (
+            ["ALTER DATABASE shop_1 CHARACTER SET latin1"],
+            [
+                "~ alter   database shop_1: ALTER DATABASE `shop_1` CHARACTER SET 'utf8mb4'"
+                "  -- existing tables keep the character set and collation they have"
+            ],
+        ),
+    ],
+    ids=[
+        "privilege revoked",
+        "privilege added",
+        "global privileges added",
+        "another database opened",
+        "role granted",
+        "user dropped",
+        "database dropped",
+        "character set changed",
+    ],
+)
+def test_what_was_changed_behind_our_back_is_healed(
+    shop: CommandLine, cloud: Cloud, behind: list[str], changes: list[str]
+):
+    cloud.sql("DROP ROLE IF EXISTS helper")
+    cloud.sql(*behind, user="admin")
+    plan = plan_of_drift(*changes)
+    if "CREATE ROLE helper" in behind:
+        plan = plan.replace("\n\nTenants", f"\n\n{NOTICE}\nTenants")
+    assert_healed(shop, plan)
+    cloud.sql("DROP ROLE IF EXISTS helper")
+
+
+def test_a_user_made_anew_has_the_password_of_its_secret(shop: CommandLine, cloud: Cloud):
+    cloud.sql("DROP USER report")
+    assert shop("aurora-tenants apply --yes").code == 0
+    password = json.loads(cloud.secrets()["/shared-global/database/report"])["password"]
+    cloud.connect("report", password).close()
+
+
+def test_a_privilege_that_is_kept_never_pauses_while_drift_is_healed(shop: CommandLine, cloud: Cloud):
+    """A client that asks all the time, while a grant beside the one it uses is taken away, never hears a no."""
+    cloud.sql("CREATE TABLE IF NOT EXISTS shop_1.t (id INT)", "GRANT INSERT ON shop_1.* TO report")
+    password = json.loads(cloud.secrets()["/shared-global/database/report"])["password"]
+    healed, asked = threading.Event(), []
+
+    def ask() -> None:
+        with cloud.connect("report", password) as connection, connection.cursor() as cursor:
+            while not healed.is_set():
+                cursor.execute("SELECT COUNT(*) FROM shop_1.t")
+                asked.append(cursor.fetchall())
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        assert shop("aurora-tenants apply --yes").code == 0
+    finally:
+        healed.set()
+        client.join()
+    assert set(asked) == {((0,),)}
+    assert len(asked) > 10
+
+
+# Where database names in grants are patterns
+
+
+@pytest.fixture(scope="module")
+def cloud_of_patterns(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with deployed(tmp_path_factory.mktemp("patterns"), partial_revokes=False) as running:
+        yield running
+
+
+def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
+    cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run, cloud = command_line(cloud_of_patterns, tmp_path, monkeypatch, capsys), cloud_of_patterns
+    run.file(TENANTS)
+    assert run("aurora-tenants apply --yes").code == 0
+    cloud.sql("REVOKE SELECT ON `shop\\_1`.* FROM report", "GRANT SELECT ON `shop_1`.* TO report")
+    assert_healed(
+        run,
+        plan_of_drift(
+            "+ grant   user report: GRANT SELECT ON `shop\\_1`.* TO `report`@`%`",
+            "- revoke  user report: REVOKE SELECT ON `shop_1`.* FROM `report`@`%`"
+            "  -- spelled shop_1, it also matches other databases",
+        ),
+    )

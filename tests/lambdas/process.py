@@ -1,0 +1,75 @@
+"""A sandbox in a process of its own: what moto holds belongs to a process, and these tests need two sandboxes at once.
+
+python -m tests.lambdas.process update      runs until its standard input ends; says its status, as JSON, first
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pymysql
+
+from aurora_tenants.sandbox import mysqld
+from aurora_tenants.sandbox.server import RollbackStyle, Sandbox
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Mysql:
+    """The sandbox's MySQL server, directly."""
+
+    host: str
+    port: int
+
+    def connect(self, user: str = "root", password: str | bytes = "") -> Any:
+        """A connection that commits every statement; PyMySQL would send a password of text as latin-1."""
+        address = {"host": self.host, "port": self.port}
+        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A running sandbox."""
+
+    endpoint_url: str
+    region: str
+    mysql: Mysql
+
+
+@contextmanager
+def sandbox(style: RollbackStyle) -> Iterator[subprocess.Popen[str]]:
+    """A sandbox that is on its way; see `arrived`. Times that AWS takes or waits pass a hundred times as fast."""
+    command = [sys.executable, "-m", __name__, style]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:  # its end closes its standard input, and waits
+        yield process
+
+
+def arrived(process: subprocess.Popen[str]) -> Remote:
+    """Waits until it answers."""
+    assert process.stdout is not None
+    status = json.loads(process.stdout.readline())
+    server = status["mysqld"]
+    return Remote(status["endpoint"], status["region"], Mysql(server["host"], server["port"]))
+
+
+def main(style: Literal["update", "restore"]) -> None:
+    binary = mysqld.find()
+    assert binary is not None
+    with Sandbox.start(binary=binary, rollback_style=style, time_scale=100.0) as running:
+        sys.stdout.write(json.dumps(running.status()) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main("restore" if sys.argv[1] == "restore" else "update")

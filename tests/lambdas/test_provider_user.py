@@ -1,0 +1,604 @@
+"""Custom::DatabaseUser for real: stacks deployed with the code that stands in cfn/shared.yml, and MySQL afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aurora_tenants.errors import DatabaseError
+from aurora_tenants.lambdas import provider
+from aurora_tenants.mysql.dataapi import DataApi
+from tests.lambdas.world import PREFIX, World, after, database, failing, fresh, on, ref, secret, until, user
+
+RULE = "use 1 to 32 of A-Z a-z 0-9 _ $ -"
+ENTRIES = "Privileges is a list whose entries hold Columns, Database, GrantOption, Permission, Table, none empty"
+OTHER_SECRET = "another secret needs another user name"
+
+
+def everything(name: str, to: str) -> set[str]:
+    return {f"GRANT ALL PRIVILEGES ON `{name}`.* TO `{to}`@`%`"}
+
+
+@pytest.fixture
+def shop(world: World) -> str:
+    """A database with rows that belongs to nobody."""
+    world.make_database(name := fresh("shop"))
+    return name
+
+
+# What it makes
+
+
+def test_user_is_made_with_its_secrets_password_and_exactly_its_privileges(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-its")
+    ended = world.deploy(stack, {"App": user(arn, on(shop))}, {"Secret": ref("App")})
+    assert (ended.status, ended.outputs) == ("CREATE_COMPLETE", {"Secret": arn})
+    assert (world.takes(name, "hush-its"), world.grants(name)) == (True, everything(shop, name))
+    assert world.attribute(name) == {"stack": stack, "resource": "App", "secret": f"{PREFIX}{name}"}
+
+
+def test_privileges_converge_in_place(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop, ["SELECT", "insert"]), on(shop, "UPDATE", Table="t"))})
+    columns = on(shop, "UPDATE", Table="t", Columns=["id"])
+    ended = world.deploy(stack, {"App": user(arn, on(shop, "SELECT, DELETE", GrantOption=True), columns)})
+    assert ended.status == "UPDATE_COMPLETE"
+    assert world.grants(name) == {
+        f"GRANT SELECT, DELETE ON `{shop}`.* TO `{name}`@`%` WITH GRANT OPTION",
+        f"GRANT UPDATE (`id`) ON `{shop}`.`t` TO `{name}`@`%`",
+    }
+
+
+def test_right_that_is_kept_is_never_away(world: World, shop: str) -> None:
+    """A connection that was open before goes on reading while the user's rights change."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-kept")
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    world.begin(stack, {"App": user(arn, on(shop, "SELECT"))})
+    with world.sandbox.mysql.connect(name, "hush-kept") as connection, connection.cursor() as cursor:
+
+        def reads() -> bool:
+            cursor.execute(f"SELECT COUNT(*) FROM `{shop}`.t")
+            return world.status(stack) == "UPDATE_COMPLETE"
+
+        until(reads)
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+
+
+def test_column_that_was_granted_in_capitals_is_revoked(world: World, shop: str) -> None:
+    """MySQL reads columns in any case and revokes them only in that of the grant: a stack would be stuck with it."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn)})
+    world.sql(f"GRANT UPDATE (ID), INSERT (ID) ON `{shop}`.t TO `{name}`")
+    kept = user(arn, on(shop, "INSERT", Table="t", Columns=["Id"]))
+    assert world.deploy(stack, {"App": kept}).status == "UPDATE_COMPLETE"
+    assert world.grants(name) == {f"GRANT INSERT (`ID`) ON `{shop}`.`t` TO `{name}`@`%`"}
+    assert world.deploy(stack, {"App": user(arn)}).status == "UPDATE_COMPLETE"
+    assert world.grants(name) == set()
+
+
+def test_hand_made_changes_are_taken_back(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop, "SELECT"))})
+    world.sql(f"REVOKE SELECT ON `{shop}`.* FROM `{name}`", f"GRANT DROP ON `{shop}`.* TO `{name}`")
+    world.sql(f"GRANT SELECT ON mysql.* TO `{name}`", f"GRANT PROCESS ON *.* TO `{name}`")
+    assert world.deploy(stack, {"App": user(arn, on(shop, "SELECT"), Revision="2")}).status == "UPDATE_COMPLETE"
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+
+
+def test_user_that_somebody_dropped_is_made_again(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-again")
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    world.sql(f"DROP USER `{name}`")
+    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.takes(name, "hush-again"), world.grants(name)) == (True, everything(shop, name))
+
+
+def test_user_that_somebody_made_again_is_adopted_in_place(world: World, shop: str) -> None:
+    """Refused, it would refuse the rollback to its old properties too, and the stack would be stuck."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-ours")
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    world.sql(f"DROP USER `{name}`", f"CREATE USER `{name}` IDENTIFIED BY 'hush-theirs'")
+    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.takes(name, "hush-ours"), world.takes(name, "hush-theirs")) == (True, True)
+    assert world.grants(name) == everything(shop, name)
+
+
+def test_removed_user_is_dropped_and_the_database_is_not(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    world.deploy(stack, {"App": user(world.secret(name), on(shop))})
+    assert world.delete(stack).status == "DELETE_COMPLETE"
+    assert (world.has_user(name), world.rows(shop)) == (False, 2)
+
+
+def test_user_is_dropped_when_its_secret_is_gone(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    world.secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    assert world.delete(stack).status == "DELETE_COMPLETE"
+    assert not world.has_user(name)
+
+
+def test_password_with_quotes_is_taken_as_it_is(world: World) -> None:
+    name, password = fresh("app"), "hush'\"`; -- :name ? %s ünï€\U0001f600"
+    assert world.deploy(fresh("stack"), {"App": user(world.secret(name, password))}).status == "CREATE_COMPLETE"
+    assert world.takes(name, password)
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("it's", f'"it\'s" cannot be the name of a user: {RULE}'),
+        ("`x`", f"'`x`' cannot be the name of a user: {RULE}"),
+        ("a" * 33, f"'{'a' * 33}' cannot be the name of a user: {RULE}"),
+        ("", f"'' cannot be the name of a user: {RULE}"),
+        ("app@%", f"'app@%' cannot be the name of a user: {RULE}"),
+        ("root", "root cannot be the name of a user: it is the server's own"),
+        ("rdsadmin", "rdsadmin cannot be the name of a user: it is the server's own"),
+        ("RDS_superuser_role", "RDS_superuser_role cannot be the name of a user: it is the server's own"),
+        ("AWS_LAMBDA_ACCESS", "AWS_LAMBDA_ACCESS cannot be the name of a user: it is the server's own"),
+        ("aurora_tenants_inspector", "aurora_tenants_inspector cannot be the name of a user: it is the server's own"),
+        ("admin", "user admin is the cluster's master user and cannot be a tenant's"),
+    ],
+)
+def test_user_name_that_cannot_be_is_refused(world: World, name: str, reason: str) -> None:
+    arn = world.secret(name, name=f"{PREFIX}{fresh('odd')}")
+    ended = world.deploy(fresh("stack"), {"App": user(arn, Adopt=True)})
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"SecretString": "hush-no-json"},
+        {"SecretString": "[]"},
+        {"SecretString": "7"},
+        {"SecretString": '{"username": "hush"}'},
+        {"SecretString": '{"username": "app", "password": null}'},
+        {"SecretString": '{"username": "app", "password": ""}'},
+        {"SecretString": '{"username": ["app"], "password": "hush"}'},
+        {"SecretBinary": b'{"username": "app", "password": "hush"}'},
+    ],
+)
+def test_secret_that_is_no_login_is_told_without_its_value(world: World, value: dict[str, Any]) -> None:
+    arn = world.secret_of(f"{PREFIX}{fresh('odd')}", **value)
+    ended = world.deploy(fresh("stack"), {"App": user(arn)})
+    reason = f"secret {arn} is not JSON with a username and a password"
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+
+
+@pytest.mark.parametrize("character", ["\\", "\n", "\0"])
+def test_password_that_no_statement_can_hold_is_told_by_its_secret(world: World, character: str) -> None:
+    arn = world.secret(fresh("app"), f"hush{character}")
+    reason = f"the password in secret {arn} holds a backslash or a control character; exclude them"
+    assert world.deploy(fresh("stack"), {"App": user(arn)}).failures == {"App": reason}
+
+
+def test_secret_that_is_not_there_is_a_sentence(world: World) -> None:
+    ended = world.deploy(fresh("stack"), {"App": user(f"{PREFIX}nowhere")})
+    assert (ended.status, list(ended.failures)) == ("ROLLBACK_COMPLETE", ["App"])
+    assert ended.failures["App"].endswith("Secrets Manager can't find the specified secret.")
+
+
+def test_secret_outside_the_prefix_may_not_be_read(world: World) -> None:
+    arn = world.secret(fresh("app"), name=f"/elsewhere/{fresh('app')}")
+    ended = world.deploy(fresh("stack"), {"App": user(arn)})
+    assert ended.status == "ROLLBACK_COMPLETE"
+    assert "is not authorized to perform: secretsmanager:GetSecretValue" in ended.failures["App"]
+
+
+@pytest.mark.parametrize("secret_id", ["", "x" * 3000, ["a"], "é\"'`\\"])
+def test_secret_id_that_cannot_be_is_a_failure_that_rolls_back(world: World, secret_id: Any) -> None:
+    ended = world.deploy(fresh("stack"), {"App": user(secret_id)})
+    assert (ended.status, list(ended.failures)) == ("ROLLBACK_COMPLETE", ["App"])
+    assert not ended.failures["App"].startswith("the provider failed")
+
+
+@pytest.mark.parametrize(
+    ("privileges", "reason"),
+    [
+        ("ALL", ENTRIES),
+        ({"Permission": "ALL", "Database": "shop"}, ENTRIES),
+        (["ALL"], ENTRIES),
+        ([[{"Permission": "ALL"}]], ENTRIES),
+        ([{"Permission": "SELECT", "Database": "shop", "Colums": ["id"]}], ENTRIES),
+        ([{"Permission": "SELECT", "Database": "shop", "Table": ""}], ENTRIES),
+        ([{"Permission": "SELECT", "Database": "shop", "Table": "t", "Columns": []}], ENTRIES),
+        ([on("shop", "SELEC")], "SELEC is not a privilege that MySQL has on a database"),
+        ([on("shop", 7)], "7 is not a privilege that MySQL has on a database"),
+        ([on("shop", "SELECT,")], "an empty name is not a privilege that MySQL has on a database"),
+        ([on("shop", [["SELECT"]])], "['SELECT'] is not a privilege that MySQL has on a database"),
+        ([on("shop", "SUPER")], "SUPER is not a privilege that MySQL has on a database"),
+        ([on("shop", "ALL ON *.* TO x; --")], "ALL ON *.* TO X; -- is not a privilege that MySQL has on a database"),
+        ([on("shop", "ALL", Table="t", Columns=["id"])], "ALL is not a privilege that MySQL has on a column"),
+        ([on("shop", "SELECT", Columns=["id"])], "columns need the name of one table"),
+        ([on("*")], "'*' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
+        ([on("shop%")], "'shop%' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
+        ([{"Permission": "ALL"}], "'' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
+        ([on("mysql", "SELECT")], "mysql cannot be the name of a database: it is the server's own"),
+        ([on("SYS", "SELECT")], "SYS cannot be the name of a database: it is the server's own"),
+        ([on("aurora_tenants")], "aurora_tenants cannot be the name of a database: it is the server's own"),
+        ([on("shop", "SELECT", Table="no`where")], "Table 'shop.no`where' doesn't exist (1146)"),
+    ],
+)
+def test_privileges_that_cannot_be_are_refused_and_leave_no_user(world: World, privileges: Any, reason: str) -> None:
+    name = fresh("app")
+    resource = user(world.secret(name))
+    resource["Properties"]["Privileges"] = privileges
+    ended = world.deploy(fresh("stack"), {"App": resource})
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+    assert not world.has_user(name)
+
+
+def test_refusals_that_are_only_reported_fit_into_the_answer(world: World, shop: str) -> None:
+    name = fresh("app")
+    missing = [on(shop, "SELECT", Table=f"missing-{number}-{'ü' * 40}") for number in range(60)]
+    resource = user(world.secret(name), on(shop, "SELECT"), *missing, OnRefusal="report")
+    ended = world.deploy(fresh("stack"), {"App": resource}, {"Refused": {"Fn::GetAtt": ["App", "Refused"]}})
+    assert ended.status == "CREATE_COMPLETE", ended.failures
+    assert ended.outputs["Refused"].startswith(f"Table '{shop}.missing-0-")
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+
+
+@pytest.mark.parametrize(
+    ("password", "statement"),
+    [
+        ("hush-short", "CREATE USER x IDENTIFIED BY SYNTAX 'hush-short'"),
+        ("hush-" + "long" * 60, f"CREATE USER x IDENTIFIED BY SYNTAX 'hush-{'long' * 60}'"),
+        ("hush'quoted", "CREATE USER x IDENTIFIED BY SYNTAX 'hush''quoted'"),
+    ],
+)
+def test_syntax_error_that_quotes_a_password_is_not_passed_on(master: DataApi, password: str, statement: str) -> None:
+    """MySQL quotes the first 80 characters after the mistake, so of a long password only a part."""
+    with pytest.raises(DatabaseError, match="hush") as spoken:
+        master.execute(statement)
+    assert spoken.value.number == 1064
+    with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that holds a password \(1064\)$"):
+        provider._statement(master.execute, statement, password)
+
+
+# What existed before
+
+
+def test_existing_user_is_refused_and_survives_the_rollback(world: World, shop: str) -> None:
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'", f"GRANT SELECT ON `{shop}`.* TO `{name}`")
+    ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop))})
+    reason = f"user {name} exists and belongs to nobody; with adopt: true it would be taken over as it is"
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+    assert (world.takes(name, "hush-old"), world.takes(name, "hush-0")) == (True, False)
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+
+
+def test_adopted_user_keeps_its_password_beside_the_secrets(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'", f"GRANT ALL ON `{shop}`.* TO `{name}`")
+    world.sql(f"GRANT SELECT (Host) ON mysql.user TO `{name}`", f"GRANT AWS_LAMBDA_ACCESS TO `{name}`")
+    world.sql(f"GRANT SELECT, CREATE USER ON *.* TO `{name}`", f"GRANT EXECUTE ON sys.* TO `{name}`")
+    arn = world.secret(name, "hush-new")
+    ended = world.deploy(stack, {"App": user(arn, on(shop, "SELECT"), Adopt=True)})
+    assert (ended.status, ended.failures) == ("CREATE_COMPLETE", {})
+    assert (world.takes(name, "hush-old"), world.takes(name, "hush-new")) == (True, True)
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+    assert world.attribute(name) == {
+        "stack": stack,
+        "resource": "App",
+        "secret": f"{PREFIX}{name}",
+        "adopted": True,
+    }
+
+
+def test_adopted_user_with_a_plugin_of_its_own_keeps_it(world: World) -> None:
+    """MySQL keeps no password beside one of another plugin (3894)."""
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED WITH sha256_password BY 'hush-old'")
+    ended = world.deploy(fresh("stack"), {"App": user(world.secret(name, "hush-new"), Adopt=True)})
+    assert (ended.status, ended.failures) == ("CREATE_COMPLETE", {})
+    assert world.sql(f"SELECT plugin FROM mysql.user WHERE User = '{name}'") == [("sha256_password",)]
+
+
+def test_adopted_user_is_let_go_of_and_never_dropped(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old' ATTRIBUTE '{{\"team\": \"shop\"}}'")
+    world.deploy(stack, {"App": user(world.secret(name), on(shop), Adopt=True)})
+    assert world.delete(stack).status == "DELETE_COMPLETE"
+    assert (world.takes(name, "hush-0"), world.attribute(name)) == (True, None)
+    attribute = world.sql(f"SELECT ATTRIBUTE FROM information_schema.USER_ATTRIBUTES WHERE USER = '{name}'")
+    assert json.loads(attribute[0][0]) == {"team": "shop"}
+
+
+def test_user_without_a_password_is_not_adopted_and_keeps_its_rights(world: World, shop: str) -> None:
+    """There is no password that could go on beside the secret's; that must be known before anything is revoked."""
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}`", f"GRANT ALL ON `{shop}`.* TO `{name}`")
+    ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop, "SELECT"), Adopt=True)})
+    reason = f"Empty password can not be retained as second password for user '{name}'@'%'. (3878)"
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+    assert (world.grants(name), world.attribute(name)) == (everything(shop, name), None)
+
+
+def test_user_with_more_rights_than_the_master_is_not_adopted_and_keeps_them_all(world: World, shop: str) -> None:
+    """What was revoked before the right that the master cannot revoke comes back."""
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'", f"GRANT ALL ON `{shop}`.* TO `{name}`")
+    world.sql(f"GRANT SUPER, SELECT ON *.* TO `{name}`")
+    before = world.grants(name)
+    ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop, "SELECT"), Adopt=True)})
+    reason = "Access denied for user 'admin'@'%' (using password: YES) (1045)"
+    assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
+    assert (world.takes(name, "hush-old"), world.takes(name, "hush-0")) == (True, False)
+    assert (world.grants(name), world.attribute(name)) == (before, None)
+
+
+def test_failed_adoption_leaves_the_user_to_nobody(world: World, shop: str) -> None:
+    """Or nobody else could ever adopt it: the stack that failed is gone, and never lets go of anything."""
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'", f"GRANT SELECT ON `{shop}`.* TO `{name}`")
+    missing = on(shop, "SELECT", Table="missing")
+    ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), missing, Adopt=True)})
+    assert ended.failures == {"App": f"Table '{shop}.missing' doesn't exist (1146)"}
+    assert (world.takes(name, "hush-old"), world.attribute(name)) == (True, None)
+    assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
+
+
+def test_two_stacks_cannot_own_one_user(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-first")
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    other = world.secret(name, "hush-second", name=f"{PREFIX}{fresh('thief')}")
+    for adopt in (False, True):
+        for secret_id in (arn, other):
+            ended = world.deploy(fresh("stack"), {"App": user(secret_id, Adopt=adopt)})
+            assert ended.failures == {"App": f"user {name} belongs to stack {stack}, resource App"}
+    assert (world.takes(name, "hush-first"), world.takes(name, "hush-second")) == (True, False)
+    assert world.grants(name) == everything(shop, name)
+
+
+def test_two_resources_of_a_stack_cannot_own_one_user(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    ended = world.deploy(stack, {"App": user(arn, on(shop)), "Twin": user(arn)})
+    assert ended.failures == {"Twin": f"user {name} belongs to stack {stack}, resource App"}
+    assert (ended.status, world.grants(name)) == ("UPDATE_ROLLBACK_COMPLETE", everything(shop, name))
+
+
+def test_accounts_of_the_same_name_on_other_hosts_are_left_alone(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    world.sql(f"CREATE USER `{name}`@`10.0.0.1`", f"GRANT ALL ON `{shop}`.* TO `{name}`@`10.0.0.1`")
+    assert world.deploy(stack, {"App": user(world.secret(name), on(shop, "SELECT"))}).status == "CREATE_COMPLETE"
+    world.delete(stack)
+    assert world.sql(f"SELECT Host FROM mysql.user WHERE User = '{name}'") == [("10.0.0.1",)]
+
+
+# Passwords
+
+
+@pytest.mark.parametrize("password", ["hush-0", "hush'\"`ü"])
+def test_password_that_works_is_not_touched(world: World, shop: str, password: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, password)
+    world.deploy(stack, {"App": user(arn)})
+    before = world.hash(name)
+    assert world.deploy(stack, {"App": user(arn, on(shop))}).status == "UPDATE_COMPLETE"
+    assert world.hash(name) == before
+
+
+def test_password_that_does_not_work_is_set_and_the_other_ends(world: World) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name, "hush-secret")
+    world.deploy(stack, {"App": user(arn)})
+    world.sql(f"ALTER USER `{name}` IDENTIFIED BY 'hush-by-hand'")
+    assert world.deploy(stack, {"App": user(arn, Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.takes(name, "hush-secret"), world.takes(name, "hush-by-hand")) == (True, False)
+
+
+def test_plugin_is_the_one_the_server_offers(world: World) -> None:
+    name = fresh("app")
+    world.sql("SET GLOBAL authentication_policy = 'sha256_password'")
+    try:
+        assert world.deploy(fresh("stack"), {"App": user(world.secret(name))}).status == "CREATE_COMPLETE"
+    finally:
+        world.sql("SET GLOBAL authentication_policy = DEFAULT")
+    assert world.sql(f"SELECT plugin FROM mysql.user WHERE User = '{name}'") == [("sha256_password",)]
+
+
+# Another name, another secret
+
+
+def test_rename_makes_the_new_user_and_drops_the_old(world: World, shop: str) -> None:
+    stack, old, new = fresh("stack"), fresh("app"), fresh("app")
+    world.deploy(stack, {"Secret": secret(old, old), "App": user(ref("Secret"), on(shop))})
+    ended = world.deploy(stack, {"Secret": secret(new, new), "App": user(ref("Secret"), on(shop))})
+    assert (ended.status, ended.failures) == ("UPDATE_COMPLETE", {})
+    assert (world.has_user(old), world.grants(new)) == (False, everything(shop, new))
+    assert world.takes(new, "hush-stack")
+
+
+def test_user_name_that_changes_in_the_secret_drops_the_old_user(world: World, shop: str) -> None:
+    stack, old, new = fresh("stack"), fresh("app"), fresh("app")
+    arn = world.secret(old)
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    world.put(arn, new, "hush-1")
+    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.has_user(old), world.takes(new, "hush-1")) == (False, True)
+    assert world.grants(new) == everything(shop, new)
+    world.delete(stack)
+    assert not world.has_user(new)
+
+
+def test_adopted_user_is_let_go_of_when_the_name_in_the_secret_changes(world: World) -> None:
+    stack, old, new = fresh("stack"), fresh("legacy"), fresh("app")
+    world.sql(f"CREATE USER `{old}` IDENTIFIED BY 'hush-old'")
+    arn = world.secret(old)
+    world.deploy(stack, {"App": user(arn, Adopt=True)})
+    world.put(arn, new, "hush-1")
+    assert world.deploy(stack, {"App": user(arn, Adopt=True, Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.takes(old, "hush-old"), world.attribute(old), world.takes(new, "hush-1")) == (True, None, True)
+
+
+def test_secret_is_the_same_by_its_name_and_by_its_arn(world: World, shop: str) -> None:
+    """Another id for the same user would make CloudFormation delete the user as replaced."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(f"{PREFIX}{name}", on(shop))})
+    assert world.deploy(stack, {"App": user(arn, on(shop))}).status == "UPDATE_COMPLETE"
+    assert world.grants(name) == everything(shop, name)
+    world.delete(stack)
+    assert not world.has_user(name)
+
+
+def test_another_secret_for_the_same_user_is_refused(either_world: World) -> None:
+    """The same account under two ids: a rollback that deletes the new id would drop the account."""
+    world = either_world
+    stack, name = fresh("stack"), fresh("app")
+    world.make_database(shop := fresh("shop"))
+    old, new = world.secret(name, "hush-old"), world.secret(name, "hush-new", name=f"{PREFIX}{fresh('other')}")
+    world.deploy(stack, {"App": user(old, on(shop))})
+    ended = world.deploy(stack, {"App": user(new, on(shop), Adopt=True)})
+    reason = f"user {name} was made from secret {PREFIX}{name}: {OTHER_SECRET}"
+    assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
+    assert (world.takes(name, "hush-old"), world.grants(name)) == (True, everything(shop, name))
+
+
+def test_move_to_another_resource_needs_adopt_and_survives_a_rollback(either_world: World) -> None:
+    world = either_world
+    stack, name = fresh("stack"), fresh("app")
+    world.make_database(shop := fresh("shop"))
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    moved = user(arn, on(shop), Adopt=True)
+    ended = world.deploy(stack, {"Other": moved, "Bad": failing("Other")})
+    assert ended.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert (world.takes(name, "hush-0"), world.grants(name)) == (True, everything(shop, name))
+    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
+
+
+# Events that come twice, late or into a crash
+
+
+def test_every_event_may_come_twice(world: World, shop: str) -> None:
+    stack, first, second = fresh("stack"), fresh("app"), fresh("app")
+    legacy = fresh("legacy")
+    world.sql(f"CREATE USER `{legacy}` IDENTIFIED BY 'hush-old'")
+    old, new, adopted = world.secret(first), world.secret(second), user(world.secret(legacy), Adopt=True)
+    world.fault("twice")
+    try:
+        created = world.deploy(stack, {"App": user(old, on(shop)), "Legacy": adopted})
+        assert (created.status, world.takes(legacy, "hush-old")) == ("CREATE_COMPLETE", True)
+        assert world.deploy(stack, {"App": user(new, on(shop)), "Legacy": adopted}).status == "UPDATE_COMPLETE"
+        assert (world.has_user(first), world.grants(second)) == (False, everything(shop, second))
+        assert world.delete(stack).status == "DELETE_COMPLETE"
+    finally:
+        world.fault(None)
+    assert (world.has_user(second), world.takes(legacy, "hush-old")) == (False, True)
+
+
+def test_crash_is_repeated_by_lambda(world: World, shop: str) -> None:
+    stack, name, crashes = fresh("stack"), fresh("app"), world.log().count("Runtime exited")
+    arn = world.secret(name)
+    world.fault("crash")
+    try:
+        world.begin(stack, {"App": user(arn, on(shop))})
+        until(lambda: world.log().count("Runtime exited") > crashes)
+    finally:
+        world.fault(None)
+    assert world.ended(stack).status == "CREATE_COMPLETE"
+    assert world.grants(name) == everything(shop, name)
+
+
+def half_made(world: World, stack: str, name: str, resource: str = "App", secret_name: str = "") -> None:
+    """A user that belongs to the resource already, as a provider that died after CREATE USER leaves it behind."""
+    owner = {"stack": stack, "resource": resource, "secret": secret_name or f"{PREFIX}{name}"}
+    attribute = json.dumps({"aurora_tenants": owner})
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-0' ATTRIBUTE '{attribute}'")
+
+
+def test_create_goes_on_where_one_before_it_died(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    half_made(world, stack, name)
+    assert world.deploy(stack, {"App": user(world.secret(name), on(shop))}).status == "CREATE_COMPLETE"
+    assert world.grants(name) == everything(shop, name)
+
+
+def test_user_that_an_update_left_half_made_is_dropped_by_the_next(world: World, shop: str) -> None:
+    stack, name, left = fresh("stack"), fresh("app"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop))})
+    half_made(world, stack, left)
+    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
+    assert (world.has_user(left), world.has_user(name)) == (False, True)
+
+
+def test_user_made_by_the_same_event_meanwhile_is_not_dropped(
+    world: World, master: DataApi, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda may deliver an event twice at the same time: the one that comes second must not undo the first."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "provider")
+    event = {
+        "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{stack}/1",
+        "LogicalResourceId": "App",
+        "ResourceProperties": {"SecretId": arn, "Privileges": [on(shop)]},
+    }
+
+    def execute(statement: str) -> list[Any]:
+        if statement.startswith("CREATE USER "):
+            half_made(world, stack, name)
+        return master.execute(statement)
+
+    request = provider.Request(event, execute, lambda _: execute, lambda _: (name, "hush-0"), "arn")
+    with pytest.raises(DatabaseError, match=r"\(1396\)$"):
+        provider._user(request)
+    assert world.has_user(name)
+
+
+@pytest.mark.parametrize("as_v1", [False, True], ids=["v2", "v1"])
+def test_every_event_is_served_while_a_paused_cluster_wakes(world: World, as_v1: bool) -> None:
+    names = [fresh("app") for _ in range(4)]
+    made, old, new, gone = ({"App": user(world.secret(name)), "Db": database(name)} for name in names)
+    created, updated, deleted = (fresh("stack") for _ in range(3))
+    world.deploy(updated, old)
+    world.deploy(deleted, gone)
+    stack_id = world.cloudformation.describe_stacks(StackName=deleted)["Stacks"][0]["StackId"]
+    world.pause(1.0, as_v1=as_v1)
+    assert world.cluster_state() == "paused"
+    world.begin(created, made)
+    world.begin(updated, new)
+    world.cloudformation.delete_stack(StackName=deleted)
+    statuses = [world.ended(stack).status for stack in (created, updated, stack_id)]
+    assert statuses == ["CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"]
+    assert [world.has_user(name) for name in names] == [True, False, True, False]
+    assert [world.owner(name)[3] for name in names] == [0, 1, 0, 1]
+
+
+def test_throttled_data_api_is_waited_for(world: World, shop: str) -> None:
+    name = fresh("app")
+    arn = world.secret(name)
+    world.throttle("rds-data", 1)
+    assert world.deploy(fresh("stack"), {"App": user(arn, on(shop))}).status == "CREATE_COMPLETE"
+
+
+def test_database_and_its_user_go_in_the_right_order(world: World) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    resources = {
+        "Db": database(name, OnRemove="drop"),
+        "Secret": secret(name, name),
+        "App": after(user(ref("Secret"), on(ref("Db"))), "Db"),
+    }
+    assert world.deploy(stack, resources).status == "CREATE_COMPLETE"
+    assert world.delete(stack).status == "DELETE_COMPLETE"
+    assert (world.has_database(name), world.has_user(name)) == (False, False)

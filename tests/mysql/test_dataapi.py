@@ -1,0 +1,249 @@
+"""The Data API through HTTP, as a botocore client speaks it: waking, throttling, MySQL's refusals. No time passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from aurora_tenants.errors import DatabaseError, Problem
+from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.live import Row, read_server, read_state
+from tests.cloud import SHARED, Cloud
+
+
+class Clock:
+    """Time that passes only while somebody sleeps; then something may happen."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.slept: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.slept.append(seconds)
+        self.meanwhile()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def awake(cloud: Cloud) -> Iterator[Cloud]:
+    """The cluster is awake and nothing is throttled when the test ends, whatever it did."""
+    yield cloud
+    cloud.throttle("rds-data", "ExecuteStatement", 0)
+    cloud.post("pause", {"seconds": 0})
+    api_of(cloud, Clock(), "inspector").execute("SELECT 1 AS one")
+
+
+def secret_of(cloud: Cloud, user: str) -> str:
+    """The ARN of the master's or the inspector's secret."""
+    if user == "master":
+        return str(cloud.client("rds").describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"])
+    stack = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]
+    return next(str(it["OutputValue"]) for it in stack["Outputs"] if it["OutputKey"] == "InspectorSecret")
+
+
+def api_of(cloud: Cloud, clock: Clock, user: str = "master", **options: Any) -> DataApi:
+    cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]
+    secret = options.pop("secret", None) or secret_of(cloud, user)
+    return DataApi(cloud.client("rds-data"), cluster, secret, now=clock.now, sleep=clock.sleep, **options)
+
+
+@pytest.fixture
+def api(cloud: Cloud, clock: Clock) -> DataApi:
+    return api_of(cloud, clock)
+
+
+# Rows
+
+
+def test_rows_come_as_tuples_whichever_way_the_answer_is_coded(api: DataApi):
+    """SELECT as JSON, everything else as typed fields."""
+    assert api.execute("SELECT 1 AS a, 'x' AS b, NULL AS c, 2.5e0 AS d UNION SELECT 2, 'ü', 'y', 5e-1") == [
+        (1, "x", None, 2.5),
+        (2, "ü", "y", 0.5),
+    ]
+    assert api.execute("SHOW DATABASES LIKE 'mysql'") == [("mysql",)]
+    assert api.execute("SHOW VARIABLES WHERE Variable_name = 'partial_revokes'") == [("partial_revokes", "ON")]
+
+
+def test_no_rows_are_none(api: DataApi):
+    assert api.execute("SELECT 1 AS a FROM DUAL WHERE FALSE") == []
+    assert api.execute("SHOW DATABASES LIKE 'nothing'") == []
+    assert api.execute("SET @a = 1") == []
+
+
+def test_text_comes_back_as_it_is(api: DataApi):
+    text = "a`b\"c' d\\\\e ü 名 😀"
+    assert api.execute(f"SELECT _utf8mb4 X'{text.encode().hex()}' AS text") == [(text,)]
+
+
+def test_the_inspector_reads_through_it_what_root_reads_at_the_server(cloud: Cloud, clock: Clock):
+    def root(statement: str) -> list[Row]:
+        return cloud.sql(statement)
+
+    inspector = api_of(cloud, clock, "inspector").execute
+    assert read_state(inspector) == read_state(root)
+    assert read_server(inspector) == read_server(root)
+
+
+# Waking
+
+
+@pytest.mark.parametrize("as_v1", [False, True], ids=["Serverless v2", "v1's words"])
+def test_a_paused_cluster_is_waited_for_and_told_once(awake: Cloud, clock: Clock, as_v1: bool):
+    told: list[float] = []
+    api = api_of(awake, clock, woken=lambda: told.append(clock.seconds))
+    awake.post("pause", {"seconds": 3600, "as_v1": as_v1})
+
+    def wake_at_last() -> None:
+        if clock.seconds == 15:
+            awake.post("pause", {"seconds": 0, "as_v1": as_v1})
+
+    clock.meanwhile = wake_at_last
+    assert api.execute("SELECT 1 AS one") == [(1,)]
+    assert told == [0.0]
+    assert clock.slept == [3.0] * 6
+
+
+def test_a_cluster_that_does_not_wake_is_given_up(awake: Cloud, clock: Clock):
+    awake.post("pause", {"seconds": 3600})
+    with pytest.raises(DatabaseError) as caught:
+        api_of(awake, clock, wait_seconds=30).execute("SELECT 1 AS one")
+    (problem,) = caught.value.problems
+    assert problem == Problem(
+        "database-not-awake",
+        "the cluster did not answer within 30 s",
+        why=problem.why,
+        fix="try again in a minute; if it stays like this, look at the cluster's events in the RDS console",
+    )
+    assert problem.why.endswith("is resuming after being auto-paused. Please wait a few seconds and try again.")
+    assert (caught.value.code, caught.value.number) == ("DatabaseResumingException", 0)
+    assert clock.seconds <= 30
+
+
+# Repeating
+
+
+def test_a_throttled_call_is_repeated(awake: Cloud, clock: Clock):
+    awake.throttle("rds-data", "ExecuteStatement", 3)
+    assert api_of(awake, clock).execute("SELECT 1 AS one") == [(1,)]
+    assert clock.slept == [3.0] * 3
+
+
+class Failing:
+    """A client whose first calls fail as AWS's would; the rest go through. calls: the statements it was given."""
+
+    def __init__(self, client: Any, code: str, times: int) -> None:
+        self._client, self._code, self._times = client, code, times
+        self.calls: list[str] = []
+
+    def execute_statement(self, **parameters: Any) -> Any:
+        self.calls.append(parameters["sql"])
+        if len(self.calls) <= self._times:
+            raise ClientError({"Error": {"Code": self._code, "Message": "try again"}}, "ExecuteStatement")
+        return self._client.execute_statement(**parameters)
+
+
+# The sandbox has no switch for these: they are AWS's own failures, before or after the statement ran.
+@pytest.mark.parametrize("code", ["InternalServerErrorException", "StatementTimeoutException"])
+def test_what_may_have_run_is_repeated_only_when_it_only_reads(api: DataApi, clock: Clock, code: str):
+    client = api.client
+    api.client = Failing(client, code, 1)
+    assert api.execute("SELECT 1 AS one") == [(1,)]
+    api.client = failing = Failing(client, code, 1)
+    with pytest.raises(DatabaseError) as caught:
+        api.execute("DROP USER nobody")
+    assert (failing.calls, caught.value.code) == (["DROP USER nobody"], code)
+
+
+@pytest.mark.parametrize("code", ["ServiceUnavailableError", "DatabaseUnavailableException", "ThrottlingException"])
+def test_what_never_ran_is_repeated_even_when_it_writes(api: DataApi, clock: Clock, code: str):
+    api.client = failing = Failing(api.client, code, 2)
+    assert api.execute("SET @a = 1") == []
+    assert failing.calls == ["SET @a = 1"] * 3
+
+
+def test_what_no_waiting_helps_is_not_repeated(awake: Cloud, clock: Clock):
+    awake.post("faults", {"oversize": {"calls": 1}})
+    with pytest.raises(DatabaseError) as caught:
+        api_of(awake, clock).execute("SELECT 1 AS one")
+    assert str(caught.value) == "Database response exceeded size limit (BadRequestException)"
+    assert clock.slept == []
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("statement", "number", "text"),
+    [
+        ("SELECT * FROM mysql.nothing", 1146, "Table 'mysql.nothing' doesn't exist (1146)"),
+        ("CREATE DATABASE mysql", 1044, "Access denied for user 'admin'@'%' to database 'mysql' (1044)"),
+        ("GRANT SELECT ON nothing.* TO nobody", 1410, "You are not allowed to create a user with GRANT (1410)"),
+        ("DROP DATABASE nothing", 1008, "Can't drop database 'nothing'; database doesn't exist (1008)"),
+    ],
+)
+def test_mysqls_refusal_comes_with_its_own_number_and_words(api: DataApi, statement: str, number: int, text: str):
+    with pytest.raises(DatabaseError) as caught:
+        api.execute(statement)
+    assert (caught.value.number, str(caught.value)) == (number, text)
+    assert caught.value.problems == (Problem("database-refused", text),)
+
+
+@pytest.mark.parametrize(
+    ("message", "number", "text"),
+    [
+        # As the Data API of Serverless v1 said it, and a service's answer that holds no number
+        ("Database error code: 1045. Message: Access denied for user 'x'", 1045, "Access denied for user 'x' (1045)"),
+        ("HttpEndpoint is not enabled", 0, "HttpEndpoint is not enabled (BadRequestException)"),
+    ],
+)
+def test_older_words_of_a_refusal_are_understood(api: DataApi, message: str, number: int, text: str):
+    class Refusing:
+        def execute_statement(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "BadRequestException", "Message": message}}, "ExecuteStatement")
+
+    api.client = Refusing()
+    with pytest.raises(DatabaseError) as caught:
+        api.execute("SELECT 1 AS one")
+    assert (caught.value.number, str(caught.value)) == (number, text)
+
+
+def test_a_wrong_password_is_mysqls_1045(cloud: Cloud, clock: Clock):
+    secrets = cloud.client("secretsmanager")
+    arn = secrets.create_secret(Name="wrong", SecretString='{"username": "admin", "password": "s3cret"}')["ARN"]
+    try:
+        with pytest.raises(DatabaseError) as caught:
+            api_of(cloud, clock, secret=arn).execute("SELECT 1 AS one")
+    finally:
+        secrets.delete_secret(SecretId="wrong", ForceDeleteWithoutRecovery=True)
+    assert caught.value.number == 1045
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_statement_is_never_part_of_its_error(api: DataApi):
+    with pytest.raises(DatabaseError) as caught:
+        api.execute("ALTER USER `nobody`@`%` IDENTIFIED BY 's3cret'")
+    assert caught.value.number == 1396
+    assert "s3cret" not in repr(caught.value) + repr(caught.value.problems)
+
+
+def test_what_did_not_come_from_aws_is_left_to_whoever_knows_it(api: DataApi):
+    class Unreachable:
+        def execute_statement(self, **_: Any) -> Any:
+            raise EndpointConnectionError(endpoint_url="https://rds-data")
+
+    api.client = Unreachable()
+    with pytest.raises(EndpointConnectionError):
+        api.execute("SELECT 1 AS one")

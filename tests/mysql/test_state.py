@@ -1,0 +1,295 @@
+"""From one state of a server to another: the statements, their order, and what a real server makes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from aurora_tenants.mysql.grants import Grant, Scope, expand
+from aurora_tenants.mysql.live import Execute, read_server, read_state
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import OWNERS, Owner, create_owners, forget_owner, release_user
+from aurora_tenants.mysql.state import (
+    Change,
+    Database,
+    Server,
+    State,
+    User,
+    alter_attribute,
+    changes,
+    drop_database,
+    drop_user,
+    set_password,
+    subject,
+)
+from aurora_tenants.sandbox import mysqld
+from aurora_tenants.sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
+from tests.mysql_server import execute_as
+
+SERVER = Server("8.0.42", False, "caching_sha2_password")
+APP = Account("app")
+OWNER = Owner("shared-app", "DatabaseApp")
+USER_OWNER = Owner("shared-app", "UserApp", "/shared/database/app")
+
+
+def difference(desired: State, live: State | None = None) -> tuple[Change, ...]:
+    return changes(desired, live or State(), server=SERVER)
+
+
+def database(**options: object) -> State:
+    return State({"app": Database("app", **options)})
+
+
+def granted(*privileges: str, on: str = "app", partial_revokes: bool = False) -> frozenset[Grant]:
+    return expand(APP, privileges, database=on, partial_revokes=partial_revokes)
+
+
+# Statements
+
+
+def test_the_owner_of_a_database_is_written_down_before_it_is_made():
+    """A crash in between leaves an entry that the next run makes true, not a database that is nobody's."""
+    record = (
+        "REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released)"
+        " VALUES ('app', 'shared-app', 'DatabaseApp', 0, 0)"
+    )
+    create = "CREATE DATABASE `app` CHARACTER SET 'utf8mb4' COLLATE 'utf8mb4_bin'"
+    assert difference(database(charset="utf8mb4", collation="utf8mb4_bin", owner=OWNER)) == (
+        Change("record", "database app", record),
+        Change("create", "database app", create),
+    )
+
+
+def test_a_database_without_an_owner_is_only_made():
+    assert difference(database()) == (Change("create", "database app", "CREATE DATABASE `app`"),)
+
+
+@pytest.mark.parametrize(
+    ("desired", "live"),
+    [
+        (None, "latin1"),
+        ("utf8mb4", "utf8mb4"),
+        ("UTF8MB4", "utf8mb4"),
+        ("utf8", "utf8mb3"),
+    ],
+)
+def test_a_character_set_that_is_the_same_by_another_name_is_no_change(desired: str | None, live: str):
+    assert difference(database(charset=desired), database(charset=live)) == ()
+
+
+def test_an_old_name_of_a_collation_is_no_change():
+    assert difference(database(collation="utf8_bin"), database(collation="utf8mb3_bin")) == ()
+
+
+def test_another_character_set_alters_the_database_and_says_what_it_does_not_do():
+    assert difference(database(charset="utf8mb4"), database(charset="latin1")) == (
+        Change(
+            "alter",
+            "database app",
+            "ALTER DATABASE `app` CHARACTER SET 'utf8mb4'",
+            "existing tables keep the character set and collation they have",
+        ),
+    )
+
+
+def test_everything_is_created_before_anything_is_granted_and_revokes_come_last():
+    desired = State({"app": Database("app")}, {APP: User(APP)}, granted("SELECT"))
+    live = State({}, {}, granted("INSERT"))
+    assert [change.statement for change in difference(desired, live)] == [
+        "CREATE DATABASE `app`",
+        "CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***'",
+        "GRANT SELECT ON `app`.* TO `app`@`%`",
+        "REVOKE INSERT ON `app`.* FROM `app`@`%`",
+    ]
+
+
+def test_what_only_live_has_of_others_is_left_alone():
+    other = Account("other")
+    live = State({"x": Database("x")}, {other: User(other)}, frozenset({Grant(other, Scope("GLOBAL"), "SUPER")}))
+    assert difference(State(), live) == ()
+
+
+def test_a_password_stands_in_the_statement_that_is_run_and_in_no_other():
+    desired = State(users={APP: User(APP)})
+    (run,) = changes(desired, State(), server=SERVER, password="s3cret")
+    assert run.statement == "CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` BY 's3cret'"
+    assert "s3cret" not in str(difference(desired))
+
+
+@pytest.mark.parametrize(
+    ("partial_revokes", "stored", "why"),
+    [
+        (False, "a_b", "spelled a_b, it also matches other databases"),
+        (True, "a\\_b", "spelled a\\_b, it matches no database"),
+    ],
+)
+def test_the_other_spelling_of_a_database_is_granted_anew_before_it_is_revoked(
+    partial_revokes: bool, stored: str, why: str
+):
+    desired = State(users={APP: User(APP)}, grants=granted("SELECT", on="a_b", partial_revokes=partial_revokes))
+    live = State(users={APP: User(APP)}, grants=frozenset({Grant(APP, Scope("DATABASE", stored), "SELECT")}))
+    spelled = "a_b" if partial_revokes else "a\\_b"
+    assert changes(desired, live, server=SERVER._replace(partial_revokes=partial_revokes)) == (
+        Change("grant", "user app", f"GRANT SELECT ON `{spelled}`.* TO `app`@`%`"),
+        Change("revoke", "user app", f"REVOKE SELECT ON `{stored}`.* FROM `app`@`%`", why),
+    )
+
+
+def test_a_host_is_named_only_where_it_is_not_everywhere():
+    assert (subject(APP), subject(Account("app", "10.%"))) == ("user app", "user app@10.%")
+
+
+# A real server
+
+
+@pytest.fixture(params=["server", "server_without_partial_revokes"])
+def execute(request: pytest.FixtureRequest) -> Iterator[Execute]:
+    """Root on each kind of server, with the schema of owners; everything called app* goes away afterwards."""
+    execute = execute_as(request.getfixturevalue(request.param))
+    for statement in create_owners():
+        execute(statement)
+    yield execute
+    remove_all(execute)
+
+
+def remove_all(execute: Execute) -> None:
+    state = read_state(execute)
+    for account in state.users:
+        if account.user.startswith("app"):
+            execute(drop_user(account))
+    for name in state.databases:
+        if name.startswith("app"):
+            execute(drop_database(name))
+            execute(forget_owner(name))
+
+
+DESIRED = State(
+    {
+        "app_1": Database("app_1", "latin1", "latin1_bin", OWNER),
+        "app-2": Database("app-2", "utf8mb4", "utf8mb4_0900_ai_ci", Owner("shared-app", "DatabaseApp2", adopted=True)),
+    },
+    {APP: User(APP, USER_OWNER), Account("app-2", "10.%"): User(Account("app-2", "10.%"), USER_OWNER)},
+)
+
+
+def with_grants(execute: Execute) -> State:
+    """DESIRED with rights on both databases, as this server spells them."""
+    literal = read_server(execute).partial_revokes
+    everything = expand(APP, ["ALL"], database="app_1", grant_option=True, partial_revokes=literal)
+    reading = expand(Account("app-2", "10.%"), ["SELECT"], database="app-2", partial_revokes=literal)
+    return State(DESIRED.databases, DESIRED.users, everything | reading)
+
+
+def converge(execute: Execute, desired: State) -> list[str]:
+    made = changes(desired, read_state(execute), server=read_server(execute), password="s3cret")
+    for change in made:
+        execute(change.statement)
+    return [change.action for change in made]
+
+
+def of_app(state: State) -> State:
+    return State(
+        {name: it for name, it in state.databases.items() if name.startswith("app")},
+        {account: it for account, it in state.users.items() if account.user.startswith("app")},
+        frozenset(grant for grant in state.grants if grant.account.user.startswith("app")),
+    )
+
+
+def test_what_was_run_reads_back_as_what_was_desired_and_leaves_nothing_to_do(execute: Execute):
+    desired = with_grants(execute)
+    converge(execute, desired)
+    assert of_app(read_state(execute)) == desired
+    assert converge(execute, desired) == []
+
+
+def test_a_run_that_ended_after_any_of_its_statements_is_finished_by_the_next(execute: Execute):
+    """As when the function crashes in between: the next one reads what is there and goes on from it."""
+    desired = with_grants(execute)
+    todo = changes(desired, of_app(read_state(execute)), server=read_server(execute), password="s3cret")
+    assert len(todo) == 8
+    for ran in range(len(todo)):
+        for change in todo[:ran]:
+            execute(change.statement)
+        converge(execute, desired)
+        assert of_app(read_state(execute)) == desired, f"after {ran} statements"
+        remove_all(execute)
+
+
+def test_a_changed_owner_and_character_set_converge(execute: Execute):
+    converge(execute, with_grants(execute))
+    owner = Owner("other", "Database")
+    changed = State({"app_1": Database("app_1", "utf8mb4", "utf8mb4_bin", owner)})
+    assert converge(execute, changed) == ["record", "alter"]
+    assert read_state(execute).databases["app_1"] == changed.databases["app_1"]
+
+
+def test_a_released_user_is_nobodys_and_keeps_what_else_its_attribute_says(execute: Execute):
+    execute('CREATE USER app ATTRIBUTE \'{"team": "blue"}\'')
+    converge(execute, State(users={APP: User(APP, USER_OWNER)}))
+    assert read_state(execute).users[APP] == User(APP, USER_OWNER)
+    execute(alter_attribute(APP, release_user()))
+    assert read_state(execute).users[APP] == User(APP)
+    ((attribute,),) = execute("SELECT ATTRIBUTE FROM information_schema.USER_ATTRIBUTES WHERE USER = 'app'")
+    assert json.loads(str(attribute)) == {"team": "blue"}
+
+
+def can_login(server: mysqld.Server, password: str) -> bool:
+    try:
+        server.connect("app", password).close()
+    except pymysql.OperationalError as error:
+        assert error.args[0] == 1045, error
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("retain", "old_works"), [(True, True), (False, False)])
+def test_a_new_password_works_at_once_and_the_old_one_as_long_as_it_is_retained(
+    server: mysqld.Server, retain: bool, old_works: bool
+):
+    execute = execute_as(server)
+    running = read_server(execute)
+    (create,) = changes(State(users={APP: User(APP)}), State(), server=running, password="old")
+    execute(create.statement)
+    try:
+        execute(set_password(APP, running, "new", retain=retain))
+        assert (can_login(server, "new"), can_login(server, "old")) == (True, old_works)
+    finally:
+        execute(drop_user(APP))
+
+
+@pytest.fixture
+def master(server: mysqld.Server) -> Iterator[Execute]:
+    """A master user like Aurora's: restricted on the schema mysql."""
+    create_master(server, "master", "s3cret", partial_revokes=True)
+    yield execute_as(server, "master", "s3cret")
+    for name in ("master", "rdsadmin@localhost", SUPERUSER_ROLE, *AWS_ROLES):
+        execute_as(server)(f"DROP USER {name}")
+
+
+def test_a_master_like_auroras_can_take_away_what_it_has_given(master: Execute):
+    """It is told 3879 when it revokes dynamic privileges and nothing else."""
+    master("CREATE USER app")
+    master("GRANT ROLE_ADMIN, XA_RECOVER_ADMIN ON *.* TO app")
+    with pytest.raises(pymysql.OperationalError, match="3879"):
+        master("REVOKE ROLE_ADMIN ON *.* FROM app")
+    assert converge(master, State(users={APP: User(APP)})) == ["revoke"]
+    master("GRANT ROLE_ADMIN, SELECT, INSERT ON *.* TO app")
+    assert converge(master, State(users={APP: User(APP)})) == ["revoke", "revoke"]
+    assert of_app(read_state(master)).grants == frozenset()
+    master("DROP USER app")
+
+
+def test_hostile_names_pass_through_every_statement(execute: Execute):
+    name = "app`'%_; DROP DATABASE mysql; --"
+    account = Account(name[:32], "10.%")
+    desired = State(
+        {name: Database(name, "utf8mb4", "utf8mb4_bin", Owner("it's", "a 'stack'"))},
+        {account: User(account, Owner("it's", "a 'user'", "/it's/a secret"))},
+        expand(account, ["SELECT"], database=name, partial_revokes=read_server(execute).partial_revokes),
+    )
+    converge(execute, desired)
+    assert of_app(read_state(execute)) == desired
+    assert OWNERS in read_state(execute).databases

@@ -1,0 +1,411 @@
+"""The difference between the file, CloudFormation and MySQL: every row of the table in plan.py, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from aurora_tenants.errors import InvalidUsage, Problem
+from aurora_tenants.model import Configuration, Deployed, Ignore, Privilege, Shared, Tenant, TenantUser
+from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Change, Database, State, User
+from aurora_tenants.plan import Live, Notice, Plan, TenantPlan, make_plan
+from aurora_tenants.template import template
+from tests.values import (
+    CLUSTER,
+    EMPTY,
+    NOTHING_DEPLOYED,
+    SERVER,
+    SHOP,
+    deployed,
+    live_after,
+    planned,
+    tenant,
+    with_stack,
+    without_user,
+)
+
+STACK = "shared-shop"
+SHOP_ACCOUNT = Account("shop")
+ON_SHOP = Scope("DATABASE", "shop")
+RECORD = "REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released) VALUES "
+CREATE_USER = Change(
+    "create",
+    "user shop",
+    "CREATE USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' ATTRIBUTE '{\"aurora_tenants\": "
+    '{"stack": "shared-shop", "resource": "UserShop", "secret": "/shared/database/shop"}}\'',
+)
+GRANT_ALL = Change("grant", "user shop", "GRANT ALL PRIVILEGES ON `shop`.* TO `shop`@`%`")
+EVERYTHING = (
+    Change("record", "database shop", f"{RECORD}('shop', 'shared-shop', 'DatabaseShop', 0, 0)"),
+    Change("create", "database shop", "CREATE DATABASE `shop`"),
+    CREATE_USER,
+    GRANT_ALL,
+)
+DROP_USER = Change("drop", "user shop", "DROP USER `shop`@`%`")
+KEEP_DATABASE = Change(
+    "release",
+    "database shop",
+    f"{RECORD}('shop', 'shared-shop', 'DatabaseShop', 0, 1)",
+    "on_remove is retain, so it is kept",
+)
+
+
+def shop_plan(action: str, **rest: object) -> TenantPlan:
+    return TenantPlan("shop", STACK, action, **({"template": template(CLUSTER, SHOP)} | rest))
+
+
+def live_with(*, databases: tuple[Database, ...] = (), users: tuple[User, ...] = ()) -> Live:
+    return Live(SERVER, State({it.name: it for it in databases}, {it.account: it for it in users}))
+
+
+# What happens to a tenant
+
+
+def test_a_new_tenant_is_created_with_every_statement_shown():
+    assert planned(SHOP) == Plan(CLUSTER, (shop_plan("create", changes=EVERYTHING),))
+
+
+def test_an_applied_tenant_has_nothing_to_do():
+    made = planned(SHOP, live=live_after(SHOP), deployed=deployed(SHOP))
+    assert made == Plan(CLUSTER, (shop_plan("none", origin="drift", status="CREATE_COMPLETE"),), deployed=1)
+    assert made.todo == ()
+
+
+def test_a_changed_file_is_an_update_whose_revision_grows():
+    reader = replace(SHOP, users=(TenantUser("shop", (Privilege(("SELECT",), "shop"),)),))
+    (made,) = planned(SHOP, live=live_after(reader), deployed=deployed(reader)).tenants
+    granted = (
+        "ALTER, ALTER ROUTINE, CREATE, CREATE ROUTINE, CREATE TEMPORARY TABLES, CREATE VIEW, DELETE, DROP, EVENT,"
+        " EXECUTE, INDEX, INSERT, LOCK TABLES, REFERENCES, SHOW VIEW, TRIGGER, UPDATE"
+    )
+    assert made == shop_plan(
+        "update",
+        origin="file",
+        changes=(Change("grant", "user shop", f"GRANT {granted} ON `shop`.* TO `shop`@`%`"),),
+        revision=2,
+        status="CREATE_COMPLETE",
+    )
+
+
+def test_a_change_that_mysql_never_sees_leaves_the_revision_alone():
+    rarely = replace(SHOP, users=(replace(SHOP.users[0], rotate_after_days=90),))
+    (made,) = planned(SHOP, live=live_after(SHOP), deployed=deployed(rarely)).tenants
+    assert made == shop_plan("update", origin="file", revision=1, status="CREATE_COMPLETE")
+
+
+def test_a_revoked_privilege_is_drift_and_a_higher_revision_makes_the_provider_look_again():
+    live = live_after(SHOP)
+    live = live._replace(state=replace(live.state, grants=live.state.grants - {Grant(SHOP_ACCOUNT, ON_SHOP, "DROP")}))
+    (made,) = planned(SHOP, live=live, deployed=with_stack(SHOP, revision="7")).tenants
+    assert made == shop_plan(
+        "update",
+        origin="drift",
+        changes=(Change("grant", "user shop", "GRANT DROP ON `shop`.* TO `shop`@`%`"),),
+        revision=8,
+        status="CREATE_COMPLETE",
+    )
+
+
+def test_a_privilege_that_the_file_does_not_mention_is_revoked():
+    live = live_after(SHOP)
+    extra = Grant(SHOP_ACCOUNT, Scope("GLOBAL"), "PROCESS")
+    live = live._replace(state=replace(live.state, grants=live.state.grants | {extra}))
+    (made,) = planned(SHOP, live=live, deployed=deployed(SHOP)).tenants
+    assert (made.origin, made.changes) == (
+        "drift",
+        (Change("revoke", "user shop", "REVOKE PROCESS ON *.* FROM `shop`@`%`"),),
+    )
+
+
+def test_a_user_dropped_behind_our_back_is_made_again_with_its_grants():
+    live = without_user(live_after(SHOP), "shop")
+    (made,) = planned(SHOP, live=live, deployed=deployed(SHOP)).tenants
+    assert (made.action, made.origin, made.changes) == ("update", "drift", (CREATE_USER, GRANT_ALL))
+
+
+def test_the_spelling_of_a_database_follows_partial_revokes():
+    it = tenant("a_b")
+    literal = live_after(it)
+    patterns = literal._replace(server=SERVER._replace(partial_revokes=False))
+    (made,) = planned(it, live=patterns, deployed=deployed(it)).tenants
+    assert made.changes == (
+        Change("grant", "user a_b", "GRANT ALL PRIVILEGES ON `a\\_b`.* TO `a_b`@`%`"),
+        Change(
+            "revoke",
+            "user a_b",
+            "REVOKE ALL PRIVILEGES ON `a_b`.* FROM `a_b`@`%`",
+            "spelled a_b, it also matches other databases",
+        ),
+    )
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_a_stack_that_can_only_be_deleted_is_replaced(status: str):
+    (made,) = planned(SHOP, deployed=with_stack(SHOP, status=status)).tenants
+    assert made == shop_plan("replace", changes=EVERYTHING, status=status)
+
+
+def test_a_stack_that_was_never_begun_is_created():
+    (made,) = planned(SHOP, deployed=with_stack(SHOP, status="REVIEW_IN_PROGRESS")).tenants
+    assert made == shop_plan("create", changes=EVERYTHING)
+
+
+def test_a_stack_that_failed_to_roll_back_is_updated_though_mysql_is_as_it_should_be():
+    stuck = with_stack(SHOP, status="UPDATE_ROLLBACK_FAILED")
+    (made,) = planned(SHOP, live=live_after(SHOP), deployed=stuck).tenants
+    assert made == shop_plan("update", origin="drift", status="UPDATE_ROLLBACK_FAILED")
+
+
+def test_a_stack_that_was_rolled_back_to_what_the_file_says_has_nothing_to_do():
+    rolled_back = with_stack(SHOP, status="UPDATE_ROLLBACK_COMPLETE")
+    assert planned(SHOP, live=live_after(SHOP), deployed=rolled_back).todo == ()
+
+
+def test_a_busy_stack_is_a_problem():
+    made = planned(SHOP, live=live_after(SHOP), deployed=with_stack(SHOP, status="UPDATE_IN_PROGRESS"))
+    assert made.problems == (
+        Problem(
+            "stack-busy",
+            "stack shared-shop is in the middle of an operation: UPDATE_IN_PROGRESS",
+            context="tenant shop",
+            fix="wait until it has ended, then try again",
+        ),
+    )
+
+
+def test_a_revision_that_is_no_number_counts_from_nought():
+    (made,) = planned(SHOP, live=EMPTY, deployed=with_stack(SHOP, revision="today")).tenants
+    assert made.revision == 1
+
+
+# Tenants that are no longer in the file
+
+
+def test_a_tenant_taken_out_of_the_file_loses_its_user_and_keeps_its_database():
+    made = planned(live=live_after(SHOP), deployed=deployed(SHOP))
+    gone = TenantPlan("shop", STACK, "delete", changes=(DROP_USER, KEEP_DATABASE), status="CREATE_COMPLETE")
+    assert made == Plan(CLUSTER, (gone,), deployed=1)
+
+
+def test_a_database_whose_on_remove_was_drop_is_dropped():
+    shop = tenant("shop", on_remove="drop")
+    (made,) = planned(live=live_after(shop), deployed=deployed(shop)).tenants
+    assert (made.changes, made.drops) == (
+        (DROP_USER, Change("drop", "database shop", "DROP DATABASE `shop`")),
+        ("shop",),
+    )
+
+
+def test_what_was_adopted_is_released_and_never_dropped():
+    shop = tenant("shop", on_remove="drop")
+    owner = Owner(STACK, "DatabaseShop", adopted=True)
+    user = User(SHOP_ACCOUNT, Owner(STACK, "UserShop", "/shared/database/shop", adopted=True))
+    live = live_with(databases=(Database("shop", owner=owner),), users=(user,))
+    (made,) = planned(live=live, deployed=deployed(shop)).tenants
+    why = "it was adopted, so it is kept"
+    assert (made.changes, made.drops) == (
+        (
+            Change("release", "user shop", "ALTER USER `shop`@`%` ATTRIBUTE '{\"aurora_tenants\": null}'", why),
+            Change("release", "database shop", f"{RECORD}('shop', 'shared-shop', 'DatabaseShop', 1, 1)", why),
+        ),
+        (),
+    )
+
+
+def test_a_database_taken_out_of_its_tenant_is_let_go_of():
+    without = replace(SHOP, databases=(), users=(TenantUser("shop"),))
+    (made,) = planned(without, live=live_after(SHOP), deployed=deployed(SHOP)).tenants
+    revoke = Change("revoke", "user shop", "REVOKE ALL PRIVILEGES ON `shop`.* FROM `shop`@`%`")
+    assert made == TenantPlan(
+        *("shop", STACK, "update", "file", (revoke, KEEP_DATABASE)),
+        template=template(CLUSTER, without),
+        revision=2,
+        status="CREATE_COMPLETE",
+    )
+
+
+def test_a_database_that_was_let_go_of_before_is_not_let_go_of_again():
+    released = Database("shop", owner=Owner(STACK, "DatabaseShop", released=True))
+    (made,) = planned(live=live_with(databases=(released,)), deployed=deployed(SHOP)).tenants
+    assert made.changes == ()
+
+
+def test_a_tenant_taken_out_of_the_file_whose_stack_was_never_begun_is_removed():
+    made = planned(live=EMPTY, deployed=with_stack(SHOP, status="REVIEW_IN_PROGRESS"))
+    gone = TenantPlan("shop", STACK, "delete", status="REVIEW_IN_PROGRESS")
+    assert made == Plan(CLUSTER, (gone,), deployed=1)
+
+
+def test_a_busy_stack_is_not_removed():
+    made = planned(live=EMPTY, deployed=with_stack(SHOP, status="DELETE_IN_PROGRESS"))
+    assert [problem.code for problem in made.problems] == ["stack-busy"]
+
+
+# What is not the tenant's to take
+
+
+def exists_already(what: str) -> Problem:
+    return Problem(
+        "exists-already",
+        f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is",
+        context="tenant shop",
+        why="what another owner made is never changed unless that is asked for",
+        fix="add `adopt: true` to it in tenants.yaml, or choose another name",
+    )
+
+
+def test_what_belongs_to_nobody_is_not_taken_unasked():
+    made = planned(SHOP, live=live_with(databases=(Database("shop"),), users=(User(SHOP_ACCOUNT),)))
+    assert made.problems == (exists_already("database shop"), exists_already("user shop"))
+
+
+def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
+    live = live_with(databases=(Database("shop"),), users=(User(SHOP_ACCOUNT),))
+    made = planned(tenant("shop", adopt=True), live=live)
+    assert made.problems == ()
+    assert made.tenants[0].changes == (
+        Change("record", "database shop", f"{RECORD}('shop', 'shared-shop', 'DatabaseShop', 1, 0)"),
+        Change(
+            "alter",
+            "user shop",
+            'ALTER USER `shop`@`%` ATTRIBUTE \'{"aurora_tenants": {"stack": "shared-shop", '
+            '"resource": "UserShop", "secret": "/shared/database/shop", "adopted": true}}\'',
+        ),
+        GRANT_ALL,
+    )
+
+
+def test_what_another_stack_owns_is_never_taken():
+    made = planned(
+        tenant("shop", adopt=True), live=live_with(databases=(Database("shop", owner=Owner("other", "Database")),))
+    )
+    assert made.problems == (
+        Problem(
+            "owned-by-another-stack",
+            "database shop belongs to stack other, resource Database",
+            context="tenant shop",
+            why="what another owner made is never changed unless that is asked for",
+            fix="remove it there first, or choose another name",
+        ),
+    )
+
+
+def test_a_database_kept_by_the_same_tenant_comes_back_by_itself():
+    kept = Database("shop", owner=Owner(STACK, "DatabaseShop", released=True))
+    made = planned(SHOP, live=live_with(databases=(kept,)))
+    assert (made.problems, made.tenants[0].changes) == ((), (EVERYTHING[0], *EVERYTHING[2:]))
+
+
+def test_a_stack_of_this_name_that_is_not_the_tenants_is_never_touched():
+    """An update would take out of it everything that is in it."""
+    foreign = Deployed(None, {}, others=frozenset({STACK, "network"}))
+    assert planned(SHOP, deployed=foreign).problems == (
+        Problem(
+            "stack-not-ours",
+            "there is a stack shared-shop that is not tenant shop's",
+            "it has not the tags aurora-tenants:cluster=shared and aurora-tenants:tenant=shop",
+            "rename the tenant, or deploy that stack under another name",
+            context="tenant shop",
+        ),
+    )
+
+
+def test_a_tenant_too_large_for_cloudformation_is_a_problem_with_a_way_out():
+    many = Tenant("shop", users=tuple(TenantUser(f"user-{number}") for number in range(60)))
+    (problem,) = planned(many).problems
+    size = len(template(CLUSTER, many).encode())
+    assert problem == Problem(
+        "tenant-too-large",
+        f"the template of tenant shop has {size:,} bytes",
+        "CloudFormation takes no more than 51,200",
+        "spread its databases and users over several tenants",
+    )
+
+
+# Which tenants
+
+
+def test_tenants_come_in_the_files_order_and_then_the_gone_ones_by_name():
+    tenants = [tenant(name) for name in ("b", "a", "d", "c")]
+    made = planned(*tenants[:2], live=live_after(*tenants), deployed=deployed(*tenants))
+    assert [(it.tenant, it.action) for it in made.tenants] == [
+        ("b", "none"),
+        ("a", "none"),
+        ("c", "delete"),
+        ("d", "delete"),
+    ]
+
+
+def test_a_plan_for_one_tenant_is_silent_about_all_others():
+    live = live_after(SHOP, tenant("gone"))
+    live.state.databases["stray"] = Database("stray")
+    made = planned(SHOP, tenant("new"), live=live, deployed=deployed(SHOP, tenant("gone")), only="shop")
+    assert made == Plan(CLUSTER, (shop_plan("none", origin="drift", status="CREATE_COMPLETE"),), deployed=2)
+
+
+def test_a_gone_tenant_may_be_named_too():
+    made = planned(live=live_after(SHOP), deployed=deployed(SHOP), only="shop")
+    assert [(it.tenant, it.action) for it in made.tenants] == [("shop", "delete")]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"), [("shpo", "did you mean shop?"), ("x", "known: billing, shop")], ids=["near", "far"]
+)
+def test_an_unknown_tenant_is_wrong_usage(name: str, fix: str):
+    with pytest.raises(InvalidUsage) as caught:
+        planned(SHOP, deployed=deployed(tenant("billing")), only=name)
+    assert caught.value.problems == (Problem("unknown-tenant", f"there is no tenant {name}", fix=fix),)
+
+
+# Notices
+
+IGNORE_NOTHING = Ignore()
+
+
+def notices(
+    live: Live, *, ignore: Ignore = IGNORE_NOTHING, deployed: Deployed = NOTHING_DEPLOYED
+) -> tuple[Notice, ...]:
+    return make_plan(Configuration(CLUSTER, (SHOP,), ignore), live, deployed).notices
+
+
+STRAYS = live_with(
+    databases=(Database("old"), Database("kept", owner=Owner("shared-old", "DatabaseKept", released=True))),
+    users=(
+        User(Account("stray")),
+        User(Account("shop", "10.0.0.1")),
+        User(Account("left"), Owner("shared-left", "UserLeft", "s")),
+    ),
+)
+
+
+def test_what_nobody_names_is_noticed_and_not_touched():
+    assert notices(STRAYS) == (
+        Notice("kept-database", "database kept was kept when stack shared-old let go of it"),
+        Notice("unmanaged-database", "database old belongs to nobody and is not in the file"),
+        Notice("left-over-user", "user left belongs to stack shared-left, which is gone"),
+        Notice("unmanaged-user", "user shop@10.0.0.1 belongs to nobody and is not in the file"),
+        Notice("unmanaged-user", "user stray belongs to nobody and is not in the file"),
+    )
+
+
+def test_what_the_file_ignores_is_not_noticed():
+    ignore = Ignore(users=("st*", "left", "shop"), databases=("old", "kep?"))
+    assert notices(STRAYS, ignore=ignore) == ()
+
+
+def test_the_servers_own_and_other_stacks_things_are_not_noticed():
+    live = live_with(
+        databases=(Database("mysql"), Database("aurora_tenants"), Database("x", owner=Owner("service", "Database"))),
+        users=(User(Account("rdsadmin", "localhost")), User(Account("service"), Owner("service", "DatabaseUser"))),
+    )
+    assert notices(live) == ()
+
+
+def test_the_clusters_master_user_is_not_noticed():
+    shared = Shared("shared", "arn", "secret", 1, master_user="admin")
+    live = live_with(users=(User(Account("admin")),))
+    assert notices(live, deployed=Deployed(shared, {})) == ()

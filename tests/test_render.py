@@ -1,0 +1,182 @@
+"""What users see: whole texts as files under tests/golden, JSON from the same value, and names shown as they are."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aurora_tenants import render
+from aurora_tenants.errors import Location, Problem
+from aurora_tenants.model import Configuration, Deployed, Privilege, TenantUser
+from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.state import Database, State, User
+from aurora_tenants.plan import Live, Plan, make_plan
+from aurora_tenants.safety import dangers
+from tests.goldens import golden
+from tests.values import CLUSTER, EMPTY, SHOP, deployed, live_after, planned, stack_of, tenant, without_user
+
+PROBLEM = Problem(
+    "unknown-privilege",
+    "unknown privilege SELEC",
+    "MySQL has no table privilege of this name",
+    "did you mean SELECT?",
+    Location("tenants.yaml", 8, 26),
+    "tenant shop-dev, user shop-dev-report, privilege 1",
+)
+
+
+def of_every_kind() -> tuple[Plan, Live]:
+    """A plan that holds one tenant of every kind, a notice, a danger and a problem."""
+    reader = TenantUser("app", (Privilege(("SELECT",), "app", table="orders", columns=("id", "country")),))
+    app, changed = tenant("app"), replace(tenant("app"), users=(reader,))
+    drifted, rarely = tenant("drifted"), tenant("rarely")
+    rotated = replace(rarely, users=(replace(rarely.users[0], rotate_after_days=7),))
+    gone, same, taken = tenant("gone", on_remove="drop"), tenant("same"), tenant("taken")
+    live = live_after(app, drifted, rarely, gone, same)
+    grants = live.state.grants - {Grant(Account("drifted"), Scope("DATABASE", "drifted"), "DROP")}
+    databases = {**live.state.databases, "stray": Database("stray"), "taken": Database("taken")}
+    live = live._replace(state=State(databases, live.state.users, grants))
+    stacks = {it.name: stack_of(it) for it in (app, drifted, rarely, gone, same)}
+    stacks["broken"] = stack_of(tenant("broken"), status="ROLLBACK_COMPLETE")
+    tenants = (tenant("new"), changed, drifted, rotated, same, tenant("broken"), taken)
+    return make_plan(Configuration(CLUSTER, tenants), live, Deployed(None, stacks)), live
+
+
+def shown(made: Plan, live: Live) -> str:
+    return text_of(render.plan(made, dangers(made), live, file="tenants.yaml"))
+
+
+def text_of(it: object) -> str:
+    out = io.StringIO()
+    render.Output(out=out).result(it)
+    return out.getvalue()
+
+
+def test_a_plan_with_everything_in_it():
+    text = shown(*of_every_kind())
+    assert text == golden("plan.txt", text)
+
+
+def test_a_plan_without_changes_says_what_was_compared():
+    live = live_after(SHOP)
+    assert shown(planned(SHOP, live=live, deployed=deployed(SHOP)), live) == (
+        "Compared 1 tenant of tenants.yaml with cluster shared: MySQL 8.0.42 with 1 database and 1 user.\n"
+        "\n"
+        "No changes: MySQL and CloudFormation hold what the file says.\n"
+    )
+
+
+def test_a_plan_as_json():
+    made, live = of_every_kind()
+    text = json.dumps(render.plan_data(made, dangers(made), live), indent=2) + "\n"
+    assert text == golden("plan.json", text)
+
+
+def test_text_and_json_say_the_same():
+    made, live = of_every_kind()
+    data, text = render.plan_data(made, dangers(made), live), shown(made, live)
+    in_json = [change["sql"] for it in data["tenants"] for change in it["changes"]]
+    assert in_json == [change.statement for it in made.todo for change in it.changes]
+    assert [sql for sql in in_json if sql not in text] == []
+    told = [*(it["text"] for it in data["notices"]), *(it["what"] for it in (*data["dangers"], *data["problems"]))]
+    assert [what for what in told if what not in text] == []
+    assert [it["tenant"] for it in data["tenants"] if it["action"] == "none"] == ["same"]
+    assert data["has_changes"] is True
+
+
+def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
+    live = live_after(SHOP)
+    data = render.plan_data(planned(SHOP, live=live, deployed=deployed(SHOP)), (), live)
+    assert data["tenants"] == [
+        {"tenant": "shop", "stack": "shared-shop", "action": "none", "origin": None, "changes": [], "drops": []}
+    ]
+    assert data["has_changes"] is False
+
+
+def test_a_user_dropped_behind_our_back_is_called_drift():
+    live = without_user(live_after(SHOP), "shop")
+    text = shown(planned(SHOP, live=live, deployed=deployed(SHOP)), live)
+    assert "~ update tenant shop  (stack shared-shop: drift: MySQL was changed behind its back)\n" in text
+    assert text.endswith("Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. "
+                         "2 statements in MySQL.\n")  # fmt: skip
+
+
+def test_a_problem_in_the_form_of_compilers():
+    problems = (
+        PROBLEM,
+        Problem("stack-failed", "UserShop: Table 'shop.orders' doesn't exist (1146)", context="stack shared-shop"),
+        Problem("bare", "something is wrong"),
+    )
+    text = "".join(text_of(render.problem(it)) for it in problems)
+    assert text == golden("problems.txt", text)
+
+
+def test_a_problem_as_json():
+    assert render.problem_data(PROBLEM) == {
+        "code": "unknown-privilege",
+        "what": "unknown privilege SELEC",
+        "why": "MySQL has no table privilege of this name",
+        "fix": "did you mean SELECT?",
+        "context": "tenant shop-dev, user shop-dev-report, privilege 1",
+        "where": {"file": "tenants.yaml", "line": 8, "column": 26},
+    }
+
+
+def test_what_looks_like_markup_is_shown_as_it_is():
+    odd = "[red]:smile:[/red] https://example.com 'quoted' 12"
+    made = planned(live=Live(EMPTY.server, State(users={Account(odd): User(Account(odd))})))
+    assert f"user {odd} belongs to nobody" in shown(made, EMPTY)
+    assert text_of(render.problem(Problem("x", odd))) == f"error: {odd}  [x]\n"
+
+
+def test_a_name_cannot_write_to_the_terminal_what_it_likes():
+    odd = "evil\x1b[2J\nNo changes\r\x9b2J"
+    made = planned(live=Live(EMPTY.server, State(users={Account(odd): User(Account(odd))})))
+    text = shown(made, EMPTY)
+    assert "  user evil\\x1b[2J\\nNo changes\\r\\x9b2J belongs to nobody" in text
+    assert [character for character in text if character != "\n" and not character.isprintable()] == []
+
+
+def test_a_long_line_is_never_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert text_of("word " * 40) == "word " * 40 + "\n"
+
+
+def coloured(monkeypatch: pytest.MonkeyPatch, *, color: bool | None = None, **variables: str) -> str:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"FORCE_COLOR": "1", "TERM": "xterm-256color"} | variables).items():
+        monkeypatch.setenv(name, value)
+    out = io.StringIO()
+    render.Output(out=out, color=color).result(render.problem(PROBLEM))
+    return out.getvalue()
+
+
+RED = "\x1b[1;31m"
+
+
+def test_colour_is_used_where_the_terminal_has_it(monkeypatch: pytest.MonkeyPatch):
+    assert RED in coloured(monkeypatch)
+
+
+def test_no_color_is_honoured_as_variable_and_as_option(monkeypatch: pytest.MonkeyPatch):
+    assert RED not in coloured(monkeypatch, NO_COLOR="1")
+    assert RED not in coloured(monkeypatch, color=False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "expected"),
+    [
+        (("a", "b"), [(1, None), ("x\ty\\\nz", 2.5)], "a\tb\n1\tNULL\nx\\ty\\\\\\nz\t2.5\n"),
+        (("none",), [], "none\n"),
+    ],
+)
+def test_rows_of_a_query_as_mysqls_own_client_shows_them(columns: Any, rows: Any, expected: str):
+    out = io.StringIO()
+    render.Output(out=out).raw(render.table(columns, rows))
+    assert out.getvalue() == expected

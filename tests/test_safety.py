@@ -1,0 +1,81 @@
+"""Which changes are dangerous, and that exactly the flag which a refusal names allows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from aurora_tenants.errors import Problem
+from aurora_tenants.plan import Plan, TenantPlan
+from aurora_tenants.safety import dangers, not_allowed
+from tests.values import CLUSTER, SHOP, deployed, live_after, planned, tenant
+
+
+def removing(gone: int, *, deployed: int) -> Plan:
+    """A plan that removes some of the deployed tenants."""
+    plans = [TenantPlan(f"t{n:02}", f"shared-t{n:02}", "delete" if n < gone else "none") for n in range(deployed)]
+    return Plan(CLUSTER, tuple(plans), deployed=deployed)
+
+
+def dropping(*names: str) -> Plan:
+    return Plan(CLUSTER, (TenantPlan("shop", "shared-shop", "update", drops=names),), deployed=1)
+
+
+def drop_of(name: str) -> Problem:
+    return Problem(
+        "drops-database",
+        f"database {name} would be dropped with everything in it",
+        why="it is no longer in tenants.yaml, and its on_remove was drop",
+        fix=f"if that is meant: --allow-drop {name}",
+        context="tenant shop",
+    )
+
+
+def mass_removal(what: str) -> Problem:
+    return Problem(
+        "mass-removal",
+        what,
+        why="they are no longer in tenants.yaml; their users and secrets would be deleted",
+        fix="if that is meant: --allow-mass-removal",
+    )
+
+
+def refused(plan: Plan, *allow_drop: str, allow_mass_removal: bool = False) -> tuple[Problem, ...]:
+    return not_allowed(plan, allow_drop=allow_drop, allow_mass_removal=allow_mass_removal)
+
+
+def test_every_dropped_database_is_a_danger_of_its_own():
+    assert dangers(dropping("a", "b")) == (drop_of("a"), drop_of("b"))
+
+
+def test_a_drop_is_allowed_by_name_and_only_by_name():
+    assert refused(dropping("a", "b"), "a") == (drop_of("b"),)
+    assert refused(dropping("a", "b"), "a", "b") == ()
+    assert refused(dropping("a"), allow_mass_removal=True) == (drop_of("a"),)
+
+
+def test_a_database_that_is_kept_is_no_danger():
+    assert dangers(planned(tenant("a"), live=live_after(SHOP), deployed=deployed(SHOP, tenant("a")))) == ()
+
+
+@pytest.mark.parametrize(("gone", "deployed"), [(0, 0), (0, 5), (3, 10), (8, 9), (30, 100)])
+def test_a_few_tenants_may_go(gone: int, deployed: int):
+    assert dangers(removing(gone, deployed=deployed)) == ()
+
+
+def test_more_than_thirty_percent_of_ten_tenants_need_their_own_word():
+    plan = removing(4, deployed=10)
+    expected = (mass_removal("4 of 10 deployed tenants would be removed: t00, t01, t02, t03"),)
+    assert dangers(plan) == refused(plan, "t00") == expected
+    assert refused(plan, allow_mass_removal=True) == ()
+
+
+def test_the_last_tenant_needs_its_own_word():
+    assert dangers(removing(1, deployed=1)) == (mass_removal("the only deployed tenant would be removed: t00"),)
+    assert dangers(removing(2, deployed=2)) == (mass_removal("all 2 deployed tenants would be removed: t00, t01"),)
+
+
+def test_a_long_list_of_tenants_is_cut():
+    (danger,) = dangers(removing(12, deployed=20))
+    assert danger == mass_removal(
+        "12 of 20 deployed tenants would be removed: t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, …"
+    )
