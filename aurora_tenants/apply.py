@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aurora_tenants.aws import stacks
@@ -76,7 +76,9 @@ def _run(
                 role_arn=plan.role_arn,
             )
     except AuroraTenantsError as error:
-        return Result(tenant, error.problems)
+        return Result(
+            tenant, tuple(replace(it, context=it.context or f"tenant {tenant.tenant}") for it in error.problems)
+        )
     return Result(tenant)
 
 
@@ -89,11 +91,13 @@ def _allow_drops(
     """
     allowed = set(tenant.drops) & set(allow_drop)
     if allowed and tenant.status != "DELETE_FAILED":
+        # Another revision would make every custom resource of a tenant that is to go converge once more.
+        before = stacks.read_stack(cloudformation, tenant.stack)
         stacks.deploy(
             cloudformation,
             tenant.stack,
             allowing_drops(stacks.read_template(cloudformation, tenant.stack), allowed),
-            parameters={REVISION: str(tenant.revision)},
+            parameters=before.parameters if before else {},
             tags=tags(plan.cluster, tenant.tenant),
             tell=tell,
             role_arn=plan.role_arn,

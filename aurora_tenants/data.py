@@ -1,6 +1,6 @@
 """The files of other languages that belong to the program: the JSON Schema and the shared stack's template.
 
-In the wheel they lie in `aurora_tenants/data/`; in a checkout where people look for them, in `schema/` and `cfn/`.
+In the wheel they lie beside this module; in a checkout where people look for them, in `schema/` and `cfn/`.
 """
 
 from __future__ import annotations

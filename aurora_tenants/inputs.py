@@ -17,6 +17,8 @@ from aurora_tenants.plan import Live
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 1
+# Access denied to a user, because of its password (1045) or of a locked account (3118).
+_NO_LOGIN = (1045, 3118)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,19 @@ def read_world(aws: Aws, configuration: Configuration, *, secret: str | None, wo
 
 
 def usable(configuration: Configuration, deployed: Deployed) -> Shared:
-    """The shared stack. Raises AwsError when there is none, when it is not finished, or when it is too old."""
+    """The shared stack. Raises AwsError when there is none, when it is none, not whole, or too old."""
     name, shared = configuration.cluster.stack, deployed.shared
     fix = f"run: aurora-tenants shared deploy --stack {name}"
     if shared is None:
         why = "cluster.stack in tenants.yaml names it; it holds the cluster and what makes databases and users"
         raise AwsError(Problem("no-shared-stack", f"there is no stack {name}", why, fix))
-    if not shared.cluster_arn:
-        what = f"stack {name} has no output DatabaseServer (it is {shared.status})"
-        raise AwsError(Problem("no-shared-stack", what, "it is not deployed whole, or is another stack", fix))
+    if not shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) or shared.status.startswith("ROLLBACK"):
+        what = f"stack {name} cannot be used: it is {shared.status}"
+        raise AwsError(Problem("no-shared-stack", what, "a creation or a deletion of it did not end well", fix))
+    if not shared.cluster_arn or shared.version is None:
+        missing = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"
+        what, why = f"stack {name} is not a shared stack", f"it has no output {missing}"
+        raise AwsError(Problem("no-shared-stack", what, why, "name the shared stack in cluster.stack of tenants.yaml"))
     if shared.version < PROVIDER_VERSION:
         what = f"stack {name} is too old: its provider has version {shared.version}"
         raise AwsError(Problem("old-shared-stack", what, f"this program needs version {PROVIDER_VERSION}", fix))
@@ -71,5 +77,13 @@ def read_live(aws: Aws, shared: Shared, secret: str | None, woken: Callable[[], 
         fix = "pass --secret with the ARN of a secret whose user may read the schema mysql"
         raise DatabaseError(Problem("no-inspector", what, shared.inspector_problem, fix))
     api = DataApi(aws.rds_data, shared.cluster_arn, secret or shared.inspector_secret, woken=woken)
-    with asking("read MySQL"):
-        return Live(read_server(api.execute), read_state(api.execute))
+    try:
+        with asking("read MySQL"):
+            return Live(read_server(api.execute), read_state(api.execute))
+    except DatabaseError as error:
+        if secret or error.number not in _NO_LOGIN:
+            raise
+        why = "its password or its rights were changed behind its secret's back"
+        fix = f"aws secretsmanager rotate-secret --secret-id {shared.inspector_secret}, then try again"
+        (problem,) = error.problems
+        raise DatabaseError(Problem("no-inspector", problem.what, why, fix), number=error.number) from error

@@ -102,13 +102,14 @@ class Stack:
 class Shared:
     """The shared stack's outputs that the command line needs.
 
-    version: the provider's, counted up by one. role_arn: what CloudFormation works with when it deploys a tenant.
+    version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
+    works with when it deploys a tenant.
     """
 
     stack: str
     cluster_arn: str
     inspector_secret: str
-    version: int
+    version: int | None
     inspector_problem: str = ""
     master_user: str = ""
     role_arn: str = ""

@@ -19,15 +19,15 @@ from typing import Literal, NamedTuple
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
 from aurora_tenants.mysql.grants import Grant, expand, normalise
-from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
-from aurora_tenants.mysql.owners import Owner, claim, record_owner, release_user
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, unescaped
+from aurora_tenants.mysql.owners import Owner, claim, record_owner
 from aurora_tenants.mysql.state import (
+    HIDDEN,
     Change,
     Database,
     Server,
     State,
     User,
-    alter_attribute,
     changes,
     drop_database,
     drop_user,
@@ -47,6 +47,9 @@ from aurora_tenants.template import (
 )
 
 Action = Literal["none", "create", "update", "replace", "delete"]
+
+# The code of the notice that something should have been dropped and was not.
+LEFT_OVER = "left-over"
 
 # A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
 _ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
@@ -90,7 +93,7 @@ class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
     deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what CloudFormation is to
-    work with.
+    work with. is_partial: it is about some tenants alone.
     """
 
     cluster: Cluster
@@ -99,6 +102,7 @@ class Plan:
     problems: tuple[Problem, ...] = ()
     deployed: int = 0
     role_arn: str = ""
+    is_partial: bool = False
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
@@ -116,15 +120,23 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
         if not only or tenant.name in only:
             made, wrong = _tenant(configuration.cluster, tenant, live, deployed.tenants.get(tenant.name))
             plans.append(made)
-            problems += [*wrong, *_taken(configuration.cluster, made, deployed)]
+            problems += [*wrong, *_taken(configuration.cluster, made, deployed), *_master(tenant, deployed)]
     for name in sorted(deployed.tenants.keys() - set(names)):
         if not only or name in only:
             made, wrong = _gone(name, live, deployed.tenants[name])
             plans.append(made)
             problems += wrong
-    notices = () if only else tuple(_notices(configuration, live, deployed))
+    in_scope = {plan.stack for plan in plans}
+    left_over = (
+        notice
+        for stack, notice in _left_over(configuration, live, plans)
+        if stack in in_scope or (not only and stack not in {each.name for each in deployed.tenants.values()})
+    )
+    notices = (*left_over, *(() if only else _notices(configuration, live, deployed)))
     role_arn = deployed.shared.role_arn if deployed.shared else ""
-    return Plan(configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants), role_arn)
+    return Plan(
+        configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants), role_arn, bool(only)
+    )
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
@@ -140,30 +152,36 @@ def unknown_tenant(name: str, known: Collection[str]) -> Problem:
     return Problem("unknown-tenant", f"there is no tenant {name}", fix=fix)
 
 
-def desired_state(cluster: Cluster, tenant: Tenant, live: Live) -> tuple[State, list[str]]:
-    """What MySQL should hold for a tenant, and a sentence for each thing that is not the tenant's to take."""
+def desired_state(
+    cluster: Cluster, tenant: Tenant, live: Live, deployed: Collection[str] = ()
+) -> tuple[State, list[str]]:
+    """What MySQL should hold for a tenant, and a sentence for each thing that is not the tenant's to take.
+
+    deployed: the outputs of the tenant's stack. What is among them is the stack's, even if its entry was lost.
+    """
     stack, refusals = stack_name(cluster, tenant.name), list[str]()
 
-    def owned(what: str, owner: Owner, known: Database | User | None, adopt: bool) -> Owner:
+    def owned(what: str, owner: Owner, known: Database | User | None, *, adopt: bool, output: str) -> Owner:
         if known is None:
             return owner
         try:
-            return claim(what, known.owner, owner, adopt=adopt)
+            return claim(what, known.owner, owner, adopt=adopt or (known.owner is None and output in deployed))
         except ValueError as error:
             refusals.append(str(error))
             return owner
 
     databases = {}
     for database in tenant.databases:
-        owner = Owner(stack, logical_id("Database", database.name))
-        owner = owned(f"database {database.name}", owner, live.state.databases.get(database.name), database.adopt)
+        output, known = logical_id("Database", database.name), live.state.databases.get(database.name)
+        owner = owned(f"database {database.name}", Owner(stack, output), known, adopt=database.adopt, output=output)
         databases[database.name] = Database(database.name, database.charset, database.collation, owner)
     users: dict[Account, User] = {}
     grants: set[Grant] = set()
     for user in tenant.users:
         account = Account(user.name)
         owner = Owner(stack, logical_id("User", user.name), secret_name(cluster, user.name))
-        users[account] = User(account, owned(f"user {user.name}", owner, live.state.users.get(account), user.adopt))
+        output, of_live = logical_id("Secret", user.name), live.state.users.get(account)
+        users[account] = User(account, owned(f"user {user.name}", owner, of_live, adopt=user.adopt, output=output))
         for privilege in user.privileges:
             grants |= expand(
                 account,
@@ -179,18 +197,23 @@ def desired_state(cluster: Cluster, tenant: Tenant, live: Live) -> tuple[State, 
 
 def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -> tuple[TenantPlan, list[Problem]]:
     name, text = stack_name(cluster, tenant.name), template(cluster, tenant)
-    desired, refusals = desired_state(cluster, tenant, live)
+    desired, refusals = desired_state(cluster, tenant, live, stack.outputs if stack else ())
     problems = [_refusal(tenant.name, sentence) for sentence in refusals]
+    problems += _too_long(tenant.name, desired)
     problems += _undeployable(tenant, text)
-    difference = changes(desired, live.state, server=live.server)
+    difference = (*changes(desired, live.state, server=live.server), *_adopted_passwords(desired, live))
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return TenantPlan(tenant.name, name, "create", "file", difference, text), problems
     problems += _busy(tenant.name, stack)
     if stack.status in _ONLY_DELETE:
-        plan = TenantPlan(tenant.name, name, "replace", "file", difference, text, status=stack.status)
+        drops: tuple[str, ...] = ()
+        if stack.status != "ROLLBACK_COMPLETE":  # of which nothing is left
+            removals, drops = _removals(live, stack, kept=State())
+            difference = (*removals, *changes(desired, _after(live.state, removals), server=live.server))
+        plan = TenantPlan(tenant.name, name, "replace", "file", difference, text, drops=drops, status=stack.status)
         return plan, problems
     changed = stack.outputs.get(DIGEST) != digest_of(text)
-    drops: tuple[str, ...] = ()
+    drops = ()
     if changed:
         removals, drops = _removals(live, stack, kept=desired)
         difference = (*difference, *removals)
@@ -209,6 +232,24 @@ def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -
     return plan, problems
 
 
+def _adopted_passwords(desired: State, live: Live) -> Iterable[Change]:
+    """What the provider does for a user that is adopted: the secret's password, and for a while its own beside it."""
+    why = "unless that works already; the password it has now goes on working until the first rotation"
+    for account, user in sorted(desired.users.items()):
+        known = live.state.users.get(account)
+        if known and known.owner is None and user.owner and user.owner.adopted:
+            sql = f"ALTER USER {account} IDENTIFIED BY '{HIDDEN}' RETAIN CURRENT PASSWORD"
+            yield Change("alter", subject(account), sql, why)
+
+
+def _after(live: State, removals: Collection[Change]) -> State:
+    """What is left when these are dropped."""
+    gone = {change.subject for change in removals if change.action == "drop"}
+    users = {account: user for account, user in live.users.items() if subject(account) not in gone}
+    databases = {name: database for name, database in live.databases.items() if f"database {name}" not in gone}
+    return State(databases, users, frozenset(grant for grant in live.grants if grant.account in users))
+
+
 def _gone(tenant: str, live: Live, stack: Stack) -> tuple[TenantPlan, list[Problem]]:
     removals, drops = _removals(live, stack, kept=State())
     plan = TenantPlan(tenant, stack.name, "delete", "file", removals, drops=drops, status=stack.status)
@@ -220,12 +261,14 @@ def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, .
     on_remove = set(stack.outputs.get(DROP_ON_REMOVE, "").split(","))
     removals, drops = [], []
     for account, user in sorted(live.state.users.items()):
-        if user.owner and user.owner.stack == stack.name and account not in kept.users:
-            if user.owner.adopted:
-                sql, why = alter_attribute(account, release_user()), "it was adopted, so it is kept"
-                removals.append(Change("release", subject(account), sql, why))
-            else:
-                removals.append(Change("drop", subject(account), drop_user(account)))
+        owner = user.owner
+        if owner is None or owner.stack != stack.name or owner.released or account in kept.users:
+            continue
+        if owner.adopted:
+            sql = record_owner("users", account.entry, owner._replace(released=True))
+            removals.append(Change("release", subject(account), sql, "it was adopted, so it is kept"))
+        else:
+            removals.append(Change("drop", subject(account), drop_user(account)))
     for name, database in sorted(live.state.databases.items()):
         owner = database.owner
         if owner is None or owner.stack != stack.name or owner.released or name in kept.databases:
@@ -235,9 +278,8 @@ def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, .
             removals.append(Change("drop", f"database {name}", drop_database(name)))
         else:
             why = "it was adopted, so it is kept" if owner.adopted else "on_remove is retain, so it is kept"
-            removals.append(
-                Change("release", f"database {name}", record_owner(name, owner._replace(released=True)), why)
-            )
+            sql = record_owner("databases", name, owner._replace(released=True))
+            removals.append(Change("release", f"database {name}", sql, why))
     return tuple(removals), tuple(drops)
 
 
@@ -262,6 +304,17 @@ def _busy(tenant: str, stack: Stack) -> list[Problem]:
     return [Problem("stack-busy", what, context=f"tenant {tenant}", fix="wait until it has ended, then try again")]
 
 
+def _master(tenant: Tenant, deployed: Deployed) -> list[Problem]:
+    """The cluster's master user, which no tenant may have, adopt or not."""
+    master = deployed.shared.master_user if deployed.shared else ""
+    what, why = f"user {master} is the cluster's master user", "the provider works with it; it cannot be a tenant's"
+    return [
+        Problem("master-user", what, why, "choose another name", context=f"tenant {tenant.name}")
+        for user in tenant.users
+        if user.name == master
+    ]
+
+
 def _taken(cluster: Cluster, plan: TenantPlan, deployed: Deployed) -> list[Problem]:
     """A stack of somebody else's: an update to the tenant's template would delete all that is in it."""
     if plan.stack not in deployed.others:
@@ -275,6 +328,21 @@ def _taken(cluster: Cluster, plan: TenantPlan, deployed: Deployed) -> list[Probl
             "rename the tenant, or deploy that stack under another name",
             context=f"tenant {plan.tenant}",
         )
+    ]
+
+
+def _too_long(tenant: str, desired: State) -> list[Problem]:
+    """Names that outgrow MySQL's 64 characters once they are escaped; which servers escape is known only here."""
+    spelled = sorted({grant.scope.database for grant in desired.grants if len(grant.scope.database) > 64})
+    return [
+        Problem(
+            "name-too-long",
+            f"database {unescaped(name)} is too long to be granted: {len(name)} characters, and MySQL takes 64",
+            "every _ in it is escaped in GRANT, because this server takes a bare one for a wildcard",
+            "use a shorter name, or - instead of _",
+            context=f"tenant {tenant}",
+        )
+        for name in spelled
     ]
 
 
@@ -296,7 +364,6 @@ def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> It
     """Databases and users that no stack owns and no file names; they are reported and never touched."""
     databases = {database.name for tenant in configuration.tenants for database in tenant.databases}
     users = {user.name for tenant in configuration.tenants for user in tenant.users}
-    stacks = {stack.name for stack in deployed.tenants.values()}
     master = deployed.shared.master_user if deployed.shared else ""
     for name, database in sorted(live.state.databases.items()):
         if name in databases or is_reserved_database(name) or _matches(name, configuration.ignore.databases):
@@ -313,8 +380,40 @@ def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> It
             continue
         if user.owner is None:
             yield Notice("unmanaged-user", f"{subject(account)} belongs to nobody and is not in the file")
-        elif user.owner.stack.startswith(f"{configuration.cluster.stack}-") and user.owner.stack not in stacks:
-            yield Notice("left-over-user", f"{subject(account)} belongs to stack {user.owner.stack}, which is gone")
+        elif user.owner.released:
+            yield Notice("kept-user", f"{subject(account)} was kept when stack {user.owner.stack} let go of it")
+
+
+def _left_over(configuration: Configuration, live: Live, plans: Iterable[TenantPlan]) -> Iterable[tuple[str, Notice]]:
+    """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
+
+    Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
+    drops it either.
+    """
+    cluster = configuration.cluster
+    handled = {(plan.stack, change.subject) for plan in plans for change in plan.changes}
+    for tenant in configuration.tenants:
+        names = [f"database {database.name}" for database in tenant.databases]
+        names += [f"user {user.name}" for user in tenant.users]
+        handled |= {(stack_name(cluster, tenant.name), name) for name in names}
+    ignore = configuration.ignore
+    owned = [
+        *(
+            (subject(account), user.owner)
+            for account, user in live.state.users.items()
+            if not _matches(account.user, ignore.users)
+        ),
+        *(
+            (f"database {name}", database.owner)
+            for name, database in live.state.databases.items()
+            if not _matches(name, ignore.databases)
+        ),
+    ]
+    for name, owner in sorted((name, owner) for name, owner in owned if owner and not owner.released):
+        if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
+            text = f"{name} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
+            fix = "to drop it, put it back into the file, apply, take it out, and apply again"
+            yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:

@@ -104,7 +104,8 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
                 text.append("  ")
                 text.append(line)
                 text.append("\n")
-    text.append(f"\n{_total(it)}")
+    text.append("\n")
+    text.append(_total(it))
     return text
 
 
@@ -142,7 +143,8 @@ def _change(change: Change) -> Text:
 
 def _total(it: Plan) -> Text:
     if not it.todo:
-        return Text("No changes: MySQL and CloudFormation hold what the file says.", "bold")
+        of_whom = " of these tenants" if it.is_partial else ""
+        return Text(f"No changes: MySQL and CloudFormation hold what the file says{of_whom}.", "bold")
     counts = {action: [t for t in it.todo if t.action == action] for action in _TENANT_SYMBOLS}
     drift = sum(tenant.origin == "drift" for tenant in it.todo)
     parts = [

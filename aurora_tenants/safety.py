@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aurora_tenants.errors import Problem
+from aurora_tenants.model import Configuration, Deployed
 from aurora_tenants.plan import Plan
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
@@ -21,6 +22,20 @@ def not_allowed(plan: Plan, *, allow_drop: Collection[str], allow_mass_removal: 
     """The dangers that no flag of this run allows."""
     drops = tuple(danger for danger, name in zip(_drops(plan), _dropped(plan), strict=True) if name not in allow_drop)
     return (*drops, *(() if allow_mass_removal else _mass_removal(plan)))
+
+
+def no_tenants(configuration: Configuration, deployed: Deployed) -> tuple[Problem, ...]:
+    """A file that lost its tenants: far more likely than a wish to remove every one of them."""
+    if configuration.tenants or not deployed.tenants:
+        return ()
+    what = f"the file names no tenants, but CloudFormation holds {len(deployed.tenants)}"
+    why = "every user and every secret of theirs would be deleted"
+    return (Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"),)
+
+
+def not_dropped(plan: Plan, allow_drop: Collection[str]) -> tuple[str, ...]:
+    """The names that leave is given for and that this plan does not drop: perhaps a slip of the pen."""
+    return tuple(sorted(set(allow_drop) - set(_dropped(plan))))
 
 
 def _dropped(plan: Plan) -> list[str]:

@@ -1,7 +1,7 @@
 """A service of a tenant: runs one statement through the RDS Data API with what `aurora-tenants env` gives it.
 
-    eval "$(aurora-tenants env shop-dev)"
-    python examples/service.py 'SELECT * FROM orders'
+eval "$(aurora-tenants env shop-dev)"
+python examples/service.py 'SELECT * FROM orders'
 """
 
 from __future__ import annotations

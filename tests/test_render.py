@@ -103,7 +103,7 @@ def test_a_user_dropped_behind_our_back_is_called_drift():
     text = shown(planned(SHOP, live=live, deployed=deployed(SHOP)), live)
     assert "~ update tenant shop  (stack shared-shop: drift: MySQL was changed behind its back)\n" in text
     assert text.endswith("Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. "
-                         "2 statements in MySQL.\n")  # fmt: skip
+                         "3 statements in MySQL.\n")  # fmt: skip
 
 
 def test_a_problem_in_the_form_of_compilers():

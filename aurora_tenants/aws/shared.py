@@ -1,25 +1,55 @@
-"""The shared stack as a whole: deploying, showing and deleting it."""
+"""The shared stack as a whole: deploying, showing and deleting it; never a stack that is something else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from aurora_tenants import data
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.clients import asking, connect
-from aurora_tenants.errors import AwsError, Problem
+from aurora_tenants.errors import AwsError, Problem, Refused
+from aurora_tenants.model import Cluster, Stack
+from aurora_tenants.template import TENANT_TAG
+
+# A stack whose creation failed has no outputs; that it has all of these parameters tells that it is a shared stack.
+_PARAMETERS = {"EngineVersion", "MinCapacity", "MaxCapacity", "SecondsUntilAutoPause", "DeletionProtection"}
+# CloudFormation takes nothing but a deletion any more. ("Stack status codes", CloudFormation User Guide)
+_ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+_HOLDS_NOTHING = "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment that nothing stands against. is_new: it makes a cluster. parameters: those kept and those given."""
+
+    cloudformation: Any
+    stack: str
+    template: str
+    parameters: Mapping[str, str]
+    is_new: bool
 
 
 def deploy(
     *, region: str | None, profile: str | None, stack: str, parameters: Mapping[str, str], tell: stacks.Tell
 ) -> bool:
-    """Creates or updates the shared stack; False when there was nothing to change.
+    """Creates or updates the shared stack; False when there was nothing to change. Raises as its two steps do."""
+    return execute(prepare(region=region, profile=profile, stack=stack, parameters=parameters), tell=tell)
 
-    A parameter that is not given keeps the value it was deployed with. Raises StackFailed, AwsError.
+
+def prepare(*, region: str | None, profile: str | None, stack: str, parameters: Mapping[str, str]) -> Deployment:
+    """What is to be deployed; changes nothing.
+
+    A parameter that is not given keeps the value it was deployed with. Raises AwsError for a parameter that the
+    template does not have, Refused when the stack of this name is another, or cannot be updated.
     """
     cloudformation = connect(region=region, profile=profile).cloudformation
     template = data.text("shared.yml")
     before = stacks.read_stack(cloudformation, stack)
+    if before:
+        _require_shared(before, "deploying the shared stack would delete what is in it")
+        _require_updatable(before)
     with asking("check the shared stack's template"):
         declared = {
             entry["ParameterKey"] for entry in cloudformation.get_template_summary(TemplateBody=template)["Parameters"]
@@ -29,27 +59,88 @@ def deploy(
         fix = f"the template has: {', '.join(sorted(declared))}"
         raise AwsError(Problem("unknown-parameter", f"the shared stack has no parameter {unknown[0]}", fix=fix))
     kept = {name: value for name, value in (before.parameters if before else {}).items() if name in declared}
-    return stacks.deploy(cloudformation, stack, template, parameters=kept | dict(parameters), tags={}, tell=tell)
+    is_new = before is None or before.status == _HOLDS_NOTHING
+    return Deployment(cloudformation, stack, template, kept | dict(parameters), is_new)
+
+
+def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
+    """Deploys what was prepared; False when there was nothing to change. Raises StackFailed, AwsError."""
+    return stacks.deploy(
+        deployment.cloudformation,
+        deployment.stack,
+        deployment.template,
+        parameters=deployment.parameters,
+        tags={},
+        tell=tell,
+    )
 
 
 def status(*, region: str | None, profile: str | None, stack: str) -> dict[str, str]:
     """The stack's status and outputs. Raises AwsError when there is no such stack."""
-    found = stacks.read_stack(connect(region=region, profile=profile).cloudformation, stack)
-    if found is None:
-        fix = f"run: aurora-tenants shared deploy --stack {stack}"
-        raise AwsError(Problem("no-shared-stack", f"there is no stack {stack}", fix=fix))
+    found = _existing(connect(region=region, profile=profile).cloudformation, stack)
     return {"Stack": found.name, "Status": found.status, **dict(sorted(found.outputs.items()))}
 
 
-def delete(*, region: str | None, profile: str | None, stack: str, tell: stacks.Tell) -> None:
-    """Deletes the shared stack. Raises AwsError while tenants are deployed on it, before anything is touched."""
-    from aurora_tenants.model import Cluster
+def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> Callable[[stacks.Tell], None]:
+    """What deletes the shared stack, when nothing stands against it; changes nothing before it is called.
 
+    Raises AwsError when there is no such stack or tenants are deployed on it, Refused when it is another stack or its
+    cluster is protected. What is returned raises StackFailed, AwsError.
+    """
     cloudformation = connect(region=region, profile=profile).cloudformation
-    status(region=region, profile=profile, stack=stack)
+    found = _existing(cloudformation, stack)
+    _require_shared(found, "only a shared stack is deleted by this command")
     tenants = sorted(stacks.read_deployed(cloudformation, Cluster(stack)).tenants)
     if tenants:
         what = f"{len(tenants)} tenants are deployed on stack {stack}: {', '.join(tenants[:10])}"
         fix = "remove them from tenants.yaml and apply that first"
         raise AwsError(Problem("tenants-deployed", what, "their databases are in its cluster", fix))
-    stacks.delete(cloudformation, stack, tell=tell)
+    # A stack that cannot be updated cannot be rid of the parameter either; CloudFormation then says what it met.
+    if found.parameters.get("DeletionProtection") == "true" and found.status not in (*_ONLY_TO_DELETE, _HOLDS_NOTHING):
+        what = f"the cluster of stack {stack} is protected from deletion"
+        why = "its parameter DeletionProtection is true; half of the stack would be deleted, and then no more"
+        fix = f"run: aurora-tenants shared deploy --stack {stack} --parameter DeletionProtection=false"
+        raise Refused(Problem("deletion-protected", what, why, fix))
+    return lambda tell: stacks.delete(cloudformation, stack, tell=tell)
+
+
+def _existing(cloudformation: Any, stack: str) -> Stack:
+    found = stacks.read_stack(cloudformation, stack)
+    if found is None:
+        fix = f"run: aurora-tenants shared deploy --stack {stack}"
+        raise AwsError(Problem("no-shared-stack", f"there is no stack {stack}", fix=fix))
+    return found
+
+
+def _require_shared(found: Stack, consequence: str) -> None:
+    """Raises Refused for a stack that was not made from the shared stack's template."""
+    if TENANT_TAG in found.tags:
+        why = f"it is the stack of tenant {found.tags[TENANT_TAG]}; {consequence}"
+    elif "ProviderVersion" in found.outputs or found.status == _HOLDS_NOTHING:
+        return
+    elif found.status.endswith("_COMPLETE") and found.status != "ROLLBACK_COMPLETE":
+        why = f"it has no output ProviderVersion; {consequence}"
+    elif found.parameters.keys() >= _PARAMETERS:
+        return
+    else:
+        why = f"it has not the parameters of a shared stack; {consequence}"
+    what, fix = f"stack {found.name} is not a shared stack", "name another stack with --stack"
+    raise Refused(Problem("not-shared-stack", what, why, fix))
+
+
+def _require_updatable(found: Stack) -> None:
+    """Raises Refused for a stack that can only be deleted."""
+    if found.status not in _ONLY_TO_DELETE:
+        return
+    what, fix = f"stack {found.name} cannot be deployed: it is {found.status}", f"run: {_delete(found.name)}"
+    if found.status == "DELETE_FAILED":
+        why = "its deletion has begun and did not come to its end; CloudFormation takes nothing but another deletion"
+        if found.parameters.get("DeletionProtection") == "true":
+            fix = f"aws rds modify-db-cluster --no-deletion-protection for its cluster, then: {_delete(found.name)}"
+    else:
+        why = "its creation failed and was taken back; CloudFormation takes nothing but its deletion"
+    raise Refused(Problem("only-to-delete", what, why, fix))
+
+
+def _delete(stack: str) -> str:
+    return f"aurora-tenants shared delete --stack {stack}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster, Deployed, Shared, Stack
-from aurora_tenants.template import CLUSTER_TAG, TENANT_TAG
+from aurora_tenants.template import CLUSTER_TAG, TENANT_TAG, stack_name
 
 _POLL_SECONDS = (0.2, 5.0)
-_CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 # What an empty change set says; matched here and nowhere else. ("Change sets", CloudFormation User Guide)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -43,7 +43,8 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     tenants = {
         stack.tags[TENANT_TAG]: stack
         for stack in stacks
-        if stack.tags.get(CLUSTER_TAG) == cluster.stack and TENANT_TAG in stack.tags
+        if stack.tags.get(CLUSTER_TAG) == cluster.stack
+        and stack.name == stack_name(cluster, stack.tags.get(TENANT_TAG, ""))
     }
     shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
     ours = {stack.name for stack in tenants.values()}
@@ -78,12 +79,12 @@ def _stack(description: Mapping[str, Any]) -> Stack:
 
 def _shared(stack: Stack) -> Shared:
     outputs = stack.outputs
-    version = outputs.get("ProviderVersion", "0")
+    version = outputs.get("ProviderVersion", "")
     return Shared(
         stack=stack.name,
         cluster_arn=outputs.get("DatabaseServer", ""),
         inspector_secret=outputs.get("InspectorSecret", ""),
-        version=int(version) if version.isdigit() else 0,
+        version=int(version) if version.isdecimal() else None,
         inspector_problem=outputs.get("InspectorProblem", "none").removeprefix("none"),
         master_user=outputs.get("MasterUser", ""),
         role_arn=outputs.get("CloudFormationRole", ""),
@@ -171,12 +172,26 @@ def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
     _finish(cloudformation, stack_id, "DELETE_COMPLETE", since, tell)
 
 
-def _continue_rollback(cloudformation: Any, name: str, tell: Tell) -> None:
+def _continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = ()) -> None:
     with asking(f"continue the rollback of stack {name}"):
         stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         since = _last_event(cloudformation, stack_id)
-        cloudformation.continue_update_rollback(StackName=stack_id)
-    _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
+        cloudformation.continue_update_rollback(StackName=stack_id, ResourcesToSkip=[*skip])
+    try:
+        _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
+    except StackFailed:
+        # What cannot be taken back, such as a grant on a table that is gone, is left to the update that follows.
+        with asking(f"read the resources of stack {name}"):
+            pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            failed = [
+                entry["LogicalResourceId"]
+                for page in pages
+                for entry in page["StackResourceSummaries"]
+                if entry["ResourceStatus"] == "UPDATE_FAILED" and entry["ResourceType"].startswith("Custom::")
+            ]
+        if not {*failed} - {*skip}:
+            raise
+        _continue_rollback(cloudformation, name, tell, (*skip, *failed))
 
 
 def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:

@@ -5,42 +5,36 @@ Imports of what a command needs stand in its function: `--version` and `validate
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
+from contextlib import suppress
 from io import TextIOWrapper
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-import typer.core
 
 from aurora_tenants import __version__
 from aurora_tenants.cli import sandbox, shared, tenants
-from aurora_tenants.errors import AuroraTenantsError, Exit
+from aurora_tenants.cli.options import Command, Group, InterruptedInFlight
+from aurora_tenants.errors import Exit
 
-
-class _Group(typer.core.TyperGroup):
-    """Tells an interrupt from a command that ended with 130: typer makes the one out of the other."""
-
-    def invoke(self, ctx: Any) -> Any:  # the type of a context is private in one typer and click's in another
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise typer.Abort from error
-
+NAME = "aurora-tenants"
 
 app = typer.Typer(
-    name="aurora-tenants",
-    cls=_Group,
+    name=NAME,
+    cls=Group,
     help="Databases, users and privileges of many tenants on one Aurora MySQL cluster, from one file in git.",
-    no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for command in (tenants.validate, tenants.schema, tenants.plan, tenants.apply, tenants.env):
-    app.command()(command)
-app.add_typer(shared.app, name="shared", no_args_is_help=True)
-app.add_typer(sandbox.app, name="sandbox", no_args_is_help=True)
+    app.command(cls=Command)(command)
+app.add_typer(shared.app, name="shared")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 @app.callback(invoke_without_command=True)
@@ -53,39 +47,52 @@ def root(
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Runs a command line and exits. Every error on purpose is a sentence; anything else says that it is a bug."""
+    """Runs a command line and exits. What goes wrong on purpose is told by `Command`; the rest, here."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that the terminal's encoding does not have is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, standalone_mode=False) or Exit.DONE
-    except AuroraTenantsError as error:
-        code = _fail(error)
-    except (KeyboardInterrupt, typer.Abort):
-        typer.echo("Interrupted. What CloudFormation has begun, it finishes; plan shows what is left.", err=True)
-        code = Exit.FAILED
-    except BrokenPipeError:
+        code = app(arguments, prog_name=NAME, standalone_mode=False) or Exit.DONE
+        if sys.stdout:  # there is none behind >&-
+            sys.stdout.flush()
+    except SystemExit as error:
+        # typer and rich both exit like this when nobody reads any more.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        code = _not_written(error.__context__)
+    except typer.Abort as error:
+        cause = error.__cause__
+        after = str(cause) if isinstance(cause, InterruptedInFlight) else "Nothing was changed."
+        typer.echo(f"Interrupted. {after}".rstrip(), err=True)
         code = Exit.FAILED
     except Exception as error:
-        # typer's own usage errors share no public class; `format_message` is what they have in common.
-        if hasattr(error, "format_message"):
-            typer.echo(f"error: {error.format_message()}  [usage]\n    fix: aurora-tenants --help", err=True)
-            code = Exit.USAGE
-        else:
-            typer.echo(traceback.format_exc(), err=True, nl=False)
-            typer.echo(
-                f"This is a bug in aurora-tenants {__version__}. Please report it with the lines above.", err=True
-            )
-            code = Exit.FAILED
+        code = _unexpected(error)
     sys.exit(int(code))
 
 
-def _fail(error: AuroraTenantsError) -> Exit:
-    from aurora_tenants import render
+def _unexpected(error: Exception) -> Exit:
+    if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+        return _not_written(error)
+    # typer's own usage errors share no public class; `format_message` is what they have in common.
+    if hasattr(error, "format_message"):
+        context = getattr(error, "ctx", None)
+        help_of = context.command_path if context else NAME
+        typer.echo(f"error: {error.format_message()}  [usage]\n    fix: {help_of} --help", err=True)
+        return Exit.USAGE
+    typer.echo(traceback.format_exc(), err=True, nl=False)
+    typer.echo(f"This is a bug in {NAME} {__version__}. Please report it with the lines above.", err=True)
+    return Exit.FAILED
 
-    out = render.Output()
-    for problem in error.problems:
-        out.tell(render.problem(problem))
-    if error.nothing_was_changed:
-        out.tell("Nothing was changed.")
-    return error.exit_code
+
+def _not_written(error: OSError) -> Exit:
+    """Says that the output is not whole. What Python still holds of it goes nowhere: exiting would fail once more."""
+    why = "nobody reads it any more" if error.errno == errno.EPIPE else error.strerror
+    with suppress(OSError):  # standard error may be what nobody reads
+        typer.echo(f"error: the output could not be written to its end: {why}  [output-not-written]", err=True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    return Exit.FAILED

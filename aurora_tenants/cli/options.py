@@ -3,26 +3,97 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
-from aurora_tenants.errors import InvalidUsage, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem, Refused
 
 if TYPE_CHECKING:
     from aurora_tenants.render import Output
 
-File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.")]
-Region = Annotated[str | None, typer.Option(help="AWS region; otherwise the file's or the AWS configuration's.")]
-Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
-Format = Annotated[str, typer.Option("--output", help="text or json.")]
-Tenants = Annotated[list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.")]
+File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
+FileIfThere = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", "-f", help="The file that names the stack and its region; tenants.yaml if it exists.", metavar="PATH"
+    ),
+]
+Region = Annotated[
+    str | None, typer.Option(help="AWS region; otherwise the file's or the AWS configuration's.", metavar="REGION")
+]
+Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", metavar="NAME")]
+Format = Annotated[str, typer.Option("--output", help="text or json.", metavar="FORMAT")]
+Tenants = Annotated[
+    list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.", metavar="NAME")
+]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; so does the variable NO_COLOR.")]
-Secret = Annotated[str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.")]
-SharedName = Annotated[str, typer.Option("--stack", help="Name of the shared stack.")]
+Secret = Annotated[
+    str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
+]
+SharedName = Annotated[
+    str | None,
+    typer.Option("--stack", help="Name of the shared stack; otherwise the file's, or shared-global.", metavar="NAME"),
+]
 
 DEFAULT_FILE = Path("tenants.yaml")
+SHARED_STACK = "shared-global"
+
+
+class InterruptedInFlight(KeyboardInterrupt):
+    """An interrupt while something was being changed; its text says what becomes of that."""
+
+
+class Group(typer.core.TyperGroup):
+    """Commands under one name. The name alone asks for help; in typer that is an error."""
+
+    def parse_args(
+        self, ctx: Any, args: list[str]
+    ) -> Any:  # a context's type is private in one typer, click's in another
+        return super().parse_args(ctx, args or ["--help"])
+
+
+class Command(typer.core.TyperCommand):
+    """A command. What goes wrong in it is told here: only here is it known which output was asked for."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AuroraTenantsError as error:
+            as_json = ctx.params.get("output") == "json"
+            code = _fail(error, as_json=as_json, no_color=bool(ctx.params.get("no_color")))
+            raise typer.Exit(code) from error
+        except KeyboardInterrupt as error:
+            # Of what gets through to typer, it makes the exit code 130, which a command may have ended with as well.
+            raise typer.Abort from error
+
+
+def _fail(error: AuroraTenantsError, *, as_json: bool, no_color: bool) -> Exit:
+    from aurora_tenants import render
+
+    out = render.Output(color=False if no_color else None)
+    for problem in error.problems:
+        out.tell(render.problem(problem))
+    if error.nothing_was_changed:
+        out.tell("Nothing was changed.")
+    if as_json:
+        out.json({"version": 1, "problems": [render.problem_data(problem) for problem in error.problems]})
+    return error.exit_code
+
+
+@contextmanager
+def in_flight(
+    after: str = "What CloudFormation has begun, it finishes; plan shows what is left.",
+) -> Iterator[None]:
+    """Around what changes something: an interrupt of it is told with `after`, any other with "Nothing was changed."."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedInFlight(after) from error
 
 
 def output_of(form: str = "text", *, no_color: bool = False) -> Output:

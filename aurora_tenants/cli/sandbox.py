@@ -11,39 +11,52 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_tenants.cli.options import Format, Region, output_of
+from aurora_tenants.cli.options import SHARED_STACK, Command, Format, Group, in_flight, output_of
 from aurora_tenants.errors import Exit, Problem, SandboxError
 
 if TYPE_CHECKING:
     from aurora_tenants.sandbox.state import Running
 
-app = typer.Typer(help="The whole thing on this machine: a real MySQL, no AWS account.")
+app = typer.Typer(cls=Group, help="The whole thing on this machine: a real MySQL, no AWS account.")
 
-Mysqld = Annotated[str | None, typer.Option(help="The mysqld to use; otherwise one is looked for, then fetched.")]
+Mysqld = Annotated[
+    str | None,
+    typer.Option(
+        help="The mysqld to use; otherwise one is looked for, then fetched.",
+        metavar="PATH",
+        envvar="AURORA_TENANTS_MYSQLD",
+    ),
+]
 Bare = Annotated[bool, typer.Option("--bare", help="Without the shared stack.")]
-PartialRevokes = Annotated[bool, typer.Option(help="The server's partial_revokes; Aurora has it on.")]
+PartialRevokes = Annotated[
+    bool | None, typer.Option(help="The server's partial_revokes, on by default as Aurora has it.")
+]
+Region = Annotated[
+    str | None, typer.Option(help="The region that the sandbox is; eu-west-1 by default.", metavar="REGION")
+]
 
 
-@app.command("up")
+@app.command("up", cls=Command)
 def sandbox_up(
-    bare: Bare = False, mysqld: Mysqld = None, partial_revokes: PartialRevokes = True, region: Region = None
+    bare: Bare = False, mysqld: Mysqld = None, partial_revokes: PartialRevokes = None, region: Region = None
 ) -> None:
     """Start a sandbox in the background and deploy the shared stack into it as shared-global."""
-    from aurora_tenants.sandbox import REGION, lifecycle
+    from aurora_tenants.sandbox import lifecycle
 
     out = output_of()
-    running = lifecycle.up(
-        bare=bare,
-        mysqld=mysqld or os.environ.get("AURORA_TENANTS_MYSQLD"),
-        partial_revokes=partial_revokes,
-        tell=out.tell,
-        deploy=_deploy_shared,
-        region=region or REGION,
-    )
+    with in_flight(""):
+        running = lifecycle.up(
+            bare=bare,
+            mysqld=mysqld,
+            partial_revokes=partial_revokes,
+            tell=out.tell,
+            deploy=_deploy_shared,
+            region=region,
+        )
     out.result(f'The sandbox runs at {running.endpoint}. To use it: eval "$(aurora-tenants sandbox env)"')
 
 
-@app.command("down")
+@app.command("down", cls=Command)
 def sandbox_down() -> None:
     """End the sandbox in the background; everything in it is gone."""
     from aurora_tenants.sandbox import lifecycle
@@ -52,13 +65,13 @@ def sandbox_down() -> None:
     output_of().result("The sandbox has ended." if ended else "No sandbox is running.")
 
 
-@app.command("status")
+@app.command("status", cls=Command)
 def sandbox_status(output: Format = "text") -> None:
     """Show what runs in the sandbox; exits 1 when there is none."""
     from aurora_tenants.sandbox import lifecycle
 
     out = output_of(output)
-    status = lifecycle.status()
+    status = lifecycle.status(endpoint=_endpoint())
     if output == "json":
         out.json(status)
     elif status:
@@ -68,42 +81,48 @@ def sandbox_status(output: Format = "text") -> None:
     raise typer.Exit(Exit.DONE if status else Exit.FAILED)
 
 
-@app.command("env")
+@app.command("env", cls=Command)
 def sandbox_env() -> None:
     """Print the variables that lead the AWS CLI and SDKs to the sandbox, for eval."""
     from aurora_tenants.sandbox import lifecycle
+    from aurora_tenants.sandbox.environment import in_the_way
 
-    for name, value in lifecycle.environment(_running()).items():
+    running = _running()
+    if names := in_the_way(os.environ):
+        typer.echo(f"unset {' '.join(names)}")
+    for name, value in lifecycle.environment(running).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
-@app.command("run", context_settings={"allow_interspersed_args": False})
+@app.command("run", cls=Command, context_settings={"allow_interspersed_args": False})
 def sandbox_run(
     command: Annotated[list[str], typer.Argument(help="The command and its arguments, after --.")],
     bare: Bare = False,
     mysqld: Mysqld = None,
-    partial_revokes: PartialRevokes = True,
+    partial_revokes: PartialRevokes = None,
     region: Region = None,
 ) -> None:
     """Run a command with a fresh sandbox of its own, and pass its exit code on."""
-    from aurora_tenants.sandbox import REGION, lifecycle
+    from aurora_tenants.sandbox import lifecycle
 
     code = lifecycle.run(
         command,
         bare=bare,
-        mysqld=mysqld or os.environ.get("AURORA_TENANTS_MYSQLD"),
+        mysqld=mysqld,
         partial_revokes=partial_revokes,
         tell=output_of().tell,
         deploy=_deploy_shared,
-        region=region or REGION,
+        region=region,
     )
     raise typer.Exit(code)
 
 
-@app.command("sql")
+@app.command("sql", cls=Command)
 def sandbox_sql(
-    execute: Annotated[str | None, typer.Option("-e", "--execute", help="The statement; otherwise stdin's.")] = None,
-    user: Annotated[str | None, typer.Option(help="A tenant's user; otherwise root.")] = None,
+    execute: Annotated[
+        str | None, typer.Option("-e", "--execute", help="The statement; otherwise stdin's.", metavar="SQL")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="A tenant's user; otherwise root.", metavar="NAME")] = None,
     output: Format = "text",
 ) -> None:
     """Run a statement in the sandbox's MySQL, as root or with the password from a user's secret."""
@@ -111,7 +130,13 @@ def sandbox_sql(
     from aurora_tenants.sandbox.sql import sql
 
     out = output_of(output)
-    table = sql(_running(), execute or sys.stdin.read(), user=user)
+    running = _running()
+    if execute is None:
+        if sys.stdin.isatty():
+            out.tell("Type a statement and end it with Ctrl-D at the beginning of a line.")
+        execute = sys.stdin.read()
+    with in_flight("The statement may have been run."):
+        table = sql(running, execute, user=user)
     if output == "json":
         out.json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     elif table.columns:
@@ -121,14 +146,19 @@ def sandbox_sql(
 def _running() -> Running:
     from aurora_tenants.sandbox import lifecycle
 
-    running = lifecycle.current()
+    running = lifecycle.current(endpoint=_endpoint())
     if running is None:
         raise SandboxError(Problem("no-sandbox", "no sandbox is running", fix="run: aurora-tenants sandbox up"))
     return running
 
 
+def _endpoint() -> str:
+    """Where AWS is for this command line; within `sandbox run`, the sandbox that there is no other trace of."""
+    return os.environ.get("AWS_ENDPOINT_URL", "")
+
+
 def _deploy_shared(environment: Mapping[str, str]) -> None:
-    """Deploys the shared stack into a sandbox, as a user would deploy it into an account."""
+    """Deploys the shared stack into a sandbox that has none, as a user would deploy it into an account."""
     from aurora_tenants.aws import shared
     from aurora_tenants.sandbox.environment import of_command
 
@@ -137,7 +167,9 @@ def _deploy_shared(environment: Mapping[str, str]) -> None:
     for name in os.environ.keys() - cleaned.keys():
         del os.environ[name]
     os.environ.update(cleaned)
-    shared.deploy(region=None, profile=None, stack="shared-global", parameters={}, tell=lambda event: None)
+    deployment = shared.prepare(region=None, profile=None, stack=SHARED_STACK, parameters={})
+    if deployment.is_new:
+        shared.execute(deployment, tell=lambda event: None)
 
 
 def _shown(value: object) -> str:

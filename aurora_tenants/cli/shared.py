@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aurora_tenants.cli.options import Format, NoColor, Profile, Region, SharedName, ask, output_of
+from aurora_tenants.cli.options import (
+    DEFAULT_FILE,
+    SHARED_STACK,
+    Command,
+    FileIfThere,
+    Format,
+    Group,
+    NoColor,
+    Profile,
+    Region,
+    SharedName,
+    ask,
+    in_flight,
+    output_of,
+)
 from aurora_tenants.errors import InvalidUsage, Problem
 
-app = typer.Typer(help="The shared stack: the cluster, and what makes databases and users on it.")
+app = typer.Typer(cls=Group, help="The shared stack: the cluster, and what makes databases and users on it.")
 
 
-@app.command("deploy")
+@app.command("deploy", cls=Command)
 def shared_deploy(
-    stack: SharedName = "shared-global",
+    stack: SharedName = None,
     parameter: Annotated[
-        list[str] | None, typer.Option(help="A parameter of the template as Name=Value; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A parameter of the template as Name=Value; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
+    file: FileIfThere = None,
     region: Region = None,
     profile: Profile = None,
     no_color: NoColor = False,
@@ -28,25 +45,27 @@ def shared_deploy(
     from aurora_tenants.progress import StackProgress
 
     out, parameters = output_of(no_color=no_color), _pairs(parameter or ())
-    out.tell(f"Deploying stack {stack}; a new cluster takes about ten minutes.")
-    changed = shared.deploy(
-        region=region,
-        profile=profile,
-        stack=stack,
-        parameters=parameters,
-        tell=StackProgress(out.err).tell,
-    )
+    stack, region = _place(file, stack, region)
+    deployment = shared.prepare(region=region, profile=profile, stack=stack, parameters=parameters)
+    out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if deployment.is_new else "."))
+    with in_flight():
+        changed = shared.execute(deployment, tell=StackProgress(out.err).tell)
     out.result(f"Stack {stack} is deployed." if changed else f"Stack {stack} is up to date: nothing was changed.")
 
 
-@app.command("status")
+@app.command("status", cls=Command)
 def shared_status(
-    stack: SharedName = "shared-global", region: Region = None, profile: Profile = None, output: Format = "text"
+    stack: SharedName = None,
+    file: FileIfThere = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Format = "text",
 ) -> None:
     """Show the shared stack's state and outputs."""
     from aurora_tenants.aws import shared
 
     out = output_of(output)
+    stack, region = _place(file, stack, region)
     status = shared.status(region=region, profile=profile, stack=stack)
     if output == "json":
         out.json(status)
@@ -54,10 +73,11 @@ def shared_status(
         out.result("\n".join(f"{name}: {value}" for name, value in status.items()))
 
 
-@app.command("delete")
+@app.command("delete", cls=Command)
 def shared_delete(
-    stack: SharedName = "shared-global",
+    stack: SharedName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    file: FileIfThere = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -66,17 +86,33 @@ def shared_delete(
     from aurora_tenants.progress import StackProgress
 
     out = output_of()
+    stack, region = _place(file, stack, region)
+    delete = shared.prepare_deletion(region=region, profile=profile, stack=stack)
     ask(out, f"Delete stack {stack}, and the cluster with every database in it (a last snapshot is kept)?", yes=yes)
-    shared.delete(region=region, profile=profile, stack=stack, tell=StackProgress(out.err).tell)
+    with in_flight():
+        delete(StackProgress(out.err).tell)
     out.result(f"Stack {stack} is deleted.")
 
 
-@app.command("template")
+@app.command("template", cls=Command)
 def shared_template() -> None:
     """Print the shared stack's template, for any other tool that deploys CloudFormation."""
     from aurora_tenants import data
 
     typer.echo(data.text("shared.yml"), nl=False)
+
+
+def _place(file: Path | None, stack: str | None, region: str | None) -> tuple[str, str | None]:
+    """The stack's name and region: as given, else as the file says. Raises InvalidFile for a file that cannot be used.
+
+    The file of the usual name is read only if it is there and something is left for it to say.
+    """
+    if file is None and (not DEFAULT_FILE.exists() or (stack and region)):
+        return stack or SHARED_STACK, region
+    from aurora_tenants import config
+
+    cluster = config.load(file or DEFAULT_FILE).cluster
+    return stack or cluster.stack, region or cluster.region
 
 
 def _pairs(pairs: Iterable[str]) -> Mapping[str, str]:

@@ -109,8 +109,10 @@ def apply(
     inputs = _read(out, file, region, profile, secret)
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
-    out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
     refused = safety.not_allowed(made, allow_drop=allow_drop or (), allow_mass_removal=allow_mass_removal)
+    out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
+    for name in safety.not_dropped(made, allow_drop or ()):
+        out.tell(f"--allow-drop {name}: no database of this name would be dropped")
     if made.problems or refused:
         raise Refused(*made.problems, *refused)
     if not made.todo:
@@ -120,13 +122,13 @@ def apply(
         results = run(
             made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
         )
-    failed = [problem for result in results for problem in result.problems]
+    failed = list(dict.fromkeys(problem for result in results for problem in result.problems))
     if failed:
         done = len(results) - sum(bool(result.problems) for result in results)
         out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
-    _read_back(out, inputs, tenant, file=file, secret=secret)
-    out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says.")
+    _read_back(out, inputs, made, tenant, file=file, secret=secret)
+    out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says of them.")
 
 
 def env(
@@ -167,18 +169,20 @@ def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
 
 
 def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
-    """A file that lost its tenants is far more likely than a wish to remove every one of them."""
-    deployed = len(inputs.deployed.tenants)
-    if deployed and not inputs.configuration.tenants and not allow_mass_removal:
-        what = f"the file names no tenants, but CloudFormation holds {deployed}"
-        why = "every user and every secret of theirs would be deleted"
-        raise Refused(Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"))
+    from aurora_tenants import safety
+
+    empty = safety.no_tenants(inputs.configuration, inputs.deployed)
+    if empty and not allow_mass_removal:
+        raise Refused(*empty)
 
 
-def _read_back(out: Output, applied: Inputs, only: list[str] | None, *, file: Path, secret: str | None) -> None:
+def _read_back(
+    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, secret: str | None
+) -> None:
     """What was applied must be there; a difference now is an error, not a later surprise."""
     from aurora_tenants import render
     from aurora_tenants.inputs import read_world
+    from aurora_tenants.plan import LEFT_OVER
 
     try:
         again = read_world(applied.aws, applied.configuration, secret=secret, woken=_woken(out))
@@ -189,6 +193,9 @@ def _read_back(out: Output, applied: Inputs, only: list[str] | None, *, file: Pa
         left = _plan(again, named)
     except AuroraTenantsError as error:
         raise NotConverged(Problem("not-read-back", "applied, but could not read back"), *error.problems) from error
+    lost = [notice for notice in left.notices if notice.code == LEFT_OVER and notice not in before.notices]
+    if lost:
+        raise NotConverged(*(Problem(notice.code, notice.text) for notice in lost))
     if left.todo or left.problems:
         out.tell(render.plan(left, (), again.live, file=str(file)))
         what = f"applied, but MySQL still differs: {', '.join(tenant.tenant for tenant in left.todo)}"

@@ -112,6 +112,7 @@ def _unknown_database(name: str, known: Collection[str], where: Location, contex
     why = "privileges are granted on databases of this file only"
     if "*" in name or "%" in name:
         why += ", and a name is that one database, never a pattern"
+        return Problem("unknown-database", f"database {shown(name)} is not declared", why, "name it", where, context)
     fix = did_you_mean(name, known, f"declare it: databases: {{{shown(name)}: {{}}}}")
     return Problem("unknown-database", f"database {shown(name)} is not declared", why, fix, where, context)
 

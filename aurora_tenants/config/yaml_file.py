@@ -101,7 +101,7 @@ def read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        fix = "name the file with --file, or write a first one with: aurora-tenants init"
+        fix = "name the file with --file, or begin with the first one of README.md"
         raise InvalidFile(Problem("file-not-found", f"{path} does not exist", fix=fix)) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         why = getattr(error, "strerror", None) or str(error)
@@ -173,7 +173,7 @@ class _Composer:
             if handler:
                 handler(event)
         if self.documents.values in ([], [None]):
-            fix = "write version, cluster and tenants, or start with: aurora-tenants init"
+            fix = "write version, cluster and tenants, as the first file of README.md does"
             raise InvalidFile(Problem("empty-file", "the file is empty", "", fix, Location(self.file, 1, 1)))
         return Document(self.documents.values[0], self.file, tuple(self.problems), self.documents.places[0])
 

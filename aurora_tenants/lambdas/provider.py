@@ -34,26 +34,17 @@ from aurora_tenants.mysql.live import (
     count_objects,
     owners_exist,
     read_databases,
+    read_owners,
     read_server,
-    read_user_owners,
     read_users,
 )
-from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, key
-from aurora_tenants.mysql.owners import (
-    OWNERS,
-    Owner,
-    claim,
-    create_owners,
-    forget_owner,
-    record_owner,
-    release_user,
-)
+from aurora_tenants.mysql.names import Account, account_of, is_reserved_database, is_reserved_user, key
+from aurora_tenants.mysql.owners import OWNERS, Kind, Owner, claim, create_owners, forget_owner, record_owner
 from aurora_tenants.mysql.state import (
     Database,
     Server,
     State,
     User,
-    alter_attribute,
     changes,
     drop_database,
     drop_user,
@@ -64,6 +55,9 @@ from aurora_tenants.mysql.state import (
 VERSION = 1
 
 _NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
+_PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
+# A database exists (1007), a user exists (1396), an entry exists (1062): another event was faster, perhaps this one.
+_MADE_MEANWHILE = (1007, 1396, 1062)
 _PRIVILEGE = frozenset({"Permission", "Database", "Table", "Columns", "GrantOption"})
 # No database and no secret has a colon in its name, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
@@ -76,13 +70,22 @@ class Outcome(NamedTuple):
     data: dict[str, str]
 
 
+class Secret(NamedTuple):
+    """A user's secret. name: without the six characters that end its ARN."""
+
+    arn: str
+    name: str
+    user: str
+    password: str
+
+
 class Request(NamedTuple):
     """An event and what it takes to serve it. login: gives an `execute` for the secret of a user."""
 
     event: Mapping[str, Any]
     execute: Execute
     login: Callable[[str], Execute]
-    secret: Callable[[str], tuple[str, str]]
+    secret: Callable[[str], Secret]
     cluster_arn: str
 
     @property
@@ -93,7 +96,8 @@ class Request(NamedTuple):
     @property
     def owner(self) -> Owner:
         """This resource of this stack; a stack keeps its name when it is deleted and made again."""
-        return Owner(self.event["StackId"].split("/")[1], self.event["LogicalResourceId"])
+        _, name, stack_id = self.event["StackId"].split("/")
+        return Owner(name, self.event["LogicalResourceId"], stack_id=stack_id)
 
     @property
     def id(self) -> str:
@@ -141,13 +145,14 @@ def _request(event: Mapping[str, Any], seconds: float) -> Request:
     # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
     once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
     cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
-    secrets = boto3.client("secretsmanager", config=Config(connect_timeout=5, read_timeout=10))
+    secrets = boto3.client("secretsmanager", config=_PATIENT)
 
     def login(secret_arn: str) -> Execute:
         return DataApi(client, cluster_arn, secret_arn, wait_seconds=seconds).execute
 
-    def secret(secret_id: str) -> tuple[str, str]:
-        return _credentials(secret_id, secrets.get_secret_value(SecretId=secret_id).get("SecretString", ""))
+    def secret(secret_id: str) -> Secret:
+        answer = secrets.get_secret_value(SecretId=secret_id)
+        return Secret(answer["ARN"], answer["Name"], *_credentials(secret_id, answer.get("SecretString", "")))
 
     return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, cluster_arn)
 
@@ -180,29 +185,46 @@ def _serve(request: Request, physical_id: str) -> Outcome:
 
 def _database(request: Request) -> Outcome:
     name = _checked(request.text("Name"), "a database", 64, is_reserved_database)
-    live = _databases(request.execute, name)
-    owner, before = request.owner, live[name].owner if name in live else None
-    if name in live:
-        owner = claim(f"database {name}", before, owner, adopt=request.may_adopt(before, is_there=request.id == name))
-        if before and before.released and not owner.adopted and request.text("AllowDrop") == name:
-            raise ValueError(f"AllowDrop names database {name}, which was there before: a rollback now would drop it")
+    execute = request.execute
+    _make_owners(execute)
+    live, before = read_databases(execute, name, has_owners=True), _owner(execute, "databases", name)
+    what, adopt = f"database {name}", request.may_adopt(before, is_there=request.id == name)
+    owner = _claimed(what, before, request.owner, adopt=adopt, exists=name in live)
+    if name in live and before and before.released and not owner.adopted and request.text("AllowDrop") == name:
+        raise ValueError(f"AllowDrop names {what}, which was there before: a rollback now would drop it")
     charset, collation = request.text("Charset") or None, request.text("Collation") or None
     desired = State(databases={name: Database(name, charset, collation, owner)})
-    server = read_server(request.execute)
+    # Before anything is written down: a character set that no statement can hold raises here.
+    todo = changes(desired, State(databases=live), server=read_server(execute))
     try:
-        for change in changes(desired, State(databases=live), server=server):
-            request.execute(change.statement)
-    except DatabaseError:
-        # Somebody else made it in between, or it cannot be as desired: either way the entry made first is not true.
-        request.execute(record_owner(name, before) if before else forget_owner(name))
+        if not before and name not in live:
+            execute(record_owner("databases", name, owner, "INSERT"))
+        for change in todo:
+            execute(change.statement)
+    except DatabaseError as error:
+        if error.number in _MADE_MEANWHILE:
+            return _database(request)
+        # It cannot be as desired, so the entry made first is not true.
+        _put_back(execute, "databases", name, before)
         raise
     return Outcome(name, {"Server": request.cluster_arn, "Name": name})
 
 
-def _databases(execute: Execute, name: str) -> dict[str, Database]:
-    """The database of this name, if it is there, with its owner."""
-    _make_owners(execute)
-    return read_databases(execute, name, has_owners=True)
+def _owner(execute: Execute, kind: Kind, name: str) -> Owner | None:
+    """Whose entry there is, also for what is not there: one that was dropped by hand, or that is being made."""
+    return read_owners(execute, kind, name).get(name)
+
+
+def _claimed(what: str, before: Owner | None, owner: Owner, *, adopt: bool, exists: bool) -> Owner:
+    """The owner from now on. Raises ValueError when it is not this resource's to take."""
+    if not exists and before is None:
+        return owner
+    claimed = claim(what, before, owner, adopt=adopt or not exists)
+    return claimed._replace(adopted=claimed.adopted and exists, stack_id=owner.stack_id)
+
+
+def _put_back(execute: Execute, kind: Kind, name: str, before: Owner | None) -> None:
+    execute(record_owner(kind, name, before) if before else forget_owner(kind, name))
 
 
 def _make_owners(execute: Execute) -> None:
@@ -213,66 +235,74 @@ def _make_owners(execute: Execute) -> None:
 
 def _delete_database(request: Request, name: str) -> None:
     """Drops it when the stack made it, OnRemove says so, and it is empty or named in AllowDrop; else lets go of it."""
-    known = _databases(request.execute, name).get(name)
-    if known is None:
+    execute = request.execute
+    _make_owners(execute)
+    owner = _owner(execute, "databases", name)
+    if owner is None or not _is_mine(owner, request.owner):
+        return
+    if name not in read_databases(execute, name, has_owners=False):
         # Dropped by hand. The next of that name must not be taken for this stack's.
-        request.execute(forget_owner(name))
+        execute(forget_owner("databases", name))
         return
-    if not _is_mine(known.owner, request.owner):
-        return
-    owner = request.owner._replace(adopted=known.owner.adopted if known.owner else False)
     may_drop = request.text("OnRemove") == "drop" and not owner.adopted
-    if may_drop and (request.text("AllowDrop") == name or not count_objects(request.execute, name)):
-        request.execute(drop_database(name))
-        request.execute(forget_owner(name))
+    if may_drop and (request.text("AllowDrop") == name or not count_objects(execute, name)):
+        execute(drop_database(name))
+        execute(forget_owner("databases", name))
     else:
-        request.execute(record_owner(name, owner._replace(released=True)))
+        execute(record_owner("databases", name, owner._replace(released=True)))
 
 
-def _is_mine(owner: Owner | None, mine: Owner) -> bool:
-    return owner is not None and (owner.stack, owner.resource) == (mine.stack, mine.resource) and not owner.released
+def _is_mine(owner: Owner, mine: Owner) -> bool:
+    """Whether this very stack owns it: a Delete may arrive late, when a stack of the same name was made again."""
+    return owner[:2] == mine[:2] and not owner.released and owner.stack_id in ("", mine.stack_id)
 
 
 def _user(request: Request) -> Outcome:
-    secret_id = request.text("SecretId")
-    name, password = request.secret(secret_id)
+    secret = request.secret(request.text("SecretId"))
+    name, execute, account = secret.user, request.execute, Account(secret.user)
     is_inspector = _is_inspector(name, request.owner)
     _checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    execute, account = request.execute, Account(name)
     if execute("SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS master")[0][0] == name:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
     _make_owners(execute)
     users, grants = read_users(execute, name, has_owners=True)
-    server, owner = read_server(execute), request.owner._replace(secret=_secret_name(secret_id))
-    known, is_there = users.get(account), _secret_name(request.id) == owner.secret
-    if known:
-        owner = claim(f"user {name}", known.owner, owner, adopt=request.may_adopt(known.owner, is_there=is_there))
-    desired = State(
-        users={account: User(account, owner)},
-        grants=_privileges(request, account, server, may_reach_all=is_inspector),
-    )
-    live = State(users=users, grants=grants)
+    server, before, exists = read_server(execute), _owner(execute, "users", account.entry), account in users
+    # By its name: a secret that was made again has another ARN, and another id would have the user deleted as replaced.
+    is_there = _secret_name(request.id) == secret.name
+    adopt = request.may_adopt(before, is_there=is_there)
+    owner = _claimed(f"user {name}", before, request.owner._replace(secret=secret.name), adopt=adopt, exists=exists)
+    privileges = _privileges(request, account, server, may_reach_all=is_inspector)
+    desired, live = State(users={account: User(account, owner)}, grants=privileges), State(users=users, grants=grants)
     try:
-        refused = _run(request, desired, live, server, password)
-        if known and not _can_login(request.login(secret_id)):
-            _set_password(execute, account, server, password, owner)
+        if not before and not exists:
+            execute(record_owner("users", account.entry, owner, "INSERT"))
+        refused = _run(request, desired, live, server, secret.password)
+        if exists and not _can_login(request.login(secret.arn)):
+            _set_password(execute, account, server, secret.password, owner, is_first=before is None)
     except DatabaseError as error:
-        # 1396: it was made in between, by this event come twice or by somebody else.
-        if known or error.number != 1396:
-            _take_back(execute, live, desired, server)
+        if error.number in _MADE_MEANWHILE:
+            return _user(request)
+        _take_back(execute, live, account, before, server)
         raise
-    _drop_others(execute, owner, account, replaced="" if is_there else _secret_name(request.id))
-    # A secret's name and its ARN are one id: another one would make CloudFormation delete the user as replaced.
-    return Outcome(request.id if is_there else secret_id, {"Username": name, "Refused": refused[:1000] or "none"})
+    _drop_others(execute, owner, account)
+    return Outcome(request.id if is_there else secret.arn, {"Username": name, "Refused": refused[:1000] or "none"})
 
 
-def _set_password(execute: Execute, account: Account, server: Server, password: str, owner: Owner) -> None:
-    """Sets the password; one of an adopted user goes on beside it, as long as the plugin stays the same."""
+def _set_password(
+    execute: Execute, account: Account, server: Server, password: str, owner: Owner, *, is_first: bool
+) -> None:
+    """Sets the password; the one that an adopted user came with goes on beside it. is_first: it is adopted just now.
+
+    Retained a second time, the password of an adoption that failed would take the place of the one it came with.
+    """
+    retain = False
     if owner.adopted:
+        what = "plugin, User_attributes->'$.additional_password' IS NOT NULL AS has_second"
         where = f"User = {key(account.user)} AND Host = {key(account.host)}"
-        plugin = execute(f"SELECT plugin FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - key() leaves only digits
-        server = server._replace(plugin=str(plugin))
-    _statement(execute, set_password(account, server, password, retain=owner.adopted), password)
+        plugin, has_second = execute(f"SELECT {what} FROM mysql.user WHERE {where}")[0]  # noqa: S608 - hexadecimal
+        # Another plugin than the account's own would end the old password.
+        retain, server = is_first or not has_second, server._replace(plugin=str(plugin))
+    _statement(execute, set_password(account, server, password, retain=retain), password)
 
 
 def _is_inspector(name: str, owner: Owner) -> bool:
@@ -304,18 +334,16 @@ def _privileges(request: Request, account: Account, server: Server, *, may_reach
     return normalise(grants)
 
 
-def _take_back(execute: Execute, before: State, desired: State, server: Server) -> None:
+def _take_back(execute: Execute, live: State, account: Account, before: Owner | None, server: Server) -> None:
     """Leaves a user that was there before as it was, which an adoption that fails must, and no new one half made."""
-    (account,) = desired.users
-    users, grants = read_users(execute, account.user, has_owners=True)
-    if account in before.users:
-        was = State(users={account: before.users[account]}, grants=before.grants)
+    if account in live.users:
+        users, grants = read_users(execute, account.user, has_owners=True)
+        was = State(users={account: User(account)}, grants=live.grants)
         for change in changes(was, State(users=users, grants=grants), server=server):
             execute(change.statement)
-        if not before.users[account].owner:
-            execute(alter_attribute(account, release_user()))
-    elif users.get(account) == desired.users[account]:
+    else:
         execute(drop_user(account))
+    _put_back(execute, "users", account.entry, before)
 
 
 def _run(request: Request, desired: State, live: State, server: Server, password: str) -> str:
@@ -354,31 +382,32 @@ def _can_login(execute: Execute) -> bool:
     return True
 
 
-def _drop_others(execute: Execute, owner: Owner, account: Account, *, replaced: str) -> None:
-    """Drops what this resource made under other names, but for the user of the secret that its Delete is to come for.
-
-    There are others when the user name in the secret was changed, or when an event before this one died.
-    """
-    for other, known in read_user_owners(execute).items():
-        if other != account and _is_mine(known, owner) and (not replaced or known.secret != replaced):
-            _drop_or_release(execute, other, known)
+def _drop_others(execute: Execute, owner: Owner, account: Account) -> None:
+    """Drops what this resource made under other names from the same secret, when the user name in it was changed."""
+    for entry, known in read_owners(execute, "users").items():
+        if entry != account.entry and _is_mine(known, owner) and known.secret == owner.secret:
+            _drop_or_release(execute, entry, known)
 
 
 def _delete_user(request: Request, secret_id: str) -> None:
-    """Needs no secret, which may be gone by now: the accounts themselves say whose they are."""
+    """Needs no secret, which may be gone by now: the entries say whose the users are."""
     _make_owners(request.execute)
-    for account, known in read_user_owners(request.execute).items():
+    for entry, known in read_owners(request.execute, "users").items():
         if _is_mine(known, request.owner) and known.secret == _secret_name(secret_id):
-            _drop_or_release(request.execute, account, known)
+            _drop_or_release(request.execute, entry, known)
 
 
-def _drop_or_release(execute: Execute, account: Account, owner: Owner) -> None:
-    execute(alter_attribute(account, release_user()) if owner.adopted else drop_user(account))
+def _drop_or_release(execute: Execute, entry: str, owner: Owner) -> None:
+    if owner.adopted:
+        execute(record_owner("users", entry, owner._replace(released=True)))
+    else:
+        execute(drop_user(account_of(entry)))
+        execute(forget_owner("users", entry))
 
 
-def _secret_name(secret_id: str) -> str:
-    """The name in a secret's ARN, without the six characters that Secrets Manager adds; a name stays as it is."""
-    return secret_id.split(":secret:")[1][:-7] if secret_id.startswith("arn:") else secret_id
+def _secret_name(arn: str) -> str:
+    """The name in a secret's ARN, without the six characters that Secrets Manager adds."""
+    return arn.partition(":secret:")[2][:-7]
 
 
 def _checked(name: str, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:

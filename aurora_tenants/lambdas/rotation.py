@@ -25,7 +25,7 @@ from botocore.config import Config
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.dataapi import DataApi
-from aurora_tenants.mysql.live import Execute, read_user_owners
+from aurora_tenants.mysql.live import Execute, read_owners
 from aurora_tenants.mysql.names import Account, key
 from aurora_tenants.mysql.state import Server, set_password
 
@@ -126,17 +126,20 @@ def set_secret(rotation: Rotation) -> None:
     """Gives the account the new password; the one it had goes on working."""
     pending = rotation.pending()
     account = Account(pending["username"])
-    owner = read_user_owners(rotation.execute, account.user).get(account)
-    if owner is None or owner.secret != rotation.name:
+    owner = read_owners(rotation.execute, "users", account.entry).get(account.entry)
+    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
+    plugins = rotation.execute(f"SELECT plugin FROM mysql.user WHERE {where}")  # noqa: S608 - key() leaves only digits
+    if owner is None or owner.secret != rotation.name or not plugins:
         raise ValueError(f"MySQL has no user {account.user} that was made from secret {rotation.name}")
     # The same statement a second time would make the new password the old one as well, and end the real old one.
     if can_login(rotation, pending):
         return
-    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
-    plugin = rotation.execute(f"SELECT plugin FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - key() leaves only digits
+    server = Server("", False, str(plugins[0][0]))
     try:
+        # The one that readers hold first: RETAIN keeps what was set last, perhaps by a rotation that was cancelled.
         # Another plugin than the account's own would drop the old password.
-        rotation.execute(set_password(account, Server("", False, str(plugin)), pending["password"], retain=True))
+        for login in (rotation.value("AWSCURRENT"), pending):
+            rotation.execute(set_password(account, server, login["password"], retain=login is pending))
     except DatabaseError as error:
         if not error.number:
             raise

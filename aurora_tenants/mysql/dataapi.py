@@ -99,7 +99,11 @@ def _code(error: Exception) -> tuple[str, str]:
 
 def _passes(code: str, message: str, *, is_read: bool) -> bool:
     """Whether waiting helps and repeating does no harm."""
-    return code in _NOT_RUN or (is_read and code in _MAYBE_RUN) or any(text in message for text in _WAKING)
+    return (
+        code in _NOT_RUN
+        or (is_read and code in _MAYBE_RUN)
+        or (any(text in message for text in _WAKING) and (is_read or "successfully received" not in message))
+    )
 
 
 def _refused(code: str, message: str) -> DatabaseError:

@@ -21,7 +21,7 @@ from aurora_tenants.mysql.grants import (
     normalise,
 )
 from aurora_tenants.mysql.names import Account, key
-from aurora_tenants.mysql.owners import OWNERS, Owner, owner_in
+from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 
 Value = str | int | float | bool | None
@@ -61,9 +61,7 @@ _GLOBAL_FLAGS = (*GLOBAL_PRIVILEGES, GRANT_OPTION)
 _SCHEMATA = _Query(
     ("SCHEMA_NAME", "DEFAULT_CHARACTER_SET_NAME", "DEFAULT_COLLATION_NAME"), "information_schema.SCHEMATA", 1
 )
-_DATABASE_OWNERS = _Query(("name", "stack", "resource", "adopted", "released"), f"{OWNERS}.`databases`", 1)
 _USERS = _Query(("User", "Host", _flags(_GLOBAL_FLAGS)), "mysql.user", 2)
-_USER_OWNERS = _Query(("User", "Host", "owner"), f"{OWNERS}.users", 2)
 _DATABASES = _Query(("User", "Host", "Db", _flags(_DATABASE_FLAGS)), "mysql.db", 3)
 _TABLES = _Query(("User", "Host", "Db", "Table_name", "Table_priv"), "mysql.tables_priv", 4, where="Table_priv <> ''")
 _COLUMN_ROWS = _Query(("User", "Host", "Db", "Table_name", "Column_name", "Column_priv"), "mysql.columns_priv", 5)
@@ -128,12 +126,9 @@ def count_objects(execute: Execute, database: str) -> int:
 def read_databases(execute: Execute, name: str | None = None, *, has_owners: bool) -> dict[str, Database]:
     """Databases and their owners, by name; with `name`, that one alone."""
     only = (name,) if name else ()
-    owners = {}
-    if has_owners:
-        for row in _rows(execute, _DATABASE_OWNERS, *only):
-            owners[row[0]] = Owner(str(row[1]), str(row[2]), adopted=bool(row[3]), released=bool(row[4]))
+    owners = read_owners(execute, "databases", *only) if has_owners else {}
     schemata = _rows(execute, _SCHEMATA, *only)
-    return {str(row[0]): Database(str(row[0]), str(row[1]), str(row[2]), owners.get(row[0])) for row in schemata}
+    return {str(row[0]): Database(str(row[0]), str(row[1]), str(row[2]), owners.get(str(row[0]))) for row in schemata}
 
 
 def read_users(
@@ -142,19 +137,22 @@ def read_users(
     """Users with their owners, and their grants; with `name`, the accounts of that user name alone."""
     only = (name,) if name else ()
     rows = list(_rows(execute, _USERS, *only))
-    owners: dict[Account, Owner] = {}
-    if has_owners:
-        owners = read_user_owners(execute, *only)
     accounts = [Account(str(row[0]), str(row[1])) for row in rows]
-    users = {account: User(account, owners.get(account)) for account in accounts}
+    entries = [account.entry for account in accounts] if name else []
+    owners = read_owners(execute, "users", *entries) if has_owners else {}
+    users = {account: User(account, owners.get(account.entry)) for account in accounts}
     return users, normalise((*_global_grants(rows), *_grants(execute, only)))
 
 
-def read_user_owners(execute: Execute, *names: str) -> dict[Account, Owner]:
-    """Who owns which account; with names, the accounts of these user names alone. The schema of owners must exist."""
-    rows = _rows(execute, _USER_OWNERS, *names)
-    found = ((Account(str(row[0]), str(row[1])), owner_in(str(row[2]))) for row in rows)
-    return {account: owner for account, owner in found if owner}
+def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
+    """The entries of one table of owners, by name, also of what is not there any more; all without names."""
+    columns = ("name", "stack", "resource", "secret", "adopted", "released", "stack_id")
+    return {
+        str(name): Owner(str(stack), str(resource), str(secret), bool(adopted), bool(released), str(stack_id))
+        for name, stack, resource, secret, adopted, released, stack_id in _rows(
+            execute, _Query(columns, f"{OWNERS}.`{kind}`", 1), *names
+        )
+    }
 
 
 def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:

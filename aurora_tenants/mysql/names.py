@@ -27,6 +27,17 @@ class Account(NamedTuple):
     def __str__(self) -> str:
         return f"{identifier(self.user)}@{identifier(self.host)}"
 
+    @property
+    def entry(self) -> str:
+        """The account as the table of owners says it: `shop@%`. No host holds an @."""
+        return f"{self.user}@{self.host}"
+
+
+def account_of(entry: str) -> Account:
+    """The account of an entry in the table of owners."""
+    user, _, host = entry.rpartition("@")
+    return Account(user, host)
+
 
 def identifier(name: str) -> str:
     """The name in backticks, usable wherever MySQL takes an identifier or one half of an account.

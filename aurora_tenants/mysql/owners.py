@@ -1,28 +1,34 @@
 """Who owns a database or a user: written down in MySQL itself, so that it outlives every stack and every state file.
 
-A user's owner stands in the account's ATTRIBUTE, which the view `aurora_tenants.users` shows; a database's in the
-table `aurora_tenants.databases`, because MySQL keeps no attributes of databases. Without an entry it is nobody's, and
-nothing of nobody's is ever changed or dropped.
+The tables `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`) say it; nobody but the cluster's
+master user may write them. Without an entry a thing is nobody's, and nothing of nobody's is ever changed or dropped.
+A user's ATTRIBUTE also names its stack, for people to read: MySQL lets every user change its own, so it proves nothing.
 """
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from aurora_tenants.mysql.names import literal
 
 OWNERS = "aurora_tenants"
+Kind = Literal["databases", "users"]
 
 
 class Owner(NamedTuple):
-    """The CloudFormation resource that manages something. adopted: it existed before and is never dropped."""
+    """The CloudFormation resource that manages something. adopted: it existed before and is never dropped.
+
+    secret: a user's, by name. stack_id: of the stack that touched it last, which tells a stack that was deleted from
+    one that was made again under its name; the provider alone knows it.
+    """
 
     stack: str
     resource: str
     secret: str = ""
     adopted: bool = False
     released: bool = False
+    stack_id: str = ""
 
     def __str__(self) -> str:
         return f"stack {self.stack}, resource {self.resource}"
@@ -44,7 +50,7 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
         # The same account under two ids: whichever of them CloudFormation deletes in the end, the account would go.
         raise ValueError(f"{what} was made from secret {known.secret}: another secret needs another user name")
     if is_same or (known.stack == owner.stack and known.released):
-        return owner._replace(adopted=known.adopted)
+        return owner._replace(adopted=known.adopted, stack_id=known.stack_id)
     if adopt and (known.released or known.stack == owner.stack):
         return owner._replace(adopted=True)
     if known.released:
@@ -53,47 +59,30 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
 
 
 def attribute_of(owner: Owner) -> str:
-    """The JSON of a user's ATTRIBUTE that says who owns it; MySQL merges it with what else the ATTRIBUTE holds."""
-    about: dict[str, str | bool] = {"stack": owner.stack, "resource": owner.resource, "secret": owner.secret}
-    return json.dumps({OWNERS: about | ({"adopted": True} if owner.adopted else {})})
+    """The JSON of a new user's ATTRIBUTE: whose it is, for people who look at the account."""
+    return json.dumps({OWNERS: {"stack": owner.stack, "resource": owner.resource}})
 
 
-def record_owner(database: str, owner: Owner) -> str:
-    """The statement that writes down who owns a database."""
-    values = ", ".join(literal(value) for value in (database, owner.stack, owner.resource))
-    flags = f"{owner.adopted:d}, {owner.released:d}"
-    return f"REPLACE INTO {OWNERS}.`databases` (name, stack, resource, adopted, released) VALUES ({values}, {flags})"
+def record_owner(kind: Kind, name: str, owner: Owner, verb: str = "REPLACE") -> str:
+    """The statement that writes down who owns something. verb: INSERT fails (1062) where there is an entry already."""
+    values = ", ".join(literal(value) for value in (name, owner.stack, owner.resource, owner.secret))
+    values += f", {owner.adopted:d}, {owner.released:d}, {literal(owner.stack_id)}"
+    return f"{verb} INTO {OWNERS}.`{kind}` VALUES ({values})"
+
+
+def forget_owner(kind: Kind, name: str) -> str:
+    """The statement that removes an entry."""
+    return f"DELETE FROM {OWNERS}.`{kind}` WHERE name = {literal(name)}"
 
 
 def create_owners() -> tuple[str, ...]:
-    """The statements that make the schema of owners, safe to run again and again.
-
-    The view shows the owners of users, and nothing else of ATTRIBUTE, to whoever may read this schema: the server
-    keeps hashes of old passwords in the same column, and shows USER_ATTRIBUTES of others only to who may read it all.
-    """
-    owner = f"User_attributes->'$.metadata.{OWNERS}'"
+    """The statements that make the tables of owners, safe to run again and again."""
+    columns = (
+        "name VARCHAR(320) PRIMARY KEY, stack VARCHAR(128) NOT NULL, resource VARCHAR(255) NOT NULL,"
+        " secret VARCHAR(512) NOT NULL, adopted TINYINT NOT NULL, released TINYINT NOT NULL,"
+        " stack_id VARCHAR(64) NOT NULL"
+    )
     return (
         f"CREATE DATABASE IF NOT EXISTS {OWNERS} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-        f"CREATE TABLE IF NOT EXISTS {OWNERS}.`databases` (name VARCHAR(64) PRIMARY KEY, stack VARCHAR(128) NOT NULL,"
-        " resource VARCHAR(255) NOT NULL, adopted TINYINT NOT NULL DEFAULT 0, released TINYINT NOT NULL DEFAULT 0)",
-        f"CREATE OR REPLACE SQL SECURITY DEFINER VIEW {OWNERS}.users AS"
-        f" SELECT User, Host, CAST({owner} AS CHAR) AS owner FROM mysql.user WHERE {owner} IS NOT NULL",
+        *(f"CREATE TABLE IF NOT EXISTS {OWNERS}.`{kind}` ({columns})" for kind in ("databases", "users")),
     )
-
-
-def forget_owner(database: str) -> str:
-    """The statement that removes a database from the table of owners."""
-    return f"DELETE FROM {OWNERS}.`databases` WHERE name = {literal(database)}"
-
-
-def release_user() -> str:
-    """The JSON that takes our part out of an ATTRIBUTE again; a null removes a key when MySQL merges."""
-    return json.dumps({OWNERS: None})
-
-
-def owner_in(attribute: str) -> Owner | None:
-    """The owner that our part of an ATTRIBUTE names; None for anything that we did not write."""
-    about = json.loads(attribute)
-    if not isinstance(about, dict) or not all(isinstance(about.get(name), str) for name in ("stack", "resource")):
-        return None
-    return Owner(about["stack"], about["resource"], str(about.get("secret", "")), about.get("adopted") is True)

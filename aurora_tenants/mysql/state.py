@@ -2,7 +2,7 @@
 
 Desired and live are the same type, so a plan is a comparison.
 
-    changes(desired, live, plugin="caching_sha2_password")
+    changes(desired, live, server=Server("8.0.42", True, "caching_sha2_password"))
     Change("create", "database shop", "CREATE DATABASE `shop`"), Change("create", "user shop", …), Change("grant", …)
 """
 
@@ -53,7 +53,7 @@ class State:
 
 
 class Change(NamedTuple):
-    """One statement. action: create, alter, grant, revoke, drop or record. subject: "database shop", "user shop".
+    """One statement. action: record, create, alter, grant, revoke, drop or release. subject: "user shop".
 
     why: said only when the statement alone would not explain itself.
     """
@@ -98,7 +98,7 @@ def _database(desired: Database, live: State) -> Iterable[Change]:
     known = live.databases.get(desired.name)
     about = f"database {desired.name}"
     if desired.owner and (known is None or desired.owner != known.owner):
-        yield Change("record", about, record_owner(desired.name, desired.owner))
+        yield Change("record", about, record_owner("databases", desired.name, desired.owner))
     options = _options(desired)
     if known is None:
         yield Change("create", about, f"CREATE DATABASE {identifier(desired.name)}{options}")
@@ -123,12 +123,11 @@ def _differs(desired: str | None, live: str | None) -> bool:
 def _user(desired: User, live: State, server: Server, password: str) -> Iterable[Change]:
     known = live.users.get(desired.account)
     about = subject(desired.account)
-    attribute = attribute_of(desired.owner) if desired.owner else ""
+    if desired.owner and (known is None or desired.owner != known.owner):
+        yield Change("record", about, record_owner("users", desired.account.entry, desired.owner))
     if known is None:
-        clause = f" ATTRIBUTE {literal(attribute)}" if attribute else ""
+        clause = f" ATTRIBUTE {literal(attribute_of(desired.owner))}" if desired.owner else ""
         yield Change("create", about, f"CREATE USER {desired.account}{identified(server, password)}{clause}")
-    elif attribute and desired.owner != known.owner:
-        yield Change("alter", about, alter_attribute(desired.account, attribute))
 
 
 def _why(statement: str, revoked: Iterable[Grant], server: Server) -> str:
@@ -153,14 +152,9 @@ def set_password(account: Account, server: Server, password: str, *, retain: boo
     return f"ALTER USER {account}{identified(server, password)}{' RETAIN CURRENT PASSWORD' if retain else ''}"
 
 
-def alter_attribute(account: Account, attribute: str) -> str:
-    """The statement that merges JSON into an account's ATTRIBUTE."""
-    return f"ALTER USER {account} ATTRIBUTE {literal(attribute)}"
-
-
 def drop_user(account: Account) -> str:
-    """The statement that drops an account, its grants with it."""
-    return f"DROP USER {account}"
+    """The statement that drops an account, its grants with it; somebody may have done so already."""
+    return f"DROP USER IF EXISTS {account}"
 
 
 def drop_database(name: str) -> str:

@@ -72,11 +72,11 @@ def find(
     """The first usable mysqld: the one asked for, the cache's, this machine's; None if there is none.
 
     explicit: a mysqld, or a directory that packages were unpacked into. What is passed over, and why, goes to `tell`.
-    Raises SandboxError if the one asked for (by argument or AURORA_TENANTS_MYSQLD) cannot be used.
+    Raises SandboxError if the one asked for cannot be used.
     """
     cache = cache or default_cache()
-    if wanted := explicit or os.environ.get(VARIABLE):
-        return unpacked(Path(wanted)) if Path(wanted).is_dir() else installed(Path(wanted), cache)
+    if explicit:
+        return unpacked(Path(explicit)) if Path(explicit).is_dir() else installed(Path(explicit), cache)
     for look, place in _candidates(cache):
         try:
             return look(place)
@@ -149,7 +149,7 @@ def _unusable(path: Path, why: str) -> SandboxError:
         Problem(
             code="mysqld-unusable",
             what=f"{path} cannot be the sandbox's MySQL server: {why}",
-            fix=f"point --mysqld or {VARIABLE} at a MySQL server, or run: aurora-tenants sandbox install-mysql",
+            fix=f"point --mysqld or {VARIABLE} at a MySQL server",
         )
     )
 

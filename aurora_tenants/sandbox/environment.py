@@ -29,9 +29,15 @@ def of_command(ours: Mapping[str, str], sandbox: Mapping[str, str]) -> dict[str,
 
     A proxy that is set is bypassed for this machine; SDKs do not do that by themselves.
     """
-    kept = {n: v for n, v in ours.items() if n not in _IN_THE_WAY and not n.startswith(_OF_ONE_SERVICE)}
+    taken_out = in_the_way(ours)
+    kept = {name: value for name, value in ours.items() if name not in taken_out}
     direct = ",".join(dict.fromkeys((*_direct(ours), *_LOCAL)))
     return {**kept, **sandbox, "NO_PROXY": direct, "no_proxy": direct}
+
+
+def in_the_way(ours: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of our variables that would lead past a sandbox, sorted."""
+    return tuple(sorted(name for name in ours if name in _IN_THE_WAY or name.startswith(_OF_ONE_SERVICE)))
 
 
 def _direct(ours: Mapping[str, str]) -> list[str]:

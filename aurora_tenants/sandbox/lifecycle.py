@@ -10,6 +10,7 @@ extra before a sandbox is started.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import os
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from aurora_tenants.errors import Problem, SandboxError
 from aurora_tenants.sandbox import REGION
 from aurora_tenants.sandbox import environment as variables
+from aurora_tenants.sandbox.signals import Signals
 from aurora_tenants.sandbox.state import Running, State
 
 if TYPE_CHECKING:
@@ -44,27 +46,33 @@ def up(
     *,
     bare: bool,
     mysqld: str | None,
-    partial_revokes: bool,
+    partial_revokes: bool | None = None,
     tell: Tell,
     deploy: Deploy | None = None,
-    region: str = REGION,
+    region: str | None = None,
     directory: Path | None = None,
 ) -> Running:
     """The sandbox in the background, started if there is none, with the shared stack in it unless it is bare.
 
-    Raises SandboxError if it does not come up, and whatever `deploy` raises; the sandbox is ended then.
+    partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
+    Raises SandboxError if it does not come up, or one runs that is another than asked for; and whatever `deploy`
+    raises: a new sandbox is ended then.
     """
     _require_extra()
+    _require_region(region)
     state = State(directory)
     with state.lock() as lock:
         if lock is None:
             running = _known(state)
+            _require_same(running, region=region, partial_revokes=partial_revokes)
             tell(f"a sandbox is running already, at {running.endpoint}")
+            if deploy and not bare:
+                deploy(environment(running))
             return running
         state.clear()
         _binary(mysqld, tell)
         tell("starting the sandbox")
-        options = ["--region", region, "--partial-revokes", "on" if partial_revokes else "off"]
+        options = ["--region", region or REGION, "--partial-revokes", "off" if partial_revokes is False else "on"]
         if mysqld:
             options += ["--mysqld", str(Path(mysqld).absolute())]
         process, ready = _spawn(options, state, lock)
@@ -102,16 +110,32 @@ def down(*, directory: Path | None = None) -> bool:
     return True
 
 
-def status(*, directory: Path | None = None) -> dict[str, Any] | None:
-    """What the background sandbox says of itself, None if there is none; for its keys see `Sandbox.status`."""
-    found = current(directory=directory)
+def status(*, endpoint: str = "", directory: Path | None = None) -> dict[str, Any] | None:
+    """What the sandbox (see `current`) says of itself, None if there is none; for its keys see `Sandbox.status`."""
+    found = current(endpoint=endpoint, directory=directory)
     return None if found is None else _status(found)
 
 
-def current(*, directory: Path | None = None) -> Running | None:
-    """The background sandbox, None if there is none. Raises SandboxError while it is starting."""
+def current(*, endpoint: str = "", directory: Path | None = None) -> Running | None:
+    """The sandbox that answers at `endpoint`, else that in the background; None if there is none.
+
+    The endpoint comes first: within `run` it is where everything else goes, whatever is in the background.
+    Raises SandboxError while the one in the background is starting.
+    """
+    if found := at(endpoint):
+        return found
     state = State(directory)
     return _known(state) if state.is_locked() else None
+
+
+def at(endpoint: str) -> Running | None:
+    """The sandbox that answers at this URL, such as that of `run`; None if there is none."""
+    if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
+        return None
+    try:
+        return _running(_asked(endpoint))
+    except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
+        return None
 
 
 def environment(running: Running) -> dict[str, str]:
@@ -124,10 +148,10 @@ def run(
     *,
     bare: bool,
     mysqld: str | None,
-    partial_revokes: bool,
+    partial_revokes: bool | None = None,
     tell: Tell,
     deploy: Deploy | None = None,
-    region: str = REGION,
+    region: str | None = None,
 ) -> int:
     """The exit code of a command that ran beside a sandbox of its own; 128 + n if signal n ended it.
 
@@ -135,17 +159,22 @@ def run(
     Ctrl-C reaches it by itself. Raises SandboxError if the sandbox does not start or there is no such command.
     """
     _require_extra()
-    if shutil.which(command[0]) is None:
-        raise _no_command(command[0], "there is no program of this name on PATH")
+    _require_region(region)
+    _require_program(command[0])
     from aurora_tenants.sandbox.server import Sandbox
 
     with (
-        _Signals() as signals,
-        Sandbox.start(binary=_binary(mysqld, tell), partial_revokes=partial_revokes, region=region) as sandbox,
+        Signals() as signals,
+        Sandbox.start(
+            binary=_binary(mysqld, tell), partial_revokes=partial_revokes is not False, region=region or REGION
+        ) as sandbox,
     ):
         if deploy and not bare:
             deploy(sandbox.environment())
-        return signals.run(command, variables.of_command(os.environ, sandbox.environment()))
+        try:
+            return signals.run(command, variables.of_command(os.environ, sandbox.environment()))
+        except OSError as error:
+            raise _no_command(command[0], str(error)) from error
 
 
 def _require_extra() -> None:
@@ -155,15 +184,56 @@ def _require_extra() -> None:
             "sandbox-not-installed",
             "the sandbox is not installed",
             why=f"it needs Python packages that are not here: {', '.join(missing)}",
-            fix="pip install 'aurora-tenants[sandbox]'",
+            fix="install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'",
         )
+
+
+def _require_region(region: str | None) -> None:
+    """Raises SandboxError for a region that botocore does not know: moto would fail on it, one call at a time."""
+    if region is None:
+        return
+    import boto3
+
+    known = boto3.Session().get_available_regions("rds")
+    if region not in known:
+        near = difflib.get_close_matches(region, known, n=1)
+        fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise _problem("unknown-region", f"there is no AWS region {region}", fix=fix)
+
+
+def _require_program(name: str) -> None:
+    if shutil.which(name) is not None:
+        return
+    if os.sep not in name:
+        why = "there is no program of this name on PATH"
+    elif not Path(name).exists():
+        why = "there is no such file"
+    else:
+        why = "it is a directory" if Path(name).is_dir() else "it is not executable"
+    raise _no_command(name, why)
+
+
+def _require_same(running: Running, *, region: str | None, partial_revokes: bool | None) -> None:
+    """Raises SandboxError if the sandbox that runs is not as asked for; None asks for nothing."""
+    from aurora_tenants.sandbox.sql import sql
+
+    differs = []
+    if region not in (None, running.region):
+        differs.append(f"its region is {running.region}, not {region}")
+    if partial_revokes is not None:
+        is_on = bool(sql(running, "SELECT @@GLOBAL.partial_revokes").rows[0][0])
+        if is_on != partial_revokes:
+            differs.append(f"partial_revokes is {'on' if is_on else 'off'} in it")
+    if differs:
+        what, fix = "a sandbox is running already, and it is another", "end it first: aurora-tenants sandbox down"
+        raise _problem("another-sandbox", what, why="; ".join(differs), fix=fix)
 
 
 def _binary(mysqld: str | None, tell: Tell) -> Binary:
     """A usable mysqld, fetched into the cache if this machine has none."""
     from aurora_tenants.sandbox import binary, install
 
-    return binary.find(mysqld) or install.install(binary.default_cache(), tell)
+    return binary.find(mysqld, tell=tell) or install.install(binary.default_cache(), tell)
 
 
 def _spawn(options: Sequence[str], state: State, lock: int) -> tuple[subprocess.Popen[bytes], int]:
@@ -200,13 +270,17 @@ def _came_up(process: subprocess.Popen[bytes], ready: int, state: State) -> Runn
     document = json.loads(said)
     if "problems" in document:
         raise SandboxError(*(Problem(**problem) for problem in document["problems"]))
+    return _running(document)
+
+
+def _running(status: Mapping[str, Any]) -> Running:
     return Running(
-        id=document["id"],
-        pid=document["pid"],
-        endpoint=document["endpoint"],
-        region=document["region"],
-        started=document["started"],
-        mysqld_port=document["mysqld"]["port"],
+        id=status["id"],
+        pid=status["pid"],
+        endpoint=status["endpoint"],
+        region=status["region"],
+        started=status["started"],
+        mysqld_port=status["mysqld"]["port"],
     )
 
 
@@ -229,14 +303,19 @@ def _known(state: State) -> Running:
 
 
 def _status(running: Running) -> dict[str, Any]:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{running.endpoint}/_sandbox/status", timeout=10) as answer:
-            document: dict[str, Any] = json.load(answer)
-            return document
+        return _asked(running.endpoint)
     except (OSError, ValueError) as error:
         what = f"the sandbox does not answer at {running.endpoint}"
         raise _problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}") from error
+
+
+def _asked(endpoint: str) -> dict[str, Any]:
+    """What a sandbox says of itself; no proxy is asked. Raises OSError, ValueError."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{endpoint}/_sandbox/status", timeout=10) as answer:
+        document: dict[str, Any] = json.load(answer)
+        return document
 
 
 def _no_command(name: str, why: str) -> SandboxError:
@@ -248,54 +327,3 @@ def _problem(code: str, what: str, *, why: str = "", fix: str = "", log: Path | 
         lines = log.read_text(errors="replace").splitlines()
         why, fix = "\n".join(lines[-5:]), f"see {log}"
     return SandboxError(Problem(code=code, what=what, why=why, fix=fix))
-
-
-class _Signals:
-    """While it lasts, signals that would end this process go to its command; before there is one, they unwind us."""
-
-    _NUMBERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._early: list[int] | None = None  # what came while the command was being started
-        self._ended = False
-
-    def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
-        self._early = []
-        try:
-            self._process = subprocess.Popen(command, env=dict(environ))
-        except OSError as error:
-            raise _no_command(command[0], str(error)) from error
-        for number in self._early:
-            self._process.send_signal(number)
-        code = self._process.wait()
-        self._ended = True  # from here on nothing may interrupt the clearing up
-        return 128 - code if code < 0 else code
-
-    def _received(self, number: int, frame: object) -> None:
-        if self._ended or (number == signal.SIGINT and self._early is not None and _is_in_foreground()):
-            return
-        if self._process is not None:
-            self._process.send_signal(number)
-        elif self._early is not None:
-            self._early.append(number)
-        else:
-            self._ended = True
-            sys.exit(128 + number)
-
-    def __enter__(self) -> _Signals:
-        self._before = {number: signal.signal(number, self._received) for number in self._NUMBERS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-def _is_in_foreground() -> bool:
-    """Whether a terminal's Ctrl-C reaches our whole process group, and so the command, without us."""
-    try:
-        with Path("/dev/tty").open("rb") as terminal:
-            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
-    except OSError:
-        return False

@@ -22,7 +22,7 @@ HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:\n"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What came of a command line. Versions, counts of what else the server holds, and times read N."""
+    """What came of a command line. Versions, counts of what else the server holds, and times read N, a stack's id ID."""
 
     code: Any
     out: str
@@ -54,6 +54,7 @@ class CommandLine:
 
 def _steady(text: str) -> str:
     text = re.sub(r"MySQL \S+ with [\d,]+ databases? and [\d,]+ users?", "MySQL N with N databases and N users", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
     return re.sub(r"(in|after) \d+\.\d s\b", r"\1 N s", text)
 
 

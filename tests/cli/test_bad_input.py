@@ -192,9 +192,9 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
     run.file(SHOP, head=HEAD.replace("shared-global", "other"))
     cloud.deploy("other", other_stack())
     assert told(run, "aurora-tenants plan") == (
-        "error: stack other has no output DatabaseServer (it is CREATE_COMPLETE)  [no-shared-stack]\n"
-        "    why: it is not deployed whole, or is another stack\n"
-        "    fix: run: aurora-tenants shared deploy --stack other\n"
+        "error: stack other is not a shared stack  [no-shared-stack]\n"
+        "    why: it has no output DatabaseServer\n"
+        "    fix: name the shared stack in cluster.stack of tenants.yaml\n"
     )
     cloud.clean()
     cloud.deploy("other", other_stack(DatabaseServer="arn:aws:rds:x", ProviderVersion="0"))

@@ -26,12 +26,15 @@ TENANTS = """
 """
 CREATE = (
     "CREATE USER `report`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' ATTRIBUTE "
-    '\'{"aurora_tenants": {"stack": "shared-global-shop", "resource": "UserReport",'
-    ' "secret": "/shared-global/database/report"}}\''
+    '\'{"aurora_tenants": {"stack": "shared-global-shop", "resource": "UserReport"}}\''
+)
+RECORD_USER = (
+    "REPLACE INTO aurora_tenants.`users` VALUES"
+    " ('report@%', 'shared-global-shop', 'UserReport', '/shared-global/database/report', 0, 0, '')"
 )
 RECORD = (
-    "REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released)"
-    " VALUES ('shop_1', 'shared-global-shop', 'DatabaseShop16C5C1389', 0, 0)"
+    "REPLACE INTO aurora_tenants.`databases` VALUES"
+    " ('shop_1', 'shared-global-shop', 'DatabaseShop16C5C1389', '', 0, 0, '')"
 )
 
 
@@ -69,7 +72,10 @@ def assert_healed(run: CommandLine, plan: str) -> None:
     planned = run("aurora-tenants plan --detailed-exitcode")
     assert (planned.code, planned.out, planned.err) == (2, plan, "")
     applied = run("aurora-tenants apply --yes")
-    assert (applied.code, applied.out) == (0, plan + "Applied: 1 of 1 tenants. MySQL holds what the file says.\n")
+    assert (applied.code, applied.out) == (
+        0,
+        plan + "Applied: 1 of 1 tenants. MySQL holds what the file says of them.\n",
+    )
     assert run("aurora-tenants plan --detailed-exitcode").code == 0
 
 
@@ -102,6 +108,7 @@ def assert_healed(run: CommandLine, plan: str) -> None:
         (
             ["DROP USER report"],
             [
+                f"~ record  user report: {RECORD_USER}",
                 f"+ create  user report: {CREATE}",
                 "+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`",
             ],

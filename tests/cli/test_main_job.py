@@ -165,7 +165,7 @@ def test_only_the_named_tenants_are_planned_and_applied(run: CommandLine, cloud:
     ended = run("aurora-tenants apply --yes --tenant a --tenant c --parallel 1")
     assert ended.code == 0
     assert ended.err == ("a: started\n[1/2] a: created in N s\nc: started\n[2/2] c: created in N s\n")
-    assert ended.out.endswith("Applied: 2 of 2 tenants. MySQL holds what the file says.\n")
+    assert ended.out.endswith("Applied: 2 of 2 tenants. MySQL holds what the file says of them.\n")
     assert databases(cloud) == users(cloud) == {"a", "c"}
 
 
@@ -209,7 +209,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
     }
     shown = re.findall(r"^    [+~-] (\w+) +(.+?): (.+)$", text.out, re.MULTILINE)
     assert shown == [(change["action"], change["subject"], change["sql"]) for change in changes]
-    assert len(shown) == 4
+    assert len(shown) == 5
 
 
 def test_a_file_elsewhere_and_a_region_on_the_command_line(run: CommandLine):
@@ -250,12 +250,12 @@ def test_a_tenant_that_is_taken_out_loses_its_user_and_secret_and_keeps_its_data
     assert ended.out == COMPARED.format("2 tenants") + (
         "\n"
         "- delete tenant b  (stack shared-global-b: no longer in the file)\n"
-        "    - drop    user b: DROP USER `b`@`%`\n"
-        "    ~ release database b: REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released)"
-        " VALUES ('b', 'shared-global-b', 'DatabaseB', 0, 1)  -- on_remove is retain, so it is kept\n"
+        "    - drop    user b: DROP USER IF EXISTS `b`@`%`\n"
+        "    ~ release database b: REPLACE INTO aurora_tenants.`databases` VALUES"
+        " ('b', 'shared-global-b', 'DatabaseB', '', 0, 1, 'ID')  -- on_remove is retain, so it is kept\n"
         "\n"
         "Tenants: 0 to create, 0 to update, 1 to remove, 1 unchanged. 2 statements in MySQL.\n"
-        "Applied: 1 of 1 tenants. MySQL holds what the file says.\n"
+        "Applied: 1 of 1 tenants. MySQL holds what the file says of them.\n"
     )
     assert (databases(cloud), users(cloud), cloud.stacks()) == (
         {"a", "b"},
@@ -505,7 +505,10 @@ def test_a_file_that_is_edited_during_an_apply_is_a_matter_of_the_next(
     monkeypatch.setattr(sys, "stderr", Meanwhile(lambda: run.file(shop("other"))))
     run.file(shop())
     ended = run("aurora-tenants apply --yes")
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Applied: 1 of 1 tenants. MySQL holds what the file says.")
+    assert (ended.code, ended.out.splitlines()[-1]) == (
+        0,
+        "Applied: 1 of 1 tenants. MySQL holds what the file says of them.",
+    )
 
 
 def test_an_interrupted_apply_begins_nothing_more(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):

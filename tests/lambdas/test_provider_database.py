@@ -389,11 +389,44 @@ def test_create_goes_on_after_one_whose_answer_was_lost(world: World) -> None:
     assert (world.rows(name), world.owner(name)) == (2, (stack, "Shop", 0, 0))
 
 
-def test_entry_of_a_stack_that_died_keeps_nobody_from_the_name(world: World) -> None:
+def test_of_two_stacks_that_ask_at_once_one_has_the_database(world: World) -> None:
+    for _ in range(3):
+        name, stacks = fresh("shop"), [fresh("stack") for _ in range(3)]
+        for stack in stacks:
+            world.begin(stack, {"Shop": database(name)})
+        ended = {stack: world.ended(stack) for stack in stacks}
+        (winner,) = [stack for stack in stacks if ended[stack].status == "CREATE_COMPLETE"]
+        reason = f"database {name} belongs to stack {winner}, resource Shop"
+        assert [each.failures for each in ended.values() if each.failures] == [{"Shop": reason}] * 2
+        assert world.owner(name) == (winner, "Shop", 0, 0)
+
+
+def test_name_that_stood_twice_in_a_template_can_be_used_again(world: World) -> None:
+    """Of two resources of one stack that ask at the same time either may have it, and both may be told so."""
     stack, name = fresh("stack"), fresh("shop")
-    world.record(name, "dead", "Shop")
-    assert world.deploy(stack, {"Shop": database(name)}).status == "CREATE_COMPLETE"
-    assert world.owner(name) == (stack, "Shop", 0, 0)
+    world.deploy(stack, {"Shop": database(name), "Store": database(name)})
+    assert world.delete(stack).status == "DELETE_COMPLETE"
+    assert world.deploy(stack, {"Store": database(name)}).status == "CREATE_COMPLETE"
+    assert world.owner(name) == (stack, "Store", 0, 0)
+
+
+def test_kept_database_that_somebody_dropped_is_made_anew(world: World) -> None:
+    stack, name = fresh("stack"), fresh("shop")
+    world.deploy(stack, {"Shop": database(name)})
+    world.delete(stack)
+    world.sql(f"DROP DATABASE `{name}`")
+    stack = fresh("stack")
+    assert world.deploy(stack, {"Shop": database(name, AllowDrop=name)}).status == "CREATE_COMPLETE"
+    assert (world.has_database(name), world.owner(name)) == (True, (stack, "Shop", 0, 0))
+
+
+def test_database_that_another_stack_is_about_to_make_is_refused(world: World) -> None:
+    """Its entry comes first, so that of two stacks that ask at the same time one has it."""
+    name = fresh("shop")
+    world.record(name, "other", "Shop")
+    ended = world.deploy(fresh("stack"), {"Shop": database(name)})
+    assert ended.failures == {"Shop": f"database {name} belongs to stack other, resource Shop"}
+    assert (world.has_database(name), world.owner(name)) == (False, ("other", "Shop", 0, 0))
 
 
 def test_function_that_hangs_ends_in_a_failure_that_says_so(world: World) -> None:

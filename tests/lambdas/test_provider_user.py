@@ -10,6 +10,7 @@ import pytest
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas import provider
 from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.owners import Owner, record_owner
 from tests.lambdas.world import PREFIX, World, after, database, failing, fresh, on, ref, secret, until, user
 
 RULE = "use 1 to 32 of A-Z a-z 0-9 _ $ -"
@@ -37,7 +38,7 @@ def test_user_is_made_with_its_secrets_password_and_exactly_its_privileges(world
     ended = world.deploy(stack, {"App": user(arn, on(shop))}, {"Secret": ref("App")})
     assert (ended.status, ended.outputs) == ("CREATE_COMPLETE", {"Secret": arn})
     assert (world.takes(name, "hush-its"), world.grants(name)) == (True, everything(shop, name))
-    assert world.attribute(name) == {"stack": stack, "resource": "App", "secret": f"{PREFIX}{name}"}
+    assert world.user_owner(name) == (stack, "App", f"{PREFIX}{name}", 0, 0)
 
 
 def test_privileges_converge_in_place(world: World, shop: str) -> None:
@@ -101,15 +102,36 @@ def test_user_that_somebody_dropped_is_made_again(world: World, shop: str) -> No
     assert (world.takes(name, "hush-again"), world.grants(name)) == (True, everything(shop, name))
 
 
-def test_user_that_somebody_made_again_is_adopted_in_place(world: World, shop: str) -> None:
-    """Refused, it would refuse the rollback to its old properties too, and the stack would be stuck."""
+def test_user_that_somebody_made_again_is_still_the_stacks(world: World, shop: str) -> None:
     stack, name = fresh("stack"), fresh("app")
     arn = world.secret(name, "hush-ours")
     world.deploy(stack, {"App": user(arn, on(shop))})
     world.sql(f"DROP USER `{name}`", f"CREATE USER `{name}` IDENTIFIED BY 'hush-theirs'")
     assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
-    assert (world.takes(name, "hush-ours"), world.takes(name, "hush-theirs")) == (True, True)
+    assert (world.takes(name, "hush-ours"), world.takes(name, "hush-theirs")) == (True, False)
     assert world.grants(name) == everything(shop, name)
+
+
+def test_user_that_lost_its_entry_is_adopted_in_place(world: World, shop: str) -> None:
+    """Refused, it would refuse the rollback to its old properties too, and the stack would be stuck."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn)})
+    world.sql(f"DELETE FROM aurora_tenants.users WHERE name = '{name}@%'")
+    assert world.deploy(stack, {"App": user(arn, on(shop))}).status == "UPDATE_COMPLETE"
+    assert (world.user_owner(name)[3], world.grants(name)) == (1, everything(shop, name))
+
+
+def test_entry_is_out_of_the_users_own_reach(world: World) -> None:
+    """A user may change its own ATTRIBUTE, which therefore must not say whose it is."""
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn)})
+    with world.sandbox.mysql.connect(name, "hush-0") as connection, connection.cursor() as cursor:
+        cursor.execute(f"ALTER USER `{name}` IDENTIFIED BY 'hush-0' ATTRIBUTE '{{\"aurora_tenants\": null}}'")
+    assert world.deploy(stack, {"App": user(arn, Revision="2")}).status == "UPDATE_COMPLETE"
+    world.delete(stack)
+    assert not world.has_user(name)
 
 
 def test_removed_user_is_dropped_and_the_database_is_not(world: World, shop: str) -> None:
@@ -292,12 +314,7 @@ def test_adopted_user_keeps_its_password_beside_the_secrets(world: World, shop: 
     assert (ended.status, ended.failures) == ("CREATE_COMPLETE", {})
     assert (world.takes(name, "hush-old"), world.takes(name, "hush-new")) == (True, True)
     assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
-    assert world.attribute(name) == {
-        "stack": stack,
-        "resource": "App",
-        "secret": f"{PREFIX}{name}",
-        "adopted": True,
-    }
+    assert world.user_owner(name) == (stack, "App", f"{PREFIX}{name}", 1, 0)
 
 
 def test_adopted_user_with_a_plugin_of_its_own_keeps_it(world: World) -> None:
@@ -314,9 +331,43 @@ def test_adopted_user_is_let_go_of_and_never_dropped(world: World, shop: str) ->
     world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old' ATTRIBUTE '{{\"team\": \"shop\"}}'")
     world.deploy(stack, {"App": user(world.secret(name), on(shop), Adopt=True)})
     assert world.delete(stack).status == "DELETE_COMPLETE"
-    assert (world.takes(name, "hush-0"), world.attribute(name)) == (True, None)
+    assert (world.takes(name, "hush-0"), world.user_owner(name)[3:]) == (True, (1, 1))
     attribute = world.sql(f"SELECT ATTRIBUTE FROM information_schema.USER_ATTRIBUTES WHERE USER = '{name}'")
     assert json.loads(attribute[0][0]) == {"team": "shop"}
+
+
+def test_another_stack_has_to_adopt_a_user_that_was_let_go_of(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, Adopt=True)})
+    world.delete(stack)
+    ended = world.deploy(fresh("stack"), {"App": user(arn, on(shop))})
+    reason = f"user {name} was kept when stack {stack}, resource App let go of it; "
+    assert ended.failures == {"App": reason + "with adopt: true it would be taken over as it is"}
+    assert world.deploy(fresh("stack"), {"App": user(arn, on(shop), Adopt=True)}).status == "CREATE_COMPLETE"
+
+
+def test_adoption_that_is_tried_again_with_a_new_secret_keeps_the_old_password(world: World, shop: str) -> None:
+    """Of the passwords beside the current one MySQL keeps one: it must be the one that the user came with."""
+    name = fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
+    first = world.secret(name, "hush-1")
+    adopted = {"App": user(first, on(shop), Adopt=True)}
+    world.deploy(fresh("stack"), {**adopted, "Bad": failing("App")})
+    world.secrets.delete_secret(SecretId=first, ForceDeleteWithoutRecovery=True)
+    second = world.secret(name, "hush-2")
+    assert world.deploy(fresh("stack"), {"App": user(second, on(shop), Adopt=True)}).status == "CREATE_COMPLETE"
+    assert (world.takes(name, "hush-old"), world.takes(name, "hush-2")) == (True, True)
+
+
+def test_adoption_that_died_before_the_password_keeps_the_old_one(world: World, shop: str) -> None:
+    stack, name = fresh("stack"), fresh("legacy")
+    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
+    world.sql(record_owner("users", f"{name}@%", Owner(stack, "App", f"{PREFIX}{name}", adopted=True)))
+    resource = user(world.secret(name, "hush-new"), on(shop), Adopt=True)
+    assert world.deploy(stack, {"App": resource}).status == "CREATE_COMPLETE"
+    assert (world.takes(name, "hush-old"), world.takes(name, "hush-new")) == (True, True)
 
 
 def test_user_without_a_password_is_not_adopted_and_keeps_its_rights(world: World, shop: str) -> None:
@@ -326,7 +377,7 @@ def test_user_without_a_password_is_not_adopted_and_keeps_its_rights(world: Worl
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop, "SELECT"), Adopt=True)})
     reason = f"Empty password can not be retained as second password for user '{name}'@'%'. (3878)"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
-    assert (world.grants(name), world.attribute(name)) == (everything(shop, name), None)
+    assert (world.grants(name), world.user_owner(name)) == (everything(shop, name), None)
 
 
 def test_user_with_more_rights_than_the_master_is_not_adopted_and_keeps_them_all(world: World, shop: str) -> None:
@@ -339,7 +390,7 @@ def test_user_with_more_rights_than_the_master_is_not_adopted_and_keeps_them_all
     reason = "Access denied for user 'admin'@'%' (using password: YES) (1045)"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
     assert (world.takes(name, "hush-old"), world.takes(name, "hush-0")) == (True, False)
-    assert (world.grants(name), world.attribute(name)) == (before, None)
+    assert (world.grants(name), world.user_owner(name)) == (before, None)
 
 
 def test_failed_adoption_leaves_the_user_to_nobody(world: World, shop: str) -> None:
@@ -349,7 +400,7 @@ def test_failed_adoption_leaves_the_user_to_nobody(world: World, shop: str) -> N
     missing = on(shop, "SELECT", Table="missing")
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), missing, Adopt=True)})
     assert ended.failures == {"App": f"Table '{shop}.missing' doesn't exist (1146)"}
-    assert (world.takes(name, "hush-old"), world.attribute(name)) == (True, None)
+    assert (world.takes(name, "hush-old"), world.user_owner(name)) == (True, None)
     assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
 
 
@@ -364,6 +415,19 @@ def test_two_stacks_cannot_own_one_user(world: World, shop: str) -> None:
             assert ended.failures == {"App": f"user {name} belongs to stack {stack}, resource App"}
     assert (world.takes(name, "hush-first"), world.takes(name, "hush-second")) == (True, False)
     assert world.grants(name) == everything(shop, name)
+
+
+def test_of_two_stacks_that_ask_at_once_one_has_the_user(world: World) -> None:
+    for _ in range(3):
+        name, stacks = fresh("app"), [fresh("stack") for _ in range(3)]
+        secrets = [world.secret(name, f"hush-{stack}", name=f"{PREFIX}{stack}") for stack in stacks]
+        for stack, arn in zip(stacks, secrets, strict=True):
+            world.begin(stack, {"App": user(arn)})
+        ended = {stack: world.ended(stack) for stack in stacks}
+        (winner,) = [stack for stack in stacks if ended[stack].status == "CREATE_COMPLETE"]
+        reason = f"user {name} belongs to stack {winner}, resource App"
+        assert [each.failures for each in ended.values() if each.failures] == [{"App": reason}] * 2
+        assert [stack for stack in stacks if world.takes(name, f"hush-{stack}")] == [winner]
 
 
 def test_two_resources_of_a_stack_cannot_own_one_user(world: World, shop: str) -> None:
@@ -446,7 +510,7 @@ def test_adopted_user_is_let_go_of_when_the_name_in_the_secret_changes(world: Wo
     world.deploy(stack, {"App": user(arn, Adopt=True)})
     world.put(arn, new, "hush-1")
     assert world.deploy(stack, {"App": user(arn, Adopt=True, Revision="2")}).status == "UPDATE_COMPLETE"
-    assert (world.takes(old, "hush-old"), world.attribute(old), world.takes(new, "hush-1")) == (True, None, True)
+    assert (world.takes(old, "hush-old"), world.user_owner(old)[4], world.takes(new, "hush-1")) == (True, 1, True)
 
 
 def test_secret_is_the_same_by_its_name_and_by_its_arn(world: World, shop: str) -> None:
@@ -519,11 +583,10 @@ def test_crash_is_repeated_by_lambda(world: World, shop: str) -> None:
     assert world.grants(name) == everything(shop, name)
 
 
-def half_made(world: World, stack: str, name: str, resource: str = "App", secret_name: str = "") -> None:
+def half_made(world: World, stack: str, name: str) -> None:
     """A user that belongs to the resource already, as a provider that died after CREATE USER leaves it behind."""
-    owner = {"stack": stack, "resource": resource, "secret": secret_name or f"{PREFIX}{name}"}
-    attribute = json.dumps({"aurora_tenants": owner})
-    world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-0' ATTRIBUTE '{attribute}'")
+    entry = record_owner("users", f"{name}@%", Owner(stack, "App", f"{PREFIX}{name}"))
+    world.sql(entry, f"CREATE USER `{name}` IDENTIFIED BY 'hush-0'")
 
 
 def test_create_goes_on_where_one_before_it_died(world: World, shop: str) -> None:
@@ -533,41 +596,47 @@ def test_create_goes_on_where_one_before_it_died(world: World, shop: str) -> Non
     assert world.grants(name) == everything(shop, name)
 
 
-def test_user_that_an_update_left_half_made_is_dropped_by_the_next(world: World, shop: str) -> None:
-    stack, name, left = fresh("stack"), fresh("app"), fresh("app")
-    arn = world.secret(name)
-    world.deploy(stack, {"App": user(arn, on(shop))})
-    half_made(world, stack, left)
-    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
-    assert (world.has_user(left), world.has_user(name)) == (False, True)
-
-
-def test_user_made_by_the_same_event_meanwhile_is_not_dropped(
-    world: World, master: DataApi, shop: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("before", ["INSERT INTO ", "CREATE USER "])
+def test_event_that_comes_twice_at_the_same_time_ends_as_one(
+    world: World, master: DataApi, shop: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
-    """Lambda may deliver an event twice at the same time: the one that comes second must not undo the first."""
+    """Its twin is served just before the entry is made, or just before the user is: neither may undo the other."""
     stack, name = fresh("stack"), fresh("app")
-    arn = world.secret(name)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "provider")
     event = {
         "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{stack}/1",
         "LogicalResourceId": "App",
-        "ResourceProperties": {"SecretId": arn, "Privileges": [on(shop)]},
+        "ResourceProperties": {"SecretId": f"{PREFIX}{name}", "Privileges": [on(shop)]},
     }
+    its_secret = provider.Secret("arn", f"{PREFIX}{name}", name, "hush-0")
+    twin = provider.Request(event, master.execute, lambda _: master.execute, lambda _: its_secret, "arn")
+    twins = [twin]
 
     def execute(statement: str) -> list[Any]:
-        if statement.startswith("CREATE USER "):
-            half_made(world, stack, name)
+        if twins and statement.startswith(before):
+            provider._user(twins.pop())
         return master.execute(statement)
 
-    request = provider.Request(event, execute, lambda _: execute, lambda _: (name, "hush-0"), "arn")
-    with pytest.raises(DatabaseError, match=r"\(1396\)$"):
-        provider._user(request)
-    assert world.has_user(name)
+    assert provider._user(twin._replace(execute=execute)).physical_id == "arn"
+    assert twins == []
+    assert (world.takes(name, "hush-0"), world.grants(name)) == (True, everything(shop, name))
+    assert world.user_owner(name) == (stack, "App", f"{PREFIX}{name}", 0, 0)
+
+
+def test_secret_that_was_made_again_under_its_name_is_the_same(world: World, shop: str) -> None:
+    """Its ARN ends in other characters then; as another id it would make CloudFormation delete the user."""
+    stack, name = fresh("stack"), fresh("app")
+    first = world.secret(name, "hush-1")
+    world.deploy(stack, {"App": user(f"{PREFIX}{name}", on(shop))})
+    world.secrets.delete_secret(SecretId=first, ForceDeleteWithoutRecovery=True)
+    world.secret(name, "hush-2")
+    ended = world.deploy(stack, {"App": user(f"{PREFIX}{name}", on(shop), Revision="2")})
+    assert ended.status == "UPDATE_COMPLETE"
+    assert (world.takes(name, "hush-2"), world.grants(name)) == (True, everything(shop, name))
 
 
 @pytest.mark.parametrize("as_v1", [False, True], ids=["v2", "v1"])
-def test_every_event_is_served_while_a_paused_cluster_wakes(world: World, as_v1: bool) -> None:
+def test_every_event_is_served_while_a_paused_cluster_wakes_and_calls_are_throttled(world: World, as_v1: bool) -> None:
     names = [fresh("app") for _ in range(4)]
     made, old, new, gone = ({"App": user(world.secret(name)), "Db": database(name)} for name in names)
     created, updated, deleted = (fresh("stack") for _ in range(3))
@@ -576,6 +645,7 @@ def test_every_event_is_served_while_a_paused_cluster_wakes(world: World, as_v1:
     stack_id = world.cloudformation.describe_stacks(StackName=deleted)["Stacks"][0]["StackId"]
     world.pause(1.0, as_v1=as_v1)
     assert world.cluster_state() == "paused"
+    world.throttle("rds-data", 2)
     world.begin(created, made)
     world.begin(updated, new)
     world.cloudformation.delete_stack(StackName=deleted)
@@ -583,13 +653,6 @@ def test_every_event_is_served_while_a_paused_cluster_wakes(world: World, as_v1:
     assert statuses == ["CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"]
     assert [world.has_user(name) for name in names] == [True, False, True, False]
     assert [world.owner(name)[3] for name in names] == [0, 1, 0, 1]
-
-
-def test_throttled_data_api_is_waited_for(world: World, shop: str) -> None:
-    name = fresh("app")
-    arn = world.secret(name)
-    world.throttle("rds-data", 1)
-    assert world.deploy(fresh("stack"), {"App": user(arn, on(shop))}).status == "CREATE_COMPLETE"
 
 
 def test_database_and_its_user_go_in_the_right_order(world: World) -> None:

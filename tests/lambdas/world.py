@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pymysql
 from botocore.exceptions import ClientError
 
+from aurora_tenants.mysql.owners import Owner, record_owner
 from tests.lambdas.process import Remote
 
 SHARED = "shared-global"
@@ -94,9 +95,11 @@ class World:
     def _events(self, stack_id: str) -> list[dict[str, Any]]:
         """What happened since the last time, newest first: the first failure of a resource is the one that stays."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-        events = [event for page in pages for event in page["StackEvents"]]
-        since, self._seen[stack_id] = self._seen.get(stack_id), events[0]["EventId"]
-        return list(itertools.takewhile(lambda event: event["EventId"] != since, events))
+        events, since = (event for page in pages for event in page["StackEvents"]), self._seen.get(stack_id)
+        newer = list(itertools.takewhile(lambda event: event["EventId"] != since, events))
+        if newer:
+            self._seen[stack_id] = newer[0]["EventId"]
+        return newer
 
     # What the provider meets
 
@@ -168,17 +171,16 @@ class World:
 
     def record(self, name: str, stack: str, resource: str) -> None:
         """The entry of a database, made by hand: what a provider that died then leaves behind."""
-        values = f"('{name}', '{stack}', '{resource}')"
-        self.sql(f"INSERT INTO aurora_tenants.`databases` (name, stack, resource) VALUES {values}")
+        self.sql(record_owner("databases", name, Owner(stack, resource)))
 
     def has_user(self, name: str) -> bool:
         return self.sql(f"SELECT User FROM mysql.user WHERE User = '{name}'") != []
 
-    def attribute(self, user: str) -> dict[str, Any] | None:
-        """Our part of the account's ATTRIBUTE: who owns it."""
-        query = f"SELECT ATTRIBUTE->'$.aurora_tenants' FROM information_schema.USER_ATTRIBUTES WHERE USER = '{user}'"
-        text = self.sql(query)[0][0]
-        return json.loads(text) if text else None
+    def user_owner(self, user: str) -> Row | None:
+        """(stack, resource, secret, adopted, released) of a user, None without an entry."""
+        columns = "stack, resource, secret, adopted, released"
+        rows = self.sql(f"SELECT {columns} FROM aurora_tenants.users WHERE name = '{user}@%'")
+        return rows[0] if rows else None
 
     def grants(self, user: str) -> set[str]:
         """SHOW GRANTS, without the line that every user has."""

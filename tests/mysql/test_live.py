@@ -12,7 +12,7 @@ from aurora_tenants.mysql import live
 from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GLOBAL_PRIVILEGES, TABLE_PRIVILEGES, Grant, Scope
 from aurora_tenants.mysql.live import Execute, Row, count_objects, read_databases, read_server, read_state, read_users
 from aurora_tenants.mysql.names import Account, identifier
-from aurora_tenants.mysql.owners import OWNERS, Owner, attribute_of, create_owners, forget_owner, record_owner
+from aurora_tenants.mysql.owners import OWNERS, Owner, create_owners, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 from aurora_tenants.sandbox import mysqld
 from tests.mysql_server import execute_as
@@ -35,7 +35,8 @@ def execute(server: mysqld.Server) -> Iterator[Execute]:
         execute(f"DROP USER {account}")
     for name in after.databases.keys() - before.databases.keys() - {OWNERS}:
         execute(f"DROP DATABASE {identifier(name)}")
-        execute(forget_owner(name))
+        execute(forget_owner("databases", name))
+        execute(forget_owner("users", f"{name}@%"))
 
 
 def grants_of(execute: Execute, *users: str) -> frozenset[Grant]:
@@ -116,8 +117,9 @@ def test_databases_and_users_come_with_their_owners(execute: Execute):
         execute,
         "CREATE DATABASE app CHARACTER SET latin1",
         "CREATE DATABASE stray",
-        record_owner("app", owner),
-        f"CREATE USER app ATTRIBUTE '{attribute_of(OWNER)}'",
+        record_owner("databases", "app", owner),
+        "CREATE USER app",
+        record_owner("users", "app@%", OWNER),
         "CREATE USER stray",
     )
     state = read_state(execute)
@@ -130,14 +132,14 @@ def test_databases_and_users_come_with_their_owners(execute: Execute):
 def test_a_server_without_the_schema_of_owners_has_no_owners(server_without_partial_revokes: mysqld.Server):
     execute = execute_as(server_without_partial_revokes)
     execute(f"DROP DATABASE IF EXISTS {OWNERS}")
-    run(execute, "CREATE DATABASE app", f"CREATE USER app ATTRIBUTE '{attribute_of(OWNER)}'")
+    run(execute, "CREATE DATABASE app", "CREATE USER app")
     state = read_state(execute)
     assert (state.databases["app"].owner, state.users[APP].owner) == (None, None)
     run(execute, "DROP DATABASE app", "DROP USER app")
 
 
 def test_half_a_schema_of_owners_counts_as_none(execute: Execute):
-    execute(f"DROP VIEW {OWNERS}.users")
+    execute(f"DROP TABLE {OWNERS}.users")
     assert not live.owners_exist(execute)
     run(execute, *create_owners())
     assert live.owners_exist(execute)
@@ -235,9 +237,9 @@ def many(execute: Execute) -> None:
     for n in range(30):
         name = "".join(letter.upper() if n >> bit & 1 else letter for bit, letter in enumerate("abcde"))
         run(execute, f"CREATE DATABASE `{name}`", f"CREATE USER `{name}`", f"GRANT SELECT ON `{name}`.* TO `{name}`")
-        run(execute, record_owner(name, Owner("shared", "D")), f"GRANT UPDATE ON app.t TO `{name}`")
+        run(execute, record_owner("databases", name, Owner("shared", "D")), f"GRANT UPDATE ON app.t TO `{name}`")
         run(execute, f"GRANT SELECT (a), INSERT (b, c) ON app.t TO `{name}`", f"GRANT ROLE_ADMIN ON *.* TO `{name}`")
-        execute(f"ALTER USER `{name}` ATTRIBUTE '{attribute_of(OWNER)}'")
+        execute(record_owner("users", f"{name}@%", OWNER))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 30, 31])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import pymysql
 import pytest
 
-from aurora_tenants.mysql.live import Execute, owners_exist, read_databases, read_user_owners
+from aurora_tenants.mysql.live import Execute, owners_exist, read_databases, read_owners, read_users
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import (
     OWNERS,
@@ -16,10 +17,8 @@ from aurora_tenants.mysql.owners import (
     claim,
     create_owners,
     forget_owner,
-    owner_in,
     record_owner,
 )
-from aurora_tenants.mysql.state import alter_attribute
 from aurora_tenants.sandbox import mysqld
 from tests.mysql_server import execute_as
 
@@ -68,27 +67,8 @@ def test_what_may_not_be_claimed(known: Owner | None, adopt: bool, sentence: str
     assert str(refused.value) == sentence
 
 
-@pytest.mark.parametrize(
-    "attribute",
-    [
-        '"text"',
-        "null",
-        "[]",
-        "{}",
-        '{"stack": "s"}',
-        '{"stack": 1, "resource": "r"}',
-        '{"stack": null, "resource": "r"}',
-    ],
-)
-def test_an_attribute_that_we_did_not_write_names_no_owner(attribute: str):
-    assert owner_in(attribute) is None
-
-
-@pytest.mark.parametrize(
-    "owner", [Owner("s", "r"), Owner("s", "r", "/a/secret"), Owner("s", "r", "/a/secret", adopted=True)]
-)
-def test_an_attribute_names_the_owner_that_was_written(owner: Owner):
-    assert owner_in(json.dumps(json.loads(attribute_of(owner))[OWNERS])) == owner
+def test_an_attribute_tells_people_whose_a_user_is():
+    assert json.loads(attribute_of(MINE)) == {OWNERS: {"stack": MINE.stack, "resource": MINE.resource}}
 
 
 # A real server
@@ -100,13 +80,14 @@ def execute(server: mysqld.Server) -> Iterator[Execute]:
     for statement in create_owners():
         execute(statement)
     yield execute
-    execute("DROP USER IF EXISTS owned, strange")
-    execute(forget_owner("owned"))
+    execute("DROP USER IF EXISTS owned")
+    execute(forget_owner("databases", "owned"))
+    execute(forget_owner("users", "owned@%"))
 
 
 def test_the_schema_of_owners_may_be_made_again_and_keeps_what_it_holds(execute: Execute):
     execute("CREATE DATABASE IF NOT EXISTS owned")
-    execute(record_owner("owned", MINE))
+    execute(record_owner("databases", "owned", MINE))
     for statement in create_owners():
         execute(statement)
     assert owners_exist(execute)
@@ -117,44 +98,51 @@ def test_the_schema_of_owners_may_be_made_again_and_keeps_what_it_holds(execute:
 @pytest.mark.parametrize("owner", [MINE, MINE._replace(adopted=True), MINE._replace(adopted=True, released=True)])
 def test_the_owner_of_a_database_reads_back_as_it_was_written(execute: Execute, owner: Owner):
     execute("CREATE DATABASE IF NOT EXISTS owned")
-    execute(record_owner("owned", OTHER))
-    execute(record_owner("owned", owner))
+    execute(record_owner("databases", "owned", OTHER))
+    execute(record_owner("databases", "owned", owner))
     assert read_databases(execute, "owned", has_owners=True)["owned"].owner == owner
-    execute(forget_owner("owned"))
+    execute(forget_owner("databases", "owned"))
     assert read_databases(execute, "owned", has_owners=True)["owned"].owner is None
     execute("DROP DATABASE owned")
 
 
 def test_owners_are_told_apart_by_case(execute: Execute):
-    execute(record_owner("owned", MINE))
-    execute(record_owner("OWNED", OTHER))
+    execute(record_owner("databases", "owned", MINE))
+    execute(record_owner("databases", "OWNED", OTHER))
     found = execute(f"SELECT name, stack FROM {OWNERS}.`databases` WHERE name LIKE 'owned' COLLATE utf8mb4_0900_ai_ci")
     assert set(found) == {("owned", "shared-shop"), ("OWNED", "shared-other")}
-    execute(forget_owner("OWNED"))
+    execute(forget_owner("databases", "OWNED"))
     assert execute(f"SELECT name FROM {OWNERS}.`databases` WHERE name LIKE 'owned' COLLATE utf8mb4_0900_ai_ci") == [
         ("owned",)
     ]
 
 
-def test_the_owner_of_a_user_stands_in_its_attribute(execute: Execute):
-    owner = Owner("shared-shop", "UserShop", "/shared/database/shop", adopted=True)
-    execute("CREATE USER owned")
-    execute(alter_attribute(Account("owned"), attribute_of(owner)))
-    assert read_user_owners(execute, "owned") == {Account("owned"): owner}
+def test_the_owner_of_a_user_reads_back_as_it_was_written(execute: Execute):
+    owner = Owner("shared-shop", "UserShop", "/shared/database/shop", adopted=True, released=True)
+    execute(record_owner("users", "owned@%", owner))
+    assert read_owners(execute, "users", "owned@%") == {"owned@%": owner}
 
 
-@pytest.mark.parametrize("attribute", ['{"aurora_tenants": "mine"}', '{"aurora_tenants": {"stack": 1}}', '{"x": 1}'])
-def test_a_strange_attribute_breaks_nothing(execute: Execute, attribute: str):
-    execute(f"CREATE USER strange ATTRIBUTE '{attribute}'")
-    assert read_user_owners(execute, "strange") == {}
+def test_an_entry_is_inserted_by_one_of_two_alone(execute: Execute, server: mysqld.Server):
+    execute(record_owner("databases", "owned", MINE, "INSERT"))
+    with pytest.raises(pymysql.IntegrityError, match="1062"):
+        execute_as(server)(record_owner("databases", "owned", OTHER, "INSERT"))
+    assert read_owners(execute, "databases", "owned") == {"owned": MINE}
 
 
-def test_the_view_of_owners_shows_nothing_else_of_an_attribute(execute: Execute):
-    """The server keeps the hash of a retained password in the same column."""
-    execute("CREATE USER owned IDENTIFIED BY 'first'")
-    execute(alter_attribute(Account("owned"), attribute_of(MINE)))
-    execute("ALTER USER owned IDENTIFIED BY 'second' RETAIN CURRENT PASSWORD")
-    ((kept,),) = execute("SELECT User_attributes->>'$.additional_password' FROM mysql.user WHERE User = 'owned'")
-    ((shown,),) = execute(f"SELECT owner FROM {OWNERS}.users WHERE User = 'owned'")
-    assert kept
-    assert json.loads(str(shown)) == {"stack": "shared-shop", "resource": "DatabaseShop", "secret": ""}
+def test_a_user_who_changes_its_own_attribute_does_not_change_its_owner(execute: Execute, server: mysqld.Server):
+    """MySQL lets every user do this, as long as it sets its password in the same statement."""
+    execute("CREATE USER owned IDENTIFIED BY 'own'")
+    execute(record_owner("users", "owned@%", MINE))
+    forged = json.dumps({OWNERS: {"stack": "shared-other", "adopted": True}})
+    execute_as(server, "owned", "own")(f"ALTER USER owned IDENTIFIED BY 'own' ATTRIBUTE '{forged}'")
+    users, _ = read_users(execute, "owned", has_owners=True)
+    assert users[Account("owned")].owner == MINE
+
+
+def test_an_account_of_the_same_name_at_another_host_is_nobodys(execute: Execute):
+    execute("CREATE USER owned, owned@localhost")
+    execute(record_owner("users", "owned@%", MINE))
+    users, _ = read_users(execute, "owned", has_owners=True)
+    execute("DROP USER owned@localhost")
+    assert {account.host: user.owner for account, user in users.items()} == {"%": MINE, "localhost": None}

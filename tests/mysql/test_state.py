@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pymysql
@@ -11,14 +10,13 @@ import pytest
 from aurora_tenants.mysql.grants import Grant, Scope, expand
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.owners import OWNERS, Owner, create_owners, forget_owner, release_user
+from aurora_tenants.mysql.owners import OWNERS, Owner, create_owners, forget_owner
 from aurora_tenants.mysql.state import (
     Change,
     Database,
     Server,
     State,
     User,
-    alter_attribute,
     changes,
     drop_database,
     drop_user,
@@ -52,10 +50,7 @@ def granted(*privileges: str, on: str = "app", partial_revokes: bool = False) ->
 
 def test_the_owner_of_a_database_is_written_down_before_it_is_made():
     """A crash in between leaves an entry that the next run makes true, not a database that is nobody's."""
-    record = (
-        "REPLACE INTO aurora_tenants.`databases` (name, stack, resource, adopted, released)"
-        " VALUES ('app', 'shared-app', 'DatabaseApp', 0, 0)"
-    )
+    record = "REPLACE INTO aurora_tenants.`databases` VALUES ('app', 'shared-app', 'DatabaseApp', '', 0, 0, '')"
     create = "CREATE DATABASE `app` CHARACTER SET 'utf8mb4' COLLATE 'utf8mb4_bin'"
     assert difference(database(charset="utf8mb4", collation="utf8mb4_bin", owner=OWNER)) == (
         Change("record", "database app", record),
@@ -160,10 +155,11 @@ def remove_all(execute: Execute) -> None:
     for account in state.users:
         if account.user.startswith("app"):
             execute(drop_user(account))
+            execute(forget_owner("users", account.entry))
     for name in state.databases:
         if name.startswith("app"):
             execute(drop_database(name))
-            execute(forget_owner(name))
+            execute(forget_owner("databases", name))
 
 
 DESIRED = State(
@@ -209,7 +205,7 @@ def test_a_run_that_ended_after_any_of_its_statements_is_finished_by_the_next(ex
     """As when the function crashes in between: the next one reads what is there and goes on from it."""
     desired = with_grants(execute)
     todo = changes(desired, of_app(read_state(execute)), server=read_server(execute), password="s3cret")
-    assert len(todo) == 8
+    assert len(todo) == 10
     for ran in range(len(todo)):
         for change in todo[:ran]:
             execute(change.statement)
@@ -224,16 +220,6 @@ def test_a_changed_owner_and_character_set_converge(execute: Execute):
     changed = State({"app_1": Database("app_1", "utf8mb4", "utf8mb4_bin", owner)})
     assert converge(execute, changed) == ["record", "alter"]
     assert read_state(execute).databases["app_1"] == changed.databases["app_1"]
-
-
-def test_a_released_user_is_nobodys_and_keeps_what_else_its_attribute_says(execute: Execute):
-    execute('CREATE USER app ATTRIBUTE \'{"team": "blue"}\'')
-    converge(execute, State(users={APP: User(APP, USER_OWNER)}))
-    assert read_state(execute).users[APP] == User(APP, USER_OWNER)
-    execute(alter_attribute(APP, release_user()))
-    assert read_state(execute).users[APP] == User(APP)
-    ((attribute,),) = execute("SELECT ATTRIBUTE FROM information_schema.USER_ATTRIBUTES WHERE USER = 'app'")
-    assert json.loads(str(attribute)) == {"team": "blue"}
 
 
 def can_login(server: mysqld.Server, password: str) -> bool:
