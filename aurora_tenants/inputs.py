@@ -59,7 +59,8 @@ def usable(configuration: Configuration, deployed: Deployed) -> Shared:
         raise AwsError(Problem("no-shared-stack", f"there is no stack {name}", why, fix))
     if not shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) or shared.status.startswith("ROLLBACK"):
         what = f"stack {name} cannot be used: it is {shared.status}"
-        raise AwsError(Problem("no-shared-stack", what, "a creation or a deletion of it did not end well", fix))
+        why, fix = "its creation or its deletion did not end well", f"aurora-tenants shared status --stack {name}"
+        raise AwsError(Problem("no-shared-stack", what, why, fix))
     if not shared.cluster_arn or shared.version is None:
         missing = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"
         what, why = f"stack {name} is not a shared stack", f"it has no output {missing}"

@@ -412,7 +412,9 @@ def _left_over(configuration: Configuration, live: Live, plans: Iterable[TenantP
     for name, owner in sorted((name, owner) for name, owner in owned if owner and not owner.released):
         if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
             text = f"{name} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
-            fix = "to drop it, put it back into the file, apply, take it out, and apply again"
+            # CloudFormation leaves the secret too, because what depends on it is still there.
+            secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
+            fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"
             yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
 
 

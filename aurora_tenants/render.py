@@ -16,7 +16,7 @@ from rich.text import Text
 
 from aurora_tenants.errors import Problem
 from aurora_tenants.mysql.state import Change
-from aurora_tenants.plan import Live, Notice, Plan, TenantPlan
+from aurora_tenants.plan import LEFT_OVER, Live, Notice, Plan, TenantPlan
 
 _SYMBOLS = {"create": "+", "grant": "+", "alter": "~", "record": "~", "release": "~", "revoke": "-", "drop": "-"}
 _TENANT_SYMBOLS = {"create": "+", "update": "~", "replace": "~", "delete": "-"}
@@ -142,6 +142,9 @@ def _change(change: Change) -> Text:
 
 
 def _total(it: Plan) -> Text:
+    left_over = sum(notice.code == LEFT_OVER for notice in it.notices)
+    if not it.todo and left_over:
+        return Text(f"Nothing to apply, but {count(left_over, 'thing')} left over, as the notices say.", "bold")
     if not it.todo:
         of_whom = " of these tenants" if it.is_partial else ""
         return Text(f"No changes: MySQL and CloudFormation hold what the file says{of_whom}.", "bold")

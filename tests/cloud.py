@@ -130,7 +130,9 @@ class Cloud:
         for account in self.sql("SELECT User, Host FROM mysql.user"):
             if account not in self.accounts:
                 self.sql(f"DROP USER {Account(*map(str, account))}")
-        self.sql("DELETE FROM aurora_tenants.`databases`")
+        self.sql(
+            "DELETE FROM aurora_tenants.`databases`", "DELETE FROM aurora_tenants.users WHERE stack <> 'shared-global'"
+        )
 
 
 @contextmanager

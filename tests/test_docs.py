@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from aurora_tenants.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "script" / "demo"])
+MODULES = sorted(path for path in (ROOT / "aurora_tenants").rglob("*.py") if "aurora-tenants " in path.read_text())
 
 
 def command_lines(text: str) -> list[list[str]]:
@@ -23,14 +26,43 @@ def command_lines(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_and_options_of_a_document_exist(document: Path):
-    for words in command_lines(document.read_text()):
+    check(document.name, document.read_text())
+
+
+def check(name: str, text: str) -> None:
+    for words in command_lines(text):
         command = typer.main.get_command(app)
         while words and hasattr(command, "commands"):
-            assert words[0] in command.commands, f"{document.name}: aurora-tenants {' '.join(words)}"
+            assert words[0] in command.commands, f"{name}: aurora-tenants {' '.join(words)}"
             command = command.commands[words.pop(0)]
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         used = {word.split("=")[0] for word in words if word.startswith("-") and word != "--"}
-        assert used <= options | {"--help"}, f"{document.name}: {command.name}"
+        assert used <= options | {"-h", "--help"}, f"{name}: {command.name}"
+
+
+# What a text says of the program itself, not what to type.
+PROSE = "MySQL, RDS or aurora-tenants keeps "
+
+
+def texts(module: Path) -> Iterator[str]:
+    """Every string of a module; what is put into one at run time stands there as `x`."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_and_options_of_a_message_exist(module: Path):
+    for text in texts(module):
+        if not PROSE.startswith(text.rstrip()) and not text.startswith(PROSE):
+            check(str(module), text)
+
+
+def test_the_bundle_is_made_with_the_packages_it_needs():
+    """python-minifier is in the group `dev`, which script/bootstrap alone does not install."""
+    assert "\nscript/bootstrap dev\n" in (ROOT / "script" / "bundle").read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -32,7 +32,7 @@ STACK = "shared-shop"
 SHOP_ACCOUNT = Account("shop")
 ON_SHOP = Scope("DATABASE", "shop")
 RECORD = "REPLACE INTO aurora_tenants.`databases` VALUES "
-OF_USER = f"REPLACE INTO aurora_tenants.`users` VALUES ('shop@%', 'shared-shop', 'UserShop', "
+OF_USER = "REPLACE INTO aurora_tenants.`users` VALUES ('shop@%', 'shared-shop', 'UserShop', "
 RECORD_USER = Change("record", "user shop", f"{OF_USER}'/shared/database/shop', 0, 0, '')")
 CREATE_USER = Change(
     "create",
@@ -393,7 +393,8 @@ def test_what_nobody_names_is_noticed_and_not_touched():
         Notice(
             "left-over",
             "user left was made by stack shared-left, which does not name it any more, and was not dropped; "
-            "to drop it, put it back into the file, apply, take it out, and apply again",
+            "to drop it, delete the secret s if it is still there, put it back into the file, apply, take it out, "
+            "and apply again",
         ),
         Notice("kept-database", "database kept was kept when stack shared-old let go of it"),
         Notice("unmanaged-database", "database old belongs to nobody and is not in the file"),

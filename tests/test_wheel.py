@@ -53,7 +53,7 @@ def test_a_file_is_validated_without_the_sandbox_or_the_tests(unpacked: Path):
 def test_the_sandbox_says_what_is_missing(unpacked: Path):
     done = run(unpacked, "sandbox", "up")
     assert done.returncode == 1
-    assert "fix: pip install 'aurora-tenants[sandbox]'" in done.stderr
+    assert "fix: install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'\n" in done.stderr
 
 
 def test_the_package_says_that_it_is_typed(unpacked: Path):

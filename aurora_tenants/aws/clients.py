@@ -100,7 +100,7 @@ def problem_of(error: BotoCoreError | ClientError, purpose: str) -> Problem:
         fix = "`aws configure list-profiles` lists those there are"
         return Problem("unknown-profile", f"{what}: {error}", fix=fix)
     if isinstance(error, NoRegionError):
-        fix = "pass --region, or write cluster.region into tenants.yaml"
+        fix = "pass --region, set AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml"
         return Problem("no-region", f"{what}: no AWS region is set", fix=fix)
     if isinstance(error, SSOError | TokenRetrievalError) or code in _EXPIRED:
         fix = "log in again, for example with `aws sso login`"

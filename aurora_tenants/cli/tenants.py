@@ -16,6 +16,7 @@ from aurora_tenants.cli.options import (
     Secret,
     Tenants,
     ask,
+    in_flight,
     output_of,
 )
 from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
@@ -88,9 +89,9 @@ def apply(
     file: File = DEFAULT_FILE,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
     allow_drop: Annotated[
-        list[str] | None, typer.Option("--allow-drop", help="Drop this database; may be repeated.")
+        list[str] | None, typer.Option("--allow-drop", help="Drop this database; may be repeated.", metavar="NAME")
     ] = None,
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="Remove all tenants, or more than 30 % of ten or more.")
@@ -118,7 +119,7 @@ def apply(
     if not made.todo:
         return
     ask(out, f"Apply to {render.count(len(made.todo), 'tenant')}?", yes=yes)
-    with Progress(out.err, len(made.todo)) as progress:
+    with in_flight(), Progress(out.err, len(made.todo)) as progress:
         results = run(
             made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
         )
@@ -127,7 +128,8 @@ def apply(
         done = len(results) - sum(bool(result.problems) for result in results)
         out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
-    _read_back(out, inputs, made, tenant, file=file, secret=secret)
+    with in_flight():
+        _read_back(out, inputs, made, tenant, file=file, secret=secret)
     out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says of them.")
 
 

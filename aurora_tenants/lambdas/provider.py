@@ -56,8 +56,10 @@ VERSION = 1
 
 _NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
-# A database exists (1007), a user exists (1396), an entry exists (1062): another event was faster, perhaps this one.
-_MADE_MEANWHILE = (1007, 1396, 1062)
+# A database exists (1007), a user exists (1396), an entry exists (1062), a right is gone (1141, 1147): another event
+# was faster, perhaps this one come twice. What is there is read again then, a few times.
+_DONE_MEANWHILE = (1007, 1396, 1062, 1141, 1147)
+_ATTEMPTS = 3
 _PRIVILEGE = frozenset({"Permission", "Database", "Table", "Columns", "GrantOption"})
 # No database and no secret has a colon in its name, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
@@ -183,7 +185,7 @@ def _serve(request: Request, physical_id: str) -> Outcome:
     raise ValueError(f"this function serves Custom::Database and Custom::DatabaseUser, not {kind}")
 
 
-def _database(request: Request) -> Outcome:
+def _database(request: Request, attempts: int = _ATTEMPTS) -> Outcome:
     name = _checked(request.text("Name"), "a database", 64, is_reserved_database)
     execute = request.execute
     _make_owners(execute)
@@ -202,8 +204,8 @@ def _database(request: Request) -> Outcome:
         for change in todo:
             execute(change.statement)
     except DatabaseError as error:
-        if error.number in _MADE_MEANWHILE:
-            return _database(request)
+        if error.number in _DONE_MEANWHILE and attempts > 1:
+            return _database(request, attempts - 1)
         # It cannot be as desired, so the entry made first is not true.
         _put_back(execute, "databases", name, before)
         raise
@@ -257,7 +259,7 @@ def _is_mine(owner: Owner, mine: Owner) -> bool:
     return owner[:2] == mine[:2] and not owner.released and owner.stack_id in ("", mine.stack_id)
 
 
-def _user(request: Request) -> Outcome:
+def _user(request: Request, attempts: int = _ATTEMPTS) -> Outcome:
     secret = request.secret(request.text("SecretId"))
     name, execute, account = secret.user, request.execute, Account(secret.user)
     is_inspector = _is_inspector(name, request.owner)
@@ -280,8 +282,8 @@ def _user(request: Request) -> Outcome:
         if exists and not _can_login(request.login(secret.arn)):
             _set_password(execute, account, server, secret.password, owner, is_first=before is None)
     except DatabaseError as error:
-        if error.number in _MADE_MEANWHILE:
-            return _user(request)
+        if error.number in _DONE_MEANWHILE and attempts > 1:
+            return _user(request, attempts - 1)
         _take_back(execute, live, account, before, server)
         raise
     _drop_others(execute, owner, account)

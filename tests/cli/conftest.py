@@ -22,7 +22,7 @@ HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:\n"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What came of a command line. Versions, counts of what else the server holds, and times read N, a stack's id ID."""
+    """What came of a command line. Versions, counts of what else the server holds and times read N, ids ID."""
 
     code: Any
     out: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from tests.cli.conftest import CommandLine, Ended
+from tests.cli.conftest import CommandLine, Ended, Terminal
 
 
 def test_rows_are_tab_separated_lines(run: CommandLine):
@@ -17,6 +18,39 @@ def test_rows_are_tab_separated_lines(run: CommandLine):
 def test_rows_as_json(run: CommandLine):
     ended = run("aurora-tenants sandbox sql --output json -e 'SELECT 1 AS a, NULL AS b'")
     assert (ended.code, json.loads(ended.out)) == (0, [{"a": 1, "b": None}])
+
+
+def test_cells_that_json_has_no_type_for_are_text(run: CommandLine):
+    ended = run(
+        "aurora-tenants sandbox sql --output json -e"
+        " \"SELECT TIMESTAMP'2026-01-02 03:04:05' AS t, 1.50 AS d, CAST('text' AS BINARY) AS b, X'00ff' AS x, 1e0 AS f,"
+        " TIME'25:00:00' AS h\""
+    )
+    assert (ended.code, json.loads(ended.out)) == (
+        0,
+        [{"t": "2026-01-02 03:04:05", "d": "1.50", "b": "text", "x": "0x00ff", "f": 1.0, "h": "25:00:00"}],
+    )
+
+
+def test_an_empty_statement_is_a_statement(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", Terminal("SELECT 1"))
+    assert "Query was empty (1065)" in run("aurora-tenants sandbox sql -e ''").err
+
+
+def test_at_a_terminal_a_statement_is_asked_for(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", Terminal("SELECT 1 AS a"))
+    assert run("aurora-tenants sandbox sql") == Ended(
+        0, "a\n1\n", "Type a statement and end it with Ctrl-D at the beginning of a line.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["sql -e 'SELECT 1'", "status", "env"])
+def test_a_sandbox_that_only_the_endpoint_leads_to_is_found(
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    """As within `sandbox run`, whose sandbox is in no state directory."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(run.directory))
+    assert run(f"aurora-tenants sandbox {command}").code == 0
 
 
 def test_a_statement_without_rows_prints_nothing(run: CommandLine):
@@ -36,9 +70,16 @@ def test_the_environment_is_for_eval(run: CommandLine):
     assert all(line.startswith("export AWS_") for line in ended.out.splitlines())
 
 
+def test_the_environment_takes_out_what_leads_elsewhere(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    assert run("aurora-tenants sandbox env").out.startswith("unset AWS_PROFILE AWS_SESSION_TOKEN\nexport AWS_")
+
+
 @pytest.mark.parametrize("command", ["env", "sql -e 'SELECT 1'"])
 def test_without_a_sandbox_the_way_to_one_is_told(run: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str):
     monkeypatch.setenv("XDG_STATE_HOME", str(run.directory))
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert run(f"aurora-tenants sandbox {command}") == Ended(
         1, "", "error: no sandbox is running  [no-sandbox]\n    fix: run: aurora-tenants sandbox up\n"
     )

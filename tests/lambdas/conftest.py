@@ -25,6 +25,9 @@ KEYS = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
 def sandboxes(mysqld_binary: mysqld.Binary) -> Iterator[dict[str, subprocess.Popen[str]]]:
     with sandbox("update") as update, sandbox("restore") as restore:
         yield {"update": update, "restore": restore}
+        for process in (update, restore):  # both end at the same time
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def _client(service: str, at: Remote) -> Any:

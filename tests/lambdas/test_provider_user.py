@@ -11,7 +11,20 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas import provider
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.owners import Owner, record_owner
-from tests.lambdas.world import PREFIX, World, after, database, failing, fresh, on, ref, secret, until, user
+from tests.lambdas.world import (
+    PREFIX,
+    World,
+    after,
+    assert_silent,
+    database,
+    failing,
+    fresh,
+    on,
+    ref,
+    secret,
+    until,
+    user,
+)
 
 RULE = "use 1 to 32 of A-Z a-z 0-9 _ $ -"
 ENTRIES = "Privileges is a list whose entries hold Columns, Database, GrantOption, Permission, Table, none empty"
@@ -262,6 +275,20 @@ def test_privileges_that_cannot_be_are_refused_and_leave_no_user(world: World, p
     ended = world.deploy(fresh("stack"), {"App": resource})
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
     assert not world.has_user(name)
+
+
+def test_inspector_alone_reads_the_servers_own_tables(world: World) -> None:
+    outputs = world.cloudformation.describe_stacks(StackName="shared-global")["Stacks"][0]["Outputs"]
+    assert {entry["OutputValue"] for entry in outputs if entry["OutputKey"] == "InspectorProblem"} == {"none"}
+    granted = world.grants("aurora_tenants_inspector")
+    assert "GRANT SHOW DATABASES ON *.* TO `aurora_tenants_inspector`@`%`" in granted
+    assert not any("authentication_string" in grant or " ON `mysql`.* " in grant for grant in granted)
+
+
+@pytest.mark.parametrize("text", ["Access denied, hush-1", "PUT http://127.0.0.1/_sandbox/cfn-response/x"])
+def test_check_of_every_operation_finds_what_must_not_come_out(text: str) -> None:
+    with pytest.raises(AssertionError, match=r"hush-1|cfn-response"):
+        assert_silent(text)
 
 
 def test_refusals_that_are_only_reported_fit_into_the_answer(world: World, shop: str) -> None:
@@ -596,12 +623,15 @@ def test_create_goes_on_where_one_before_it_died(world: World, shop: str) -> Non
     assert world.grants(name) == everything(shop, name)
 
 
-@pytest.mark.parametrize("before", ["INSERT INTO ", "CREATE USER "])
+@pytest.mark.parametrize("before", ["INSERT INTO ", "CREATE USER ", "GRANT ", "REVOKE "])
 def test_event_that_comes_twice_at_the_same_time_ends_as_one(
     world: World, master: DataApi, shop: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
-    """Its twin is served just before the entry is made, or just before the user is: neither may undo the other."""
+    """Its twin is served just before a statement of its own: neither may undo the other, nor fail."""
     stack, name = fresh("stack"), fresh("app")
+    if before == "REVOKE ":
+        half_made(world, stack, name)
+        world.sql(f"GRANT SELECT ON mysql.* TO `{name}`", f"GRANT DROP ON `{shop}`.t TO `{name}`")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "provider")
     event = {
         "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{stack}/1",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from aurora_tenants.sandbox.environment import environment, of_command
+from aurora_tenants.sandbox.environment import environment, in_the_way, of_command
 
 
 def test_the_variables_lead_every_service_to_the_sandbox():
@@ -29,6 +29,11 @@ def test_a_command_sees_nothing_that_leads_past_the_sandbox():
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def test_what_leads_past_the_sandbox_is_named():
+    ours = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_ENDPOINT_URL_RDS": "https://elsewhere", "AWS_REGION": "x"}
+    assert in_the_way(ours) == ("AWS_ENDPOINT_URL_RDS", "AWS_PROFILE")
 
 
 def test_a_proxy_is_bypassed_for_the_sandbox_beside_what_was_bypassed_before():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -73,6 +74,37 @@ def test_a_second_up_finds_the_first(running: Running, directory: Path):
     again = lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=told.append, directory=directory)
     assert again == running
     assert told == [f"a sandbox is running already, at {running.endpoint}"]
+
+
+def test_a_running_sandbox_without_the_shared_stack_gets_it(
+    running: Running, directory: Path, deployed_with: list[Mapping[str, str]]
+):
+    before = len(deployed_with)
+    lifecycle.up(bare=False, mysqld=None, tell=lambda _: None, deploy=deployed_with.append, directory=directory)
+    assert deployed_with[before:] == [lifecycle.environment(running)]
+    del deployed_with[before:]
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"region": "us-east-1"}, "its region is eu-west-1, not us-east-1"),
+        ({"partial_revokes": False}, "partial_revokes is on in it"),
+    ],
+)
+def test_another_sandbox_than_the_one_that_runs_is_refused(
+    running: Running, directory: Path, asked: dict[str, Any], why: str
+):
+    with pytest.raises(SandboxError) as error:
+        lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, directory=directory, **asked)
+    (problem,) = error.value.problems
+    assert (problem.why, problem.fix) == (why, "end it first: aurora-tenants sandbox down")
+
+
+def test_a_sandbox_is_found_by_its_endpoint_alone(running: Running, tmp_path: Path):
+    assert lifecycle.current(endpoint=running.endpoint, directory=tmp_path) == running
+    assert lifecycle.current(endpoint="http://127.0.0.1:1", directory=tmp_path) is None
+    assert lifecycle.current(endpoint="https://aws.example", directory=tmp_path) is None
 
 
 def test_the_status_is_what_the_sandbox_says_of_itself(running: Running, directory: Path):
@@ -162,7 +194,7 @@ def test_without_the_extra_the_fix_is_to_install_it(tmp_path: Path, monkeypatch:
     with pytest.raises(SandboxError) as error:
         lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None, directory=tmp_path)
     (problem,) = error.value.problems
-    assert problem.fix == "pip install 'aurora-tenants[sandbox]'"
+    assert problem.fix == "install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'"
     assert problem.why == "it needs Python packages that are not here: moto"
 
 
@@ -239,6 +271,24 @@ def test_a_run_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path: Pat
         process.wait(60)
     assert process.returncode == 128 + signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_region_that_does_not_exist_is_refused_before_anything_starts(tmp_path: Path):
+    with pytest.raises(SandboxError) as error:
+        lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, region="eu-west-11", directory=tmp_path / "state")
+    (problem,) = error.value.problems
+    assert (problem.what, problem.fix) == ("there is no AWS region eu-west-11", "did you mean eu-west-1?")
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("file", "it is not executable"), (".", "it is a directory"), ("gone", "there is no such file")]
+)
+def test_run_says_why_a_file_is_no_command(tmp_path: Path, name: str, why: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(SandboxError) as error:
+        lifecycle.run([f"{tmp_path}/{name}"], bare=True, mysqld=None, tell=lambda _: None)
+    assert [problem.why for problem in error.value.problems] == [why]
 
 
 def test_run_says_which_command_it_cannot_find_before_it_starts_anything():

@@ -1,0 +1,203 @@
+"""The commands about the shared stack: which stack they mean, and what stands against touching it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
+from tests.cloud import Cloud
+
+NOTHING = "Nothing was changed.\n"
+PARAMETERS = {
+    "EngineVersion": "8.0",
+    "MinCapacity": "0",
+    "MaxCapacity": "2",
+    "SecondsUntilAutoPause": "300",
+    "DeletionProtection": "false",
+}
+QUESTION = (
+    "Delete stack mine, and the cluster with every database in it (a last snapshot is kept)?"
+    " Only `yes` is taken for a yes.\n"
+)
+
+
+def template(*, outputs: tuple[str, ...] = (), fails: bool = False, **parameters: str) -> dict[str, Any]:
+    """A stack that could be a shared one, but for its cluster."""
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "test-shared"}}
+    return {
+        "Parameters": {name: {"Type": "String", "Default": value} for name, value in parameters.items()},
+        # The name is taken when the second wants it.
+        "Resources": {"Something": group, **({"Second": group | {"DependsOn": "Something"}} if fails else {})},
+        **({"Outputs": {name: {"Value": "1"} for name in outputs}} if outputs else {}),
+    }
+
+
+def shared_template(**parameters: str) -> dict[str, Any]:
+    return template(outputs=("ProviderVersion",), **PARAMETERS | parameters)
+
+
+@pytest.fixture
+def mine(cloud: Cloud, clean: None) -> None:
+    """A shared stack named `mine` whose cluster is not protected."""
+    assert cloud.deploy("mine", shared_template()) == "CREATE_COMPLETE"
+
+
+COMMANDS = ("shared deploy --stack other", "shared delete --stack other --yes")
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_stack_that_is_something_else_is_left_alone(run: CommandLine, cloud: Cloud, command: str):
+    cloud.deploy("other", template(**PARAMETERS))
+    ended = run(f"aurora-tenants {command}")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(
+        "error: stack other is not a shared stack  [not-shared-stack]\n    why: it has no output ProviderVersion; "
+    )
+    assert ended.err.endswith(f"    fix: name another stack with --stack\n{NOTHING}")
+    assert cloud.stacks() == {"other": "CREATE_COMPLETE"}
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_stack_of_a_tenant_is_left_alone(run: CommandLine, cloud: Cloud, command: str):
+    cloud.deploy("other", shared_template(), Tags=[{"Key": "aurora-tenants:tenant", "Value": "shop"}])
+    ended = run(f"aurora-tenants {command}")
+    assert "    why: it is the stack of tenant shop; " in ended.err
+    assert (ended.code, cloud.stacks()) == (1, {"other": "CREATE_COMPLETE"})
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_failed_stack_of_something_else_is_left_alone(run: CommandLine, cloud: Cloud, command: str):
+    assert cloud.deploy("other", template(fails=True)) == "ROLLBACK_COMPLETE"
+    ended = run(f"aurora-tenants {command}")
+    assert "    why: it has not the parameters of a shared stack; " in ended.err
+    assert (ended.code, cloud.stacks()) == (1, {"other": "ROLLBACK_COMPLETE"})
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_shared_stack_whose_creation_failed_can_only_be_deleted(run: CommandLine, cloud: Cloud):
+    parameters = PARAMETERS | {"DeletionProtection": "true"}
+    assert cloud.deploy("mine", template(fails=True, **parameters)) == "ROLLBACK_COMPLETE"
+    assert run("aurora-tenants shared deploy --stack mine") == Ended(
+        1,
+        "",
+        "error: stack mine cannot be deployed: it is ROLLBACK_COMPLETE  [only-to-delete]\n"
+        "    why: its creation failed and was taken back; CloudFormation takes nothing but its deletion\n"
+        f"    fix: run: aurora-tenants shared delete --stack mine\n{NOTHING}",
+    )
+    ended = run("aurora-tenants shared delete --stack mine --yes")
+    assert (ended.code, ended.out, cloud.stacks()) == (0, "Stack mine is deleted.\n", {})
+
+
+def test_a_protected_cluster_is_told_before_the_question(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+    assert run("aurora-tenants shared delete") == Ended(
+        1,
+        "",
+        "error: the cluster of stack shared-global is protected from deletion  [deletion-protected]\n"
+        "    why: its parameter DeletionProtection is true; half of the stack would be deleted, and then no more\n"
+        "    fix: run: aurora-tenants shared deploy --stack shared-global --parameter DeletionProtection=false\n"
+        f"{NOTHING}",
+    )
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_deletion_is_asked_for_and_done(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    ended = run("aurora-tenants shared delete --stack mine")
+    assert ended == Ended(1, "", f"{QUESTION}error: not confirmed  [not-confirmed]\n{NOTHING}")
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+    ended = run("aurora-tenants shared delete --stack mine")
+    assert (ended.code, ended.out, cloud.stacks()) == (0, "Stack mine is deleted.\n", {})
+
+
+@pytest.mark.usefixtures("mine")
+def test_an_interrupt_at_the_question_changes_nothing(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
+    class Interrupted(Terminal):
+        def readline(self, *_: Any) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    ended = run("aurora-tenants shared delete --stack mine")
+    assert ended == Ended(1, "", f"{QUESTION}Interrupted. Nothing was changed.\n")
+    assert cloud.stacks() == {"mine": "CREATE_COMPLETE"}
+
+
+@pytest.mark.usefixtures("mine")
+def test_an_interrupt_in_flight_says_what_goes_on(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
+    class Interrupting(io.StringIO):
+        def write(self, text: str) -> int:
+            if "delete complete" in text:
+                raise KeyboardInterrupt
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stderr", Interrupting())
+    assert run("aurora-tenants shared delete --stack mine --yes").code == 1
+    assert sys.stderr.getvalue() == (
+        "Interrupted. What CloudFormation has begun, it finishes; plan shows what is left.\n"
+    )
+    assert cloud.settled("mine") == "gone"
+
+
+def test_deploying_again_promises_no_new_cluster(run: CommandLine):
+    assert run("aurora-tenants shared deploy") == Ended(
+        0, "Stack shared-global is up to date: nothing was changed.\n", "Deploying stack shared-global.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["deploy --parameter Nonsense=1", "status", "delete --yes"])
+def test_the_file_names_the_stack(run: CommandLine, cloud: Cloud, clean: None, command: str):
+    cloud.deploy("of-the-file", template())
+    run.file("  {}\n", head=HEAD.replace("shared-global", "of-the-file"))
+    ended = run(f"aurora-tenants shared {command}")
+    assert "of-the-file" in ended.out + ended.err
+    ended = run(f"aurora-tenants shared {command} --stack shared-global")
+    assert "of-the-file" not in ended.out + ended.err
+
+
+def test_the_file_names_the_region(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(run.directory))
+    assert "[no-region]" in run("aurora-tenants shared status").err
+    run.file("  {}\n", head=HEAD.replace("shared-global", "shared-global, region: eu-west-1"))
+    assert run("aurora-tenants shared status").code == 0
+
+
+def test_a_file_that_is_asked_for_must_be_there(run: CommandLine):
+    ended = run("aurora-tenants shared status --file nowhere.yaml --stack shared-global --region eu-west-1")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("error: nowhere.yaml does not exist  [file-not-found]\n")
+
+
+def test_a_file_that_is_asked_for_must_be_valid(run: CommandLine):
+    (run.directory / "other.yaml").write_text("tenants: 1\n")
+    assert run("aurora-tenants shared status --file other.yaml").err.startswith("other.yaml:1:")
+
+
+def test_a_failure_as_json_is_also_told_to_people(run: CommandLine):
+    ended = run("aurora-tenants shared status --stack nowhere --output json")
+    assert (ended.code, json.loads(ended.out)) == (
+        1,
+        {
+            "version": 1,
+            "problems": [
+                {
+                    "code": "no-shared-stack",
+                    "what": "there is no stack nowhere",
+                    "why": "",
+                    "fix": "run: aurora-tenants shared deploy --stack nowhere",
+                    "context": "",
+                    "where": None,
+                }
+            ],
+        },
+    )
+    assert ended.err.startswith("error: there is no stack nowhere  [no-shared-stack]\n")
