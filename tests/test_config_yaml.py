@@ -153,7 +153,7 @@ def test_every_value_knows_its_place_and_its_text():
             (
                 text,
                 "1:1 empty-file: the file is empty",
-                "write version, cluster and tenants, or start with: aurora-tenants init",
+                "write version, cluster and tenants, as the first file of README.md does",
             )
             for text in ("", "\n\n", "# only a comment\n", "---\n", "~", "\ufeff")
         ),
@@ -299,7 +299,7 @@ def refused(path: Path) -> Problem:
 
 
 def test_a_missing_file_says_how_to_name_or_write_one(tmp_path: Path):
-    fix = "name the file with --file, or write a first one with: aurora-tenants init"
+    fix = "name the file with --file, or begin with the first one of README.md"
     assert refused(tmp_path / "none") == Problem("file-not-found", f"{tmp_path}/none does not exist", fix=fix)
 
 

@@ -220,7 +220,7 @@ def until(holds: Callable[[], T]) -> T:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not (result := holds()):
         assert time.monotonic() < deadline, "this took too long"
-        time.sleep(0.01)
+        time.sleep(0.02)
     return result
 
 
