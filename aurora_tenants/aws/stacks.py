@@ -270,4 +270,4 @@ def _polls() -> Iterator[None]:
     while True:
         yield
         time.sleep(pause)
-        pause = min(pause * 1.5, longest)
+        pause = min(pause * 1.25, longest)
