@@ -4,7 +4,7 @@
     python -m aurora_tenants.lambdas.bundle --check    fails with a sentence when the template is behind
 
 Both functions run the same file, each from its own entry: what they share is written once, which is what keeps the
-template within the 51,200 bytes that CloudFormation takes. It stands in Mappings as plain code; only local names are shortened.
+template within the 51,200 bytes that CloudFormation takes. It stands in Mappings as code, its local names shortened.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas import provider
+from aurora_tenants.lambdas import request
+from aurora_tenants.lambdas import user as provider_user
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.owners import Owner, record_owner
 from tests.lambdas.world import (
@@ -315,7 +316,7 @@ def test_syntax_error_that_quotes_a_password_is_not_passed_on(master: DataApi, p
         master.execute(statement)
     assert spoken.value.number == 1064
     with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that holds a password \(1064\)$"):
-        provider._statement(master.execute, statement, password)
+        provider_user._statement(master.execute, statement, password)
 
 
 # What existed before
@@ -638,16 +639,16 @@ def test_event_that_comes_twice_at_the_same_time_ends_as_one(
         "LogicalResourceId": "App",
         "ResourceProperties": {"SecretId": f"{PREFIX}{name}", "Privileges": [on(shop)]},
     }
-    its_secret = provider.Secret("arn", f"{PREFIX}{name}", name, "hush-0")
-    twin = provider.Request(event, master.execute, lambda _: master.execute, lambda _: its_secret, "arn")
+    its_secret = request.Secret("arn", f"{PREFIX}{name}", name, "hush-0")
+    twin = request.Request(event, master.execute, lambda _: master.execute, lambda _: its_secret, "arn")
     twins = [twin]
 
     def execute(statement: str) -> list[Any]:
         if twins and statement.startswith(before):
-            provider._user(twins.pop())
+            provider_user.serve_user(twins.pop())
         return master.execute(statement)
 
-    assert provider._user(twin._replace(execute=execute)).physical_id == "arn"
+    assert provider_user.serve_user(twin._replace(execute=execute)).physical_id == "arn"
     assert twins == []
     assert (world.takes(name, "hush-0"), world.grants(name)) == (True, everything(shop, name))
     assert world.user_owner(name) == (stack, "App", f"{PREFIX}{name}", 0, 0)

@@ -1,0 +1,39 @@
+"""Taking and letting go: what a resource does with the entries in the tables of owners."""
+
+from __future__ import annotations
+
+from aurora_tenants.mysql.live import Execute, owners_exist, read_owners
+from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
+
+# A database exists (1007), a user exists (1396), an entry exists (1062), a right is gone (1141, 1147): another event
+# was faster, perhaps this one come twice. What is there is read again then, a few times.
+DONE_MEANWHILE = (1007, 1396, 1062, 1141, 1147)
+ATTEMPTS = 3
+
+
+def make_owners(execute: Execute) -> None:
+    if not owners_exist(execute):
+        for statement in create_owners():
+            execute(statement)
+
+
+def owner_of(execute: Execute, kind: Kind, name: str) -> Owner | None:
+    """Whose entry there is, also for what is not there: one that was dropped by hand, or that is being made."""
+    return read_owners(execute, kind, name).get(name)
+
+
+def claimed(what: str, before: Owner | None, owner: Owner, *, adopt: bool, exists: bool) -> Owner:
+    """The owner from now on. Raises ValueError when it is not this resource's to take."""
+    if not exists and before is None:
+        return owner
+    claimed = claim(what, before, owner, adopt=adopt or not exists)
+    return claimed._replace(adopted=claimed.adopted and exists, stack_id=owner.stack_id)
+
+
+def put_back(execute: Execute, kind: Kind, name: str, before: Owner | None) -> None:
+    execute(record_owner(kind, name, before) if before else forget_owner(kind, name))
+
+
+def is_mine(owner: Owner, mine: Owner) -> bool:
+    """Whether this very stack owns it: a Delete may arrive late, when a stack of the same name was made again."""
+    return owner[:2] == mine[:2] and not owner.released and owner.stack_id in ("", mine.stack_id)
