@@ -125,7 +125,8 @@ def _reason(tenant: TenantPlan) -> str:
     if tenant.action == "create":
         return "new"
     if tenant.action == "replace":
-        return f"its creation failed, it is {tenant.status}"
+        failed = "deletion" if tenant.status == "DELETE_FAILED" else "creation"
+        return f"its {failed} failed, it is {tenant.status}"
     if tenant.origin == "drift":
         return "drift: MySQL was changed behind its back" if tenant.changes else f"it is {tenant.status}"
     return "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"
