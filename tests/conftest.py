@@ -6,32 +6,75 @@ that another test made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox import mysqld
+from aurora_tenants.sandbox import iam_plugin, mysqld
+from aurora_tenants.sandbox.binary import VARIABLE
 from aurora_tenants.sandbox.install import install
 from tests.cloud import Cloud, deployed
 
 
 @pytest.fixture(scope="session")
 def mysqld_binary() -> mysqld.Binary:
-    return mysqld.find() or install(mysqld.default_cache(), lambda _: None)
+    return mysqld.find(os.environ.get(VARIABLE)) or install(mysqld.default_cache(), lambda _: None)
+
+
+@contextmanager
+def running(binary: mysqld.Binary, **options: Any) -> Iterator[mysqld.Server]:
+    """A server of mysqld.start, with the stand-in for AWSAuthenticationPlugin loaded where there can be one."""
+    with mysqld.start(binary, **options) as started:
+        iam_plugin.switch(started, on=True)
+        yield started
 
 
 @pytest.fixture(scope="session")
 def server(mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
     """partial_revokes is ON, as Aurora MySQL 3 seems to have it: database names in grants are literal."""
-    with mysqld.start(mysqld_binary, partial_revokes=True) as running:
-        yield running
+    with running(mysqld_binary, partial_revokes=True) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def server_without_partial_revokes(mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
     """partial_revokes is OFF, MySQL's default: database names in grants are patterns."""
-    with mysqld.start(mysqld_binary, partial_revokes=False) as running:
-        yield running
+    with running(mysqld_binary, partial_revokes=False) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server_folding_names(mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
+    """lower_case_table_names is 1: names of databases and tables are stored and compared in lower case."""
+    with running(mysqld_binary, lower_case_names=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server_with(mysqld_binary: mysqld.Binary) -> Iterator[Callable[..., mysqld.Server]]:
+    """server_with("--sql-mode=ANSI_QUOTES", partial_revokes=False): a server with these options, started once (1 s).
+
+    What can be set on a running server is cheaper with `variables` of tests.mysql_variables, on a server that is there.
+    """
+    with ExitStack() as ends:
+
+        @cache
+        def start(*options: str, partial_revokes: bool = True, lower_case_names: bool = False) -> mysqld.Server:
+            settings = {"partial_revokes": partial_revokes, "lower_case_names": lower_case_names}
+            return ends.enter_context(running(mysqld_binary, options=options, **settings))
+
+        yield start
+
+
+@pytest.fixture
+def with_iam_plugin(mysqld_binary: mysqld.Binary) -> None:
+    """Skips a test that makes users with AWSAuthenticationPlugin where there is no stand-in for it."""
+    if why := iam_plugin.missing(mysqld_binary.plugins):
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")

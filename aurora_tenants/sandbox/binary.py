@@ -37,6 +37,8 @@ _TREE_OPTIONS = {
     "--character-sets-dir": "usr/share/mysql*/charsets",
     "--plugin-dir": "usr/lib/mysql/plugin",
 }
+# Where plugins lie under the base directory: of packages, of an archive.
+_PLUGINS = ("lib/mysql/plugin", "lib64/mysql/plugin", "lib/plugin")
 _TREE_LIBRARIES = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "usr/lib/mysql/private")
 
 
@@ -54,6 +56,12 @@ class Binary:
         as_root = ("--user=root",) if os.geteuid() == 0 else ()
         always = ("--no-defaults", f"--basedir={self.basedir}", *self._directories(), *as_root)
         return [*self.argv_prefix, str(self.path), *always, *options]
+
+    @property
+    def plugins(self) -> Path | None:
+        """The directory of its plugins; None where it has none or keeps them in an unusual place."""
+        places = (self.basedir / place for place in _PLUGINS)
+        return next((place for place in places if any(place.glob("*.so"))), None)
 
     def _directories(self) -> list[str]:
         if not self.argv_prefix:

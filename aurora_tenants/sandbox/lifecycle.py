@@ -230,10 +230,13 @@ def _require_same(running: Running, *, region: str | None, partial_revokes: bool
 
 
 def _binary(mysqld: str | None, tell: Tell) -> Binary:
-    """A usable mysqld, fetched into the cache if this machine has none."""
-    from aurora_tenants.sandbox import binary, install
+    """A usable mysqld, fetched into the cache if this machine has none; says so if it cannot have IAM's users."""
+    from aurora_tenants.sandbox import binary, iam_plugin, install
 
-    return binary.find(mysqld, tell=tell) or install.install(binary.default_cache(), tell)
+    found = binary.find(mysqld, tell=tell) or install.install(binary.default_cache(), tell)
+    if why := iam_plugin.missing(found.plugins):
+        tell(f"the sandbox refuses users with {iam_plugin.PLUGIN} (1524): {why}")
+    return found
 
 
 def _spawn(options: Sequence[str], state: State, lock: int) -> tuple[subprocess.Popen[bytes], int]:

@@ -20,6 +20,7 @@ from typing import Any
 import pymysql
 
 from aurora_tenants.errors import Problem, SandboxError
+from aurora_tenants.sandbox import iam_plugin
 from aurora_tenants.sandbox.binary import Binary, default_cache, find, publish
 
 __all__ = ["Binary", "Server", "default_cache", "find", "initialised", "start"]
@@ -37,6 +38,7 @@ _SMALL = (
     "--performance-schema=OFF",
     "--skip-log-bin",
 )
+_LOWER_CASE = ("--lower-case-table-names=1",)
 # The server ends with whoever started it. This shell waits on a pipe that closes when the starter ends, however it
 # ends; both are in one process group, whose number cannot be reused meanwhile. (Linux' PR_SET_PDEATHSIG would fire as
 # soon as the *thread* that started the server is done.)
@@ -50,18 +52,20 @@ kill -KILL 0
 """
 
 
-def initialised(binary: Binary, cache: Path) -> Path:
+def initialised(binary: Binary, cache: Path, *, lower_case_names: bool = False) -> Path:
     """The cached data directory of this version, made on first use (3 s); root has no password in it.
 
+    lower_case_names: made with lower_case_table_names=1, which holds for the whole life of a data directory.
     Raises SandboxError with the end of the server's log if it cannot be made.
     """
-    place = cache / f"data-{binary.version}"
+    place = cache / f"data-{binary.version}{'-lower-case' if lower_case_names else ''}"
     if place.is_dir():
         return place
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".initialising-") as scratch:
         data, log = Path(scratch) / "data", Path(scratch) / "error.log"
-        options = ("--initialize-insecure", f"--datadir={data}", f"--log-error={log}", *_SMALL)
+        case = _LOWER_CASE if lower_case_names else ()
+        options = ("--initialize-insecure", f"--datadir={data}", f"--log-error={log}", *_SMALL, *case)
         done = subprocess.run(binary.argv(*options), capture_output=True, text=True, check=False)
         if done.returncode:
             raise _failed("cannot make its data directory", log, done.stderr)
@@ -144,18 +148,28 @@ class Server:
 
 
 def start(
-    binary: Binary, *, partial_revokes: bool = True, options: tuple[str, ...] = (), cache: Path | None = None
+    binary: Binary,
+    *,
+    partial_revokes: bool = True,
+    lower_case_names: bool = False,
+    options: tuple[str, ...] = (),
+    cache: Path | None = None,
 ) -> Server:
     """A running server on a fresh copy of the initialised data directory (about 1 s).
 
+    lower_case_names: it folds the names of databases and tables (lower_case_table_names=1). Its plugins are those of
+    the binary, and where it can be made a stand-in for AWS's, which iam_plugin.switch loads.
     Raises SandboxError with the end of the server's log if it does not come up within START_SECONDS.
     """
-    template = initialised(binary, cache or default_cache())
+    template = initialised(binary, cache or default_cache(), lower_case_names=lower_case_names)
     directory = Path(tempfile.mkdtemp(prefix="aurora-tenants-"))
     try:
         shutil.copytree(template, directory / "data")
-        setting = f"--partial-revokes={'ON' if partial_revokes else 'OFF'}"
-        return _launch(binary, directory, (*_SMALL, setting, *options))
+        settings = [f"--partial-revokes={'ON' if partial_revokes else 'OFF'}"]
+        settings += _LOWER_CASE if lower_case_names else ()
+        if plugins := iam_plugin.directory(binary.plugins, directory / iam_plugin.DIRECTORY):
+            settings.append(f"--plugin-dir={plugins}")
+        return _launch(binary, directory, (*_SMALL, *settings, *options))
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise

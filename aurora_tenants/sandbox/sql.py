@@ -45,7 +45,7 @@ def sql(running: Running, statement: str, *, user: str | None = None) -> Table:
             password=password,
             charset="utf8mb4",
             autocommit=True,
-            ssl_disabled=True,
+            ssl={"verify_mode": "none"},  # a user may have REQUIRE SSL
             conv=numbers,
         )
         with connection, connection.cursor() as cursor:

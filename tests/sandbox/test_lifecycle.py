@@ -126,6 +126,8 @@ def test_sql_runs_as_a_user_with_the_password_from_its_secret(running: Running, 
     content = json.dumps({"username": "shop", "password": "first"})
     secrets.create_secret(Name="/shared/database/shop", SecretString=content)
     assert sql(running, "SELECT CURRENT_USER()", user="shop").rows == (("shop@%",),)
+    sql(running, "ALTER USER shop REQUIRE SSL")
+    assert sql(running, "SELECT CURRENT_USER()", user="shop").rows == (("shop@%",),)
 
 
 def test_sql_says_what_mysql_refused_and_to_whom(running: Running):
@@ -187,6 +189,20 @@ def test_a_mysqld_that_cannot_be_used_is_refused_before_anything_starts(tmp_path
         )
     assert codes(error) == ["mysqld-unusable"]
     assert lifecycle.current(directory=tmp_path) is None
+
+
+def test_a_mysqld_that_cannot_have_users_of_iam_is_said_to_be_one(tmp_path: Path):
+    """It comes without any plugin; that it does not start either is another matter."""
+    program = tmp_path / "mysqld"
+    program.write_text("#!/bin/sh\necho 'mysqld  Ver 8.4.6 for Linux on x86_64 (Source distribution)'\n[ $# = 2 ]\n")
+    program.chmod(0o755)
+    told: list[str] = []
+    with pytest.raises(SandboxError):
+        lifecycle.up(
+            bare=True, mysqld=str(program), partial_revokes=True, tell=told.append, directory=tmp_path / "state"
+        )
+    said = "the sandbox refuses users with AWSAuthenticationPlugin (1524): this MySQL server comes without"
+    assert told == [f"{said} mysql_no_login.so", "starting the sandbox"]
 
 
 def test_without_the_extra_the_fix_is_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

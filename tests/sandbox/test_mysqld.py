@@ -14,6 +14,7 @@ import pytest
 
 from aurora_tenants.errors import SandboxError
 from aurora_tenants.sandbox import binary, mysqld
+from tests.mysql_variables import variables
 
 
 def value(server: mysqld.Server, expression: str) -> Any:
@@ -47,6 +48,38 @@ def test_server_answers_on_loopback_only(server: mysqld.Server) -> None:
 def test_partial_revokes_is_a_choice(server: mysqld.Server, server_without_partial_revokes: mysqld.Server) -> None:
     assert value(server, "@@partial_revokes") == 1
     assert value(server_without_partial_revokes, "@@partial_revokes") == 0
+
+
+def test_folding_of_names_is_a_choice(server: mysqld.Server, server_folding_names: mysqld.Server) -> None:
+    assert value(server_folding_names, "@@lower_case_table_names") == 1
+    assert value(server, "@@lower_case_table_names") != 1
+    with server_folding_names.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE Folded_by_MySQL")
+        cursor.execute("SHOW DATABASES LIKE 'folded%'")
+        assert cursor.fetchall() == (("folded_by_mysql",),)
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "wanted"),
+    [
+        ("--sql-mode=ANSI_QUOTES", "@@sql_mode", "ANSI_QUOTES"),
+        ("--sql-mode=NO_BACKSLASH_ESCAPES", "@@sql_mode", "NO_BACKSLASH_ESCAPES"),
+        ("--activate-all-roles-on-login=ON", "@@activate_all_roles_on_login", 1),
+    ],
+)
+def test_server_takes_other_options(
+    server_with: Callable[..., mysqld.Server], option: str, variable: str, wanted: object
+) -> None:
+    assert value(server_with(option), variable) == wanted
+    assert server_with(option) is server_with(option)
+
+
+def test_variables_hold_for_new_connections_in_the_block_alone(server: mysqld.Server) -> None:
+    before = value(server, "@@sql_mode")
+    with pytest.raises(KeyError), variables(server, sql_mode="ANSI_QUOTES", activate_all_roles_on_login=1):
+        assert (value(server, "@@sql_mode"), value(server, "@@activate_all_roles_on_login")) == ("ANSI_QUOTES", 1)
+        raise KeyError
+    assert (value(server, "@@sql_mode"), value(server, "@@activate_all_roles_on_login")) == (before, 0)
 
 
 def test_two_servers_run_side_by_side_on_data_of_their_own(

@@ -356,10 +356,29 @@ def test_grants_are_enforced_by_mysql_for_the_user_of_the_secret(api: Api, datab
     assert message.endswith("; Error code: 1044; SQLState: 42000")
 
 
+def test_every_login_goes_over_tls(api: Api) -> None:
+    """As Aurora MySQL 8.4 demands by default (require_secure_transport)."""
+    [[_, cipher]] = api.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")["records"]
+    assert cipher["stringValue"].startswith("TLS_")
+
+
 def test_user_that_requires_tls_can_log_in(api: Api) -> None:
     api.execute("CREATE USER secure IDENTIFIED BY 'word' REQUIRE SSL")
     api.secrets["secure"] = json.dumps({"username": "secure", "password": "word"})
     assert api.value("SELECT 1", secretArn="secure") == 1
+
+
+@pytest.mark.parametrize("requirement", ["X509", "SUBJECT '/CN=shop'", "ISSUER '/CN=ours'"])
+def test_user_that_requires_a_certificate_cannot_log_in(api: Api, requirement: str) -> None:
+    """The Data API has none to show. The same user can, as soon as it may do without."""
+    api.execute(f"CREATE USER certified IDENTIFIED BY 'word' REQUIRE {requirement}")
+    api.secrets["certified"] = json.dumps({"username": "certified", "password": "word"})
+    code, message = api.refusal("SELECT 1", secretArn="certified")
+    assert (code, message[:35]) == ("DatabaseErrorException", "Access denied for user 'certified'@")
+    assert message.endswith("; Error code: 1045; SQLState: 28000")
+    api.execute("ALTER USER certified REQUIRE SSL")
+    assert api.value("SELECT 1", secretArn="certified") == 1
+    api.execute("DROP USER certified")
 
 
 def test_wrong_password_is_error_1045(api: Api) -> None:

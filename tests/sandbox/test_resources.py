@@ -14,9 +14,10 @@ from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import boto3
+import pymysql
 import pytest
 
-from aurora_tenants.sandbox import ACCOUNT, REGION, motoserver
+from aurora_tenants.sandbox import ACCOUNT, REGION, iam_plugin, motoserver
 from aurora_tenants.sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_tenants.sandbox.cluster import Clusters
 from aurora_tenants.sandbox.functions import Functions
@@ -202,6 +203,7 @@ def aurora(boto: Boto, server: Server) -> Iterator[Account]:
         boto("rds").modify_db_cluster(DBClusterIdentifier=cluster.identifier, DeletionProtection=False)
         account.delete(Request("AWS::RDS::DBCluster", "Main", "Shop", STACK_ID, {}, physical_id=cluster.identifier))
     account.functions.close()
+    iam_plugin.switch(server, on=True)  # as the session's servers have it
 
 
 def test_a_cluster_is_a_server_its_managed_master_can_log_in_to(aurora: Account, server: Server) -> None:
@@ -231,6 +233,35 @@ def test_deleting_a_cluster_removes_its_data_its_users_and_its_secret(aurora: Ac
         aurora.secret("DescribeSecret", made.attributes["MasterUserSecret.SecretArn"])
     assert aurora.clusters.all() == ()
     aurora.delete(cluster)
+
+
+def test_users_of_iam_can_be_made_while_the_cluster_has_iam_authentication(
+    aurora: Account, server: Server, with_iam_plugin: None
+) -> None:
+    def numbers(user: str) -> list[int]:
+        """The error of making a user of IAM, and of logging in as it."""
+        statement = f"CREATE USER `{user}` IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL"
+        return [error(server, statement), error(server, "SELECT 1", user=user)]
+
+    cluster, _ = aurora.create("AWS::RDS::DBCluster", "Main", **MANAGED)
+    assert numbers("first") == [1524, 1045]
+    cluster, _ = aurora.update(cluster, **MANAGED, EnableIAMDatabaseAuthentication=True)
+    assert numbers("second") == [0, 1045]
+    cluster, _ = aurora.update(cluster, **MANAGED)
+    assert numbers("third") == [1524, 1045]
+    aurora.delete(cluster)
+    aurora.create("AWS::RDS::DBCluster", "Main", **MANAGED, EnableIAMDatabaseAuthentication=True)
+    assert numbers("fourth") == [0, 1045]
+
+
+def error(server: Server, statement: str, *, user: str = "root") -> int:
+    """The number of the error that a statement, or the login before it, ends in; 0 if all goes well."""
+    try:
+        with server.connect(user) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+    except pymysql.MySQLError as refusal:
+        return int(refusal.args[0])
+    return 0
 
 
 def test_a_protected_cluster_is_not_deleted(aurora: Account) -> None:

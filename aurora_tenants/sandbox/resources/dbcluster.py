@@ -10,6 +10,7 @@ from typing import Any
 
 import pymysql
 
+from aurora_tenants.sandbox import iam_plugin
 from aurora_tenants.sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_tenants.sandbox.cluster import Cluster, Clusters, create_master, wipe
 from aurora_tenants.sandbox.mysqld import Server
@@ -73,6 +74,7 @@ class DbCluster:
             **(capacity if capacity != _capacity(old) else {}),
         )
         try:
+            iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
             self._change_master(cluster, properties, old)
         except pymysql.MySQLError as error:
             raise ResourceFailed(f"The master user cannot be changed: {error}.") from error
@@ -111,6 +113,7 @@ class DbCluster:
             database_name=properties.get("DatabaseName"),
             **_capacity(properties),
         )
+        iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
         self._set_master(cluster, properties, password)
         if cluster.database_name:
             with self.server.connect() as connection, connection.cursor() as cursor:
