@@ -60,11 +60,6 @@ def test_commands_and_options_of_a_message_exist(module: Path):
             check(str(module), text)
 
 
-def test_the_bundle_is_made_with_the_packages_it_needs():
-    """python-minifier is in the group `dev`, which script/bootstrap alone does not install."""
-    assert "\nscript/bootstrap dev\n" in (ROOT / "script" / "bundle").read_text()
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_of_a_document_lead_somewhere(document: Path):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOT_INSTALLED = ("moto", "pymysql", "cfnlint", "cryptography", "pytest", "hypothesis", "python_minifier")
+NOT_INSTALLED = ("moto", "pymysql", "cfnlint", "cryptography", "pytest", "hypothesis")
 
 
 @pytest.fixture(scope="module")
