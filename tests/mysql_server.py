@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import pymysql
+
+from aurora_tenants.mysql.accounts import create_views, show_definers
 from aurora_tenants.mysql.live import Execute, Row
+from aurora_tenants.mysql.owners import create_owners
+from aurora_tenants.mysql.state import Database, State, User
 from aurora_tenants.sandbox.mysqld import Server
 
 
@@ -16,3 +23,36 @@ def execute_as(server: Server, user: str = "root", password: str = "") -> Execut
             return list(cursor.fetchall())
 
     return execute
+
+
+def make_owners(execute: Execute) -> None:
+    """The schema of owners, complete, as the provider makes it; safe to run again."""
+    for statement in (*create_owners(), *create_views()):
+        execute(statement)
+    for statement in show_definers():
+        with suppress(pymysql.OperationalError):  # 1304: the function is there already
+            execute(statement)
+
+
+def as_desired(live: State, desired: State) -> State:
+    """Live without everything that `desired` does not say: it equals `desired` when there is nothing to do.
+
+    That is what a file may leave open (character sets, a plugin, a comment), what MySQL alone knows of an account, and
+    whatever is neither a database nor a user of `desired`.
+    """
+    return State(
+        {name: _database(live.databases[name], desired.databases[name]) for name in desired.databases},
+        {account: _user(live.users[account], desired.users[account]) for account in desired.users},
+        frozenset(grant for grant in live.grants if grant.account in desired.users),
+    )
+
+
+def _database(live: Database, desired: Database) -> Database:
+    charset = desired.charset and live.charset
+    return live._replace(charset=charset, collation=desired.collation and live.collation)
+
+
+def _user(live: User, desired: User) -> User:
+    plugin, comment = (getattr(desired.options, it) and getattr(live.options, it) for it in ("plugin", "comment"))
+    options = live.options._replace(plugin=plugin, comment=comment)
+    return live._replace(options=options, has_no_password=False, restrictions=(), objects=0)

@@ -8,12 +8,12 @@ difference of sets: what is desired and not live is granted, what is live and no
 
 level      database             name              column
 GLOBAL     ""                   ""                ""          static privileges on *.*
-DYNAMIC    ""                   ""                ""          dynamic privileges on *.*
+DYNAMIC    ""                   privilege         ""          a dynamic privilege on *.*, with a GRANT OPTION of its own
 DATABASE   as GRANT spells it   ""                ""          see names.pattern
 TABLE      literal              table             ""
 COLUMN     literal              table             column
 PROCEDURE  literal              routine           ""          FUNCTION likewise
-ROLE       role's host          role's user       ""          privilege MEMBER or ADMIN OPTION
+ROLE       role's host          role's user       ""          MEMBER, and ADMIN OPTION beside it
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from typing import NamedTuple
 from aurora_tenants.mysql.names import Account, identifier, pattern
 
 GRANT_OPTION = "GRANT OPTION"
+ADMIN_OPTION = "ADMIN OPTION"
+MEMBER = "MEMBER"
 COLUMN_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 TABLE_PRIVILEGES = (
     *("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER"),
@@ -40,11 +42,23 @@ GLOBAL_PRIVILEGES = (
     *("CREATE USER", "CREATE TABLESPACE", "CREATE ROLE", "DROP ROLE"),
 )
 
+ROUTINE_PRIVILEGES = ("EXECUTE", "ALTER ROUTINE")
+
+# What a tenant may hold on the whole server: nothing here reads, changes, blocks or ends what belongs to another one.
+# PROCESS shows the statements that others are running.
+TENANT_STATIC = frozenset(("PROCESS", "REPLICATION CLIENT", "SHOW DATABASES"))
+TENANT_DYNAMIC = frozenset(
+    ("APPLICATION_PASSWORD_ADMIN", "FLUSH_OPTIMIZER_COSTS", "FLUSH_STATUS", "OPTIMIZE_LOCAL_TABLE")
+)
+TENANT_GLOBAL = TENANT_STATIC | TENANT_DYNAMIC
+
 PRIVILEGES: Mapping[str, frozenset[str]] = {
-    "GLOBAL": frozenset(GLOBAL_PRIVILEGES),
+    "GLOBAL": frozenset(GLOBAL_PRIVILEGES) | TENANT_DYNAMIC,
     "DATABASE": frozenset(DATABASE_PRIVILEGES),
     "TABLE": frozenset(TABLE_PRIVILEGES),
     "COLUMN": frozenset(COLUMN_PRIVILEGES),
+    "PROCEDURE": frozenset(ROUTINE_PRIVILEGES),
+    "FUNCTION": frozenset(ROUTINE_PRIVILEGES),
 }
 
 
@@ -78,6 +92,8 @@ def expand(
     database: str,
     table: str = "*",
     columns: Collection[str] = (),
+    procedure: str = "",
+    function: str = "",
     grant_option: bool = False,
     partial_revokes: bool,
 ) -> frozenset[Grant]:
@@ -86,34 +102,58 @@ def expand(
     database: the one database that is meant, or `*` for a privilege on the whole server.
     Raises ValueError with a sentence when a privilege does not exist at that level.
     """
-    level, scopes = _scopes(database, table, columns, partial_revokes=partial_revokes)
+    scopes = _scopes(database, table, columns, procedure, function, partial_revokes=partial_revokes)
+    level = scopes[0].level
     known = PRIVILEGES[level]
     names: set[str] = set()
     for permission in permissions:
         for name in privilege_names(permission):
-            if name == "ALL" and level in ("DATABASE", "TABLE"):
+            if name == "ALL" and level not in ("GLOBAL", "COLUMN"):
                 names |= known
             elif name in known:
                 names.add(name)
             elif name != "USAGE":
-                raise ValueError(f"{name or 'an empty name'} is not a privilege that MySQL has on a {level.lower()}")
-    grants = {Grant(account, scope, name) for scope in scopes for name in names}
+                what = "the whole server" if level == "GLOBAL" else f"a {level.lower()}"
+                raise ValueError(f"{name or 'an empty name'} is not a privilege that can be granted on {what}")
+    if grant_option and level == "GLOBAL":
+        raise ValueError("GRANT OPTION cannot be granted on the whole server")
+    grants = {Grant(account, _dynamic(scope, name), name) for scope in scopes for name in names}
     if grant_option:
         grants |= {Grant(account, row_scope(scope), GRANT_OPTION) for scope in scopes}
     return frozenset(grants)
 
 
-def _scopes(database: str, table: str, columns: Collection[str], *, partial_revokes: bool) -> tuple[str, list[Scope]]:
-    """The level and the scopes that a `privileges` entry names. Raises ValueError for columns of no table."""
+def _scopes(
+    database: str, table: str, columns: Collection[str], procedure: str, function: str, *, partial_revokes: bool
+) -> list[Scope]:
+    """The scopes, all of one level, of a `privileges` entry. Raises ValueError for what does not go together."""
+    if sum((table != "*", bool(procedure), bool(function))) > 1:
+        raise ValueError("a privilege is on a table, on a procedure or on a function; name one of them")
+    if database == "*" and (table != "*" or columns or procedure or function):
+        raise ValueError("a privilege on the whole server names no table, column or routine")
     if columns:
-        if table == "*" or database == "*":
+        if table == "*":
             raise ValueError("columns need the name of one table")
-        return "COLUMN", [Scope("COLUMN", database, table, column.lower()) for column in columns]
+        return [Scope("COLUMN", database, table, column) for column in columns]
+    if procedure:
+        return [Scope("PROCEDURE", database, procedure.lower())]
+    if function:
+        return [Scope("FUNCTION", database, function.lower())]
     if table != "*":
-        return "TABLE", [Scope("TABLE", database, table)]
+        return [Scope("TABLE", database, table)]
     if database != "*":
-        return "DATABASE", [Scope("DATABASE", pattern(database, partial_revokes=partial_revokes))]
-    return "GLOBAL", [Scope("GLOBAL")]
+        return [Scope("DATABASE", pattern(database, partial_revokes=partial_revokes))]
+    return [Scope("GLOBAL")]
+
+
+def _dynamic(scope: Scope, privilege: str) -> Scope:
+    """The scope of a privilege on the whole server: a dynamic one has its own."""
+    return Scope("DYNAMIC", name=privilege) if scope.level == "GLOBAL" and privilege in TENANT_DYNAMIC else scope
+
+
+def role_scope(role: Account) -> Scope:
+    """The scope of being granted a role."""
+    return Scope("ROLE", role.host, role.user)
 
 
 def row_scope(scope: Scope) -> Scope:
@@ -122,13 +162,19 @@ def row_scope(scope: Scope) -> Scope:
 
 
 def normalise(grants: Iterable[Grant]) -> frozenset[Grant]:
-    """The grants without those that change nothing: a column's privilege that its whole table has too."""
+    """The grants without those that change nothing.
+
+    These are a column's privilege that its whole table has too, and the same column in a second spelling.
+    """
     everything = frozenset(grants)
-    absorbed = {
-        grant
-        for grant in everything
-        if grant.scope.level == "COLUMN" and grant._replace(scope=row_scope(grant.scope)) in everything
-    }
+    of_columns = sorted(grant for grant in everything if grant.scope.level == "COLUMN")
+    seen: set[Grant] = set()
+    absorbed: set[Grant] = set()
+    for grant in of_columns:
+        folded = _folded(grant)
+        if folded in seen or grant._replace(scope=row_scope(grant.scope)) in everything:
+            absorbed.add(grant)
+        seen.add(folded)
     return everything - absorbed
 
 
@@ -146,11 +192,20 @@ def _folded(grant: Grant) -> Grant:
     return grant._replace(scope=grant.scope._replace(column=grant.scope.column.lower()))
 
 
-def statements(to_grant: Collection[Grant], to_revoke: Collection[Grant]) -> tuple[str, ...]:
+class Statement(NamedTuple):
+    """A GRANT or REVOKE and the single grants it is about."""
+
+    sql: str
+    grants: tuple[Grant, ...]
+
+
+def statements(to_grant: Collection[Grant], to_revoke: Collection[Grant]) -> tuple[Statement, ...]:
     """One GRANT and one REVOKE per account and scope: grants first, so that a right which is kept never pauses.
 
-    Late grants come after the revokes: REVOKE SELECT ON t also takes every SELECT (column) of t away, so a column
-    that should keep the privilege needs it again (see test_columns_survive_the_revoke_of_their_table).
+    Where MySQL has no way to take away only the other thing, a grant comes late, directly after the revoke that would
+    take it too: REVOKE SELECT ON t also takes every SELECT (column) of t
+    (test_a_table_privilege_that_is_narrowed_to_columns_pauses_for_one_statement), and the option to pass a role or a
+    dynamic privilege on goes only with the role or the privilege itself.
     """
     revoked = frozenset(to_revoke)
     late = {
@@ -158,31 +213,51 @@ def statements(to_grant: Collection[Grant], to_revoke: Collection[Grant]) -> tup
         for grant in to_grant
         if grant.scope.level == "COLUMN" and grant._replace(scope=row_scope(grant.scope)) in revoked
     }
-    early = [grant for grant in to_grant if grant not in late]
-    return (*_statements("GRANT", early), *_statements("REVOKE", revoked), *_statements("GRANT", late))
+    kept = {held for grant in revoked if (held := _without_option(grant)) and held not in revoked}
+    again = {_row(statement.grants[0]): statement for statement in _statements("GRANT", late | kept)}
+    in_order = _statements("GRANT", [grant for grant in to_grant if grant not in late])
+    for statement in _statements("REVOKE", revoked):
+        in_order.append(statement)
+        if _row(statement.grants[0]) in again:
+            in_order.append(again[_row(statement.grants[0])])
+    return tuple(in_order)
 
 
-def _statements(verb: str, grants: Collection[Grant]) -> list[str]:
-    def row(grant: Grant) -> tuple[Account, Scope]:
-        return grant.account, row_scope(grant.scope)
+def _without_option(grant: Grant) -> Grant | None:
+    """For the option to pass on a role or a dynamic privilege, the grant it comes with."""
+    if grant.scope.level == "ROLE" and grant.privilege == ADMIN_OPTION:
+        return grant._replace(privilege=MEMBER)
+    if grant.scope.level == "DYNAMIC" and grant.privilege == GRANT_OPTION:
+        return grant._replace(privilege=grant.scope.name)
+    return None
 
-    rows = groupby(sorted(grants, key=lambda grant: (row(grant), grant)), key=row)
-    return [_statement(verb, account, scope, list(group)) for (account, scope), group in rows]
+
+def _row(grant: Grant) -> tuple[Account, Scope]:
+    return grant.account, row_scope(grant.scope)
 
 
-def _statement(verb: str, account: Account, scope: Scope, grants: list[Grant]) -> str:
+def _statements(verb: str, grants: Collection[Grant]) -> list[Statement]:
+    rows = groupby(sorted(grants, key=lambda grant: (_row(grant), grant)), key=_row)
+    return [_statement(verb, account, scope, tuple(group)) for (account, scope), group in rows]
+
+
+def _statement(verb: str, account: Account, scope: Scope, grants: tuple[Grant, ...]) -> Statement:
     """One GRANT or REVOKE for all privileges on one row of the grant tables."""
     preposition = "TO" if verb == "GRANT" else "FROM"
     names = {grant.privilege for grant in grants}
     if scope.level == "ROLE":
-        suffix = " WITH ADMIN OPTION" if verb == "GRANT" and "ADMIN OPTION" in names else ""
-        return f"{verb} {Account(scope.name, scope.database)} {preposition} {account}{suffix}"
+        suffix = " WITH ADMIN OPTION" if verb == "GRANT" and ADMIN_OPTION in names else ""
+        role = Account(scope.name, scope.database)
+        return Statement(f"{verb} {role} {preposition} {account}{suffix}", grants)
     privileges = _privilege_list(scope.level, [grant for grant in grants if grant.privilege != GRANT_OPTION])
     suffix = ""
-    if scope.level == "DYNAMIC" and verb == "REVOKE":
-        # Error 3879 for a master who is restricted on schema mysql, as Aurora's is, unless a static privilege goes with
-        # them; no managed user keeps one on *.* (test_a_master_like_auroras_can_take_away_what_it_has_given).
-        privileges.insert(0, "PROCESS")
+    if scope.level == "DYNAMIC":
+        privileges = [scope.name]
+        if verb == "REVOKE":
+            # Error 3879 for a master who is restricted on schema mysql, as Aurora's is, unless a static privilege goes
+            # with them; this one no tenant may hold (test_a_master_like_auroras_can_take_away_what_it_has_given).
+            privileges = ["RELOAD", scope.name]
+            names.discard(GRANT_OPTION)
     if GRANT_OPTION in names:
         if verb == "GRANT":
             suffix = " WITH GRANT OPTION"
@@ -190,15 +265,17 @@ def _statement(verb: str, account: Account, scope: Scope, grants: list[Grant]) -
             privileges = [*sorted(names)]
         else:
             privileges.append(GRANT_OPTION)
-    return f"{verb} {', '.join(privileges or ['USAGE'])} ON {_object(scope)} {preposition} {account}{suffix}"
+    sql = f"{verb} {', '.join(privileges or ['USAGE'])} ON {_object(scope)} {preposition} {account}{suffix}"
+    return Statement(sql, grants)
 
 
 def _privilege_list(level: str, grants: list[Grant]) -> list[str]:
-    """`SELECT`, `INSERT (a, b)`, …; the whole list of a database or a table is written ALL PRIVILEGES."""
+    """`SELECT`, `INSERT (a, b)`, …; the whole list of a database, a table or a routine is written ALL PRIVILEGES."""
     columns: dict[str, list[str]] = {}
     for grant in grants:
         columns.setdefault(grant.privilege, []).extend([grant.scope.column] if grant.scope.column else [])
-    if level in ("DATABASE", "TABLE") and columns.keys() == PRIVILEGES[level] and not any(columns.values()):
+    is_whole = level not in ("GLOBAL", "DYNAMIC") and columns.keys() == PRIVILEGES[level] and not any(columns.values())
+    if is_whole:
         return ["ALL PRIVILEGES"]
     return [
         f"{name} ({', '.join(identifier(column) for column in of)})" if of else name

@@ -8,19 +8,29 @@ key, because an answer of the Data API holds at most 1 MiB. Password hashes are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from aurora_tenants.mysql.accounts import (
+    ACCOUNT_COLUMNS,
+    ACCOUNTS,
+    DEFINERS,
+    GLOBAL_FLAGS,
+    flags,
+    user_of,
+)
 from aurora_tenants.mysql.grants import (
+    ADMIN_OPTION,
     DATABASE_PRIVILEGES,
-    GLOBAL_PRIVILEGES,
     GRANT_OPTION,
+    MEMBER,
     Grant,
     Scope,
     normalise,
 )
-from aurora_tenants.mysql.names import Account, key
+from aurora_tenants.mysql.names import Account, account_of, key
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 
@@ -28,17 +38,11 @@ Value = str | int | float | bool | None
 Row = Sequence[Value]
 Execute = Callable[[str], Sequence[Row]]
 
-# An answer holds at most 1 MiB; the longest possible row of the queries below is under 400 bytes.
+# An answer holds at most 1 MiB; the longest row of the queries below is under 400 bytes, and under 1,000 of an account.
 PAGE_ROWS = 2500
-
-# MySQL names a column of mysql.user and mysql.db after the privilege, with these exceptions.
-_COLUMNS = {
-    "CREATE TEMPORARY TABLES": "Create_tmp_table",
-    "SHOW DATABASES": "Show_db",
-    "REPLICATION SLAVE": "Repl_slave",
-    "REPLICATION CLIENT": "Repl_client",
-    GRANT_OPTION: "Grant",
-}
+_ACCOUNT_ROWS = 1000
+# The tables and views of the schema of owners.
+_OF_OWNERS = 4
 
 
 class _Query(NamedTuple):
@@ -48,35 +52,48 @@ class _Query(NamedTuple):
     source: str
     keys: int
     where: str = "TRUE"
-
-
-def _flags(privileges: tuple[str, ...]) -> str:
-    """An expression that gives one Y or N for each privilege."""
-    return "CONCAT(" + ", ".join(f"{_COLUMNS.get(name, name.replace(' ', '_'))}_priv" for name in privileges) + ")"
+    page: int = PAGE_ROWS
 
 
 _DATABASE_FLAGS = (*DATABASE_PRIVILEGES, GRANT_OPTION)
-_GLOBAL_FLAGS = (*GLOBAL_PRIVILEGES, GRANT_OPTION)
 
 _SCHEMATA = _Query(
     ("SCHEMA_NAME", "DEFAULT_CHARACTER_SET_NAME", "DEFAULT_COLLATION_NAME"), "information_schema.SCHEMATA", 1
 )
-_USERS = _Query(("User", "Host", _flags(_GLOBAL_FLAGS)), "mysql.user", 2)
-_DATABASES = _Query(("User", "Host", "Db", _flags(_DATABASE_FLAGS)), "mysql.db", 3)
+# Where the view is not there yet, its statement takes its place.
+_USERS = _Query(ACCOUNT_COLUMNS, f"{OWNERS}.accounts", 2, page=_ACCOUNT_ROWS)
+_DEFINERS = {True: f"{OWNERS}.definers", False: f"({DEFINERS}) AS definers"}
+_USERS_AT_FIRST = _USERS._replace(source=f"({ACCOUNTS}) AS accounts")
+_DATABASES = _Query(("User", "Host", "Db", flags(_DATABASE_FLAGS)), "mysql.db", 3)
 _TABLES = _Query(("User", "Host", "Db", "Table_name", "Table_priv"), "mysql.tables_priv", 4, where="Table_priv <> ''")
 _COLUMN_ROWS = _Query(("User", "Host", "Db", "Table_name", "Column_name", "Column_priv"), "mysql.columns_priv", 5)
-# Three small tables in one statement: routines, roles, and dynamic privileges.
+
+
+def _utf8(*columns: str) -> str:
+    """The columns in one character set: those of a UNION must agree."""
+    return ", ".join(f"CONVERT({column} USING utf8mb4)" for column in columns)
+
+
+# Small tables in one statement: routines, roles, default roles and dynamic privileges.
 _OTHERS = _Query(
     ("user", "host", "level", "a", "b", "c"),
     "(SELECT CONVERT(User USING utf8mb4) AS user, CONVERT(Host USING utf8mb4) AS host,"
     " CONVERT(Routine_type USING utf8mb4) AS level, CONVERT(Db USING utf8mb4) AS a,"
     " CONVERT(Routine_name USING utf8mb4) AS b, CONVERT(Proc_priv USING utf8mb4) AS c FROM mysql.procs_priv"
-    " UNION ALL SELECT CONVERT(TO_USER USING utf8mb4), CONVERT(TO_HOST USING utf8mb4), 'ROLE',"
-    " CONVERT(FROM_HOST USING utf8mb4), CONVERT(FROM_USER USING utf8mb4), CONVERT(WITH_ADMIN_OPTION USING utf8mb4)"
-    " FROM mysql.role_edges"
-    " UNION ALL SELECT CONVERT(USER USING utf8mb4), CONVERT(HOST USING utf8mb4), 'DYNAMIC', '', '',"
-    " CONVERT(PRIV USING utf8mb4) FROM mysql.global_grants) AS others",
+    f" UNION ALL SELECT {_utf8('TO_USER', 'TO_HOST')}, 'ROLE',"
+    f" {_utf8('FROM_HOST', 'FROM_USER', 'WITH_ADMIN_OPTION')} FROM mysql.role_edges"
+    f" UNION ALL SELECT {_utf8('USER', 'HOST')}, 'DEFAULT', {_utf8('DEFAULT_ROLE_HOST', 'DEFAULT_ROLE_USER')}, ''"
+    " FROM mysql.default_roles"
+    f" UNION ALL SELECT {_utf8('USER', 'HOST')}, 'DYNAMIC', {_utf8('PRIV')}, '', {_utf8('WITH_GRANT_OPTION')}"
+    " FROM mysql.global_grants) AS others",
     6,
+)
+
+
+_VARIABLES = (
+    *("version", "partial_revokes", "authentication_policy", "default_authentication_plugin"),
+    *("lower_case_table_names", "character_set_server", "collation_server"),
+    *("mandatory_roles", "activate_all_roles_on_login"),
 )
 
 
@@ -85,12 +102,34 @@ def read_server(execute: Execute) -> Server:
 
     SHOW VARIABLES, because @@name of a variable that this version does not have is an error.
     """
-    names = "('version', 'partial_revokes', 'authentication_policy', 'default_authentication_plugin')"
-    variables = {
-        str(name).lower(): str(value)
-        for name, value in execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN {names}")
-    }
-    return Server(variables["version"], variables.get("partial_revokes") == "ON", _plugin(variables))
+    names = ", ".join(f"'{name}'" for name in _VARIABLES)
+    answer = execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    variables = {str(name).lower(): str(value) for name, value in answer}
+    return Server(
+        variables["version"],
+        variables.get("partial_revokes") == "ON",
+        _plugin(variables),
+        variables.get("lower_case_table_names", "0") != "0",
+        variables.get("character_set_server", ""),
+        variables.get("collation_server", ""),
+        mandatory_roles(variables.get("mandatory_roles", "")),
+        variables.get("activate_all_roles_on_login") == "ON",
+    )
+
+
+def mandatory_roles(value: str) -> tuple[Account, ...]:
+    """The accounts in a list such as "`a`@`%`,b,'c d'@localhost"; a role without a host has `%`.
+
+    Source: "mandatory_roles", MySQL 8.4 Reference Manual: role names as in GRANT, separated by commas.
+    """
+    part = r"`(?:[^`]|``)*`|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\s,@]+"
+    found = re.findall(rf"\s*({part})(?:@({part}))?\s*(?:,|$)", value)
+    return tuple(Account(_bare(user), _bare(host).lower() or "%") for user, host in found)
+
+
+def _bare(name: str) -> str:
+    quote = name[:1]
+    return name[1:-1].replace(quote * 2, quote) if quote and quote in "`'\"" else name
 
 
 def _plugin(variables: dict[str, str]) -> str:
@@ -104,13 +143,17 @@ def read_state(execute: Execute) -> State:
     has_owners = owners_exist(execute)
     databases = read_databases(execute, has_owners=has_owners)
     users, grants = read_users(execute, has_owners=has_owners)
+    for row in execute("SELECT Definer AS definer, Objects AS objects FROM " + _DEFINERS[has_owners]):
+        account = account_of(str(row[0]))
+        if account in users:
+            users[account] = users[account]._replace(objects=int(row[1] or 0))
     return State(databases, users, grants)
 
 
 def owners_exist(execute: Execute) -> bool:
     """Whether the schema of owners is complete. It comes with the first tenant; without it nothing has an owner."""
     tables = f"SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}"
-    return execute(tables)[0][0] == 2
+    return execute(tables)[0][0] == _OF_OWNERS
 
 
 def count_objects(execute: Execute, database: str) -> int:
@@ -136,12 +179,26 @@ def read_users(
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
     """Users with their owners, and their grants; with `name`, the accounts of that user name alone."""
     only = (name,) if name else ()
-    rows = list(_rows(execute, _USERS, *only))
-    accounts = [Account(str(row[0]), str(row[1])) for row in rows]
-    entries = [account.entry for account in accounts] if name else []
+    rows = list(_rows(execute, _USERS if has_owners else _USERS_AT_FIRST, *only))
+    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if name else []
     owners = read_owners(execute, "users", *entries) if has_owners else {}
-    users = {account: User(account, owners.get(account.entry)) for account in accounts}
-    return users, normalise((*_global_grants(rows), *_grants(execute, only)))
+    users: dict[Account, User] = {}
+    grants: list[Grant] = []
+    for row in rows:
+        user, given = user_of(row, owners.get(Account(str(row[0]), str(row[1])).entry))
+        users[user.account] = user
+        for privilege in _set_flags(given, GLOBAL_FLAGS):
+            grants.append(Grant(user.account, Scope("GLOBAL"), privilege))
+    defaults: dict[Account, set[Account]] = {}
+    for account, level, *others in _others(execute, only):
+        if level == "DEFAULT":
+            defaults.setdefault(account, set()).add(Account(others[1], others[0]))
+        else:
+            grants.extend(_other(account, level, *others))
+    for account, roles in defaults.items():
+        if account in users:
+            users[account] = users[account]._replace(default_roles=frozenset(roles))
+    return users, normalise((*grants, *_grants(execute, only)))
 
 
 def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
@@ -167,23 +224,17 @@ def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
         where += f" AND {query.columns[0]} IN ({', '.join(key(value) for value in only)})"
     after = ""
     while True:
-        page = execute(f"SELECT {columns} FROM {query.source} WHERE {where}{after} ORDER BY {keys} LIMIT {PAGE_ROWS}")
+        page = execute(f"SELECT {columns} FROM {query.source} WHERE {where}{after} ORDER BY {keys} LIMIT {query.page}")
         yield from page
-        if len(page) < PAGE_ROWS:
+        if len(page) < query.page:
             return
         after = f" AND ({keys}) > ({', '.join(key(str(value)) for value in page[-1][: query.keys])})"
 
 
-def _global_grants(users: Sequence[Row]) -> Iterator[Grant]:
-    for name, host, flags in users:
-        for privilege in _set_flags(str(flags), _GLOBAL_FLAGS):
-            yield Grant(Account(str(name), str(host)), Scope("GLOBAL"), privilege)
-
-
 def _grants(execute: Execute, only: tuple[str, ...]) -> Iterator[Grant]:
-    for name, host, database, flags in _rows(execute, _DATABASES, *only):
+    for name, host, database, given in _rows(execute, _DATABASES, *only):
         account, scope = Account(str(name), str(host)), Scope("DATABASE", str(database))
-        for privilege in _set_flags(str(flags), _DATABASE_FLAGS):
+        for privilege in _set_flags(str(given), _DATABASE_FLAGS):
             yield Grant(account, scope, privilege)
     for name, host, database, table, privileges in _rows(execute, _TABLES, *only):
         account, scope = Account(str(name), str(host)), Scope("TABLE", str(database), str(table))
@@ -194,16 +245,25 @@ def _grants(execute: Execute, only: tuple[str, ...]) -> Iterator[Grant]:
         scope = Scope("COLUMN", str(database), str(table), str(column))
         for privilege in _set_members(str(privileges)):
             yield Grant(account, scope, privilege)
+
+
+def _others(execute: Execute, only: tuple[str, ...]) -> Iterator[tuple[Account, str, str, str, str]]:
     for row in _rows(execute, _OTHERS, *only):
-        yield from _other(*(str(value) for value in row))
+        user, host, level, a, b, c = map(str, row)
+        yield Account(user, host), level, a, b, c
 
 
-def _other(user: str, host: str, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
-    account = Account(user, host)
+def _other(account: Account, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
     if level == "DYNAMIC":
-        yield Grant(account, Scope(level), c)
+        scope = Scope(level, name=a)
+        yield Grant(account, scope, a)
+        if c == "Y":
+            yield Grant(account, scope, GRANT_OPTION)
     elif level == "ROLE":
-        yield Grant(account, Scope(level, a, b), "ADMIN OPTION" if c == "Y" else "MEMBER")
+        scope = Scope(level, a, b)
+        yield Grant(account, scope, MEMBER)
+        if c == "Y":
+            yield Grant(account, scope, ADMIN_OPTION)
     else:
         for privilege in _set_members(c):
             yield Grant(account, Scope(level, a, b.lower()), privilege)

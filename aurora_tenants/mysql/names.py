@@ -85,6 +85,14 @@ def is_reserved_database(name: str) -> bool:
     return name.lower() in RESERVED_DATABASES
 
 
+def is_aws_role(name: str) -> bool:
+    """Whether this is one of the roles with which Aurora lets users call other services: AWS_LAMBDA_ACCESS, ….
+
+    Source: "Role-based privilege model", Amazon Aurora User Guide.
+    """
+    return name.startswith("AWS_") and name.endswith("_ACCESS") and name.replace("_", "").isalnum()
+
+
 def is_reserved_user(name: str) -> bool:
     """Whether the server, RDS or this product keeps a user of this name for itself.
 

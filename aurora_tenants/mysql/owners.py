@@ -46,6 +46,8 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
             raise ValueError(f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is")
         return owner._replace(adopted=True)
     is_same = known.stack == owner.stack and known.resource == owner.resource
+    # A user that changes between a password and IAM stays the same account, under the id it has.
+    owner = owner._replace(secret=known.secret if is_same and not (owner.secret and known.secret) else owner.secret)
     if is_same and known.secret != owner.secret:
         # The same account under two ids: whichever of them CloudFormation deletes in the end, the account would go.
         raise ValueError(f"{what} was made from secret {known.secret}: another secret needs another user name")
@@ -76,7 +78,7 @@ def forget_owner(kind: Kind, name: str) -> str:
 
 
 def create_owners() -> tuple[str, ...]:
-    """The statements that make the tables of owners, safe to run again and again."""
+    """The statements that make the tables of owners, and the views of what is in MySQL's own, safe to run again."""
     columns = (
         "name VARCHAR(320) PRIMARY KEY, stack VARCHAR(128) NOT NULL, resource VARCHAR(255) NOT NULL,"
         " secret VARCHAR(512) NOT NULL, adopted TINYINT NOT NULL, released TINYINT NOT NULL,"

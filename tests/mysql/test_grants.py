@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from aurora_tenants.mysql.grants import (
@@ -11,6 +13,7 @@ from aurora_tenants.mysql.grants import (
     expand,
     normalise,
     privilege_names,
+    role_scope,
     statements,
 )
 from aurora_tenants.mysql.names import Account
@@ -26,6 +29,10 @@ def on_column(column: str) -> Scope:
 
 def asked(*permissions: str, database: str = "shop", **rest: object) -> frozenset[Grant]:
     return expand(APP, permissions, database=database, partial_revokes=False, **rest)
+
+
+def sql(to_grant: Collection[Grant], to_revoke: Collection[Grant]) -> tuple[str, ...]:
+    return tuple(statement.sql for statement in statements(to_grant, to_revoke))
 
 
 def test_all_on_a_database_is_its_eighteen_privileges():
@@ -53,7 +60,7 @@ def test_an_underscore_is_escaped_in_a_database_but_not_in_front_of_a_table():
 
 def test_the_grant_option_of_a_column_belongs_to_its_table():
     assert asked("SELECT", table="orders", columns=("Id",), grant_option=True) == {
-        Grant(APP, on_column("id"), "SELECT"),
+        Grant(APP, on_column("Id"), "SELECT"),
         Grant(APP, ON_ORDERS, "GRANT OPTION"),
     }
 
@@ -87,7 +94,7 @@ def test_a_column_grant_is_absorbed_by_the_same_privilege_on_its_table():
 
 def test_grants_come_before_revokes_and_one_statement_holds_a_whole_row():
     wanted = asked("SELECT", "INSERT") | asked("SELECT", table="orders", columns=("a", "b"))
-    assert statements(wanted, asked("DROP")) == (
+    assert sql(wanted, asked("DROP")) == (
         "GRANT INSERT, SELECT ON `shop`.* TO `app`@`%`",
         "GRANT SELECT (`a`, `b`) ON `shop`.`orders` TO `app`@`%`",
         "REVOKE DROP ON `shop`.* FROM `app`@`%`",
@@ -95,35 +102,55 @@ def test_grants_come_before_revokes_and_one_statement_holds_a_whole_row():
 
 
 def test_a_column_whose_table_loses_the_privilege_is_granted_late():
-    assert statements({Grant(APP, on_column("id"), "SELECT")}, {Grant(APP, ON_ORDERS, "SELECT")}) == (
+    assert sql({Grant(APP, on_column("id"), "SELECT")}, {Grant(APP, ON_ORDERS, "SELECT")}) == (
         "REVOKE SELECT ON `shop`.`orders` FROM `app`@`%`",
         "GRANT SELECT (`id`) ON `shop`.`orders` TO `app`@`%`",
     )
 
 
 def test_grant_option_alone_is_granted_with_usage():
-    assert statements({Grant(APP, ON_SHOP, "GRANT OPTION")}, set()) == (
+    assert sql({Grant(APP, ON_SHOP, "GRANT OPTION")}, set()) == (
         "GRANT USAGE ON `shop`.* TO `app`@`%` WITH GRANT OPTION",
     )
 
 
 def test_all_with_grant_option_is_revoked_by_name_because_mysql_has_no_syntax_for_it():
-    (statement,) = statements(set(), asked("ALL", grant_option=True))
+    (statement,) = sql(set(), asked("ALL", grant_option=True))
     assert "GRANT OPTION" in statement
     assert "ALL PRIVILEGES" not in statement
 
 
 def test_a_hostile_name_stays_one_name():
     scope = Scope("TABLE", "shop", "t` TO `evil`@`%`; --")
-    assert statements({Grant(APP, scope, "SELECT")}, set()) == (
+    assert sql({Grant(APP, scope, "SELECT")}, set()) == (
         "GRANT SELECT ON `shop`.`t`` TO ``evil``@``%``; --` TO `app`@`%`",
     )
 
 
-def test_roles_and_dynamic_privileges_of_a_managed_user_can_be_revoked():
-    role = Grant(APP, Scope("ROLE", "%", "reader"), "MEMBER")
-    dynamic = Grant(APP, Scope("DYNAMIC"), "ROLE_ADMIN")
-    assert statements(set(), {role, dynamic}) == (
-        "REVOKE PROCESS, ROLE_ADMIN ON *.* FROM `app`@`%`",
+def test_a_role_or_a_dynamic_privilege_goes_with_its_option():
+    """RELOAD is there for error 3879, see test_a_master_like_auroras_can_take_away_what_it_has_given."""
+    role, dynamic = role_scope(Account("reader")), Scope("DYNAMIC", name="FLUSH_STATUS")
+    everything = {
+        Grant(APP, role, "MEMBER"),
+        Grant(APP, role, "ADMIN OPTION"),
+        Grant(APP, dynamic, "FLUSH_STATUS"),
+        Grant(APP, dynamic, "GRANT OPTION"),
+    }
+    assert sql(set(), everything) == (
+        "REVOKE RELOAD, FLUSH_STATUS ON *.* FROM `app`@`%`",
         "REVOKE `reader`@`%` FROM `app`@`%`",
+    )
+    assert sql(everything, set()) == (
+        "GRANT FLUSH_STATUS ON *.* TO `app`@`%` WITH GRANT OPTION",
+        "GRANT `reader`@`%` TO `app`@`%` WITH ADMIN OPTION",
+    )
+
+
+def test_an_option_alone_goes_only_with_its_role_or_its_dynamic_privilege_which_comes_back_at_once():
+    role, dynamic = role_scope(Account("reader")), Scope("DYNAMIC", name="FLUSH_STATUS")
+    assert sql(set(), {Grant(APP, role, "ADMIN OPTION"), Grant(APP, dynamic, "GRANT OPTION")}) == (
+        "REVOKE RELOAD, FLUSH_STATUS ON *.* FROM `app`@`%`",
+        "GRANT FLUSH_STATUS ON *.* TO `app`@`%`",
+        "REVOKE `reader`@`%` FROM `app`@`%`",
+        "GRANT `reader`@`%` TO `app`@`%`",
     )

@@ -93,7 +93,7 @@ def test_every_random_transition_converges_in_one_pass_and_is_a_no_op_afterwards
         user = chance.choice(USERS)
         wanted, rights = random_grants(chance, user, literal_names=literal_names)
         for statement in statements(wanted - live(execute, user), live(execute, user) - wanted):
-            execute(statement)
+            execute(statement.sql)
         assert rights_by_show_grants(execute, user) == rights, f"step {step}"
         assert live(execute, user) == wanted, f"step {step}"
 
@@ -148,7 +148,7 @@ def test_unescaped_underscore_would_open_another_database(server_without_partial
         assert visible(server_without_partial_revokes, "spelling", "sp%") == {"sp_ell", "spXell"}
         wanted = expand(user, ["SELECT"], database="sp_ell", partial_revokes=False)
         for statement in statements(wanted - live(root, user), live(root, user) - wanted):
-            root(statement)
+            root(statement.sql)
         assert visible(server_without_partial_revokes, "spelling", "sp%") == {"sp_ell"}
     finally:
         root("DROP DATABASE sp_ell")
@@ -166,5 +166,5 @@ def test_columns_survive_the_revoke_of_their_table(execute: Execute):
     run("GRANT SELECT ON `wx`.orders TO walk")
     wanted = expand(user, ["SELECT"], database="wx", table="orders", columns=["id"], partial_revokes=True)
     for statement in statements(wanted - live(execute, user), live(execute, user) - wanted):
-        run(statement)
+        run(statement.sql)
     assert rights_by_show_grants(execute, user) == {("wx", "orders", "id", "SELECT")}

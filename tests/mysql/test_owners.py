@@ -15,12 +15,11 @@ from aurora_tenants.mysql.owners import (
     Owner,
     attribute_of,
     claim,
-    create_owners,
     forget_owner,
     record_owner,
 )
 from aurora_tenants.sandbox import mysqld
-from tests.mysql_server import execute_as
+from tests.mysql_server import execute_as, make_owners
 
 MINE = Owner("shared-shop", "DatabaseShop")
 RENAMED = Owner("shared-shop", "DatabaseStore")
@@ -77,8 +76,7 @@ def test_an_attribute_tells_people_whose_a_user_is():
 @pytest.fixture
 def execute(server: mysqld.Server) -> Iterator[Execute]:
     execute = execute_as(server)
-    for statement in create_owners():
-        execute(statement)
+    make_owners(execute)
     yield execute
     execute("DROP USER IF EXISTS owned")
     execute(forget_owner("databases", "owned"))
@@ -88,8 +86,7 @@ def execute(server: mysqld.Server) -> Iterator[Execute]:
 def test_the_schema_of_owners_may_be_made_again_and_keeps_what_it_holds(execute: Execute):
     execute("CREATE DATABASE IF NOT EXISTS owned")
     execute(record_owner("databases", "owned", MINE))
-    for statement in create_owners():
-        execute(statement)
+    make_owners(execute)
     assert owners_exist(execute)
     assert read_databases(execute, "owned", has_owners=True)["owned"].owner == MINE
     execute("DROP DATABASE owned")

@@ -1,0 +1,131 @@
+"""What MySQL's own tables say of accounts, without a password's hash, as two views that the inspector may read.
+
+The views run with the rights of who made them, the cluster's master user. So who reads them needs no right on
+`mysql.user`, where the hashes are, nor on any tenant's database.
+
+    aurora_tenants.accounts    User Host Facts Cipher Issuer Subject Comment Restrictions
+    aurora_tenants.definers    Definer Objects: how many views, routines, triggers and events run as this account
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aurora_tenants.mysql.grants import GLOBAL_PRIVILEGES, GRANT_OPTION
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.options import PASSWORD_PLUGINS, Kind, Options, Require
+from aurora_tenants.mysql.owners import OWNERS, Owner
+from aurora_tenants.mysql.state import Restriction, User
+
+# MySQL names a column of mysql.user and mysql.db after the privilege, with these exceptions.
+_COLUMNS = {
+    "CREATE TEMPORARY TABLES": "Create_tmp_table",
+    "SHOW DATABASES": "Show_db",
+    "REPLICATION SLAVE": "Repl_slave",
+    "REPLICATION CLIENT": "Repl_client",
+    GRANT_OPTION: "Grant",
+}
+GLOBAL_FLAGS = (*GLOBAL_PRIVILEGES, GRANT_OPTION)
+# The longest comment a file may give an account; of a longer one enough is read to tell that it is another.
+LONGEST_COMMENT = 255
+
+
+def flags(privileges: Sequence[str]) -> str:
+    """An expression that gives one Y or N for each privilege."""
+    return "CONCAT(" + ", ".join(f"{_COLUMNS.get(name, name.replace(' ', '_'))}_priv" for name in privileges) + ")"
+
+
+def _attribute(path: str) -> str:
+    return f"COALESCE(JSON_UNQUOTE(JSON_EXTRACT(User_attributes, '$.{path}')), '')"
+
+
+# Facts are packed into one column: every answer repeats the name of every column in every row.
+_FACTS = (
+    *(flags(GLOBAL_FLAGS), "plugin", "ssl_type", "max_questions", "max_updates", "max_connections"),
+    *("max_user_connections", "account_locked", "password_expired", "IF(authentication_string = '', 'Y', 'N')"),
+    *("COALESCE(password_lifetime, '')", "COALESCE(Password_reuse_history, '')"),
+    *("COALESCE(Password_reuse_time, '')", "COALESCE(Password_require_current, '')"),
+)
+ACCOUNT_COLUMNS = ("User", "Host", "Facts", "Cipher", "Issuer", "Subject", "Comment", "Restrictions")
+ACCOUNTS = (
+    f"SELECT User, Host, CONCAT_WS(',', {', '.join(_FACTS)}) AS Facts,"
+    " CONVERT(ssl_cipher USING utf8mb4) AS Cipher, CONVERT(x509_issuer USING utf8mb4) AS Issuer,"
+    f" CONVERT(x509_subject USING utf8mb4) AS Subject, LEFT({_attribute('metadata.comment')}, {LONGEST_COMMENT + 1})"
+    f" AS Comment, {_attribute('Restrictions')} AS Restrictions FROM mysql.user"
+)
+_DEFINED = (
+    ("VIEWS", "TABLE_SCHEMA"),
+    ("ROUTINES", "ROUTINE_SCHEMA"),
+    ("TRIGGERS", "TRIGGER_SCHEMA"),
+    ("EVENTS", "EVENT_SCHEMA"),
+)
+DEFINERS = (
+    "SELECT DEFINER AS Definer, COUNT(*) AS Objects FROM ("
+    + " UNION ALL ".join(
+        f"SELECT CONVERT(DEFINER USING utf8mb4) COLLATE utf8mb4_bin AS DEFINER FROM information_schema.{table}"
+        f" WHERE {schema} NOT IN ('mysql', 'sys', '{OWNERS}')"
+        for table, schema in _DEFINED
+    )
+    + ") AS objects GROUP BY DEFINER"
+)
+
+
+def create_views() -> tuple[str, ...]:
+    """The statements that make the views, to be run by the cluster's master user."""
+    return _view("accounts", ACCOUNTS), _view("definers", DEFINERS)
+
+
+def show_definers() -> tuple[str, ...]:
+    """Statements after which the view of definers shows everybody all of them; each may fail, and is run all the same.
+
+    information_schema asks for the rights of the session, also inside a view that runs as its maker, but not inside a
+    function (test_the_inspector_reads_what_root_reads). A server refuses the function when it writes a binary log and
+    log_bin_trust_function_creators is OFF (1419), and when it is there already (1304).
+    """
+    create = (
+        f"CREATE FUNCTION {OWNERS}.definers_1() RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
+        f" (SELECT COALESCE(JSON_ARRAYAGG(JSON_ARRAY(Definer, Objects)), JSON_ARRAY()) FROM ({DEFINERS}) AS definers)"
+    )
+    rows = "'$[*]' COLUMNS (Definer VARCHAR(320) COLLATE utf8mb4_bin PATH '$[0]', Objects BIGINT PATH '$[1]')"
+    select = f"SELECT Definer, Objects FROM JSON_TABLE({OWNERS}.definers_1(), {rows}) AS definers"
+    return create, _view("definers", select)
+
+
+def _view(name: str, select: str) -> str:
+    return f"CREATE OR REPLACE SQL SECURITY DEFINER VIEW {OWNERS}.{name} AS {select}"
+
+
+def user_of(row: Sequence[Any], owner: Owner | None) -> tuple[User, str]:
+    """An account out of a row of the view, and its flags of GLOBAL_FLAGS; its default roles stand elsewhere."""
+    name, host, facts, cipher, issuer, subject, comment, restrictions = map(str, row)
+    given, plugin, tls, *rest = facts.split(",")
+    queries, updates, connections, at_once, locked, expired, is_empty, *rules = rest
+    lifetime, history, reuse, current = (rule or None for rule in rules)
+    kinds: dict[str, Kind] = {"ANY": "SSL", "X509": "X509", "SPECIFIED": "SPECIFIED"}
+    has_no_password = is_empty == "Y" and plugin in PASSWORD_PLUGINS
+    options = Options(
+        require=Require(kinds.get(tls, "NONE"), subject, issuer, cipher),
+        max_queries_per_hour=int(queries),
+        max_updates_per_hour=int(updates),
+        max_connections_per_hour=int(connections),
+        max_user_connections=int(at_once),
+        is_locked=locked == "Y",
+        expire_after_days=None if lifetime is None else int(lifetime),
+        history=None if history is None else int(history),
+        reuse_after_days=None if reuse is None else int(reuse),
+        require_current=None if current is None else current == "Y",
+        plugin=plugin,
+        comment=comment,
+    )
+    is_role = has_no_password and locked == "Y" and expired == "Y"
+    account = Account(name, host)
+    user = User(account, owner, options, frozenset(), is_role, has_no_password, _restrictions(restrictions))
+    return user, given
+
+
+def _restrictions(value: str) -> tuple[Restriction, ...]:
+    """Out of `[{"Database": "mysql", "Privileges": ["INSERT", …]}]`."""
+    entries = json.loads(value) if value else []
+    return tuple(Restriction(entry["Database"], frozenset(entry["Privileges"])) for entry in entries)

@@ -1,0 +1,185 @@
+"""What the properties of a custom resource ask for, as a desired state. Pure.
+
+The provider reads an event with it; a plan reads the template that would be deployed with it, and the one that is
+deployed: so all three mean the same. CloudFormation sends every scalar as a string: "true", "5".
+
+    wanted_user({"Privileges": [{"Permission": "ALL", "Database": "shop"}]}, "shop", server)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, TENANT_GLOBAL, Grant, expand, normalise, role_scope
+from aurora_tenants.mysql.names import Account, is_aws_role, is_reserved_database, is_reserved_user
+from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, Require
+from aurora_tenants.mysql.state import Database, Server, State, User
+
+_NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
+_HOST = re.compile(r"[a-z0-9._%:/-]{1,255}\Z")
+_PRIVILEGE = frozenset({"Permission", "Database", "Table", "Columns", "Procedure", "Function", "GrantOption"})
+_REQUIRE = frozenset({"Subject", "Issuer", "Cipher"})
+_MOST = 2**32 - 1
+
+Properties = Mapping[str, Any]
+
+
+def wanted_database(properties: Properties, server: Server) -> Database:
+    """The database that a Custom::Database asks for. Raises ValueError with a sentence."""
+    name = checked(server.stored(text(properties, "Name")), "a database", 64, is_reserved_database)
+    return Database(name, text(properties, "Charset") or None, text(properties, "Collation") or None)
+
+
+def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_all: bool = False) -> State:
+    """The accounts of one user and their grants, as a Custom::DatabaseUser asks for them; owners are not its business.
+
+    name: out of its secret, or its property UserName. may_reach_all: whether it may hold anything on the whole server.
+    Raises ValueError with a sentence.
+    """
+    accounts = [Account(name, _host(host)) for host in _list(properties, "Hosts") or ["%"]]
+    options = _options(properties)
+    granted = _roles(properties)
+    names = [role.user for role, _ in granted]
+    defaults = frozenset(Account(str(role)) for role in properties.get("DefaultRoles", names))
+    if not {role.user for role in defaults} <= set(names):
+        raise ValueError("DefaultRoles names a role that Roles does not")
+    users = {account: User(account, options=options, default_roles=defaults) for account in accounts}
+    grants: set[Grant] = set()
+    for account in accounts:
+        for role, may_pass_on in granted:
+            privileges = (MEMBER, ADMIN_OPTION) if may_pass_on else (MEMBER,)
+            grants |= {Grant(account, role_scope(role), privilege) for privilege in privileges}
+        grants |= _privileges(properties, account, server, may_reach_all=may_reach_all)
+    return State(users=users, grants=normalise(grants))
+
+
+def wanted_role(properties: Properties, server: Server) -> State:
+    """The role that a Custom::DatabaseRole asks for: an account that nobody can log in to. Raises ValueError."""
+    role = Account(checked(text(properties, "Name"), "a role", 32, is_reserved_user))
+    options = Options(is_locked=True, comment=text(properties, "Comment") or None)
+    grants = _privileges(properties, role, server, may_reach_all=False)
+    return State(users={role: User(role, options=options, is_role=True)}, grants=normalise(grants))
+
+
+def is_iam(properties: Properties) -> bool:
+    """Whether a Custom::DatabaseUser has no password. Raises ValueError for any other way than the two there are."""
+    auth = text(properties, "Auth").lower() or "password"
+    if auth not in ("password", "iam"):
+        raise ValueError(f"Auth is password or iam, not {auth!r}")
+    return auth == "iam"
+
+
+def text(properties: Properties, name: str) -> str:
+    """A property as text; empty when it is not there."""
+    value = properties.get(name)
+    return "" if value is None else str(value)
+
+
+def truth(properties: Properties, name: str) -> bool:
+    """Whether a property is true, or "true" as CloudFormation sends it."""
+    return text(properties, name).lower() == "true"
+
+
+def checked(name: str, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:
+    """The name, when it can be one. Raises ValueError with a sentence."""
+    if not _NAME.match(name) or len(name) > length:
+        raise ValueError(f"{name!r} cannot be the name of {what}: use 1 to {length} of A-Z a-z 0-9 _ $ -")
+    if is_reserved(name):
+        raise ValueError(f"{name} cannot be the name of {what}: it is the server's own")
+    return name
+
+
+def _host(host: object) -> str:
+    if not _HOST.match(str(host)):
+        raise ValueError(f"{host!r} cannot be a host: use 1 to 255 of a-z 0-9 . _ % : / -")
+    return str(host)
+
+
+def _options(properties: Properties) -> Options:
+    uses_iam = is_iam(properties)
+    plugin = IAM_PLUGIN if uses_iam else text(properties, "Plugin") or None
+    if plugin not in (None, IAM_PLUGIN, *PASSWORD_PLUGINS) or (uses_iam and text(properties, "Plugin")):
+        raise ValueError(f"Plugin is one of {', '.join(PASSWORD_PLUGINS)}, and of no user with Auth: iam")
+    require = _require(properties.get("Require") or ("SSL" if uses_iam else "NONE"))
+    current = text(properties, "PasswordRequireCurrent")
+    return Options(
+        require,
+        _number(properties, "MaxQueriesPerHour", _MOST) or 0,
+        _number(properties, "MaxUpdatesPerHour", _MOST) or 0,
+        _number(properties, "MaxConnectionsPerHour", _MOST) or 0,
+        _number(properties, "MaxUserConnections", _MOST) or 0,
+        truth(properties, "Locked"),
+        _number(properties, "PasswordExpireAfterDays", 65_535),
+        _number(properties, "PasswordHistory", 65_535),
+        _number(properties, "PasswordReuseAfterDays", 65_535),
+        truth(properties, "PasswordRequireCurrent") if current else None,
+        plugin,
+        text(properties, "Comment") or None,
+    )
+
+
+def _require(value: object) -> Require:
+    if isinstance(value, Mapping) and value and value.keys() <= _REQUIRE and all(value.values()):
+        parts = (str(value.get(part, "")) for part in ("Subject", "Issuer", "Cipher"))
+        return Require("SPECIFIED", *parts)
+    if value in ("NONE", "SSL", "X509"):
+        return Require(value)
+    raise ValueError("Require is NONE, SSL, X509, or Subject, Issuer and Cipher of a client's certificate")
+
+
+def _number(properties: Properties, name: str, most: int) -> int | None:
+    written = text(properties, name)
+    if not written:
+        return None
+    if not written.isdecimal() or int(written) > most:
+        raise ValueError(f"{name} is a number from 0 to {most}, not {written!r}")
+    return int(written)
+
+
+def _roles(properties: Properties) -> list[tuple[Account, bool]]:
+    """The roles to grant, each with whether it may be passed on."""
+    roles = []
+    for entry in _list(properties, "Roles"):
+        if not isinstance(entry, Mapping) or not entry.keys() <= {"Role", "AdminOption"}:
+            raise ValueError("Roles is a list whose entries hold Role and AdminOption")
+        name = text(entry, "Role")
+        if not is_aws_role(name):
+            checked(name, "a role", 32, is_reserved_user)
+        roles.append((Account(name), truth(entry, "AdminOption")))
+    return roles
+
+
+def _privileges(properties: Properties, account: Account, server: Server, *, may_reach_all: bool) -> set[Grant]:
+    grants: set[Grant] = set()
+    for entry in _list(properties, "Privileges"):
+        # An empty Table or a misspelt Columns would otherwise mean every table, every column.
+        if not isinstance(entry, Mapping) or not entry.keys() <= _PRIVILEGE or not all(entry.values()):
+            raise ValueError(f"Privileges is a list whose entries hold {', '.join(sorted(_PRIVILEGE))}, none empty")
+        database, permissions = text(entry, "Database"), entry.get("Permission", "")
+        if not may_reach_all and database != "*":
+            checked(database, "a database", 64, is_reserved_database)
+        asked = expand(
+            account,
+            [permissions] if isinstance(permissions, str) else map(str, permissions),
+            database=server.stored(database),
+            table=server.stored(text(entry, "Table") or "*"),
+            columns=[str(column) for column in entry.get("Columns", ())],
+            procedure=text(entry, "Procedure"),
+            function=text(entry, "Function"),
+            grant_option=truth(entry, "GrantOption"),
+            partial_revokes=server.partial_revokes,
+        )
+        refused = sorted({grant.privilege for grant in asked} - TENANT_GLOBAL)
+        if database == "*" and refused and not may_reach_all:
+            raise ValueError(f"{', '.join(refused)} cannot be granted to a tenant on the whole server")
+        grants |= asked
+    return grants
+
+
+def _list(properties: Properties, name: str) -> list[Any]:
+    value = properties.get(name) or []
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is a list")
+    return value
