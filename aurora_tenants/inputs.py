@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aurora_tenants import config
 from aurora_tenants.aws.clients import Aws, asking, connect
-from aurora_tenants.aws.stacks import read_deployed
+from aurora_tenants.aws.stacks import read_deployed, read_template
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
 from aurora_tenants.model import Configuration, Deployed, Shared
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.plan import Live
+from aurora_tenants.plan import Live, is_changed
+from aurora_tenants.template import template
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 1
+# CloudFormation's APIs begin to refuse at about ten calls at once.
+_AT_ONCE = 5
 # Access denied to a user, because of its password (1045) or of a locked account (3118).
 _NO_LOGIN = (1045, 3118)
 
@@ -47,7 +51,22 @@ def read_inputs(
 def read_world(aws: Aws, configuration: Configuration, *, secret: str | None, woken: Callable[[], None]) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     deployed = read_deployed(aws.cloudformation, configuration.cluster)
-    return Inputs(aws, configuration, deployed, read_live(aws, usable(configuration, deployed), secret, woken))
+    live = read_live(aws, usable(configuration, deployed), secret, woken)
+    return Inputs(aws, configuration, replace(deployed, templates=_templates(aws, configuration, deployed)), live)
+
+
+def _templates(aws: Aws, configuration: Configuration, deployed: Deployed) -> dict[str, str]:
+    """What is deployed for tenants whose file says something else now: a plan tells both apart from drift."""
+    changed = [
+        tenant.name
+        for tenant in configuration.tenants
+        if (stack := deployed.tenants.get(tenant.name))
+        and stack.status != "REVIEW_IN_PROGRESS"  # which has no template yet
+        and is_changed(template(configuration.cluster, tenant), stack)
+    ]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        texts = pool.map(lambda tenant: read_template(aws.cloudformation, deployed.tenants[tenant].name), changed)
+        return dict(zip(changed, texts, strict=True))
 
 
 def usable(configuration: Configuration, deployed: Deployed) -> Shared:

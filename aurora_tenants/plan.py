@@ -11,45 +11,25 @@ gone tenant      not there            stack                       owned by the s
 from __future__ import annotations
 
 import difflib
-import fnmatch
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
+from aurora_tenants import obstacles
+from aurora_tenants.desired import Resources, claimed, resources_of, wanted
 from aurora_tenants.errors import InvalidUsage, Problem
+from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
-from aurora_tenants.mysql.grants import Grant, expand, normalise
-from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, unescaped
-from aurora_tenants.mysql.owners import Owner, claim, record_owner
-from aurora_tenants.mysql.state import (
-    HIDDEN,
-    Change,
-    Database,
-    Server,
-    State,
-    User,
-    changes,
-    drop_database,
-    drop_user,
-    subject,
-)
-from aurora_tenants.template import (
-    DIGEST,
-    DROP_ON_REMOVE,
-    MAX_TEMPLATE_BYTES,
-    REVISION,
-    digest_of,
-    logical_id,
-    secret_name,
-    stack_name,
-    tags,
-    template,
-)
+from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, subject
+from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.options import IAM_PLUGIN
+from aurora_tenants.mysql.owners import forget_owner, record_owner
+from aurora_tenants.mysql.state import Server, State
+from aurora_tenants.notices import Notice, left_over, named_by_stacks, of_others
+from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, REVISION, digest_of, stack_name, template
 
 Action = Literal["none", "create", "update", "replace", "delete"]
-
-# The code of the notice that something should have been dropped and was not.
-LEFT_OVER = "left-over"
 
 # A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
 _ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
@@ -67,33 +47,33 @@ class TenantPlan:
     """What happens to one tenant. revision: the parameter that makes the provider look at MySQL again.
 
     origin: why there is something to do: the file changed, or MySQL drifted. drops: databases that would be dropped.
+    desired: what MySQL holds for the tenant afterwards.
     """
 
     tenant: str
     stack: str
     action: Action
     origin: Literal["file", "drift"] = "file"
-    changes: tuple[Change, ...] = ()
+    lines: tuple[Line, ...] = ()
     template: str = ""
     revision: int = 1
     drops: tuple[str, ...] = ()
     status: str = ""
+    desired: State = field(default_factory=State)
 
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something worth knowing that nobody asked to change. code: stable, kebab-case."""
-
-    code: str
-    text: str
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The lines without their reasons."""
+        return tuple(line.change for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
-    deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what CloudFormation is to
-    work with. is_partial: it is about some tenants alone.
+    breaches: accounts that could reach what is not theirs once the plan is applied. deployed: how many tenants have a
+    stack now; removals are weighed against it. role_arn: what CloudFormation is to work with. is_partial: it is about
+    some tenants alone.
     """
 
     cluster: Cluster
@@ -116,27 +96,42 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
     _check_names(only, {*names, *deployed.tenants})
     plans: list[TenantPlan] = []
     problems: list[Problem] = []
+    reliances, parts = reliances_on(live.state), _Parts(live.state)
     for tenant in configuration.tenants:
         if not only or tenant.name in only:
-            made, wrong = _tenant(configuration.cluster, tenant, live, deployed.tenants.get(tenant.name))
+            made, wrong = _tenant(configuration.cluster, tenant, live, parts, deployed, reliances)
             plans.append(made)
-            problems += [*wrong, *_taken(configuration.cluster, made, deployed), *_master(tenant, deployed)]
+            problems += [*wrong, *obstacles.taken(configuration.cluster, tenant.name, made.stack, deployed)]
+            problems += obstacles.master(tenant, deployed)
     for name in sorted(deployed.tenants.keys() - set(names)):
         if not only or name in only:
-            made, wrong = _gone(name, live, deployed.tenants[name])
-            plans.append(made)
-            problems += wrong
-    in_scope = {plan.stack for plan in plans}
-    left_over = (
-        notice
-        for stack, notice in _left_over(configuration, live, plans)
-        if stack in in_scope or (not only and stack not in {each.name for each in deployed.tenants.values()})
-    )
-    notices = (*left_over, *(() if only else _notices(configuration, live, deployed)))
+            stack = deployed.tenants[name]
+            plans.append(_gone(name, live._replace(state=parts.of(stack.name)), stack, reliances))
+            problems += obstacles.busy(name, stack)
     role_arn = deployed.shared.role_arn if deployed.shared else ""
     return Plan(
-        configuration.cluster, tuple(plans), notices, tuple(problems), len(deployed.tenants), role_arn, bool(only)
+        configuration.cluster,
+        tuple(plans),
+        tuple(_notices(configuration, live, deployed, plans, is_partial=bool(only))),
+        tuple(problems),
+        len(deployed.tenants),
+        role_arn,
+        bool(only),
     )
+
+
+def _notices(
+    configuration: Configuration, live: Live, deployed: Deployed, plans: Collection[TenantPlan], *, is_partial: bool
+) -> Iterable[Notice]:
+    handled = named_by_stacks(configuration, live.server)
+    handled |= {(plan.stack, change.subject) for plan in plans for change in plan.changes}
+    in_scope = {plan.stack for plan in plans}
+    stacks = {stack.name for stack in deployed.tenants.values()}
+    for stack, notice in left_over(configuration, live.state, handled):
+        if stack in in_scope or (not is_partial and stack not in stacks):
+            yield notice
+    if not is_partial:
+        yield from of_others(configuration, live.state, live.server, deployed)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
@@ -152,84 +147,113 @@ def unknown_tenant(name: str, known: Collection[str]) -> Problem:
     return Problem("unknown-tenant", f"there is no tenant {name}", fix=fix)
 
 
-def desired_state(
-    cluster: Cluster, tenant: Tenant, live: Live, deployed: Collection[str] = ()
-) -> tuple[State, list[str]]:
-    """What MySQL should hold for a tenant, and a sentence for each thing that is not the tenant's to take.
-
-    deployed: the outputs of the tenant's stack. What is among them is the stack's, even if its entry was lost.
-    """
-    stack, refusals = stack_name(cluster, tenant.name), list[str]()
-
-    def owned(what: str, owner: Owner, known: Database | User | None, *, adopt: bool, output: str) -> Owner:
-        if known is None:
-            return owner
-        try:
-            return claim(what, known.owner, owner, adopt=adopt or (known.owner is None and output in deployed))
-        except ValueError as error:
-            refusals.append(str(error))
-            return owner
-
-    databases = {}
-    for database in tenant.databases:
-        output, known = logical_id("Database", database.name), live.state.databases.get(database.name)
-        owner = owned(f"database {database.name}", Owner(stack, output), known, adopt=database.adopt, output=output)
-        databases[database.name] = Database(database.name, database.charset, database.collation, owner)
-    users: dict[Account, User] = {}
-    grants: set[Grant] = set()
-    for user in tenant.users:
-        account = Account(user.name)
-        owner = Owner(stack, logical_id("User", user.name), secret_name(cluster, user.name))
-        output, of_live = logical_id("Secret", user.name), live.state.users.get(account)
-        users[account] = User(account, owned(f"user {user.name}", owner, of_live, adopt=user.adopt, output=output))
-        for privilege in user.privileges:
-            grants |= expand(
-                account,
-                privilege.permissions,
-                database=privilege.database,
-                table=privilege.table,
-                columns=privilege.columns,
-                grant_option=privilege.grant_option,
-                partial_revokes=live.server.partial_revokes,
-            )
-    return State(databases, users, normalise(grants)), refusals
+def is_changed(template: str, stack: Stack) -> bool:
+    """Whether a stack was deployed from another template than this one."""
+    return stack.outputs.get(DIGEST) != digest_of(template)
 
 
-def _tenant(cluster: Cluster, tenant: Tenant, live: Live, stack: Stack | None) -> tuple[TenantPlan, list[Problem]]:
-    name, text = stack_name(cluster, tenant.name), template(cluster, tenant)
-    desired, refusals = desired_state(cluster, tenant, live, stack.outputs if stack else ())
-    problems = [_refusal(tenant.name, sentence) for sentence in refusals]
-    problems += _too_long(tenant.name, desired)
-    problems += _undeployable(tenant, text)
-    difference = (*changes(desired, live.state, server=live.server), *_adopted_passwords(desired, live))
+class _Parts:
+    """What one stack's plan needs to see of live, found without a look at everything for each of them."""
+
+    def __init__(self, live: State) -> None:
+        self._live = live
+        self._users: dict[str, list[Account]] = {}
+        self._grants: dict[Account, list[Grant]] = {}
+        for account, user in live.users.items():
+            self._users.setdefault(f"user {account.user}", []).append(account)
+            if user.owner:
+                self._users.setdefault(f"stack {user.owner.stack}", []).append(account)
+        for grant in live.grants:
+            self._grants.setdefault(grant.account, []).append(grant)
+
+    def of(self, stack: str, users: Iterable[str] = ()) -> State:
+        """All databases, the accounts of these user names, and those that the stack owns, with their grants."""
+        keys = (f"stack {stack}", *(f"user {name}" for name in users))
+        accounts = {account for key in keys for account in self._users.get(key, ())}
+        grants = (grant for account in accounts for grant in self._grants.get(account, ()))
+        return State(self._live.databases, {it: self._live.users[it] for it in accounts}, frozenset(grants))
+
+
+def _tenant(
+    cluster: Cluster,
+    tenant: Tenant,
+    everything: Live,
+    parts: _Parts,
+    deployed: Deployed,
+    reliances: Mapping[str, Reliance],
+) -> tuple[TenantPlan, list[Problem]]:
+    name, text, stack = stack_name(cluster, tenant.name), template(cluster, tenant), deployed.tenants.get(tenant.name)
+    resources = resources_of(text)
+    asked = wanted(resources, name, everything.server)
+    live = everything._replace(state=parts.of(name, {account.user for account in asked.users}))
+    desired, refusals = claimed(asked, live.state, resources, stack.outputs if stack else ())
+    problems = [obstacles.refusal(tenant.name, sentence) for sentence in refusals]
+    problems += obstacles.too_long(tenant.name, desired)
+    problems += obstacles.unknown_roles(tenant.name, desired, everything.state)
+    problems += obstacles.undeployable(tenant, text)
+    todo = (*changes(desired, live.state, server=live.server), *_adopted_passwords(desired, live))
+
+    def planned(action: Action, todo: Collection[Change], before: State | None, **more: Any) -> TenantPlan:
+        lines = _explained(tenant, desired, resources, live, before, todo, reliances) if todo else ()
+        return TenantPlan(tenant.name, name, action, lines=lines, template=text, desired=desired, **more)
+
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
-        return TenantPlan(tenant.name, name, "create", "file", difference, text), problems
-    problems += _busy(tenant.name, stack)
+        return planned("create", todo, None), problems
+    problems += obstacles.busy(tenant.name, stack)
     if stack.status in _ONLY_DELETE:
         drops: tuple[str, ...] = ()
         if stack.status != "ROLLBACK_COMPLETE":  # of which nothing is left
             removals, drops = _removals(live, stack, kept=State())
-            difference = (*removals, *changes(desired, _after(live.state, removals), server=live.server))
-        plan = TenantPlan(tenant.name, name, "replace", "file", difference, text, drops=drops, status=stack.status)
-        return plan, problems
-    changed = stack.outputs.get(DIGEST) != digest_of(text)
-    drops = ()
+            todo = (*removals, *changes(desired, after(live.state, removals), server=live.server))
+        return planned("replace", todo, None, drops=drops, status=stack.status), problems
+    changed, drops, before = is_changed(text, stack), (), asked
     if changed:
         removals, drops = _removals(live, stack, kept=desired)
-        difference = (*difference, *removals)
+        todo = (*todo, *removals)
+        before = _deployed_state(deployed.templates.get(tenant.name), stack, live)
+    needs_update = changed or todo or stack.status == "UPDATE_ROLLBACK_FAILED"
     revision = stack.parameters.get(REVISION, "")
-    plan = TenantPlan(
-        tenant.name,
-        name,
-        "update" if changed or difference or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
-        "file" if changed else "drift",
-        difference,
-        text,
-        (int(revision) if revision.isdecimal() else 0) + bool(difference),
-        drops,
-        stack.status,
+    plan = planned(
+        "update" if needs_update else "none",
+        todo,
+        before,
+        origin="file" if changed else "drift",
+        revision=(int(revision) if revision.isdecimal() else 0) + bool(todo),
+        drops=drops,
+        status=stack.status,
     )
     return plan, problems
+
+
+def _deployed_state(template: str | None, stack: Stack, live: Live) -> State:
+    """What the template that is deployed asks for; only reasons are taken from it."""
+    if template is None:
+        return State()
+    try:
+        resources = resources_of(template)
+        return claimed(wanted(resources, stack.name, live.server), live.state, resources, stack.outputs)[0]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return State()  # a template that somebody else wrote: everything is told as asked for by the file
+
+
+def _explained(
+    tenant: Tenant,
+    desired: State,
+    resources: Resources,
+    live: Live,
+    before: State | None,
+    todo: Iterable[Change],
+    reliances: Mapping[str, Reliance],
+) -> tuple[Line, ...]:
+    return explained(
+        todo,
+        desired=desired,
+        live=live.state,
+        before=before,
+        server=live.server,
+        places=places_of(tenant, desired, resources, live.server),
+        reliances=reliances,
+    )
 
 
 def _adopted_passwords(desired: State, live: Live) -> Iterable[Change]:
@@ -237,38 +261,43 @@ def _adopted_passwords(desired: State, live: Live) -> Iterable[Change]:
     why = "unless that works already; the password it has now goes on working until the first rotation"
     for account, user in sorted(desired.users.items()):
         known = live.state.users.get(account)
-        if known and known.owner is None and user.owner and user.owner.adopted:
+        takes_password = not user.is_role and user.options.plugin != IAM_PLUGIN
+        if known and known.owner is None and user.owner and user.owner.adopted and takes_password:
             sql = f"ALTER USER {account} IDENTIFIED BY '{HIDDEN}' RETAIN CURRENT PASSWORD"
             yield Change("alter", subject(account), sql, why)
 
 
-def _after(live: State, removals: Collection[Change]) -> State:
+def after(live: State, todo: Collection[Change]) -> State:
     """What is left when these are dropped."""
-    gone = {change.subject for change in removals if change.action == "drop"}
+    gone = {change.subject for change in todo if change.action == "drop"}
     users = {account: user for account, user in live.users.items() if subject(account) not in gone}
     databases = {name: database for name, database in live.databases.items() if f"database {name}" not in gone}
     return State(databases, users, frozenset(grant for grant in live.grants if grant.account in users))
 
 
-def _gone(tenant: str, live: Live, stack: Stack) -> tuple[TenantPlan, list[Problem]]:
+def _gone(tenant: str, live: Live, stack: Stack, reliances: Mapping[str, Reliance]) -> TenantPlan:
     removals, drops = _removals(live, stack, kept=State())
-    plan = TenantPlan(tenant, stack.name, "delete", "file", removals, drops=drops, status=stack.status)
-    return plan, _busy(tenant, stack)
+    lines = explained(
+        removals, desired=State(), live=live.state, before=None, server=live.server, places={}, reliances=reliances
+    )
+    return TenantPlan(tenant, stack.name, "delete", lines=lines, drops=drops, status=stack.status)
 
 
 def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """What the provider does with what the stack owns and no longer names, and the databases that it drops."""
+    """What the provider does with what the stack owns and no longer names, and the databases that it drops.
+
+    An account that is renamed, or dropped beside others of its user, is among the changes of that user already.
+    """
     on_remove = set(stack.outputs.get(DROP_ON_REMOVE, "").split(","))
-    removals, drops = [], []
+    removals: list[Change] = []
+    drops: list[str] = []
+    of_kept = {user.owner[:2] for user in kept.users.values() if user.owner}
     for account, user in sorted(live.state.users.items()):
         owner = user.owner
-        if owner is None or owner.stack != stack.name or owner.released or account in kept.users:
+        if owner is None or owner.stack != stack.name or owner.released:
             continue
-        if owner.adopted:
-            sql = record_owner("users", account.entry, owner._replace(released=True))
-            removals.append(Change("release", subject(account), sql, "it was adopted, so it is kept"))
-        else:
-            removals.append(Change("drop", subject(account), drop_user(account)))
+        if account not in kept.users and owner[:2] not in of_kept:
+            removals += removal(user)
     for name, database in sorted(live.state.databases.items()):
         owner = database.owner
         if owner is None or owner.stack != stack.name or owner.released or name in kept.databases:
@@ -276,147 +305,9 @@ def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, .
         if name in on_remove and not owner.adopted:
             drops.append(name)
             removals.append(Change("drop", f"database {name}", drop_database(name)))
+            removals.append(Change("record", f"database {name}", forget_owner("databases", name)))
         else:
             why = "it was adopted, so it is kept" if owner.adopted else "on_remove is retain, so it is kept"
             sql = record_owner("databases", name, owner._replace(released=True))
             removals.append(Change("release", f"database {name}", sql, why))
     return tuple(removals), tuple(drops)
-
-
-def _refusal(tenant: str, sentence: str) -> Problem:
-    adopt = "adopt: true" in sentence
-    return Problem(
-        "exists-already" if adopt else "owned-by-another-stack",
-        sentence,
-        context=f"tenant {tenant}",
-        why="what another owner made is never changed unless that is asked for",
-        fix="add `adopt: true` to it in tenants.yaml, or choose another name"
-        if adopt
-        else "remove it there first, or choose another name",
-    )
-
-
-def _busy(tenant: str, stack: Stack) -> list[Problem]:
-    # REVIEW_IN_PROGRESS is no operation: it waits for a change set to be executed, for ever if nobody does.
-    if stack.status == "REVIEW_IN_PROGRESS" or not stack.status.endswith("_IN_PROGRESS"):
-        return []
-    what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
-    return [Problem("stack-busy", what, context=f"tenant {tenant}", fix="wait until it has ended, then try again")]
-
-
-def _master(tenant: Tenant, deployed: Deployed) -> list[Problem]:
-    """The cluster's master user, which no tenant may have, adopt or not."""
-    master = deployed.shared.master_user if deployed.shared else ""
-    what, why = f"user {master} is the cluster's master user", "the provider works with it; it cannot be a tenant's"
-    return [
-        Problem("master-user", what, why, "choose another name", context=f"tenant {tenant.name}")
-        for user in tenant.users
-        if user.name == master
-    ]
-
-
-def _taken(cluster: Cluster, plan: TenantPlan, deployed: Deployed) -> list[Problem]:
-    """A stack of somebody else's: an update to the tenant's template would delete all that is in it."""
-    if plan.stack not in deployed.others:
-        return []
-    expected = " and ".join(f"{name}={value}" for name, value in tags(cluster, plan.tenant).items())
-    return [
-        Problem(
-            "stack-not-ours",
-            f"there is a stack {plan.stack} that is not tenant {plan.tenant}'s",
-            f"it has not the tags {expected}",
-            "rename the tenant, or deploy that stack under another name",
-            context=f"tenant {plan.tenant}",
-        )
-    ]
-
-
-def _too_long(tenant: str, desired: State) -> list[Problem]:
-    """Names that outgrow MySQL's 64 characters once they are escaped; which servers escape is known only here."""
-    spelled = sorted({grant.scope.database for grant in desired.grants if len(grant.scope.database) > 64})
-    return [
-        Problem(
-            "name-too-long",
-            f"database {unescaped(name)} is too long to be granted: {len(name)} characters, and MySQL takes 64",
-            "every _ in it is escaped in GRANT, because this server takes a bare one for a wildcard",
-            "use a shorter name, or - instead of _",
-            context=f"tenant {tenant}",
-        )
-        for name in spelled
-    ]
-
-
-def _undeployable(tenant: Tenant, text: str) -> list[Problem]:
-    """What CloudFormation would say of the template, said before it is asked."""
-    if not tenant.databases and not tenant.users:
-        what = f"tenant {tenant.name} has neither a database nor a user"
-        why = "CloudFormation takes no stack without resources"
-        return [Problem("empty-tenant", what, why, "give it one, or take the tenant out of the file")]
-    size = len(text.encode())
-    if size <= MAX_TEMPLATE_BYTES:
-        return []
-    what = f"the template of tenant {tenant.name} has {size:,} bytes"
-    why = f"CloudFormation takes no more than {MAX_TEMPLATE_BYTES:,}"
-    return [Problem("tenant-too-large", what, why, "spread its databases and users over several tenants")]
-
-
-def _notices(configuration: Configuration, live: Live, deployed: Deployed) -> Iterable[Notice]:
-    """Databases and users that no stack owns and no file names; they are reported and never touched."""
-    databases = {database.name for tenant in configuration.tenants for database in tenant.databases}
-    users = {user.name for tenant in configuration.tenants for user in tenant.users}
-    master = deployed.shared.master_user if deployed.shared else ""
-    for name, database in sorted(live.state.databases.items()):
-        if name in databases or is_reserved_database(name) or _matches(name, configuration.ignore.databases):
-            continue
-        if database.owner is None:
-            yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
-        elif database.owner.released:
-            yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
-    for account, user in sorted(live.state.users.items()):
-        name = account.user
-        if name in users and account.host == "%":
-            continue
-        if name == master or is_reserved_user(name) or _matches(name, configuration.ignore.users):
-            continue
-        if user.owner is None:
-            yield Notice("unmanaged-user", f"{subject(account)} belongs to nobody and is not in the file")
-        elif user.owner.released:
-            yield Notice("kept-user", f"{subject(account)} was kept when stack {user.owner.stack} let go of it")
-
-
-def _left_over(configuration: Configuration, live: Live, plans: Iterable[TenantPlan]) -> Iterable[tuple[str, Notice]]:
-    """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
-
-    Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
-    drops it either.
-    """
-    cluster = configuration.cluster
-    handled = {(plan.stack, change.subject) for plan in plans for change in plan.changes}
-    for tenant in configuration.tenants:
-        names = [f"database {database.name}" for database in tenant.databases]
-        names += [f"user {user.name}" for user in tenant.users]
-        handled |= {(stack_name(cluster, tenant.name), name) for name in names}
-    ignore = configuration.ignore
-    owned = [
-        *(
-            (subject(account), user.owner)
-            for account, user in live.state.users.items()
-            if not _matches(account.user, ignore.users)
-        ),
-        *(
-            (f"database {name}", database.owner)
-            for name, database in live.state.databases.items()
-            if not _matches(name, ignore.databases)
-        ),
-    ]
-    for name, owner in sorted((name, owner) for name, owner in owned if owner and not owner.released):
-        if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
-            text = f"{name} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
-            # CloudFormation leaves the secret too, because what depends on it is still there.
-            secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
-            fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"
-            yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
-
-
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)

@@ -14,11 +14,12 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
-from aurora_tenants.errors import Problem
-from aurora_tenants.mysql.state import Change
-from aurora_tenants.plan import LEFT_OVER, Live, Notice, Plan, TenantPlan
+from aurora_tenants.errors import Location, Problem
+from aurora_tenants.explain import Line, rule
+from aurora_tenants.notices import LEFT_OVER, Notice
+from aurora_tenants.plan import Live, Plan, TenantPlan
 
-_SYMBOLS = {"create": "+", "grant": "+", "alter": "~", "record": "~", "release": "~", "revoke": "-", "drop": "-"}
+_SYMBOLS = {"create": "+", "grant": "+", "revoke": "-", "drop": "-"}  # everything else is a change
 _TENANT_SYMBOLS = {"create": "+", "update": "~", "replace": "~", "delete": "-"}
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
 
@@ -76,12 +77,12 @@ def problem(it: Problem, *, severity: str = "error") -> Text:
 
 def problem_data(it: Problem) -> dict[str, Any]:
     """A problem for a program."""
-    where = {"file": it.where.file, "line": it.where.line, "column": it.where.column} if it.where else None
+    where = _location_data(it.where) if it.where else None
     return {"code": it.code, "what": it.what, "why": it.why, "fix": it.fix, "context": it.context, "where": where}
 
 
-def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text:
-    """The whole plan; tenants without a difference are only counted."""
+def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str, explain: bool = False) -> Text:
+    """The whole plan; tenants without a difference are only counted. explain: with the rule behind each line."""
     tenants, databases = len(it.tenants), len(live.state.databases)
     text = Text(
         f"Compared {count(tenants, 'tenant')} of {file} with cluster {it.cluster.stack}: MySQL {live.server.version}"
@@ -89,7 +90,7 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
     )
     for tenant in it.todo:
         text.append("\n")
-        text.append(_tenant(tenant))
+        text.append(_tenant(tenant, explain=explain))
     for title, lines in (
         (
             "Notices: nothing here is touched",
@@ -109,13 +110,13 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
     return text
 
 
-def _tenant(tenant: TenantPlan) -> Text:
+def _tenant(tenant: TenantPlan, *, explain: bool) -> Text:
     symbol = _TENANT_SYMBOLS[tenant.action]
     text = Text()
     text.append(f"{symbol} {tenant.action} tenant {tenant.tenant}", f"bold {_STYLES[symbol]}")
     text.append(f"  (stack {tenant.stack}: {_reason(tenant)})\n", "dim")
-    for change in tenant.changes:
-        text.append(_change(change))
+    for line in tenant.lines:
+        text.append(_line(line, explain=explain))
     return text
 
 
@@ -132,14 +133,28 @@ def _reason(tenant: TenantPlan) -> str:
     return "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"
 
 
-def _change(change: Change) -> Text:
-    symbol = _SYMBOLS[change.action]
+def _line(line: Line, *, explain: bool) -> Text:
+    change = line.change
+    symbol = _SYMBOLS.get(change.action, "~")
     text = Text("    ")
     text.append(f"{symbol} {change.action:<7} ", _STYLES[symbol])
     text.append(_printable(f"{change.subject}: {change.statement}"))
-    if change.why:
-        text.append(_printable(f"  -- {change.why}"), "dim")
+    reason = " and ".join(line.origins) + _place(line.where)
+    text.append(_printable(f"  -- {reason}{f': {change.why}' if change.why else ''}"), "dim")
+    if line.relied_on:
+        text.append(_printable(f"\n              careful: {line.relied_on}"), "yellow")
+    if explain:
+        text.append(f"\n              rule: {rule(line)}", "dim")
     return text.append("\n")
+
+
+def _place(where: Sequence[Location]) -> str:
+    """The first place that asks for it, and how many more there are."""
+    if not where:
+        return ""
+    others = len(where) - 1
+    more = f" and {others} other {'entry' if others == 1 else 'entries'}" if others else ""
+    return f", {where[0].file}:{where[0].line}{more}"
 
 
 def _total(it: Plan) -> Text:
@@ -179,10 +194,7 @@ def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any
                 "stack": tenant.stack,
                 "action": tenant.action,
                 "origin": tenant.origin if tenant.action != "none" else None,
-                "changes": [
-                    {"action": change.action, "subject": change.subject, "sql": change.statement, "why": change.why}
-                    for change in tenant.changes
-                ],
+                "changes": [_line_data(line) for line in tenant.lines],
                 "drops": list(tenant.drops),
             }
             for tenant in it.tenants
@@ -191,6 +203,24 @@ def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any
         "dangers": [problem_data(danger) for danger in dangers],
         "problems": [problem_data(wrong) for wrong in it.problems],
     }
+
+
+def _line_data(line: Line) -> dict[str, Any]:
+    change = line.change
+    return {
+        "action": change.action,
+        "subject": change.subject,
+        "sql": change.statement,
+        "why": change.why,
+        "origins": list(line.origins),
+        "where": [_location_data(place) for place in line.where],
+        "relied_on": line.relied_on,
+        "rule": rule(line),
+    }
+
+
+def _location_data(place: Location) -> dict[str, Any]:
+    return {"file": place.file, "line": place.line, "column": place.column}
 
 
 def _notice_data(notice: Notice) -> dict[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
+from aurora_tenants.desired import resources_of, wanted
 from aurora_tenants.model import Cluster, Configuration, Deployed, Privilege, Stack, Tenant, TenantDatabase, TenantUser
+from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.state import Server, State
-from aurora_tenants.plan import Live, Plan, desired_state, make_plan
+from aurora_tenants.plan import Live, Plan, TenantPlan, make_plan
 from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, digest_of, stack_name, tags, template
 
 CLUSTER = Cluster("shared")
@@ -28,7 +31,7 @@ def live_after(*tenants: Tenant) -> Live:
     """What MySQL holds when exactly these tenants have been applied."""
     databases, users, grants = {}, {}, frozenset()
     for it in tenants:
-        state = desired_state(CLUSTER, it, EMPTY)[0]
+        state = wanted(resources_of(template(CLUSTER, it)), stack_name(CLUSTER, it.name), SERVER)
         databases |= state.databases
         users |= state.users
         grants |= state.grants
@@ -60,3 +63,26 @@ def without_user(live: Live, *names: str) -> Live:
     users = {account: user for account, user in live.state.users.items() if account.user not in names}
     grants = frozenset(grant for grant in live.state.grants if grant.account.user not in names)
     return live._replace(state=replace(live.state, users=users, grants=grants))
+
+
+class Brief(NamedTuple):
+    """What happens to a tenant, without the reasons of each line."""
+
+    tenant: str
+    stack: str
+    action: str
+    origin: str = "file"
+    changes: tuple[Change, ...] = ()
+    template: str = ""
+    revision: int = 1
+    drops: tuple[str, ...] = ()
+    status: str = ""
+
+
+def brief(it: TenantPlan) -> Brief:
+    return Brief(it.tenant, it.stack, it.action, it.origin, bare(it), it.template, it.revision, it.drops, it.status)
+
+
+def bare(it: TenantPlan) -> tuple[Change, ...]:
+    """The changes as they are written, without the single grants of each."""
+    return tuple(change._replace(grants=()) for change in it.changes)

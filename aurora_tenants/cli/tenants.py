@@ -58,6 +58,7 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say the rule behind each line.")] = False,
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
     ] = False,
@@ -78,7 +79,7 @@ def plan(
     if output == "json":
         out.json(render.plan_data(made, dangers, inputs.live))
     else:
-        out.result(render.plan(made, dangers, inputs.live, file=str(file)))
+        out.result(render.plan(made, dangers, inputs.live, file=str(file), explain=explain))
     if made.problems:
         raise typer.Exit(Exit.FAILED)
     if detailed_exitcode and made.todo:
@@ -184,7 +185,7 @@ def _read_back(
     """What was applied must be there; a difference now is an error, not a later surprise."""
     from aurora_tenants import render
     from aurora_tenants.inputs import read_world
-    from aurora_tenants.plan import LEFT_OVER
+    from aurora_tenants.notices import LEFT_OVER
 
     try:
         again = read_world(applied.aws, applied.configuration, secret=secret, woken=_woken(out))

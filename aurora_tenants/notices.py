@@ -1,0 +1,164 @@
+"""What others left behind: worth knowing, and never touched. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from aurora_tenants.model import Configuration, Deployed, Ignore
+from aurora_tenants.mysql.changes import subject
+from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, unescaped
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Server, State, User
+from aurora_tenants.template import stack_name
+
+# The code of the notice that something should have been dropped and was not.
+LEFT_OVER = "left-over"
+# What Secrets Manager's rotation for two alternating users calls the second one.
+_CLONE = "_clone"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth knowing that nobody asked to change. code: stable, kebab-case."""
+
+    code: str
+    text: str
+
+
+def of_others(configuration: Configuration, live: State, server: Server, deployed: Deployed) -> Iterator[Notice]:
+    """Databases, accounts and grants that no stack owns and no file names."""
+    databases = {server.stored(database.name) for tenant in configuration.tenants for database in tenant.databases}
+    named = {account.user for account in _named(configuration)}
+    accounts = _named(configuration)
+    master = deployed.shared.master_user if deployed.shared else ""
+    ignore = configuration.ignore
+    for name, database in sorted(live.databases.items()):
+        if name in databases or is_reserved_database(name) or matches(name, ignore.databases):
+            continue
+        if database.owner is None:
+            yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
+        elif database.owner.released:
+            yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
+    grants = _by_account(live)
+    for account, user in sorted(live.users.items()):
+        if account in accounts or _is_exempt(account, master, ignore):
+            continue
+        yield from _account(user, named)
+        if user.owner is None or user.owner.released:
+            yield from _grants(account, grants.get(account, ()), live, server)
+
+
+def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
+    about = subject(user.account)
+    name, may_log_in = user.account.user, not user.options.is_locked
+    if user.has_no_password and may_log_in:
+        yield Notice("no-password", f"{about} has no password: whoever knows its name may log in")
+    if not name:
+        text = "is anonymous: whoever gives an unknown name becomes it, and its rights are everybody's"
+        yield Notice("anonymous-user", f"user ''@{user.account.host} {text}")
+    elif user.owner is None and name.removesuffix(_CLONE) in named and name.endswith(_CLONE):
+        text = "was made by a rotation that alternates between two users; nothing rotates it any more"
+        yield Notice("clone-user", f"{about} {text}")
+    elif user.owner is None and name in named:
+        text = "belongs to nobody, and who connects from its host logs in to it instead of the one in the file"
+        yield Notice("unmanaged-user", f"{about} {text}")
+    elif user.owner is None:
+        kind = "role" if user.is_role else "user"
+        yield Notice(f"unmanaged-{kind}", f"{about.replace('user', kind, 1)} belongs to nobody and is not in the file")
+    elif user.owner.released:
+        yield Notice("kept-user", f"{about} was kept when stack {user.owner.stack} let go of it")
+
+
+def _grants(account: Account, grants: Iterable[Grant], live: State, server: Server) -> Iterator[Notice]:
+    """Grants on databases that do not exist, and grants by pattern."""
+    orphans: set[str] = set()
+    patterns: set[str] = set()
+    for grant in grants:
+        name = grant.scope.database
+        if not name or grant.scope.level == "ROLE":
+            continue
+        if grant.scope.level == "DATABASE" and not server.partial_revokes:
+            if has_wildcard(name):
+                patterns.add(name)
+                continue
+            name = unescaped(name)
+        if name not in live.databases and not is_reserved_database(name):
+            orphans.add(name)
+    for name in sorted(orphans):
+        text = f"{subject(account)} has rights on database {name}, which does not exist: they wake up with its name"
+        yield Notice("orphan-grant", text)
+    for name in sorted(patterns):
+        text = f"{subject(account)} has rights on every database that matches {name}, also on those to come"
+        yield Notice("pattern-grant", text)
+
+
+def has_wildcard(spelling: str) -> bool:
+    """Whether a database in GRANT, on a server without partial_revokes, stands for more than one name."""
+    bare = spelling.replace("\\\\", "").replace("\\_", "").replace("\\%", "")
+    return "_" in bare or "%" in bare
+
+
+def left_over(
+    configuration: Configuration, live: State, handled: Collection[tuple[str, str]]
+) -> Iterable[tuple[str, Notice]]:
+    """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
+
+    Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
+    drops it either. handled: (stack, subject) of all that the plan is about or the file names.
+    """
+    cluster, ignore = configuration.cluster, configuration.ignore
+    owned: list[tuple[str, Owner | None]] = [
+        (subject(account), user.owner)
+        for account, user in live.users.items()
+        if not matches(account.user, ignore.users)
+    ]
+    owned += [
+        (f"database {name}", database.owner)
+        for name, database in live.databases.items()
+        if not matches(name, ignore.databases)
+    ]
+    for name, owner in sorted((name, owner) for name, owner in owned if owner and not owner.released):
+        if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
+            text = f"{name} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
+            # CloudFormation leaves the secret too, because what depends on it is still there.
+            secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
+            fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"
+            yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
+
+
+def named_by_stacks(configuration: Configuration, server: Server) -> set[tuple[str, str]]:
+    """(stack, subject) of everything that the file names."""
+    found = set()
+    for tenant in configuration.tenants:
+        stack = stack_name(configuration.cluster, tenant.name)
+        found |= {(stack, f"database {server.stored(database.name)}") for database in tenant.databases}
+        found |= {(stack, subject(Account(user.name, host))) for user in tenant.users for host in user.hosts}
+        found |= {(stack, subject(Account(role.name))) for role in tenant.roles}
+    return found
+
+
+def matches(name: str, globs: Iterable[str]) -> bool:
+    """Whether one of the globs of `ignore` is about this name."""
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
+def _named(configuration: Configuration) -> set[Account]:
+    tenants = configuration.tenants
+    users = {Account(user.name, host) for tenant in tenants for user in tenant.users for host in user.hosts}
+    return users | {Account(role.name) for tenant in tenants for role in tenant.roles}
+
+
+def _by_account(live: State) -> dict[Account, list[Grant]]:
+    found: dict[Account, list[Grant]] = {}
+    for grant in live.grants:
+        found.setdefault(grant.account, []).append(grant)
+    return found
+
+
+def _is_exempt(account: Account, master: str, ignore: Ignore) -> bool:
+    """Accounts of the server's own, and of those that the file tells not to report. Anonymous ones are nobody's."""
+    name = account.user
+    return bool(name) and (name == master or is_reserved_user(name) or matches(name, ignore.users))
