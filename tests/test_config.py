@@ -9,46 +9,10 @@ from pathlib import Path
 import pytest
 
 from aurora_tenants import config
-from aurora_tenants.errors import InvalidFile, Location, Problem
+from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import Cluster, Configuration, Ignore, Privilege, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.mysql.grants import PRIVILEGES
-
-MARK = "»"
-HEAD = "version: 1\ncluster: {stack: shared}\ntenants:\n"
-
-
-def tenants(body: str) -> tuple[Tenant, ...]:
-    return config.parse(HEAD + body, "f").tenants
-
-
-def problems(text: str) -> list[Problem]:
-    with pytest.raises(InvalidFile) as caught:
-        config.parse(text, "f")
-    return list(caught.value.problems)
-
-
-def told(body: str) -> list[str]:
-    """Every problem of the tenants as `code: what`. Each has to be at a place marked » in the body, in this order."""
-    lines = (HEAD + body).split("\n")
-    marks = [
-        (line, at + 1 - text[:at].count(MARK))
-        for line, text in enumerate(lines, 1)
-        for at, c in enumerate(text)
-        if c == MARK
-    ]
-    found = problems((HEAD + body).replace(MARK, ""))
-    assert [(problem.where.line, problem.where.column) for problem in found if problem.where] == marks
-    return [f"{problem.code}: {problem.what}" for problem in found]
-
-
-def fixes(body: str) -> list[str]:
-    return [problem.fix for problem in problems((HEAD + body).replace(MARK, ""))]
-
-
-def granting(entry: str) -> str:
-    """A tenant `app` with the databases app and other, whose user has one privilege, with its privileges in line 7."""
-    return f"  app:\n    databases: {{app: , other: }}\n    users:\n      app: {{privileges: [{entry}]}}\n"
-
+from tests.tenants_file import HEAD, MARK, fixes, granting, problems, tenants, told
 
 # What a file means
 
@@ -106,6 +70,50 @@ def test_a_body_with_nothing_in_it_is_an_empty_one():
     body = "  a:\n  b:\n    databases:\n    users:\n  c: {databases: {c: }, users: {c: {privileges: }}}\n"
     c = Tenant("c", (TenantDatabase("c"),), (TenantUser("c"),))
     assert tenants(body) == (Tenant("a"), Tenant("b"), c)
+
+
+@pytest.mark.parametrize(
+    ("written", "charset", "collation"),
+    [
+        ("charset: utf8", "utf8mb3", None),
+        ("charset: UTF8, collation: UTF8_BIN", "utf8mb3", "utf8mb3_bin"),
+        ("collation: utf8_general_ci", None, "utf8mb3_general_ci"),
+        ("charset: utf8mb4, collation: utf8mb4_0900_ai_ci", "utf8mb4", "utf8mb4_0900_ai_ci"),
+        ("charset: binary, collation: binary", "binary", "binary"),
+    ],
+)
+def test_utf8_is_the_old_word_for_utf8mb3(written: str, charset: str, collation: str):
+    assert tenants(f"  a: {{databases: {{a: {{{written}}}}}}}") == (
+        Tenant("a", (TenantDatabase("a", charset, collation),)),
+    )
+
+
+def test_every_value_knows_its_place():
+    body = """  shop:
+    stages: [dev, prod]
+    databases: {"shop-{stage}": {}}
+    roles:
+      reader-{stage}:
+        privileges:
+        - permission: SELECT
+          database: shop-{stage}
+    users:
+      shop-{stage}:
+        roles: ["reader-{stage}", {role: AWS_LAMBDA_ACCESS}]
+        privileges: [{permission: ALL, database: "shop-{stage}"}, {permission: PROCESS, database: "*"}]
+"""
+    for tenant in tenants(body):
+        (database,), (role,), (user,) = tenant.databases, tenant.roles, tenant.users
+        values = [database, role, *role.privileges, user, *user.roles, *user.privileges]
+        assert [str(value.where) for value in values] == [
+            *("f:6:17", "f:8:7", "f:10:11", "f:13:7"),
+            *("f:14:17", "f:14:35", "f:15:22", "f:15:67"),
+        ]
+
+
+def test_a_place_makes_no_difference_between_values():
+    """Plans compare values; a line that moved changes nothing."""
+    assert tenants("\n\n  a: {databases: {a: }}") == tenants("  a: {databases: {a: }}")
 
 
 def test_a_file_without_tenants_is_valid():
@@ -325,10 +333,13 @@ def test_a_file_of_another_shape_is_refused(text: str, expected: list[str]):
         ("  a: {users: {a: {rotate_after_days: »-1}}}", "wrong-value: rotate_after_days is -1"),
         ("  a: {users: {a: {rotate_after_days: »1.5}}}", "wrong-type: rotate_after_days is the number 1.5"),
         ("  a: {users: {a: {privileges: »{}}}}", "wrong-type: privileges is a mapping"),
-        ("  a: {users: {a: {»host: '%'}}}", "unknown-key: unknown key host"),
-        ("  a: {users: {a: {»require: SSL}}}", "unknown-key: unknown key require"),
+        ("  a: {users: {a: {»hosts: '%'}}}", "unknown-key: unknown key hosts"),
+        ("  a: {roles: {a: {»host: '%'}}}", "unknown-key: unknown key host"),
+        ("  a: {roles: »[a]}", "wrong-type: roles is a list"),
         ("  a: {»pause_schedule: {}}", "unknown-key: unknown key pause_schedule"),
-        (granting("{permission: EXECUTE, database: app, »procedure: p}"), "unknown-key: unknown key procedure"),
+        (granting("{permission: EXECUTE, database: app, »routine: p}"), "unknown-key: unknown key routine"),
+        (granting("{permission: EXECUTE, database: app, procedure: »''}"), "empty-value: procedure is empty"),
+        (granting("{permission: EXECUTE, database: app, function: »7}"), "wrong-type: function is the number 7"),
         (granting("{permission: »[], database: app}"), "empty-value: permission is empty"),
         (granting("{»permission: , database: app}"), "wrong-type: permission is empty"),
         (granting("{permission: SELECT, database: »''}"), "empty-value: database is empty"),
@@ -381,9 +392,31 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
             "choose another name",
         ),
         (
-            "  a: {databases: {a: {charset: »utf8}}}",
-            "ambiguous-charset: charset utf8 may mean two things",
-            "write utf8mb4, or utf8mb3 for the old meaning",
+            "  a: {databases: {a: {charset: utf8, collation: »utf8mb4_bin}}}",
+            "wrong-collation: collation utf8mb4_bin is not one of charset utf8mb3",
+            "take one of the two out",
+        ),
+        ("  a: {roles: {»Café: }}", 'invalid-name: role name Café holds "é"', "for example Cafe"),
+        ("  a: {roles: {»'': }}", "invalid-name: this role has no name", "write its name"),
+        (
+            "  a: {stages: [production], roles: {»'" + "x" * 22 + "-{stage}': }}",
+            f"name-too-long: role name {'x' * 22}-production is 1 character too long",
+            "shorten it by 1 character",
+        ),
+        (
+            "  a: {roles: {»rds_superuser_role: }}",
+            "reserved-name: role rds_superuser_role is reserved",
+            "choose another name",
+        ),
+        (
+            "  a: {roles: {»AWS_LAMBDA_ACCESS: }}",
+            "reserved-name: role AWS_LAMBDA_ACCESS is reserved",
+            "grant Aurora's own role to a user instead: roles: [AWS_LAMBDA_ACCESS]",
+        ),
+        (
+            "  a: {stages: [x, y], roles: {»reader: }}",
+            "name-without-stage: role reader would belong to every stage of a",
+            "write reader-{stage}",
         ),
         (
             "  a: {databases: {a: {charset: utf8mb4, collation: »latin1_bin}}}",
@@ -468,7 +501,7 @@ def test_a_database_nobody_declares_cannot_be_granted_on():
     assert (told(body), fixes(body)) == (["unknown-database: database ap is not declared"], ["did you mean app?"])
 
 
-@pytest.mark.parametrize("pattern", ["app%", "*"])
+@pytest.mark.parametrize("pattern", ["app%", "app*"])
 def test_a_database_is_never_a_pattern(pattern: str):
     why = "privileges are granted on databases of this file only, and a name is that one database, never a pattern"
     assert [p.why for p in problems(HEAD + granting(f"{{permission: ALL, database: '{pattern}'}}"))] == [why]

@@ -262,18 +262,39 @@ def test_a_damaged_file_is_a_configuration_or_an_invalid_file(at: int, length: i
 KEYS = st.sampled_from([
     *("version", "cluster", "stack", "defaults", "rotate_after_days", "on_remove", "ignore", "tenants", "shop"),
     *("stages", "databases", "users", "shared_with", "charset", "privileges", "permission", "database", "table"),
-    *("columns", "a-{stage}"),
+    *("columns", "a-{stage}", "procedure", "function", "grant_option", "roles", "role", "admin_option"),
+    *("default_roles", "host", "auth", "plugin", "require", "subject", "issuer", "cipher", "locked", "comment"),
+    *("max_queries_per_hour", "max_user_connections", "password_history", "password_expire_after_days"),
 ])  # fmt: skip
-SCALARS = st.sampled_from(
-    [None, True, 0, 1, 1.5, "", "shop", "ALL", "SELECT", "{stage}", "a-{stage}", "dev", "*", "retain"]
-)
+SCALARS = st.sampled_from([
+    *(None, True, 0, 1, 1.5, 2**32, -1, "", "shop", "ALL", "SELECT", "EXECUTE", "PROCESS", "{stage}", "a-{stage}"),
+    *("dev", "*", "retain", "%", "10.0.0.1/8", "::1", "a:b", "/", "-", "10.0.0.0/", "iam", "password", "SSL", "NONE"),
+    *("/CN=a", "\\", "'", "\x01", "ü", "AWS_LAMBDA_ACCESS", "AWS_", "x" * 300),
+])  # fmt: skip
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
 
 
 @FEW
-@given(st.dictionaries(st.sampled_from(["stages", "databases", "users", "x"]), VALUES))
+@given(st.dictionaries(st.sampled_from(["stages", "databases", "users", "roles", "x"]), VALUES))
 def test_a_tenant_of_any_shape_is_a_configuration_or_an_invalid_file(tenant: dict[str, object]):
     check(json.dumps({"version": 1, "cluster": {"stack": "s"}, "tenants": {"shop": tenant}}))
+
+
+@FEW
+@given(st.dictionaries(KEYS, VALUES, max_size=6), st.dictionaries(KEYS, VALUES, max_size=4), st.booleans())
+def test_a_user_and_a_role_of_any_shape_are_a_configuration_or_an_invalid_file(
+    user: dict[str, object], role: dict[str, object], has_stages: bool
+):
+    tenant = {"databases": {"shop": {}}, "users": {"shop": user}, "roles": {"a-{stage}": role}}
+    check(
+        json.dumps(
+            {
+                "version": 1,
+                "cluster": {"stack": "s"},
+                "tenants": {"shop": tenant | ({"stages": ["dev"]} if has_stages else {})},
+            }
+        )
+    )
 
 
 @FEW

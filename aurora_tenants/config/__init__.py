@@ -2,8 +2,8 @@
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
-    declared     plain data → the model's values, each with its place, stages written out
-    naming, ownership, privileges    the rules the schema cannot say
+    declared     plain data → the model's values, each with its place, stages written out          (reading, options)
+    naming, ownership, accounts, roles, privileges    the rules the schema cannot say    (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import declared, naming, ownership, privileges, schema, yaml_file
+from aurora_tenants.config import accounts, declared, naming, ownership, privileges, roles, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -33,11 +33,13 @@ def parse(text: str, file: str) -> Configuration:
     with _garbage_collector_off():
         document = yaml_file.parse(text, file)
         cluster = declared.cluster(document.data)
-        tenants = declared.tenants(document.data)
+        tenants = declared.tenants(document)
         shape = [*document.problems, *schema.problems(document)]
         rules = [
             *naming.problems(document, cluster, tenants),
             *ownership.problems(document, tenants),
+            *accounts.problems(document, tenants),
+            *roles.problems(document, tenants),
             *privileges.problems(document, tenants),
         ]
         if shape or rules:

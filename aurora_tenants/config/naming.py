@@ -1,4 +1,4 @@
-"""What tenants, stages, stacks, databases, users and character sets may be called, and where `{stage}` may stand."""
+"""What tenants, stages, stacks, databases, users, roles and character sets are called, and where `{stage}` stands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from unicodedata import normalize
 
-from aurora_tenants.config.declared import STAGE, DeclaredTenant, described, mapping, texts
+from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, described
+from aurora_tenants.config.reading import mapping, text, texts
 from aurora_tenants.config.wording import Fault, counted, escaped, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
@@ -35,6 +36,7 @@ _TENANT = _Kind("tenant", re.compile("[a-z][a-z0-9-]*"), "a-z, 0-9 and -, with a
 _STAGE = _Kind("stage", re.compile("[a-z0-9][a-z0-9-]*"), "a-z, 0-9 and -, with no - first")
 _DATABASE = _Kind("database", re.compile("[A-Za-z0-9_$-]+"), "A-Z, a-z, 0-9, _, $ and -", 64)
 _USER = _Kind("user", re.compile("[A-Za-z0-9_$-]+"), "A-Z, a-z, 0-9, _, $ and -", 32)
+_ROLE = _Kind("role", re.compile("[A-Za-z0-9_$-]+"), "A-Z, a-z, 0-9, _, $ and -", 32)
 _CHARSET = _Kind("charset", re.compile("[A-Za-z0-9_]+"), "A-Z, a-z, 0-9 and _")
 _COLLATION = _Kind("collation", re.compile("[A-Za-z0-9_]+"), "A-Z, a-z, 0-9 and _")
 
@@ -47,7 +49,7 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
             yield Problem(*fault, document.key(tenant.path), described(tenant))
         yield from _stages(document, tenant)
         yield from _databases(document, tenant)
-        yield from _users(document, tenant)
+        yield from _grantees(document, tenant)
 
 
 def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
@@ -77,27 +79,26 @@ def _databases(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
             yield Problem(*fault, document.key(database.path), described(tenant, database))
         for key, fault in _character_set(database.value):
             yield Problem(*fault, document.value((*database.path, key)), described(tenant, database))
-        for path, text in texts(database.body, "shared_with", database.path):
-            for fault in _placeholders(tenant, text):
+        for path, written in texts(database.body, "shared_with", database.path):
+            for fault in placeholders(tenant, written):
                 yield Problem(*fault, document.value(path), described(tenant, database))
 
 
-def _users(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
-    for user in tenant.users:
-        name = user.value.name
-        for fault in _owned(_USER, tenant, str(user.path[-1]), name, is_reserved=is_reserved_user(name)):
-            yield Problem(*fault, document.key(user.path), described(tenant, user))
-        for privilege in user.privileges:
-            for key in ("database", "table"):
-                text = privilege.body.get(key)
-                for fault in _placeholders(tenant, text if isinstance(text, str) else ""):
+def _grantees(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
+    for grantee in tenant.grantees:
+        kind, name = _ROLE if isinstance(grantee, DeclaredRole) else _USER, grantee.value.name
+        for fault in _owned(kind, tenant, str(grantee.path[-1]), name, is_reserved=is_reserved_user(name)):
+            yield Problem(*fault, document.key(grantee.path), described(tenant, grantee))
+        for privilege in grantee.privileges:
+            for key in ("database", "table", "procedure", "function"):
+                for fault in placeholders(tenant, text(privilege.body, key) or ""):
                     where = document.value((*privilege.path, key))
-                    yield Problem(*fault, where, described(tenant, user, privilege.path))
+                    yield Problem(*fault, where, described(tenant, grantee, privilege.path))
 
 
 def _owned(kind: _Kind, tenant: DeclaredTenant, written: str, name: str, *, is_reserved: bool) -> Iterator[Fault]:
-    """The faults of the name of a database or a user. name: with its stage filled in."""
-    yield from _placeholders(tenant, written)
+    """The faults of the name of a database, a user or a role. name: with its stage filled in."""
+    yield from placeholders(tenant, written)
     without = _PLACEHOLDER.sub("", written)
     if without or not written:
         yield from _misspelt(kind, without)
@@ -105,7 +106,10 @@ def _owned(kind: _Kind, tenant: DeclaredTenant, written: str, name: str, *, is_r
         yield from _too_long(kind, name)
     if is_reserved and written:
         why = f"MySQL, RDS or aurora-tenants keeps a {kind.noun} of this name for itself"
-        yield "reserved-name", f"{kind.noun} {shown(name)} is reserved", why, "choose another name"
+        fix = "choose another name"
+        if kind is _ROLE and name.upper().startswith("AWS_"):
+            fix = f"grant Aurora's own role to a user instead: roles: [{shown(name)}]"
+        yield "reserved-name", f"{kind.noun} {shown(name)} is reserved", why, fix
     if len(tenant.stages) > 1 and STAGE not in written:
         what = f"{kind.noun} {shown(written)} would belong to every stage of {shown(tenant.path[-1])}"
         why = f"each stage is a tenant of its own, and a {kind.noun} belongs to one tenant"
@@ -150,10 +154,11 @@ def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]
         yield "name-too-long", what, why, f"shorten it by {counted(excess, 'character')}"
 
 
-def _placeholders(tenant: DeclaredTenant, text: str) -> Iterator[Fault]:
-    if "{" not in text:
+def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:
+    """Every placeholder of a text that stands for nothing."""
+    if "{" not in written:
         return
-    for placeholder in dict.fromkeys(_PLACEHOLDER.findall(text)):
+    for placeholder in dict.fromkeys(_PLACEHOLDER.findall(written)):
         if placeholder != STAGE:
             what, why = f"unknown placeholder {shown(placeholder)}", f"only {STAGE} is replaced"
             yield "unknown-placeholder", what, why, f"write {STAGE}, or take it out"
@@ -169,10 +174,6 @@ def _character_set(database: TenantDatabase) -> Iterator[tuple[str, Fault]]:
     for key, kind, name in named:
         if name:
             yield from ((key, fault) for fault in _misspelt(kind, name))
-            if name.split("_")[0] == "utf8":
-                fix = f"write {name.replace('utf8', 'utf8mb4', 1)}, or utf8mb3 for the old meaning"
-                why = "MySQL takes utf8 for utf8mb3 and means to change that"
-                yield key, ("ambiguous-charset", f"{key} {shown(name)} may mean two things", why, fix)
     if database.charset and database.collation and database.collation.split("_")[0] != database.charset:
         why = "MySQL sorts a character set by its own collations only, whose names begin with its name"
         what = f"collation {shown(database.collation)} is not one of charset {shown(database.charset)}"

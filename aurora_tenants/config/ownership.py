@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from aurora_tenants.config.declared import STAGE, DeclaredTenant, described, texts
+from aurora_tenants.config.declared import DeclaredTenant, described
+from aurora_tenants.config.reading import texts
 from aurora_tenants.config.wording import KeyPath, did_you_mean, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Location, Problem
+from aurora_tenants.model import WHOLE_SERVER
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One tenant's claim of the name of a database or a user. shared_with: the tenants it lets in."""
+    """One tenant's claim of the name of a database, a user or a role. shared_with: the tenants it lets in."""
 
     name: str
     tenant: str
@@ -29,9 +31,12 @@ def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterato
         for database in tenant.databases
     ]
     users = [_Claim(user.value.name, tenant.value.name, user.path) for tenant in tenants for user in tenant.users]
+    roles = [_Claim(role.value.name, tenant.value.name, role.path) for tenant in tenants for role in tenant.roles]
     yield from _tenants_twice(document, tenants)
     yield from _claimed_twice(document, "database", databases, identity=str.lower)
     yield from _claimed_twice(document, "user", users, identity=str)
+    yield from _claimed_twice(document, "role", roles, identity=str)
+    yield from _roles_that_are_users(document, roles, {claim.name: claim for claim in reversed(users)})
     yield from _shared_with_nobody(document, tenants)
     yield from _grants(document, tenants, {claim.name: claim for claim in reversed(databases)})
 
@@ -78,12 +83,25 @@ def _claimed_twice(
             yield Problem(f"duplicate-{noun}", what, why, fix, where, context)
 
 
+def _roles_that_are_users(
+    document: Document, roles: Iterable[_Claim], users: Mapping[str, _Claim]
+) -> Iterator[Problem]:
+    for role in roles:
+        user = users.get(role.name)
+        if user:
+            what = f"{shown(role.name)} is a role here and a user of tenant {shown(user.tenant)}"
+            why = f"the user is declared at {document.key(user.path)}, and to MySQL a role is a user as well"
+            context = f"tenant {shown(role.tenant)}, role {shown(role.name)}"
+            fix = f"rename one of them, for example {shown(role.name)}-role"
+            yield Problem("role-is-user", what, why, fix, document.key(role.path), context)
+
+
 def _shared_with_nobody(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
     names = {tenant.value.name for tenant in tenants} | {str(tenant.path[-1]) for tenant in tenants}
     for tenant in tenants:
         for database in tenant.databases:
             for path, text in texts(database.body, "shared_with", database.path):
-                other = text.replace(STAGE, tenant.stage or STAGE)
+                other = tenant.filled(text)
                 if other in names or not other or "{" in other:
                     continue
                 why = "a database can be shared with tenants of this file only"
@@ -95,12 +113,13 @@ def _shared_with_nobody(document: Document, tenants: tuple[DeclaredTenant, ...])
 def _grants(document: Document, tenants: Iterable[DeclaredTenant], owners: dict[str, _Claim]) -> Iterator[Problem]:
     for tenant in tenants:
         own = {database.value.name for database in tenant.databases}
-        for user in tenant.users:
-            for privilege in user.privileges:
+        for grantee in tenant.grantees:
+            for privilege in grantee.privileges:
                 name = privilege.value.database
-                if name in own or not name or "{" in name:
+                if name in own or not name or "{" in name or name == WHOLE_SERVER:
                     continue
-                where, context = document.value((*privilege.path, "database")), described(tenant, user, privilege.path)
+                where = document.value((*privilege.path, "database"))
+                context = described(tenant, grantee, privilege.path)
                 owner = owners.get(name)
                 if owner is None:
                     yield _unknown_database(name, owners, where, context)

@@ -1,20 +1,39 @@
-"""What a user may be granted: which permissions there are, on what each can be granted, which tables and columns."""
+"""What a user or a role may be granted: which permissions there are, and on what each can be granted.
+
+level      named by                             permissions
+GLOBAL     database: "*"                        the few that reach no other tenant: grants.TENANT_GLOBAL
+DATABASE   database                             18 and ALL
+TABLE      database, table                      12 and ALL
+COLUMN     database, table, columns             SELECT, INSERT, UPDATE, REFERENCES
+PROCEDURE  database, procedure                  EXECUTE, ALTER ROUTINE and ALL; FUNCTION likewise
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from unicodedata import category
 
-from aurora_tenants.config.declared import DeclaredTenant, Placed, described, permissions, texts
+from aurora_tenants.config.declared import DeclaredTenant, Placed, described
+from aurora_tenants.config.reading import text_or_texts, texts
+from aurora_tenants.config.server_privileges import NEVER, ON_DATABASES
 from aurora_tenants.config.wording import Fault, KeyPath, counted, did_you_mean, escaped, listed, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
-from aurora_tenants.model import Privilege
-from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, privilege_names
+from aurora_tenants.model import WHOLE_SERVER, Privilege
+from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, TENANT_GLOBAL, privilege_names
 
-_LEVELS = {"DATABASE": "a database", "TABLE": "a table", "COLUMN": "columns"}
+_LEVELS = {
+    "GLOBAL": "the whole server",
+    "DATABASE": "a database",
+    "TABLE": "a table",
+    "COLUMN": "columns",
+    "PROCEDURE": "a procedure",
+    "FUNCTION": "a function",
+}
+_KNOWN = {**PRIVILEGES, "GLOBAL": TENANT_GLOBAL}
 _LONGEST_IDENTIFIER = 64
 _ON_THE_SERVER = "it is one on the whole server, where it would reach every tenant"
+_ROUTINES = ("procedure", "function")
 _FIX_LEVEL = {
     ("TABLE", "DATABASE"): "take it out, or take out table and grant it on the whole database",
     ("COLUMN", "TABLE"): "take it out, or take out columns and grant it on the whole table",
@@ -23,84 +42,129 @@ _FIX_LEVEL = {
 
 
 def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every entry of `privileges` that asks for something MySQL has not, or not there."""
+    """Every entry of `privileges` that asks for something MySQL has not, or not there, or that no tenant may have."""
     for tenant in tenants:
-        for user in tenant.users:
-            for privilege in user.privileges:
+        for grantee in tenant.grantees:
+            for privilege in grantee.privileges:
                 for path, fault in _faults(privilege):
-                    yield Problem(*fault, document.value(path), described(tenant, user, privilege.path))
+                    yield Problem(*fault, document.value(path), described(tenant, grantee, privilege.path))
 
 
 def _faults(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
+    conflicts = list(_conflicts(privilege))
+    yield from (((*privilege.path, key), fault) for key, fault in conflicts)
     level = _level(privilege.value)
-    for path, text in permissions(privilege.body, privilege.path):
-        for written, name in zip(text.split(","), privilege_names(text), strict=True):
-            yield from ((path, fault) for fault in _permission(name, shown(written.strip()), level, privilege.value))
-    yield from (((*privilege.path, "table"), fault) for fault in _table(privilege.value.table))
+    if not conflicts:  # otherwise nobody knows what the permissions are meant to be on
+        for path, text in text_or_texts(privilege.body, "permission", privilege.path):
+            for written, name in zip(text.split(","), privilege_names(text), strict=True):
+                yield from ((path, fault) for fault in _permission(name, shown(written.strip()), level, privilege))
+        if level == "GLOBAL" and privilege.value.grant_option:
+            yield (*privilege.path, "grant_option"), _never(GRANT_OPTION, "grant_option", NEVER[GRANT_OPTION])
+    for key, name in (("table", privilege.value.table), *((key, getattr(privilege.value, key)) for key in _ROUTINES)):
+        if name:
+            yield from (((*privilege.path, key), fault) for fault in _object(key, name))
     yield from _columns(privilege)
 
 
 def _level(privilege: Privilege) -> str:
+    if privilege.database == WHOLE_SERVER:
+        return "GLOBAL"
+    if privilege.procedure or privilege.function:
+        return "PROCEDURE" if privilege.procedure else "FUNCTION"
     if privilege.columns:
         return "COLUMN"
     return "DATABASE" if privilege.table == "*" else "TABLE"
 
 
-def _permission(name: str, written: str, level: str, privilege: Privilege) -> Iterator[Fault]:
+def _conflicts(privilege: Placed[Privilege]) -> Iterator[tuple[str, Fault]]:
+    """What does not go together, each with the key that has to go."""
+    value, body = privilege.value, privilege.body
+    named = [key for key in ("table", "columns", *_ROUTINES) if body.get(key) and (key, body[key]) != ("table", "*")]
+    if value.database == WHOLE_SERVER:
+        for key in named:
+            what = f'{key} stands beside database "*", which is the whole server'
+            fix = f"name the database, or take {key} out"
+            yield key, ("scope-conflict", what, "a privilege on the whole server is on everything in it", fix)
+    elif value.procedure or value.function:
+        routine = next(key for key in _ROUTINES if body.get(key))
+        for key in (key for key in (*named, *(["table"] if body.get("table") == "*" else [])) if key != routine):
+            fix = f"take {key} out, or write an entry of its own for it"
+            why = "an entry is on a database, a table, columns of it, a procedure or a function"
+            yield key, ("scope-conflict", f"{key} stands beside {routine}", why, fix)
+
+
+def _permission(name: str, written: str, level: str, privilege: Placed[Privilege]) -> Iterator[Fault]:
     """What is wrong with one permission. name: as MySQL spells it. written: as the file does."""
     if name == "ALL":
-        yield from _all(level, privilege)
+        yield from _all(level, privilege.value)
     elif not name:
         yield "empty-value", "a permission is empty", "each names one privilege of MySQL", "fill it in or take it out"
     elif name == "USAGE":
         yield "usage-privilege", "USAGE grants nothing", "it is MySQL's word for no privilege at all", "leave it out"
-    elif name.removeprefix("WITH ") == GRANT_OPTION:
+    elif name.removeprefix("WITH ") == GRANT_OPTION and level != "GLOBAL":
         why = "it is not granted by itself but goes with the other permissions of the entry"
-        yield (
-            "grant-option",
-            f"{GRANT_OPTION} is not a permission here",
-            why,
-            "write grant_option: true beside permission",
-        )
-    elif name not in PRIVILEGES[level]:
-        yield _not_on(level, name, written)
+        fix = "write grant_option: true beside permission"
+        yield "grant-option", f"{GRANT_OPTION} is not a permission here", why, fix
+    elif name not in _KNOWN[level]:
+        yield _not_on(level, name.removeprefix("WITH "), written)
 
 
 def _all(level: str, privilege: Privilege) -> Iterator[Fault]:
-    if level == "COLUMN":
+    if level == "GLOBAL":
+        why = "it holds CREATE USER, FILE, SUPER and every right on every tenant's data"
+        fix = f"name the database, or list what is meant of {listed(sorted(TENANT_GLOBAL))}"
+        yield "global-privilege", "ALL cannot be granted on the whole server", why, fix
+    elif level == "COLUMN":
         fix = f"list what is meant: {', '.join(sorted(PRIVILEGES[level]))}"
-        yield "privilege-level", "ALL cannot be granted on columns", "MySQL has ALL on databases and tables", fix
+        why = "MySQL has ALL on databases, tables and routines"
+        yield "privilege-level", "ALL cannot be granted on columns", why, fix
     elif len(privilege.permissions) > 1:
         yield "all-with-others", "ALL stands beside other permissions", "ALL holds them already", "write ALL alone"
 
 
 def _not_on(level: str, name: str, written: str) -> Fault:
-    elsewhere = [other for other in _LEVELS if name in PRIVILEGES[other]]
+    if level == "GLOBAL" and name in ON_DATABASES:
+        fix = 'write the name of the database instead of "*"'
+        return _never(name, written, ON_DATABASES[name], where=" on the whole server", fix=fix)
+    elsewhere = [other for other in _LEVELS if name in _KNOWN[other]]
     if elsewhere:
         what = f"{written} cannot be granted on {_LEVELS[level]}"
         why = f"MySQL has it on {listed([_LEVELS[other] for other in elsewhere])}"
-        return "privilege-level", what, why, _FIX_LEVEL[level, elsewhere[-1]]
-    if name in PRIVILEGES["GLOBAL"] or name.endswith("_ADMIN"):
-        return "global-privilege", f"{written} cannot be granted to a tenant", _ON_THE_SERVER, "take it out"
-    fix = did_you_mean(name, {"ALL", *PRIVILEGES[level]}, "take it out")
+        wider = next((other for other in ("TABLE", "DATABASE") if other in elsewhere), "")
+        fix = _FIX_LEVEL.get((level, wider), "take it out, or grant it in an entry of its own")
+        if elsewhere == ["GLOBAL"]:
+            fix = 'grant it in an entry of its own with database: "*"'
+        return "privilege-level", what, why, fix
+    if name in NEVER or name.endswith("_ADMIN"):
+        return _never(name, written, NEVER.get(name, ""))
+    fix = did_you_mean(name, {"ALL", *_KNOWN[level]}, "take it out")
     why = f"MySQL has no privilege of this name on {_LEVELS[level]}"
     return "unknown-privilege", f"unknown privilege {written}", why, fix
 
 
-def _table(name: str) -> Iterator[Fault]:
-    if name == "*":
+def _never(name: str, written: str, does: str, *, where: str = " to a tenant", fix: str = "take it out") -> Fault:
+    """That nobody is granted this on the whole server, and what it would do."""
+    why = f"it would let the tenant {does}" if does else _ON_THE_SERVER
+    return "global-privilege", f"{written} cannot be granted{where}", why, fix
+
+
+def _object(noun: str, name: str) -> Iterator[Fault]:
+    """What is wrong with the name of a table or a routine."""
+    if name == "*" and noun == "table":
         return
     if "*" in name or "%" in name:
-        why = "MySQL grants on one table or on a whole database, never on a pattern of tables"
-        yield "table-wildcard", f"table {shown(name)} is a pattern", why, 'list each table, or write table: "*"'
+        instead = f'write {noun}: "*"' if noun == "table" else f"take {noun} out, which grants on the whole database"
+        why = f"MySQL grants on one {noun} or on a whole database, never on a pattern of {noun}s"
+        yield f"{noun}-wildcard", f"{noun} {shown(name)} is a pattern", why, f"list each {noun}, or {instead}"
         return
-    yield from _identifier("table", name)
+    yield from _identifier(noun, name)
 
 
 def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
-    if not privilege.value.columns:
+    value = privilege.value
+    if not value.columns:
         return
-    if privilege.value.table == "*":
+    if value.table == "*" and not (value.procedure or value.function or value.database == WHOLE_SERVER):
         why = "columns are of one table"
         fix = "add table: and its name, or take columns out"
         yield (*privilege.path, "columns"), ("columns-without-table", "columns are named, but no table", why, fix)
@@ -117,7 +181,7 @@ def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
 
 
 def _identifier(noun: str, name: str) -> Iterator[Fault]:
-    """What is wrong with the name of a table or a column, which are quoted and so may hold nearly everything."""
+    """What is wrong with a name in the database, which is quoted and so may hold nearly everything."""
     wrong = next((c for c in name if c == "`" or category(c) == "Cc" or c > "\uffff"), None)
     if wrong:
         character = f'"{wrong}"' if wrong == "`" else escaped(wrong)
@@ -129,9 +193,5 @@ def _identifier(noun: str, name: str) -> Iterator[Fault]:
     excess = len(name) - _LONGEST_IDENTIFIER
     if excess > 0:
         what = f"{noun} name {shown(name)} is {counted(excess, 'character')} too long"
-        yield (
-            "name-too-long",
-            what,
-            f"MySQL's names have at most {_LONGEST_IDENTIFIER} characters",
-            f"correct the {noun}",
-        )
+        why = f"MySQL's names have at most {_LONGEST_IDENTIFIER} characters"
+        yield "name-too-long", what, why, f"correct the {noun}"

@@ -1,8 +1,8 @@
 """The shape of tenants.yaml: which keys there are, which of them are needed, and what kind of value each takes.
 
 The JSON Schema says it once, for editors and for this program; here jsonschema's errors become problems, whose reasons
-and examples are the schema's own descriptions and examples. What the schema says of names is for editors alone:
-`naming` says more precisely what is wrong with one.
+and examples are the schema's own descriptions and examples. What the schema says of names and other texts is for
+editors alone: the rules say more precisely what is wrong with one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 FILE = "tenants.schema.json"
-_FOR_EDITORS = frozenset({"pattern", "propertyNames"})
+_FOR_EDITORS = frozenset({"anyOf", "maxLength", "pattern", "propertyNames", "uniqueItems"})
 _KINDS = {
     "object": "a mapping",
     "array": "a list",
@@ -99,7 +99,7 @@ def _wrong_type(document: Document, path: KeyPath, value: Any, schema: Any) -> P
 
 def _wrong_value(document: Document, path: KeyPath, value: Any, schema: Any) -> Problem:
     """A value of the right type that is not one of the allowed ones, out of range, or empty."""
-    is_empty = value in ("", [])
+    is_empty = value in ("", [], {})
     what = f"{_label(path)} is {'empty' if is_empty else shown(value)}"
     if "const" in schema:
         fix = f"write {path[-1]}: {schema['const']}"

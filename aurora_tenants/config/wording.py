@@ -16,7 +16,13 @@ Fault = tuple[str, str, str, str]
 
 _MOST = 60
 _MOST_COMPARED = 100
-_NAMED = {(0, "tenants"): "tenant", (2, "databases"): "database", (2, "users"): "user", (4, "privileges"): "privilege"}
+_NAMED = {
+    (0, "tenants"): "tenant",
+    (2, "databases"): "database",
+    (2, "roles"): "role",
+    (2, "users"): "user",
+    (4, "privileges"): "privilege",
+}
 
 
 def shown(value: object) -> str:

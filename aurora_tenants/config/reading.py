@@ -1,0 +1,45 @@
+"""Values of the file as far as they can be read: one of another type reads as absent, which the schema has told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aurora_tenants.config.wording import KeyPath
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is a mapping, otherwise an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every text in the list under a key, with the way to it. path: the way to body."""
+    value = body.get(key)
+    if isinstance(value, list):
+        yield from (((*path, key, at), item) for at, item in enumerate(value) if isinstance(item, str))
+
+
+def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every text under a key that takes one text or a list of them, with the way to it."""
+    if isinstance(body.get(key), str):
+        yield (*path, key), body[key]
+    yield from texts(body, key, path)
+
+
+def text(body: Mapping[str, Any], key: str) -> str | None:
+    value = body.get(key)
+    return value if isinstance(value, str) else None
+
+
+def flag(body: Mapping[str, Any], key: str) -> bool | None:
+    value = body.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def number(body: Mapping[str, Any], key: str) -> int | None:
+    """A whole number; 30.0 is one to JSON Schema."""
+    value = body.get(key)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
