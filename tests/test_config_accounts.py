@@ -196,6 +196,16 @@ _RULES = [
     ('comment: »"a\\tb"', "invalid-text: comment a<U+0009>b holds U+0009", "take it out"),
     (f"comment: »{'x' * 1025}", "text-too-long: comment is 1 character too long", "shorten it by 1 character"),
     (
+        "comment: »'{{resolve:secretsmanager:/shared/database/other}}'",
+        "invalid-text: comment {{resolve:secretsmanager:/shared/database/other}} holds {{resolve:",
+        "write it without",
+    ),
+    (
+        "require: {subject: »'/CN={{resolve:ssm:a}}'}",
+        "invalid-text: subject /CN={{resolve:ssm:a}} holds {{resolve:",
+        "write it without",
+    ),
+    (
         "comment: »'of {stage}'",
         "no-stages: {stage} is used, but tenant a has no stages",
         "add stages: [dev, prod] to the tenant, or write the name without it",

@@ -224,6 +224,11 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
             "name another function",
         ),
         (
+            "permission: SELECT, database: app, table: t, columns: [»'{{resolve:ssm:a}}']",
+            "invalid-text: column {{resolve:ssm:a}} holds {{resolve:",
+            "write it without",
+        ),
+        (
             "permission: EXECUTE, database: app, procedure: »'p_{stage}'",
             "no-stages: {stage} is used, but tenant app has no stages",
             "add stages: [dev, prod] to the tenant, or write the name without it",

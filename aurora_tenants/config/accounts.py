@@ -13,7 +13,16 @@ from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, 
 from aurora_tenants.config.naming import placeholders
 from aurora_tenants.config.options import KINDS, PARTS
 from aurora_tenants.config.reading import mapping, text, text_or_texts
-from aurora_tenants.config.wording import Fault, KeyPath, counted, did_you_mean, escaped, listed, shown
+from aurora_tenants.config.wording import (
+    Fault,
+    KeyPath,
+    counted,
+    did_you_mean,
+    dynamic_reference,
+    escaped,
+    listed,
+    shown,
+)
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.mysql.names import literal
@@ -97,6 +106,7 @@ def _certificate(tenant: DeclaredTenant, part: str, value: str) -> Iterator[Faul
 
 def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
     """The faults of what becomes a literal in a statement."""
+    yield from dynamic_reference(key, value)
     if STAGE in value:
         yield from (fault for fault in placeholders(tenant, value) if fault[0] == "no-stages")
     try:

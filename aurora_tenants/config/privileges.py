@@ -16,7 +16,16 @@ from unicodedata import category
 from aurora_tenants.config.declared import DeclaredTenant, Placed, described
 from aurora_tenants.config.reading import text_or_texts, texts
 from aurora_tenants.config.server_privileges import NEVER, ON_DATABASES
-from aurora_tenants.config.wording import Fault, KeyPath, counted, did_you_mean, escaped, listed, shown
+from aurora_tenants.config.wording import (
+    Fault,
+    KeyPath,
+    counted,
+    did_you_mean,
+    dynamic_reference,
+    escaped,
+    listed,
+    shown,
+)
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import WHOLE_SERVER, Privilege
@@ -182,6 +191,7 @@ def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
 
 def _identifier(noun: str, name: str) -> Iterator[Fault]:
     """What is wrong with a name in the database, which is quoted and so may hold nearly everything."""
+    yield from dynamic_reference(noun, name)
     wrong = next((c for c in name if c == "`" or category(c) == "Cc" or c > "\uffff"), None)
     if wrong:
         character = f'"{wrong}"' if wrong == "`" else escaped(wrong)

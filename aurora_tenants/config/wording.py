@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
@@ -37,6 +37,13 @@ def shown(value: object) -> str:
 def escaped(character: str) -> str:
     """One character as people name it: U+0007."""
     return f"U+{ord(character):04X}"
+
+
+def dynamic_reference(noun: str, text: str) -> Iterator[Fault]:
+    """That CloudFormation would not take a text as it is: it puts the value of a secret or a parameter in its place."""
+    if "{{resolve:" in text:
+        why = "CloudFormation puts the value of a secret or a parameter in the place of such a text"
+        yield "invalid-text", f"{noun} {shown(text)} holds {{{{resolve:", why, "write it without"
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
