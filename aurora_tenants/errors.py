@@ -82,6 +82,10 @@ class Refused(AuroraTenantsError):
     """Something dangerous was asked for without the flag that allows it. Nothing was changed."""
 
 
+class Breached(AuroraTenantsError):
+    """Somebody can get into a tenant's database without belonging there; one problem for each account and database."""
+
+
 class NotConverged(AuroraTenantsError):
     """Something was applied, and not everything that the file says is so."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,10 @@ from aurora_tenants.errors import AwsError, DatabaseError, Problem
 from aurora_tenants.model import Configuration, Deployed, Shared
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.plan import Live, is_changed
-from aurora_tenants.template import template
+from aurora_tenants.plan import Live, Plan, make_plan
 
 # The provider this command line needs; lambdas/provider.py counts its own.
-PROVIDER_VERSION = 1
+PROVIDER_VERSION = 2
 # CloudFormation's APIs begin to refuse at about ten calls at once.
 _AT_ONCE = 5
 # Access denied to a user, because of its password (1045) or of a locked account (3118).
@@ -51,22 +50,24 @@ def read_inputs(
 def read_world(aws: Aws, configuration: Configuration, *, secret: str | None, woken: Callable[[], None]) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     deployed = read_deployed(aws.cloudformation, configuration.cluster)
-    live = read_live(aws, usable(configuration, deployed), secret, woken)
-    return Inputs(aws, configuration, replace(deployed, templates=_templates(aws, configuration, deployed)), live)
+    return Inputs(aws, configuration, deployed, read_live(aws, usable(configuration, deployed), secret, woken))
 
 
-def _templates(aws: Aws, configuration: Configuration, deployed: Deployed) -> dict[str, str]:
-    """What is deployed for tenants whose file says something else now: a plan tells both apart from drift."""
-    changed = [
-        tenant.name
-        for tenant in configuration.tenants
-        if (stack := deployed.tenants.get(tenant.name))
-        and stack.status != "REVIEW_IN_PROGRESS"  # which has no template yet
-        and is_changed(template(configuration.cluster, tenant), stack)
-    ]
+def plan_of(inputs: Inputs, *, only: Collection[str] = ()) -> Plan:
+    """The whole difference; with `only`, that of these tenants alone.
+
+    Where the file changed and MySQL differs, the template that is deployed is read too: it tells the file's doing from
+    drift. Raises InvalidUsage for a tenant that is nowhere, AwsError.
+    """
+    plan = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only)
+    unclear = [it.tenant for it in plan.todo if it.action == "update" and it.origin == "file" and it.lines]
+    if not unclear:
+        return plan
+    deployed = inputs.deployed
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        texts = pool.map(lambda tenant: read_template(aws.cloudformation, deployed.tenants[tenant].name), changed)
-        return dict(zip(changed, texts, strict=True))
+        texts = pool.map(lambda name: read_template(inputs.aws.cloudformation, deployed.tenants[name].name), unclear)
+        templates = dict(zip(unclear, texts, strict=True))
+    return make_plan(inputs.configuration, inputs.live, replace(deployed, templates=templates), only=only)
 
 
 def usable(configuration: Configuration, deployed: Deployed) -> Shared:

@@ -6,10 +6,11 @@ import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from aurora_tenants.isolation import orphans, patterns
 from aurora_tenants.model import Configuration, Deployed, Ignore
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.grants import Grant
-from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user, unescaped
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Server, State, User
 from aurora_tenants.template import stack_name
@@ -42,13 +43,13 @@ def of_others(configuration: Configuration, live: State, server: Server, deploye
             yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
         elif database.owner.released:
             yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
-    grants = _by_account(live)
+    orphaned, by_pattern = _by_account(orphans(live, server)), _by_account(patterns(live, server))
     for account, user in sorted(live.users.items()):
         if account in accounts or _is_exempt(account, master, ignore):
             continue
         yield from _account(user, named)
         if user.owner is None or user.owner.released:
-            yield from _grants(account, grants.get(account, ()), live, server)
+            yield from _grants(account, orphaned.get(account, ()), by_pattern.get(account, ()))
 
 
 def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
@@ -72,33 +73,15 @@ def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
         yield Notice("kept-user", f"{about} was kept when stack {user.owner.stack} let go of it")
 
 
-def _grants(account: Account, grants: Iterable[Grant], live: State, server: Server) -> Iterator[Notice]:
-    """Grants on databases that do not exist, and grants by pattern."""
-    orphans: set[str] = set()
-    patterns: set[str] = set()
-    for grant in grants:
-        name = grant.scope.database
-        if not name or grant.scope.level == "ROLE":
-            continue
-        if grant.scope.level == "DATABASE" and not server.partial_revokes:
-            if has_wildcard(name):
-                patterns.add(name)
-                continue
-            name = unescaped(name)
-        if name not in live.databases and not is_reserved_database(name):
-            orphans.add(name)
-    for name in sorted(orphans):
+def _grants(account: Account, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) -> Iterator[Notice]:
+    """Grants on databases that do not exist, and grants by pattern; a pattern may be both."""
+    spellings = {grant.scope.database for grant in by_pattern}
+    for name in sorted({grant.scope.database for grant in orphaned} - spellings):
         text = f"{subject(account)} has rights on database {name}, which does not exist: they wake up with its name"
         yield Notice("orphan-grant", text)
-    for name in sorted(patterns):
+    for name in sorted(spellings):
         text = f"{subject(account)} has rights on every database that matches {name}, also on those to come"
         yield Notice("pattern-grant", text)
-
-
-def has_wildcard(spelling: str) -> bool:
-    """Whether a database in GRANT, on a server without partial_revokes, stands for more than one name."""
-    bare = spelling.replace("\\\\", "").replace("\\_", "").replace("\\%", "")
-    return "_" in bare or "%" in bare
 
 
 def left_over(
@@ -151,9 +134,9 @@ def _named(configuration: Configuration) -> set[Account]:
     return users | {Account(role.name) for tenant in tenants for role in tenant.roles}
 
 
-def _by_account(live: State) -> dict[Account, list[Grant]]:
+def _by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
     found: dict[Account, list[Grant]] = {}
-    for grant in live.grants:
+    for grant in grants:
         found.setdefault(grant.account, []).append(grant)
     return found
 

@@ -19,6 +19,7 @@ from aurora_tenants import obstacles
 from aurora_tenants.desired import Resources, claimed, resources_of, wanted
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
+from aurora_tenants.isolation import Breach, breaches
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
 from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, subject
 from aurora_tenants.mysql.grants import Grant
@@ -27,6 +28,7 @@ from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.owners import forget_owner, record_owner
 from aurora_tenants.mysql.state import Server, State
 from aurora_tenants.notices import Notice, left_over, named_by_stacks, of_others
+from aurora_tenants.outcome import outcome
 from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, REVISION, digest_of, stack_name, template
 
 Action = Literal["none", "create", "update", "replace", "delete"]
@@ -71,9 +73,9 @@ class TenantPlan:
 class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
-    breaches: accounts that could reach what is not theirs once the plan is applied. deployed: how many tenants have a
-    stack now; removals are weighed against it. role_arn: what CloudFormation is to work with. is_partial: it is about
-    some tenants alone.
+    breaches: who can get into a database that is not theirs and still could once the plan is applied; opened: who only
+    then could. deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what
+    CloudFormation is to work with. is_partial: it is about some tenants alone.
     """
 
     cluster: Cluster
@@ -83,6 +85,8 @@ class Plan:
     deployed: int = 0
     role_arn: str = ""
     is_partial: bool = False
+    breaches: tuple[Breach, ...] = ()
+    opened: tuple[Breach, ...] = ()
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
@@ -109,6 +113,7 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
             plans.append(_gone(name, live._replace(state=parts.of(stack.name)), stack, reliances))
             problems += obstacles.busy(name, stack)
     role_arn = deployed.shared.role_arn if deployed.shared else ""
+    open_now, opened = _breaches(configuration, live, deployed, plans, only)
     return Plan(
         configuration.cluster,
         tuple(plans),
@@ -117,6 +122,28 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
         len(deployed.tenants),
         role_arn,
         bool(only),
+        open_now,
+        opened,
+    )
+
+
+def _breaches(
+    configuration: Configuration, live: Live, deployed: Deployed, plans: Collection[TenantPlan], only: Collection[str]
+) -> tuple[tuple[Breach, ...], tuple[Breach, ...]]:
+    """Breaches that stay and breaches that are new, once these plans are applied; with `only`, of these tenants."""
+    master = deployed.shared.master_user if deployed.shared else ""
+    todo = [change for plan in plans for change in plan.changes]
+    afterwards = outcome(live.state, [plan.desired for plan in plans], todo)
+    found = [
+        breach
+        for breach in breaches(configuration, afterwards, live.server, master=master)
+        if not only or breach.tenant in only or not set(breach.tenants).isdisjoint(only)
+    ]
+    there = breaches(configuration, live.state, live.server, master=master) if found and todo else found
+    known = {breach[:2] for breach in there}
+    return (
+        tuple(breach for breach in found if breach[:2] in known),
+        tuple(breach for breach in found if breach[:2] not in known),
     )
 
 
@@ -145,11 +172,6 @@ def unknown_tenant(name: str, known: Collection[str]) -> Problem:
     near = difflib.get_close_matches(name, known, 1)
     fix = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)[:10]) or 'none'}"
     return Problem("unknown-tenant", f"there is no tenant {name}", fix=fix)
-
-
-def is_changed(template: str, stack: Stack) -> bool:
-    """Whether a stack was deployed from another template than this one."""
-    return stack.outputs.get(DIGEST) != digest_of(template)
 
 
 class _Parts:
@@ -206,7 +228,7 @@ def _tenant(
             removals, drops = _removals(live, stack, kept=State())
             todo = (*removals, *changes(desired, after(live.state, removals), server=live.server))
         return planned("replace", todo, None, drops=drops, status=stack.status), problems
-    changed, drops, before = is_changed(text, stack), (), asked
+    changed, drops, before = stack.outputs.get(DIGEST) != digest_of(text), (), asked
     if changed:
         removals, drops = _removals(live, stack, kept=desired)
         todo = (*todo, *removals)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aurora_tenants.errors import Problem
+from aurora_tenants.isolation import Breach
 from aurora_tenants.model import Configuration, Deployed
+from aurora_tenants.mysql.changes import subject
 from aurora_tenants.plan import Plan
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
@@ -15,13 +17,41 @@ _MASS_REMOVAL_FROM = 10
 
 def dangers(plan: Plan) -> tuple[Problem, ...]:
     """Every dangerous change, each with its reason and the flag that allows it."""
-    return (*_drops(plan), *_mass_removal(plan))
+    return (*_drops(plan), *_mass_removal(plan), *map(_opened, plan.opened), *map(breach_problem, plan.breaches))
 
 
-def not_allowed(plan: Plan, *, allow_drop: Collection[str], allow_mass_removal: bool) -> tuple[Problem, ...]:
-    """The dangers that no flag of this run allows."""
+def not_allowed(
+    plan: Plan, *, allow_drop: Collection[str], allow_mass_removal: bool, allow_access: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
     drops = tuple(danger for danger, name in zip(_drops(plan), _dropped(plan), strict=True) if name not in allow_drop)
-    return (*drops, *(() if allow_mass_removal else _mass_removal(plan)))
+    opened = (_opened(breach) for breach in plan.opened if breach.account.entry not in allow_access)
+    return (*drops, *(() if allow_mass_removal else _mass_removal(plan)), *opened)
+
+
+def breach_problem(breach: Breach) -> Problem:
+    """An account that can get into what is not its own, whoever let it in."""
+    return Problem(
+        "breach",
+        f"{subject(breach.account)} can get into database {breach.database} of tenant {breach.tenant}",
+        why=f"{breach.how}; {_whose(breach)}",
+        fix=breach.fix,
+    )
+
+
+def _opened(breach: Breach) -> Problem:
+    return Problem(
+        "opens-database",
+        f"{subject(breach.account)} could get into database {breach.database} of tenant {breach.tenant} from then on",
+        why=f"{breach.how}; {_whose(breach)}",
+        fix=f"{breach.fix}; or, if that is meant: --allow-access {breach.account.entry}",
+    )
+
+
+def _whose(breach: Breach) -> str:
+    if not breach.tenants:
+        return "it belongs to no tenant"
+    return f"it belongs to {', '.join(breach.tenants)}, with whom the database is not shared"
 
 
 def no_tenants(configuration: Configuration, deployed: Deployed) -> tuple[Problem, ...]:

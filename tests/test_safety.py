@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from aurora_tenants.errors import Problem
-from aurora_tenants.plan import Plan, TenantPlan
+from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.state import State, User
+from aurora_tenants.plan import Live, Plan, TenantPlan
 from aurora_tenants.safety import dangers, not_allowed
-from tests.values import CLUSTER, SHOP, deployed, live_after, planned, tenant
+from tests.values import CLUSTER, EMPTY, SHOP, deployed, live_after, planned, tenant
 
 
 def removing(gone: int, *, deployed: int) -> Plan:
@@ -79,3 +82,61 @@ def test_a_long_list_of_tenants_is_cut():
     assert danger == mass_removal(
         "12 of 20 deployed tenants would be removed: t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, …"
     )
+
+
+# Who could get into what is not theirs
+
+STRAY = Account("stray")
+
+
+def with_stray(live: Live, *grants: Grant) -> Live:
+    state = State(live.state.databases, {**live.state.users, STRAY: User(STRAY)}, live.state.grants | set(grants))
+    return live._replace(state=state)
+
+
+def on(database: str, level: str = "DATABASE") -> Grant:
+    return Grant(STRAY, Scope(level, database, "orders" if level == "TABLE" else ""), "SELECT")
+
+
+def test_who_can_get_in_already_is_a_danger_that_stops_nothing():
+    live = with_stray(live_after(SHOP), on("shop"))
+    made = planned(SHOP, live=live, deployed=deployed(SHOP))
+    assert dangers(made) == (
+        Problem(
+            "breach",
+            "user stray can get into database shop of tenant shop",
+            why="SELECT on `shop`.*; it belongs to no tenant",
+            fix="REVOKE SELECT ON `shop`.* FROM `stray`@`%`",
+        ),
+    )
+    assert not_allowed(made, allow_drop=(), allow_mass_removal=False) == ()
+
+
+@pytest.mark.parametrize("level", ["DATABASE", "TABLE"])
+def test_a_new_database_that_old_rights_would_open_needs_leave_for_that_account(level: str):
+    made = planned(SHOP, live=with_stray(EMPTY, on("shop", level)))
+    (refused,) = not_allowed(made, allow_drop=(), allow_mass_removal=False)
+    assert (refused.code, refused.what) == (
+        "opens-database",
+        "user stray could get into database shop of tenant shop from then on",
+    )
+    assert refused.fix.endswith("; or, if that is meant: --allow-access stray@%")
+    assert dangers(made) == (refused,)
+    assert not_allowed(made, allow_drop=(), allow_mass_removal=False, allow_access=["stray"]) == (refused,)
+    assert not_allowed(made, allow_drop=(), allow_mass_removal=False, allow_access=["stray@%"]) == ()
+
+
+def test_a_breach_that_the_plan_closes_is_not_told():
+    billing = tenant("billing")
+    live = live_after(SHOP, billing)
+    wrong = Grant(Account("shop"), Scope("DATABASE", "billing"), "SELECT")
+    live = live._replace(state=State(live.state.databases, live.state.users, live.state.grants | {wrong}))
+    assert dangers(planned(SHOP, billing, live=live, deployed=deployed(SHOP, billing))) == ()
+    (left,) = dangers(planned(SHOP, billing, live=live, deployed=deployed(SHOP, billing), only="billing"))
+    assert left.why == "SELECT on `billing`.*; it belongs to shop, with whom the database is not shared"
+
+
+def test_a_breach_of_other_tenants_is_not_told_of_in_a_plan_for_some():
+    billing = tenant("billing")
+    live = with_stray(live_after(SHOP, billing), on("shop"))
+    assert dangers(planned(SHOP, billing, live=live, deployed=deployed(SHOP, billing), only="billing")) == ()

@@ -19,7 +19,7 @@ from aurora_tenants.cli.options import (
     in_flight,
     output_of,
 )
-from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, Breached, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,24 @@ if TYPE_CHECKING:
     from aurora_tenants.render import Output
 
 
-def validate(file: File = DEFAULT_FILE, output: Format = "text", no_color: NoColor = False) -> None:
-    """Check the file alone; asks nothing of AWS."""
+def validate(
+    file: File = DEFAULT_FILE,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask MySQL who can get into a database that is not theirs.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    secret: Secret = None,
+    output: Format = "text",
+    no_color: NoColor = False,
+) -> None:
+    """Check the file alone; asks nothing of AWS without --live."""
     from aurora_tenants import config, render
 
     out = output_of(output, no_color=no_color)
     configuration = config.load(file)
+    if live:
+        _check_isolation(_read(out, file, region, profile, secret))
     if output == "json":
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
@@ -43,6 +55,8 @@ def validate(file: File = DEFAULT_FILE, output: Format = "text", no_color: NoCol
     databases = sum(len(tenant.databases) for tenant in configuration.tenants)
     tenants, count = len(configuration.tenants), render.count
     out.result(f"{file} is valid: {count(tenants, 'tenant')}, {count(databases, 'database')}, {count(users, 'user')}.")
+    if live:
+        out.result("Nobody can get into a tenant's database without belonging there.")
 
 
 def schema() -> None:
@@ -97,6 +111,12 @@ def apply(
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="Remove all tenants, or more than 30 % of ten or more.")
     ] = False,
+    allow_access: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-access", help="Let this account into what it could not get into before.", metavar="USER@HOST"
+        ),
+    ] = None,
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
@@ -111,7 +131,12 @@ def apply(
     inputs = _read(out, file, region, profile, secret)
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
-    refused = safety.not_allowed(made, allow_drop=allow_drop or (), allow_mass_removal=allow_mass_removal)
+    refused = safety.not_allowed(
+        made,
+        allow_drop=allow_drop or (),
+        allow_mass_removal=allow_mass_removal,
+        allow_access=allow_access or (),
+    )
     out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
     for name in safety.not_dropped(made, allow_drop or ()):
         out.tell(f"--allow-drop {name}: no database of this name would be dropped")
@@ -161,14 +186,25 @@ def _read(out: Output, file: Path, region: str | None, profile: str | None, secr
     return read_inputs(file, region=region, profile=profile, secret=secret, woken=_woken(out))
 
 
+def _check_isolation(inputs: Inputs) -> None:
+    """Raises Breached with everybody who can get into a database that is not theirs."""
+    from aurora_tenants.isolation import breaches
+    from aurora_tenants.safety import breach_problem
+
+    master = inputs.deployed.shared.master_user if inputs.deployed.shared else ""
+    found = breaches(inputs.configuration, inputs.live.state, inputs.live.server, master=master)
+    if found:
+        raise Breached(*map(breach_problem, found))
+
+
 def _woken(out: Output) -> Callable[[], None]:
     return lambda: out.tell("The cluster is waking, usually 15 s.")
 
 
 def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
-    from aurora_tenants.plan import make_plan
+    from aurora_tenants.inputs import plan_of
 
-    return make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only or ())
+    return plan_of(inputs, only=only or ())
 
 
 def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
