@@ -1,4 +1,9 @@
-"""What a service of a tenant is told: which cluster, which secret, which database. Never a password."""
+"""What a service of a tenant is told: which cluster, which user, which database. Never a password.
+
+by password   DATABASE_RESOURCE, DATABASE_SECRET, DATABASE_NAME: what the Data API takes; the secret has the rest
+by IAM        DATABASE_RESOURCE, DATABASE_NAME, and what a driver and the signer of a token take: DATABASE_USER, _HOST,
+              _PORT, _REGION; DATABASE_USER_RESOURCE is what the service's role must be allowed to rds-db:connect to
+"""
 
 from __future__ import annotations
 
@@ -9,32 +14,64 @@ from typing import Any
 
 from aurora_tenants.aws.stacks import read_stack
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
-from aurora_tenants.model import Configuration, Tenant
+from aurora_tenants.model import Cluster, Configuration, Tenant
 from aurora_tenants.plan import unknown_tenant
 from aurora_tenants.template import logical_id, stack_name
+
+_ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
 
 
 def environment(
     cloudformation: Any, configuration: Configuration, name: str, *, user: str | None, database: str | None
 ) -> dict[str, str]:
-    """DATABASE_RESOURCE, DATABASE_SECRET and DATABASE_NAME of a tenant, from its stack's outputs.
+    """What a service needs to log in as a tenant's user, from the outputs of its stack.
 
     user, database: the first of the file unless named. Raises InvalidUsage for a name that the file does not have,
-    AwsError when the tenant is not deployed.
+    AwsError when the tenant is not deployed, or the shared stack too old to know the address of the cluster.
     """
     tenant = _tenant(configuration, name)
-    user = _one_of("user", user, [entry.name for entry in tenant.users], tenant)
-    database = _one_of("database", database, [entry.name for entry in tenant.databases], tenant)
+    login = tenant.users[_one_of("user", user, [entry.name for entry in tenant.users], tenant)]
+    names = [entry.name for entry in tenant.databases]
+    of_database = logical_id("Database", names[_one_of("database", database, names, tenant)])
+    of_login = logical_id("User" if login.auth == "iam" else "Secret", login.name)
     stack = read_stack(cloudformation, stack_name(configuration.cluster, name))
     outputs = stack.outputs if stack else {}
-    secret, of_database = logical_id("Secret", user), logical_id("Database", database)
-    if not stack or not {"DatabaseServer", secret, of_database} <= outputs.keys():
+    if not stack or not {"DatabaseServer", of_login, of_database} <= outputs.keys():
         why = f"its stack is {stack.status}" if stack else "it has no stack"
         raise AwsError(Problem("not-deployed", f"tenant {name} is not deployed as the file says", why, "run apply"))
+    resource, of_name = outputs["DatabaseServer"], outputs[of_database]
+    if login.auth == "iam":
+        address = _address(cloudformation, configuration.cluster)
+        return {
+            "DATABASE_RESOURCE": resource,
+            "DATABASE_NAME": of_name,
+            **_by_iam(resource, outputs[of_login], address),
+        }
+    return {"DATABASE_RESOURCE": resource, "DATABASE_SECRET": outputs[of_login], "DATABASE_NAME": of_name}
+
+
+def _address(cloudformation: Any, cluster: Cluster) -> Mapping[str, str]:
+    """The outputs of the shared stack that say where the cluster is. Raises AwsError when it does not say so."""
+    shared = read_stack(cloudformation, cluster.stack)
+    if not shared or not shared.outputs.keys() >= _ADDRESS:
+        what = f"stack {cluster.stack} does not say where its cluster is"
+        why = f"it has not the outputs {', '.join(sorted(_ADDRESS))}; who logs in by IAM needs them"
+        fix = f"run: aurora-tenants shared deploy --stack {cluster.stack}"
+        raise AwsError(Problem("old-shared-stack", what, why, fix))
+    return shared.outputs
+
+
+def _by_iam(cluster_arn: str, user: str, address: Mapping[str, str]) -> dict[str, str]:
+    """Source: "Creating and using an IAM policy for IAM database access", Amazon Aurora User Guide."""
+    _, partition, _, region, account, *_ = cluster_arn.split(":")
     return {
-        "DATABASE_RESOURCE": outputs["DatabaseServer"],
-        "DATABASE_SECRET": outputs[secret],
-        "DATABASE_NAME": outputs[of_database],
+        "DATABASE_USER": user,
+        "DATABASE_HOST": address["DatabaseHost"],
+        "DATABASE_PORT": address["DatabasePort"],
+        "DATABASE_REGION": region,
+        "DATABASE_USER_RESOURCE": (
+            f"arn:{partition}:rds-db:{region}:{account}:dbuser:{address['DatabaseResourceId']}/{user}"
+        ),
     }
 
 
@@ -65,10 +102,11 @@ def _tenant(configuration: Configuration, name: str) -> Tenant:
     raise InvalidUsage(unknown_tenant(name, [tenant.name for tenant in configuration.tenants]))
 
 
-def _one_of(kind: str, wanted: str | None, names: list[str], tenant: Tenant) -> str:
+def _one_of(kind: str, wanted: str | None, names: list[str], tenant: Tenant) -> int:
+    """The position of the wanted name, of the first unless one is wanted."""
     if not names:
         raise InvalidUsage(Problem(f"no-{kind}", f"tenant {tenant.name} has no {kind}"))
     if wanted is not None and wanted not in names:
         what = f"tenant {tenant.name} has no {kind} {wanted}"
         raise InvalidUsage(Problem(f"unknown-{kind}", what, fix=f"it has: {', '.join(names)}"))
-    return wanted or names[0]
+    return names.index(wanted) if wanted is not None else 0
