@@ -163,9 +163,11 @@ class Shared:
 class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
-    others: names of all other stacks; a tenant's stack is never made in the place of one of them.
+    others: names of all other stacks; a tenant's stack is never made in the place of one of them. templates: by tenant,
+    what is deployed, for those of which it was read.
     """
 
     shared: Shared | None
     tenants: Mapping[str, Stack]
     others: frozenset[str] = frozenset()
+    templates: Mapping[str, str] = field(default_factory=dict)
