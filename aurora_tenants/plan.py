@@ -19,7 +19,7 @@ from aurora_tenants import obstacles
 from aurora_tenants.desired import Resources, claimed, resources_of, wanted
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
-from aurora_tenants.isolation import Breach, breaches
+from aurora_tenants.isolation import Summary, breaches, summed_up
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
 from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, subject
 from aurora_tenants.mysql.grants import Grant
@@ -85,8 +85,8 @@ class Plan:
     deployed: int = 0
     role_arn: str = ""
     is_partial: bool = False
-    breaches: tuple[Breach, ...] = ()
-    opened: tuple[Breach, ...] = ()
+    breaches: tuple[Summary, ...] = ()
+    opened: tuple[Summary, ...] = ()
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
@@ -129,7 +129,7 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
 
 def _breaches(
     configuration: Configuration, live: Live, deployed: Deployed, plans: Collection[TenantPlan], only: Collection[str]
-) -> tuple[tuple[Breach, ...], tuple[Breach, ...]]:
+) -> tuple[tuple[Summary, ...], tuple[Summary, ...]]:
     """Breaches that stay and breaches that are new, once these plans are applied; with `only`, of these tenants."""
     master = deployed.shared.master_user if deployed.shared else ""
     todo = [change for plan in plans for change in plan.changes]
@@ -141,10 +141,9 @@ def _breaches(
     ]
     there = breaches(configuration, live.state, live.server, master=master) if found and todo else found
     known = {breach[:2] for breach in there}
-    return (
-        tuple(breach for breach in found if breach[:2] in known),
-        tuple(breach for breach in found if breach[:2] not in known),
-    )
+    stay = [breach for breach in found if breach[:2] in known]
+    opened = [breach for breach in found if breach[:2] not in known]
+    return summed_up(stay, afterwards, live.server), summed_up(opened, afterwards, live.server)
 
 
 def _notices(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from aurora_tenants.errors import Problem
-from aurora_tenants.isolation import Breach
+from aurora_tenants.isolation import Summary
 from aurora_tenants.model import Configuration, Deployed
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.plan import Plan
@@ -13,6 +13,8 @@ from aurora_tenants.plan import Plan
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
 _MASS_REMOVAL = 0.3
 _MASS_REMOVAL_FROM = 10
+# More names than this are only counted.
+_MOST_NAMES = 5
 
 
 def dangers(plan: Plan) -> tuple[Problem, ...]:
@@ -29,29 +31,42 @@ def not_allowed(
     return (*drops, *(() if allow_mass_removal else _mass_removal(plan)), *opened)
 
 
-def breach_problem(breach: Breach) -> Problem:
+def breach_problem(breach: Summary) -> Problem:
     """An account that can get into what is not its own, whoever let it in."""
     return Problem(
         "breach",
-        f"{subject(breach.account)} can get into database {breach.database} of tenant {breach.tenant}",
-        why=f"{breach.how}; {_whose(breach)}",
+        f"{subject(breach.account)} can get into {_databases(breach)}",
+        why=f"{breach.how}; {_belongs(breach)}",
         fix=breach.fix,
     )
 
 
-def _opened(breach: Breach) -> Problem:
+def _opened(breach: Summary) -> Problem:
     return Problem(
         "opens-database",
-        f"{subject(breach.account)} could get into database {breach.database} of tenant {breach.tenant} from then on",
-        why=f"{breach.how}; {_whose(breach)}",
+        f"{subject(breach.account)} could get into {_databases(breach)} from then on",
+        why=f"{breach.how}; {_belongs(breach)}",
         fix=f"{breach.fix}; or, if that is meant: --allow-access {breach.account.entry}",
     )
 
 
-def _whose(breach: Breach) -> str:
+def _databases(breach: Summary) -> str:
+    """`database shop of tenant shop`, `databases a, b, … (12) of tenants a, b, … (12)`."""
+    parts = (("database", breach.databases), ("tenant", tuple(dict.fromkeys(breach.of))))
+    return " of ".join(
+        f"{noun} {names[0]}" if len(names) == 1 else f"{noun}s {_listed(names)}" for noun, names in parts
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_NAMES else f"{', '.join(names[:_MOST_NAMES])}, … ({len(names):,})"
+
+
+def _belongs(breach: Summary) -> str:
     if not breach.tenants:
         return "it belongs to no tenant"
-    return f"it belongs to {', '.join(breach.tenants)}, with whom the database is not shared"
+    what = "the database is" if len(breach.databases) == 1 else "they are"
+    return f"it belongs to {', '.join(breach.tenants)}, with whom {what} not shared"
 
 
 def no_tenants(configuration: Configuration, deployed: Deployed) -> tuple[Problem, ...]:

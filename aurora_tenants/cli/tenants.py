@@ -188,13 +188,13 @@ def _read(out: Output, file: Path, region: str | None, profile: str | None, secr
 
 def _check_isolation(inputs: Inputs) -> None:
     """Raises Breached with everybody who can get into a database that is not theirs."""
-    from aurora_tenants.isolation import breaches
+    from aurora_tenants.isolation import breaches, summed_up
     from aurora_tenants.safety import breach_problem
 
     master = inputs.deployed.shared.master_user if inputs.deployed.shared else ""
     found = breaches(inputs.configuration, inputs.live.state, inputs.live.server, master=master)
     if found:
-        raise Breached(*map(breach_problem, found))
+        raise Breached(*map(breach_problem, summed_up(found, inputs.live.state, inputs.live.server)))
 
 
 def _woken(out: Output) -> Callable[[], None]:
