@@ -194,7 +194,7 @@ _RULES = [
     ),
     ("comment: »'a\\b'", "invalid-text: comment a\\b holds a backslash", "take it out"),
     ('comment: »"a\\tb"', "invalid-text: comment a<U+0009>b holds U+0009", "take it out"),
-    (f"comment: »{'x' * 1025}", "text-too-long: comment is 1 character too long", "shorten it by 1 character"),
+    (f"comment: »{'x' * 256}", "text-too-long: comment is 1 character too long", "shorten it by 1 character"),
     (
         "comment: »'{{resolve:secretsmanager:/shared/database/other}}'",
         "invalid-text: comment {{resolve:secretsmanager:/shared/database/other}} holds {{resolve:",

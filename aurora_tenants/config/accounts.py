@@ -25,6 +25,7 @@ from aurora_tenants.config.wording import (
 )
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
+from aurora_tenants.mysql.accounts import LONGEST_COMMENT
 from aurora_tenants.mysql.names import literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 
@@ -116,11 +117,12 @@ def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
         character = "a backslash" if wrong == "\\" else escaped(wrong)
         why = "what a backslash means depends on the server's sql_mode" if wrong == "\\" else "it is one line of text"
         yield "invalid-text", f"{key} {shown(value)} holds {character}", why, "take it out"
-    excess = len(value) - LONGEST_TEXT
+    longest = LONGEST_COMMENT if key == "comment" else LONGEST_TEXT
+    excess = len(value) - longest
     if excess > 0:
         what = f"{key} is {counted(excess, 'character')} too long"
         fix = f"shorten it by {counted(excess, 'character')}"
-        yield "text-too-long", what, f"it can have {LONGEST_TEXT:,} characters", fix
+        yield "text-too-long", what, f"it can have {longest:,} characters", fix
 
 
 def _plugin(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
