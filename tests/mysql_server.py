@@ -7,6 +7,7 @@ from contextlib import suppress
 import pymysql
 
 from aurora_tenants.mysql.accounts import create_views, show_definers
+from aurora_tenants.mysql.grants import normalise
 from aurora_tenants.mysql.live import Execute, Row
 from aurora_tenants.mysql.owners import create_owners
 from aurora_tenants.mysql.state import Database, State, User
@@ -43,7 +44,7 @@ def as_desired(live: State, desired: State) -> State:
     return State(
         {name: _database(live.databases[name], desired.databases[name]) for name in desired.databases},
         {account: _user(live.users[account], desired.users[account]) for account in desired.users},
-        frozenset(grant for grant in live.grants if grant.account in desired.users),
+        normalise(grant for grant in live.grants if grant.account in desired.users),
     )
 
 

@@ -162,34 +162,47 @@ def row_scope(scope: Scope) -> Scope:
 
 
 def normalise(grants: Iterable[Grant]) -> frozenset[Grant]:
-    """The grants without those that change nothing.
-
-    These are a column's privilege that its whole table has too, and the same column in a second spelling.
-    """
+    """The grants without those that change nothing: a column's privilege that its whole table has too."""
     everything = frozenset(grants)
-    of_columns = sorted(grant for grant in everything if grant.scope.level == "COLUMN")
-    seen: set[Grant] = set()
-    absorbed: set[Grant] = set()
-    for grant in of_columns:
-        folded = _folded(grant)
-        if folded in seen or grant._replace(scope=row_scope(grant.scope)) in everything:
-            absorbed.add(grant)
-        seen.add(folded)
+    absorbed = {grant for grant in everything if grant.scope.level == "COLUMN" and _on_table(grant) in everything}
     return everything - absorbed
 
 
 def as_stored(desired: Iterable[Grant], live: Iterable[Grant]) -> frozenset[Grant]:
-    """The desired grants with every column spelled as the server holds it; a column's name has no case of its own.
+    """The desired grants with every column spelled once, as the server holds it: its name has no case of its own.
 
-    REVOKE finds a column in the spelling of its GRANT alone (1147), so what is live keeps it (see
-    test_column_that_was_granted_in_capitals_is_revoked).
+    REVOKE finds a column in the spelling of its GRANT alone (1147), and a second spelling would be a second row
+    (test_column_that_was_granted_in_capitals_is_revoked).
     """
-    spellings = {_folded(grant): grant for grant in live if grant.scope.column}
-    return frozenset(spellings.get(_folded(grant), grant) for grant in desired)
+    held = {grant[:2] for grant in live if grant.scope.column}
+    wanted = sorted(grant[:2] for grant in desired if grant.scope.column)
+    spellings = {_folded(*it): it[1] for it in (*wanted, *sorted(held), *(it for it in wanted if it in held))}
+    return frozenset(grant._replace(scope=spellings.get(_folded(*grant[:2]), grant.scope)) for grant in desired)
 
 
-def _folded(grant: Grant) -> Grant:
-    return grant._replace(scope=grant.scope._replace(column=grant.scope.column.lower()))
+def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Grant]:
+    """Live in normal form and as REVOKE can take it away: differs for a column that somebody granted in two spellings.
+
+    REVOKE of one of them leaves the right in the server's memory, where no table shows it; only REVOKE of the privilege
+    on the whole table takes both (test_a_column_that_was_granted_in_two_spellings_is_revoked). So they count as that.
+    """
+    everything = frozenset(live)
+    columns = {grant for grant in everything if grant.scope.column}
+    spellings: dict[tuple[Account, Scope], set[Scope]] = {}
+    for grant in columns:
+        spellings.setdefault(_folded(*grant[:2]), set()).add(grant.scope)
+    tangled = {_on_table(grant) for grant in columns if len(spellings[_folded(*grant[:2])]) > 1}
+    kept = {grant for grant in normalise(everything) if not (grant.scope.column and _on_table(grant) in tangled)}
+    return frozenset(kept | (tangled - frozenset(wanted)))
+
+
+def _on_table(grant: Grant) -> Grant:
+    """The same privilege on the whole table."""
+    return grant._replace(scope=row_scope(grant.scope))
+
+
+def _folded(account: Account, scope: Scope) -> tuple[Account, Scope]:
+    return account, scope._replace(column=scope.column.lower())
 
 
 class Statement(NamedTuple):
@@ -199,28 +212,34 @@ class Statement(NamedTuple):
     grants: tuple[Grant, ...]
 
 
-def statements(to_grant: Collection[Grant], to_revoke: Collection[Grant]) -> tuple[Statement, ...]:
+def statements(
+    to_grant: Collection[Grant], to_revoke: Collection[Grant], *, restricted: Collection[str] = ()
+) -> tuple[Statement, ...]:
     """One GRANT and one REVOKE per account and scope: grants first, so that a right which is kept never pauses.
 
     Where MySQL has no way to take away only the other thing, a grant comes late, directly after the revoke that would
     take it too: REVOKE SELECT ON t also takes every SELECT (column) of t
     (test_a_table_privilege_that_is_narrowed_to_columns_pauses_for_one_statement), and the option to pass a role or a
     dynamic privilege on goes only with the role or the privilege itself.
+    restricted: databases that a partial revoke takes out of what is granted on `*.*`. There a GRANT would only lift the
+    restriction, or fail (3901, test_a_privilege_that_was_revoked_in_part_is_granted), so it comes after the REVOKE.
     """
     revoked = frozenset(to_revoke)
-    late = {
-        grant
-        for grant in to_grant
-        if grant.scope.level == "COLUMN" and grant._replace(scope=row_scope(grant.scope)) in revoked
-    }
-    kept = {held for grant in revoked if (held := _without_option(grant)) and held not in revoked}
-    again = {_row(statement.grants[0]): statement for statement in _statements("GRANT", late | kept)}
-    in_order = _statements("GRANT", [grant for grant in to_grant if grant not in late])
+    late: dict[tuple[Account, Scope], set[Grant]] = {}
+    for grant in to_grant:
+        if grant.scope.level == "COLUMN" and _on_table(grant) in revoked:
+            late.setdefault(_row(grant), set()).add(grant)
+        elif grant.scope.level == "DATABASE" and grant.scope.database in restricted:
+            late.setdefault((grant.account, Scope("GLOBAL")), set()).add(grant)
+    waiting = frozenset[Grant]().union(*late.values())
+    for grant in revoked:
+        held = _without_option(grant)
+        if held and held not in revoked:
+            late.setdefault(_row(held), set()).add(held)
+    in_order = _statements("GRANT", [grant for grant in to_grant if grant not in waiting])
     for statement in _statements("REVOKE", revoked):
-        in_order.append(statement)
-        if _row(statement.grants[0]) in again:
-            in_order.append(again[_row(statement.grants[0])])
-    return tuple(in_order)
+        in_order += (statement, *_statements("GRANT", late.pop(_row(statement.grants[0]), ())))
+    return (*in_order, *_statements("GRANT", waiting & frozenset[Grant]().union(*late.values())))
 
 
 def _without_option(grant: Grant) -> Grant | None:

@@ -28,7 +28,6 @@ from aurora_tenants.mysql.grants import (
     MEMBER,
     Grant,
     Scope,
-    normalise,
 )
 from aurora_tenants.mysql.names import Account, account_of, key
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
@@ -198,7 +197,7 @@ def read_users(
     for account, roles in defaults.items():
         if account in users:
             users[account] = users[account]._replace(default_roles=frozenset(roles))
-    return users, normalise((*grants, *_grants(execute, only)))
+    return users, frozenset((*grants, *_grants(execute, only)))
 
 
 def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:

@@ -72,7 +72,7 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Databases, users and grants; grants in normal form."""
+    """Databases, users and grants; desired ones in normal form, live ones all that there are."""
 
     databases: Mapping[str, Database] = field(default_factory=dict)
     users: Mapping[Account, User] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_user, set_password, subject
-from aurora_tenants.mysql.grants import Grant, Scope, expand
+from aurora_tenants.mysql.grants import Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner
@@ -210,6 +210,123 @@ def test_a_changed_owner_and_character_set_converge(execute: Execute):
     changed = State({"app_1": Database("app_1", "utf8mb4", "utf8mb4_bin", owner)})
     assert converge(execute, changed) == ["record", "alter"]
     assert read_state(execute).databases["app_1"] == changed.databases["app_1"]
+
+
+# What MySQL does in ways of its own
+
+
+def state_of(*privileges: str, on: str = "app", partial_revokes: bool = True, **rest: object) -> State:
+    """The account APP with these privileges."""
+    grants = expand(APP, privileges, database=on, partial_revokes=partial_revokes, **rest) if privileges else ()
+    return State(users={APP: User(APP)}, grants=frozenset(grants))
+
+
+def shown(execute: Execute) -> set[str]:
+    """What SHOW GRANTS says of APP: the server's memory, not its tables."""
+    return {str(line) for (line,) in execute("SHOW GRANTS FOR app")} - {"GRANT USAGE ON *.* TO `app`@`%`"}
+
+
+@pytest.fixture
+def table(execute: Execute) -> None:
+    execute("CREATE DATABASE app")
+    execute("CREATE TABLE app.t (id INT, country INT)")
+    execute("CREATE USER app IDENTIFIED BY 's3cret'")
+
+
+@pytest.mark.usefixtures("table")
+def test_column_that_was_granted_in_capitals_is_revoked(execute: Execute):
+    execute("GRANT SELECT (COUNTRY), UPDATE (COUNTRY) ON app.t TO app")
+    with pytest.raises(pymysql.OperationalError, match="1147"):
+        execute("REVOKE SELECT (country) ON app.t FROM app")
+    kept = state_of("SELECT", table="t", columns=["country"])
+    assert converge(execute, kept) == ["revoke"]
+    assert shown(execute) == {"GRANT SELECT (`COUNTRY`) ON `app`.`t` TO `app`@`%`"}
+    assert converge(execute, state_of()) == ["revoke"]
+    assert shown(execute) == set()
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("privilege", ["SELECT", "REFERENCES"])
+def test_a_column_that_was_granted_in_two_spellings_is_revoked(execute: Execute, privilege: str):
+    """Column by column the tables are empty in the end, but the server goes on granting the right."""
+    for spelling in ("country", "COUNTRY"):
+        execute(f"GRANT {privilege} ({spelling}) ON app.t TO app")
+    for spelling in ("country", "COUNTRY"):
+        execute(f"REVOKE {privilege} ({spelling}) ON app.t FROM app")
+    assert execute("SELECT * FROM mysql.columns_priv WHERE User = 'app'") == []
+    assert shown(execute) == {f"GRANT {privilege} (`country`) ON `app`.`t` TO `app`@`%`"}
+    execute("FLUSH PRIVILEGES")
+    for spelling in ("country", "COUNTRY"):
+        execute(f"GRANT {privilege} ({spelling}), UPDATE (id) ON app.t TO app")
+    kept = state_of("UPDATE", table="t", columns=["id"])
+    converge(execute, kept)
+    assert shown(execute) == {"GRANT UPDATE (`id`) ON `app`.`t` TO `app`@`%`"}
+    assert converge(execute, kept) == []
+
+
+@pytest.mark.usefixtures("table")
+def test_a_privilege_that_was_revoked_in_part_is_granted(server: mysqld.Server, execute: Execute):
+    if not read_server(execute).partial_revokes:
+        pytest.skip("there are no partial revokes")
+    restrict = ("GRANT EVENT ON *.* TO app", "REVOKE EVENT ON app.* FROM app")
+    for statement in (*restrict, "GRANT EVENT ON app.* TO app"):
+        execute(statement)
+    assert shown(execute) == {"GRANT EVENT ON *.* TO `app`@`%`"}  # the restriction went, and no right came
+    execute("REVOKE EVENT ON app.* FROM app")
+    assert converge(execute, state_of("EVENT")) == ["revoke", "grant"]
+    assert shown(execute) == {"GRANT EVENT ON `app`.* TO `app`@`%`"}
+
+
+@pytest.mark.usefixtures("table")
+def test_a_password_that_need_not_be_changed_any_more_does_not_expire(execute: Execute):
+    """MySQL 9.7.4 writes DEFAULT into its table, and lets the password expire all the same until it starts again."""
+    lifetime = ("SELECT password_lifetime FROM mysql.user WHERE User = 'app'", "SHOW CREATE USER app")
+    execute("SET print_identified_with_as_hex = ON")
+    execute("ALTER USER app PASSWORD EXPIRE INTERVAL 90 DAY")
+    execute("ALTER USER app PASSWORD EXPIRE DEFAULT")
+    assert (execute(lifetime[0]), "INTERVAL 90 DAY" in str(execute(lifetime[1]))) == ([(None,)], True)
+    execute("ALTER USER app PASSWORD EXPIRE INTERVAL 90 DAY")
+    assert converge(execute, state_of()) == ["alter", "alter"]
+    assert (execute(lifetime[0]), "PASSWORD EXPIRE DEFAULT" in str(execute(lifetime[1]))) == ([(None,)], True)
+
+
+@pytest.mark.usefixtures("table")
+def test_admin_option_that_is_taken_away_leaves_the_default_role(execute: Execute):
+    role = Account("app-role")
+    for statement in (
+        "CREATE ROLE `app-role`",
+        "GRANT `app-role` TO app WITH ADMIN OPTION",
+        "SET DEFAULT ROLE ALL TO app",
+    ):
+        execute(statement)
+    member = frozenset({Grant(APP, role_scope(role), "MEMBER")})
+    desired = State(users={APP: User(APP, default_roles=frozenset({role}))}, grants=member)
+    assert converge(execute, desired) == ["revoke", "grant", "set"]
+    assert shown(execute) == {"GRANT `app-role`@`%` TO `app`@`%`"}
+    assert as_desired(read_state(execute), desired) == desired
+
+
+@pytest.mark.usefixtures("table")
+def test_the_option_of_a_dynamic_privilege_that_is_taken_away_leaves_the_privilege(execute: Execute):
+    execute("GRANT FLUSH_STATUS ON *.* TO app WITH GRANT OPTION")
+    assert converge(execute, state_of("FLUSH_STATUS", on="*")) == ["revoke", "grant"]
+    assert shown(execute) == {"GRANT FLUSH_STATUS ON *.* TO `app`@`%`"}
+
+
+def test_an_account_whose_host_changed_is_renamed_and_keeps_its_password(server: mysqld.Server):
+    execute = execute_as(server)
+    make_owners(execute)
+    old, new = (
+        State(users={Account("app", host): User(Account("app", host), USER_OWNER)}) for host in ("%", "127.0.0.%")
+    )
+    converge(execute, old)
+    made = changes(new, read_state(execute), server=read_server(execute), password="another")
+    assert [change.action for change in made] == ["record", "rename", "record"]
+    for change in made:
+        execute(change.statement)
+    server.connect("app", "s3cret").close()
+    assert as_desired(read_state(execute), new) == new
+    remove_all(execute)
 
 
 def can_login(server: mysqld.Server, password: str) -> bool:
