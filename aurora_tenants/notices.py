@@ -17,6 +17,11 @@ from aurora_tenants.template import stack_name
 
 # The code of the notice that something should have been dropped and was not.
 LEFT_OVER = "left-over"
+# Who holds one of these on the whole server can make itself whatever access it likes: by another's password, by a role,
+# by what runs as somebody else, or by passing a right of its own on.
+_SELF_SERVICE = frozenset(
+    ("CREATE USER", "SUPER", "GRANT OPTION", "ROLE_ADMIN", "SET_USER_ID", "SET_ANY_DEFINER", "SYSTEM_USER")
+)
 # What Secrets Manager's rotation for two alternating users calls the second one.
 _CLONE = "_clone"
 
@@ -44,11 +49,13 @@ def of_others(configuration: Configuration, live: State, server: Server, deploye
         elif database.owner.released:
             yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
     orphaned, by_pattern = _by_account(orphans(live, server)), _by_account(patterns(live, server))
+    on_all = _by_account(grant for grant in live.grants if grant.scope.level in ("GLOBAL", "DYNAMIC"))
     for account, user in sorted(live.users.items()):
         if account in accounts or _is_exempt(account, master, ignore):
             continue
         yield from _account(user, named)
         if user.owner is None or user.owner.released:
+            yield from _self_service(user, on_all.get(account, ()))
             yield from _grants(account, orphaned.get(account, ()), by_pattern.get(account, ()))
 
 
@@ -71,6 +78,14 @@ def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
         yield Notice(f"unmanaged-{kind}", f"{about.replace('user', kind, 1)} belongs to nobody and is not in the file")
     elif user.owner.released:
         yield Notice("kept-user", f"{about} was kept when stack {user.owner.stack} let go of it")
+
+
+def _self_service(user: User, on_all: Iterable[Grant]) -> Iterator[Notice]:
+    """Rights that no tenant may have, because with them every other one can be had."""
+    held = sorted(_SELF_SERVICE.intersection(grant.privilege for grant in on_all))
+    if held and not user.options.is_locked:
+        text = f"{subject(user.account)} has {', '.join(held)} on *.*: it can get into every tenant's database"
+        yield Notice("self-service", text)
 
 
 def _grants(account: Account, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) -> Iterator[Notice]:

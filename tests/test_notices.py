@@ -107,3 +107,14 @@ def test_the_servers_own_accounts_are_not_told_of():
 def test_another_tenants_user_is_not_told_of_as_a_stranger():
     owned = User(Account("billing"), Owner("other-billing", "UserBilling"))
     assert notices(owned, grants=(on("sh%", account=Account("billing")),)) == []
+
+
+@pytest.mark.parametrize("privilege", ["CREATE USER", "GRANT OPTION", "ROLE_ADMIN"])
+def test_who_can_give_itself_every_right(privilege: str):
+    level = "DYNAMIC" if privilege == "ROLE_ADMIN" else "GLOBAL"
+    held = Grant(STRAY, Scope(level, name=privilege if level == "DYNAMIC" else ""), privilege)
+    text = f"user stray has {privilege} on *.*: it can get into every tenant's database"
+    assert notices(User(STRAY), grants=(held,))[1:] == [("self-service", text)]
+    assert [code for code, _ in notices(User(STRAY, options=Options(is_locked=True)), grants=(held,))] == [
+        "unmanaged-user"
+    ]
