@@ -62,11 +62,47 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """How far the cluster scales, and when it pauses: all of ServerlessV2ScalingConfiguration, which is sent as a whole.
+
+    min_acu, max_acu: Aurora capacity units, in halves. pause_after_seconds: only of effect where min_acu is 0.
+    """
+
+    min_acu: float
+    max_acu: float
+    pause_after_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of the day on some days of the week at which the cluster is awake.
+
+    days: those it begins on, 0 = Monday to 6 = Sunday. start, end: minutes after midnight, 0 to 1440; an end that is
+    not after the start is on the next day.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+    capacity: Capacity
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSchedule:
+    """When the cluster is awake, in the local time of a zone, and how far it scales then and at all other times."""
+
+    timezone: str
+    awake: tuple[Window, ...]
+    asleep: Capacity
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's)."""
 
     stack: str
     region: str | None = None
+    pause_schedule: PauseSchedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
