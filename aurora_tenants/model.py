@@ -12,15 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aurora_tenants.errors import Location
+from aurora_tenants.mysql.options import Options
+
 OnRemove = Literal["retain", "drop"]
+Auth = Literal["password", "iam"]
+
+# The database of a privilege that is on the whole server.
+WHOLE_SERVER = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Privilege:
-    """One entry of a user's `privileges`.
+    """One entry of the `privileges` of a user or a role.
 
-    permissions: upper-case names of MySQL privileges, `ALL` among them. table: `*` for the whole database.
-    columns: empty unless the privilege is on columns of one table.
+    permissions: upper-case names of MySQL privileges, `ALL` among them. database: `*` for the whole server. table: `*`
+    for the whole database. columns: empty unless the privilege is on columns of one table. procedure, function: None
+    unless it is on one routine. where: the entry's place in the file.
     """
 
     permissions: tuple[str, ...]
@@ -28,6 +36,18 @@ class Privilege:
     table: str = "*"
     columns: tuple[str, ...] = ()
     grant_option: bool = False
+    procedure: str | None = None
+    function: str | None = None
+    where: Location | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrant:
+    """A role that a user is granted. admin_option: whether the user may grant it to others."""
+
+    name: str
+    admin_option: bool = False
+    where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +60,38 @@ class TenantDatabase:
     on_remove: OnRemove = "retain"
     adopt: bool = False
     shared_with: tuple[str, ...] = ()
+    where: Location | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRole:
+    """A role a tenant owns, at host `%`, for its own users. comment: None leaves what it has."""
+
+    name: str
+    privileges: tuple[Privilege, ...] = ()
+    comment: str | None = None
+    adopt: bool = False
+    where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantUser:
-    """A user a tenant owns, at host `%`. rotate_after_days: 0 means its password is never rotated."""
+    """A user a tenant owns: one account per host, all alike.
+
+    rotate_after_days: 0 means its password is never rotated. auth: `iam` means it has none. default_roles: those that
+    are active in every session, all of its roles for None.
+    """
 
     name: str
     privileges: tuple[Privilege, ...] = ()
     adopt: bool = False
     rotate_after_days: int = 30
+    hosts: tuple[str, ...] = ("%",)
+    options: Options = field(default_factory=Options)
+    auth: Auth = "password"
+    roles: tuple[RoleGrant, ...] = ()
+    default_roles: tuple[str, ...] | None = None
+    where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +101,7 @@ class Tenant:
     name: str
     databases: tuple[TenantDatabase, ...] = ()
     users: tuple[TenantUser, ...] = ()
+    roles: tuple[TenantRole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

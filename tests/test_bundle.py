@@ -1,4 +1,4 @@
-"""The functions' code in the template: current, readable Python, and refused when it could not be flattened."""
+"""The functions' code in the template: current, nothing beside it, and refused when it could not be flattened."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
-from aurora_tenants.lambdas.bundle import ENTRIES, TEMPLATE, StaleTemplate, bundled, check, inlined, source
+from aurora_tenants.lambdas import bundle
+from aurora_tenants.lambdas.bundle import (
+    ENTRIES,
+    TEMPLATE,
+    StaleTemplate,
+    bundled,
+    check,
+    inlined,
+    packed,
+    source,
+    unpacked,
+)
 from aurora_tenants.lambdas.flatten import CannotBundle, flatten
 
 MODULES = {
@@ -50,7 +63,7 @@ def unused():
     return os.getcwd()
 """,
 }
-# What it means; how it is laid out is the minifier's affair.
+# What it means; how it is laid out is ast.unparse's affair.
 FLAT = """\
 from typing import NamedTuple
 import json
@@ -61,8 +74,8 @@ class Event(NamedTuple):
     name: object
     body: object = None
 def main(event, context):
-    A = json.dumps(event)
-    if A: return greeting(Event(A).name)
+    found = json.dumps(event)
+    if found: return greeting(Event(found).name)
     return ''
 """
 
@@ -121,17 +134,74 @@ def test_comments_and_layout_do_not_make_the_template_stale() -> None:
     check(TEMPLATE.read_text(), changed)
 
 
-def test_template_written_by_hand_is_stale() -> None:
-    by_hand = TEMPLATE.read_text().replace("    def key(value):", "    def key(value)")
-    with pytest.raises(StaleTemplate, match=r"run: script/bundle$"):
-        check(by_hand)
+STALE = r"^cfn/shared\.yml holds other code than .*; run: script/bundle$"
+
+
+def test_code_inside_that_was_changed_by_hand_is_stale() -> None:
+    """What is in the template parses and unpacks, and is not what the modules make."""
+    template = TEMPLATE.read_text()
+    by_hand = inlined(template).replace("a MySQL identifier cannot", "an identifier cannot")
+    with pytest.raises(StaleTemplate, match=STALE):
+        check(bundled(template, by_hand))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    import base64,", "    import os, base64,"),  # another program around the code
+        ("    exec(compile(", "    print(code)\n    exec(compile("),
+        ('    """.split()', '    """.split()[1:]'),
+        ("# <<< functions\n", "    print(1)\n# <<< functions\n"),
+        ("# <<< functions\n", "   Other: 1\n# <<< functions\n"),  # another code beside it
+        ('join("""\n', 'join("""\n    c-'),  # other bytes: nothing to unpack
+        ('join("""\n', 'join("""\n    +""" + """\n'),
+    ],
+)
+def test_anything_around_the_code_that_was_changed_by_hand_is_stale(old: str, new: str) -> None:
+    template = TEMPLATE.read_text()
+    assert template.count(old) == 1
+    with pytest.raises(StaleTemplate, match=STALE):
+        check(template.replace(old, new))
 
 
 def test_writing_replaces_the_code_alone() -> None:
     template = TEMPLATE.read_text()
-    changed = bundled(template, "def provider(event, context): pass\n")
-    assert inlined(changed) == "def provider(event, context): pass\n"
-    assert bundled(changed, inlined(template)) == template
+    code = "def provider(event, context): pass\n"
+    changed = bundled(template, code)
+    assert inlined(changed) == code
+    assert changed.split("# >>> functions")[0] == template.split("# >>> functions")[0]
+    assert changed.split("# <<< functions")[1] == template.split("# <<< functions")[1]
+
+
+@given(text())
+def test_packed_code_is_unpacked_again(code: str) -> None:
+    assert unpacked(packed(code)) == code
+
+
+def test_packed_code_runs_under_its_names() -> None:
+    names: dict[str, Callable[..., str]] = {}
+    exec(packed(flat({})), names)
+    assert names["main"]({"a": 1}, None) == 'hello {"a": 1}'
+
+
+def test_traceback_shows_the_line_of_the_unpacked_code(tmp_path: Path) -> None:
+    """As Lambda does it: the file index.py is imported, and what a handler raises is told by `traceback`."""
+    code = "def within():\n    raise KeyError(1)\n\ndef handler(event, context):\n    within()\n"
+    (tmp_path / "index.py").write_text(packed(code))
+    runtime = (
+        "import index, traceback\ntry:\n    index.handler({}, None)\nexcept KeyError:\n    traceback.print_exc()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", runtime], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith(
+        '  File "provider.py", line 5, in handler\n    within()\n'
+        '  File "provider.py", line 2, in within\n    raise KeyError(1)\nKeyError: 1\n'
+    )
+
+
+def test_template_has_room_for_code_half_as_large_again() -> None:
+    """CloudFormation takes 51,200 bytes of a template that comes without a bucket."""
+    template = TEMPLATE.read_text()
+    assert len(template.encode()) + len(packed(inlined(template))) // 2 < 51_200
 
 
 def test_template_without_markers_is_a_sentence() -> None:
@@ -139,23 +209,40 @@ def test_template_without_markers_is_a_sentence() -> None:
         check("Resources: {}\n")
 
 
-def test_check_exits_with_a_sentence(tmp_path: Path) -> None:
+def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> None:
     """In a copy of the checkout, whose template is then made stale."""
     package = TEMPLATE.parents[1] / "aurora_tenants"
     shutil.copytree(package, tmp_path / "aurora_tenants", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
     (tmp_path / "cfn").mkdir()
     copy = tmp_path / "cfn" / "shared.yml"
-    copy.write_text(TEMPLATE.read_text().replace("a MySQL identifier cannot", "an identifier cannot"))
+    code = inlined(TEMPLATE.read_text())
+    by_hand = code.replace("a MySQL identifier cannot", "an identifier cannot")
+    copy.write_text(bundled(TEMPLATE.read_text(), by_hand))
 
-    def run(*arguments: str) -> tuple[int, str, str]:
+    def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
         command = [sys.executable, "-m", "aurora_tenants.lambdas.bundle", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input=stdin)
         return done.returncode, done.stdout, done.stderr
 
     sentence = "cfn/shared.yml holds other code than aurora_tenants/lambdas makes; run: script/bundle\n"
     assert run("--check") == (1, "", sentence)
+    assert run("--show") == (0, by_hand, "")
+    assert run("--show", str(TEMPLATE)) == (0, code, "")
+    assert run("--show", "-", stdin=copy.read_text()) == (0, by_hand, "")
+    assert run("--show", "-", stdin=copy.read_text().replace("exec(", "print(")) == (1, "", sentence)
+    assert run("--show", "none.yml") == (1, "", "[Errno 2] No such file or directory: 'none.yml'\n")
     assert run() == (0, "", "")
     assert run("--check") == (0, "", "")
+
+
+def test_template_that_is_current_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine's zlib and ast.unparse may write other bytes for the same code."""
+    other = tmp_path / "shared.yml"
+    other.write_text(bundled(TEMPLATE.read_text(), "# written elsewhere\n" + flatten(ENTRIES, source)))
+    before = other.read_text()
+    monkeypatch.setattr(bundle, "TEMPLATE", other)
+    bundle.main([])
+    assert other.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from python_minifier import minify
-
 ROOT = __name__.partition(".")[0]
 HANDLER = "handler"
 _PLAIN = frozenset({"bool", "bytes", "float", "int", "str"})
@@ -52,12 +50,7 @@ def flatten(entries: Mapping[str, str], source: Callable[[str], str]) -> str:
     reached = _reached(modules, entries.values())
     imports = _imports(modules, reached)
     definitions = _definitions(modules, reached, imports, {entry: name for name, entry in entries.items()})
-    return _minified("\n".join([*_import_lines(imports.values()), *definitions]))
-
-
-def _minified(code: str) -> str:
-    """The same code in fewer bytes: only local names are shortened, so that what it does can still be followed."""
-    return str(minify(code, rename_locals=True, rename_globals=False, hoist_literals=False)) + "\n"
+    return "\n".join(_import_lines(imports.values())) + "".join(f"\n\n{text}\n" for text in definitions)
 
 
 def _load(name: str, source: Callable[[str], str], modules: dict[str, Module]) -> None:
