@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aurora_tenants import config
+from aurora_tenants.aws import pausing
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.stacks import read_deployed
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
@@ -22,32 +23,53 @@ _NO_LOGIN = (1045, 3118)
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How MySQL is read. secret: of another user to read it as, instead of the inspector.
+
+    wait_seconds: how long a paused cluster may take to wake. may_wake: False refuses a paused cluster instead. woken:
+    called when a paused cluster wakes.
+    """
+
+    secret: str | None = None
+    wait_seconds: float = 180.0
+    may_wake: bool = True
+    woken: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a plan compares, and the clients it was read with."""
+    """Everything that a plan compares, and the clients it was read with. woke: reading it woke a paused cluster."""
 
     aws: Aws
     configuration: Configuration
     deployed: Deployed
     live: Live
+    woke: bool = False
 
 
-def read_inputs(
-    file: Path, *, region: str | None, profile: str | None, secret: str | None, woken: Callable[[], None]
-) -> Inputs:
+def read_inputs(file: Path, *, region: str | None, profile: str | None, reading: Reading) -> Inputs:
     """The file first, so that nothing is asked of AWS for a file that cannot be used.
 
-    secret: of another user to read MySQL as, instead of the inspector. woken: called when a paused cluster wakes.
     Raises InvalidFile, AwsError, DatabaseError.
     """
     configuration = config.load(file)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
-    return read_world(aws, configuration, secret=secret, woken=woken)
+    return read_world(aws, configuration, reading)
 
 
-def read_world(aws: Aws, configuration: Configuration, *, secret: str | None, woken: Callable[[], None]) -> Inputs:
+def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     deployed = read_deployed(aws.cloudformation, configuration.cluster)
-    return Inputs(aws, configuration, deployed, read_live(aws, usable(configuration, deployed), secret, woken))
+    shared, woke = usable(configuration, deployed), list[bool]()
+    if not reading.may_wake:
+        pausing.require_awake(aws, shared.cluster_arn)
+
+    def woken() -> None:
+        woke.append(True)
+        reading.woken()
+
+    live = read_live(aws, shared, replace(reading, woken=woken))
+    return Inputs(aws, configuration, deployed, live, bool(woke))
 
 
 def usable(configuration: Configuration, deployed: Deployed) -> Shared:
@@ -71,13 +93,20 @@ def usable(configuration: Configuration, deployed: Deployed) -> Shared:
     return shared
 
 
-def read_live(aws: Aws, shared: Shared, secret: str | None, woken: Callable[[], None]) -> Live:
+def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     """What MySQL holds, read as the inspector or with the secret given."""
+    secret = reading.secret
     if shared.inspector_problem and not secret:
         what = "the inspector may not read MySQL's grant tables"
         fix = "pass --secret with the ARN of a secret whose user may read the schema mysql"
         raise DatabaseError(Problem("no-inspector", what, shared.inspector_problem, fix))
-    api = DataApi(aws.rds_data, shared.cluster_arn, secret or shared.inspector_secret, woken=woken)
+    api = DataApi(
+        aws.rds_data,
+        shared.cluster_arn,
+        secret or shared.inspector_secret,
+        wait_seconds=reading.wait_seconds,
+        woken=reading.woken,
+    )
     try:
         with asking("read MySQL"):
             return Live(read_server(api.execute), read_state(api.execute))

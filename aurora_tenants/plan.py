@@ -93,7 +93,7 @@ class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
     deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what CloudFormation is to
-    work with. is_partial: it is about some tenants alone.
+    work with. is_partial: it is about some tenants alone. woke_cluster: to see all this, a paused cluster was woken.
     """
 
     cluster: Cluster
@@ -103,6 +103,7 @@ class Plan:
     deployed: int = 0
     role_arn: str = ""
     is_partial: bool = False
+    woke_cluster: bool = False
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:

@@ -106,6 +106,8 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str) -> Text
                 text.append("\n")
     text.append("\n")
     text.append(_total(it))
+    if it.woke_cluster:
+        text.append("\nThe cluster was paused; this woke it.")
     return text
 
 
@@ -173,6 +175,7 @@ def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any
         "cluster": it.cluster.stack,
         "server": {"version": live.server.version, "partial_revokes": live.server.partial_revokes},
         "has_changes": bool(it.todo),
+        "woke_cluster": it.woke_cluster,
         "tenants": [
             {
                 "tenant": tenant.tenant,

@@ -40,6 +40,12 @@ SharedName = Annotated[
     typer.Option("--stack", help="Name of the shared stack; otherwise the file's, or shared-global.", metavar="NAME"),
 ]
 
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
+]
+WAIT_SECONDS = 180.0
+
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
+    WAIT_SECONDS,
     File,
     Format,
     NoColor,
@@ -15,6 +17,7 @@ from aurora_tenants.cli.options import (
     Region,
     Secret,
     Tenants,
+    Wait,
     ask,
     in_flight,
     output_of,
@@ -22,10 +25,9 @@ from aurora_tenants.cli.options import (
 from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from aurora_tenants.inputs import Inputs
+    from aurora_tenants.inputs import Inputs, Reading
     from aurora_tenants.plan import Plan
     from aurora_tenants.render import Output
 
@@ -64,6 +66,8 @@ def plan(
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
+    wait: Wait = WAIT_SECONDS,
+    no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     output: Format = "text",
     no_color: NoColor = False,
 ) -> None:
@@ -71,7 +75,7 @@ def plan(
     from aurora_tenants import render, safety
 
     out = output_of(output, no_color=no_color)
-    inputs = _read(out, file, region, profile, secret)
+    inputs = _read(file, region, profile, _reading(out, secret, wait, may_wake=not no_wake))
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
     dangers = safety.dangers(made)
@@ -99,6 +103,7 @@ def apply(
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
+    wait: Wait = WAIT_SECONDS,
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
@@ -107,7 +112,8 @@ def apply(
     from aurora_tenants.progress import Progress
 
     out = output_of(no_color=no_color)
-    inputs = _read(out, file, region, profile, secret)
+    reading = _reading(out, secret, wait)
+    inputs = _read(file, region, profile, reading)
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
     refused = safety.not_allowed(made, allow_drop=allow_drop or (), allow_mass_removal=allow_mass_removal)
@@ -129,7 +135,7 @@ def apply(
         out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
     with in_flight():
-        _read_back(out, inputs, made, tenant, file=file, secret=secret)
+        _read_back(out, inputs, made, tenant, file=file, reading=reading)
     out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says of them.")
 
 
@@ -154,20 +160,23 @@ def env(
     typer.echo(write(values))
 
 
-def _read(out: Output, file: Path, region: str | None, profile: str | None, secret: str | None) -> Inputs:
+def _read(file: Path, region: str | None, profile: str | None, reading: Reading) -> Inputs:
     from aurora_tenants.inputs import read_inputs
 
-    return read_inputs(file, region=region, profile=profile, secret=secret, woken=_woken(out))
+    return read_inputs(file, region=region, profile=profile, reading=reading)
 
 
-def _woken(out: Output) -> Callable[[], None]:
-    return lambda: out.tell("The cluster is waking, usually 15 s.")
+def _reading(out: Output, secret: str | None, wait: float, *, may_wake: bool = True) -> Reading:
+    from aurora_tenants.inputs import Reading
+
+    return Reading(secret, wait, may_wake, lambda: out.tell("The cluster is waking, usually 15 s."))
 
 
 def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
     from aurora_tenants.plan import make_plan
 
-    return make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only or ())
+    made = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only or ())
+    return replace(made, woke_cluster=inputs.woke)
 
 
 def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
@@ -179,7 +188,7 @@ def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
 
 
 def _read_back(
-    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, secret: str | None
+    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, reading: Reading
 ) -> None:
     """What was applied must be there; a difference now is an error, not a later surprise."""
     from aurora_tenants import render
@@ -187,7 +196,7 @@ def _read_back(
     from aurora_tenants.plan import LEFT_OVER
 
     try:
-        again = read_world(applied.aws, applied.configuration, secret=secret, woken=_woken(out))
+        again = read_world(applied.aws, applied.configuration, reading)
         there = {it.name for it in again.configuration.tenants} | again.deployed.tenants.keys()
         named = [name for name in only or () if name in there]  # without those that were removed
         if only and not named:
