@@ -3,7 +3,7 @@
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
     declared     plain data → the model's values, each with its place, stages written out
-    naming, ownership, privileges    the rules the schema cannot say
+    naming, ownership, privileges, pause    the rules the schema cannot say
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import declared, naming, ownership, privileges, schema, yaml_file
+from aurora_tenants.config import declared, naming, ownership, pause, privileges, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -39,6 +39,7 @@ def parse(text: str, file: str) -> Configuration:
             *naming.problems(document, cluster, tenants),
             *ownership.problems(document, tenants),
             *privileges.problems(document, tenants),
+            *pause.problems(document),
         ]
         if shape or rules:
             raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from aurora_tenants.config import pause
 from aurora_tenants.config.wording import KeyPath, shown
 from aurora_tenants.model import Cluster, Ignore, OnRemove, Privilege, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.mysql.grants import privilege_names
@@ -101,7 +102,7 @@ def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
 def cluster(data: object) -> Cluster:
     """Where the tenants live. stack: empty when the file does not say."""
     body = mapping(mapping(data).get("cluster"))
-    return Cluster(_text(body, "stack") or "", _text(body, "region"))
+    return Cluster(_text(body, "stack") or "", _text(body, "region"), pause.declared(body.get("pause_schedule")))
 
 
 def ignore(data: object) -> Ignore:
