@@ -94,7 +94,7 @@ class Front:
 
     def _served(self, service: Service, request: Request, signed: Signature) -> Answer:
         """One of our services' answer."""
-        model = wire.service_model(service.name)
+        model = wire.spoken(service.name, request)
         try:
             operation, parameters = wire.parse(model, request)
             self._refuse_other_regions(signed)
@@ -104,6 +104,9 @@ class Front:
             return wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
         except ServiceError as error:
             return wire.refusal(model, error)
+        except wire.UnknownProtocol as protocol:
+            said = f"The sandbox does not speak the protocol {protocol}."
+            return wire.refusal(model, ServiceError("NotImplemented", said, status=501))
         except Exception as error:  # as in _respond, but in the service's own form
             log.exception("%s failed", service.name)
             said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"

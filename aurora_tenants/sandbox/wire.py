@@ -6,9 +6,10 @@ and never sees XML, JSON or base64. Three protocols, each the only one its servi
 
     query      cloudformation, rds   form fields in, XML out
     json       secretsmanager        X-Amz-Target and JSON in, JSON out
-    rest-json  rds-data              the path and JSON in, JSON out
+    rest-json  rds-data, scheduler   the path, its query and JSON in, JSON out
 
-Only what these models use is here: no flattened lists, no parameters in headers or paths, no streams.
+A client of cloudwatch chooses between the first two. Only what these models use is here: no flattened lists, no
+parameters in headers, no streams.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, unquote
 from xml.etree import ElementTree
 
 import botocore.session
@@ -88,9 +89,26 @@ class Answer:
 
 
 @lru_cache
-def service_model(name: str) -> ServiceModel:
-    """botocore's model of a service, for example "rds-data"."""
-    return botocore.session.get_session().get_service_model(name)
+def service_model(name: str, protocol: str = "") -> ServiceModel:
+    """botocore's model of a service, for example "rds-data"; of a service that has several protocols, in this one."""
+    model = botocore.session.get_session().get_service_model(name)
+    if protocol:
+        model.metadata.update(protocol=protocol, protocols=[protocol])
+    return model
+
+
+def spoken(name: str, request: Request) -> ServiceModel:
+    """The model of a service in the protocol that this request speaks, which is the client's choice where it has one.
+
+    Versions of botocore differ in what they choose for cloudwatch: query (1.37), json (1.44).
+    """
+    model = service_model(name)
+    if len(model.metadata.get("protocols", ())) < 2:
+        return model
+    if "x-amz-target" in request.headers:
+        return service_model(name, "json")
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return service_model(name, "query") if is_form else model
 
 
 def parse(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
@@ -283,9 +301,30 @@ def _read_json(model: ServiceModel, request: Request) -> tuple[OperationModel, d
 def _read_rest_json(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
     for name in model.operation_names:
         operation = model.operation_model(name)
-        if (operation.http["method"], operation.http["requestUri"]) == (request.method, request.path):
-            return operation, _json_parameters(operation, request.body)
+        found = _path(operation.http["requestUri"]).fullmatch(request.path)
+        if found and operation.http["method"] == request.method:
+            placed = _placed(operation, found.groupdict(), request.target.partition("?")[2])
+            return operation, _json_parameters(operation, request.body) | placed
     raise ServiceError("UnknownOperationException", f"Unknown operation {request.method} {request.path}", status=404)
+
+
+@lru_cache
+def _path(template: str) -> re.Pattern[str]:
+    """What paths of this form look like: /schedules/{Name}."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template)))
+
+
+def _placed(operation: OperationModel, path: Mapping[str, str], query: str) -> dict[str, Any]:
+    """The parameters that stand in the path or its query, in the types of the model."""
+    given, parameters = parse_qs(query, keep_blank_values=True), dict[str, Any]()
+    for member, shape in operation.input_shape.members.items() if operation.input_shape else ():
+        location, name = shape.serialization.get("location"), _name(shape, member)
+        if location == "uri":
+            parameters[member] = unquote(path[name])
+        elif location == "querystring" and name in given:
+            is_list = shape.type_name == "list"
+            parameters[member] = given[name] if is_list else _from_text(shape, given[name][0])
+    return parameters
 
 
 def _json_parameters(operation: OperationModel, body: bytes) -> dict[str, Any]:
