@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
-from aurora_tenants import config
+from aurora_tenants import config, cost
 from aurora_tenants.aws import pausing
 from aurora_tenants.aws.clients import Aws, asking, connect
-from aurora_tenants.aws.stacks import read_deployed
+from aurora_tenants.aws.stacks import Tell, read_deployed
+from aurora_tenants.cost import Cost
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
-from aurora_tenants.model import Configuration, Deployed, Shared
+from aurora_tenants.model import Capacity, Cluster, Configuration, Deployed, Shared
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.plan import Live
+from aurora_tenants.pause.plan import LiveCluster, LivePause, SchedulePlan, plan_schedule
+from aurora_tenants.pause.shown import Shown, look
+from aurora_tenants.pause.template import pause_stack
+from aurora_tenants.plan import Live, Notice, Plan, make_plan
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 1
@@ -27,24 +32,29 @@ class Reading:
     """How MySQL is read. secret: of another user to read it as, instead of the inspector.
 
     wait_seconds: how long a paused cluster may take to wake. may_wake: False refuses a paused cluster instead. woken:
-    called when a paused cluster wakes.
+    called when a paused cluster wakes. with_schedule: whether the pause schedule is read too.
     """
 
     secret: str | None = None
     wait_seconds: float = 180.0
     may_wake: bool = True
     woken: Callable[[], None] = lambda: None
+    with_schedule: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a plan compares, and the clients it was read with. woke: reading it woke a paused cluster."""
+    """Everything that a plan compares, and the clients it was read with.
+
+    woke: reading it woke a paused cluster. pause: None where there is no pause schedule, in the file or deployed.
+    """
 
     aws: Aws
     configuration: Configuration
     deployed: Deployed
     live: Live
     woke: bool = False
+    pause: LivePause | None = None
 
 
 def read_inputs(file: Path, *, region: str | None, profile: str | None, reading: Reading) -> Inputs:
@@ -68,8 +78,107 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
         woke.append(True)
         reading.woken()
 
+    pause, cluster = None, configuration.cluster
+    if reading.with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
+        pause = pausing.read_pause(aws, cluster, shared)
     live = read_live(aws, shared, replace(reading, woken=woken))
-    return Inputs(aws, configuration, deployed, live, bool(woke))
+    return Inputs(aws, configuration, deployed, live, bool(woke), pause)
+
+
+def plan_of(inputs: Inputs, only: Collection[str] = ()) -> Plan:
+    """The whole difference, the pause schedule's part in it; with `only`, that of these tenants alone.
+
+    Raises InvalidUsage for a tenant that is nowhere.
+    """
+    made = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only)
+    made = replace(made, woke_cluster=inputs.woke)
+    if only or inputs.pause is None or inputs.deployed.shared is None:
+        return made
+    schedule = schedule_of(inputs.configuration.cluster, inputs.deployed.shared, inputs.deployed, inputs.pause)
+    notices = (Notice(code, text) for code, text in schedule.warnings)
+    return replace(
+        made,
+        schedule=schedule,
+        cost=cost_of(inputs.configuration, inputs.aws.region, inputs.pause.cluster),
+        notices=(*made.notices, *notices),
+        problems=(*made.problems, *schedule.problems),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The pause schedule alone: what is needed to look at it and to deploy it without MySQL."""
+
+    aws: Aws
+    configuration: Configuration
+    shared: Shared
+    plan: SchedulePlan
+
+    def look(self, file: str, acu_price: Decimal | None) -> Shown:
+        """All there is to show; one more call, for how many ACU the cluster has. file: what it is called."""
+        cluster = self.plan.live.cluster
+        measured = pausing.read_acu(self.aws, self.shared.cluster_arn)
+        price = cost_of(self.configuration, self.aws.region, cluster, acu_price=acu_price)
+        return look(file, self.plan, price, measured)
+
+    def deploy(self, tell: Tell) -> None:
+        """Runs the plan. Raises StackFailed, AwsError."""
+        pausing.deploy(self.aws, self.plan, self.configuration.cluster, self.shared, tell=tell)
+
+    def bring(self, capacity: Capacity) -> None:
+        """Brings the cluster to a capacity. Raises AwsError."""
+        live = pausing.read_cluster(self.aws, self.shared.cluster_arn)
+        pausing.bring(self.aws, self.shared.cluster_arn, capacity, live=live)
+
+    def again(self) -> Schedule:
+        """The same, read anew."""
+        return _schedule(self.aws, self.configuration)
+
+
+def read_schedule(configuration: Configuration, *, region: str | None, profile: str | None) -> Schedule:
+    """The pause schedule's part of a plan; asks CloudFormation, RDS, SQS and the scheduler, and not MySQL.
+
+    Raises AwsError.
+    """
+    return _schedule(connect(region=region or configuration.cluster.region, profile=profile), configuration)
+
+
+def _schedule(aws: Aws, configuration: Configuration) -> Schedule:
+    cluster = configuration.cluster
+    deployed = read_deployed(aws.cloudformation, cluster)
+    shared = usable(configuration, deployed)
+    live = pausing.read_pause(aws, cluster, shared)
+    return Schedule(aws, configuration, shared, schedule_of(cluster, shared, deployed, live))
+
+
+def schedule_of(cluster: Cluster, shared: Shared, deployed: Deployed, live: LivePause) -> SchedulePlan:
+    """The pause schedule's part of a plan."""
+    is_taken = pause_stack(cluster) in deployed.others
+    return plan_schedule(cluster, shared, deployed.pause_schedule, live, is_taken=is_taken)
+
+
+def deploy_schedule(inputs: Inputs, plan: Plan, tell: Tell) -> None:
+    """Runs the pause schedule's part of a plan. Raises StackFailed, AwsError."""
+    if plan.schedule and inputs.deployed.shared:
+        pausing.deploy(inputs.aws, plan.schedule, plan.cluster, inputs.deployed.shared, tell=tell)
+
+
+def cost_of(
+    configuration: Configuration, region: str, live: LiveCluster, *, acu_price: Decimal | None = None
+) -> Cost | None:
+    """What the schedule of the file costs a month; None without one. Secrets: those of users, inspector and master."""
+    schedule = configuration.cluster.pause_schedule
+    if schedule is None:
+        return None
+    secrets = sum(len(tenant.users) for tenant in configuration.tenants) + 2
+    return cost.monthly(
+        schedule,
+        region=region,
+        secrets=secrets,
+        year=live.now.year,
+        is_io_optimized=live.is_io_optimized,
+        acu_price=acu_price,
+    )
 
 
 def usable(configuration: Configuration, deployed: Deployed) -> Shared:

@@ -106,7 +106,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How far the cluster scales, and when it pauses: all of ServerlessV2ScalingConfiguration, which is sent as a whole.
+    """How far the cluster scales, and when it pauses: ServerlessV2ScalingConfiguration, which is sent as a whole.
 
     min_acu, max_acu: Aurora capacity units, in halves. pause_after_seconds: only of effect where min_acu is 0.
     """
@@ -182,7 +182,8 @@ class Shared:
     """The shared stack's outputs that the command line needs.
 
     version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
-    works with when it deploys a tenant.
+    works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
+    work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
     """
 
     stack: str
@@ -193,15 +194,19 @@ class Shared:
     master_user: str = ""
     role_arn: str = ""
     status: str = ""
+    pause_role_arn: str = ""
+    pause_dead_letters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
-    others: names of all other stacks; a tenant's stack is never made in the place of one of them.
+    others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
+    stack of the pause schedule.
     """
 
     shared: Shared | None
     tenants: Mapping[str, Stack]
     others: frozenset[str] = frozenset()
+    pause_schedule: Stack | None = None

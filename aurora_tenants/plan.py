@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from aurora_tenants.cost import Cost
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
 from aurora_tenants.mysql.grants import Grant, expand, normalise
@@ -33,6 +34,7 @@ from aurora_tenants.mysql.state import (
     drop_user,
     subject,
 )
+from aurora_tenants.pause.plan import SchedulePlan
 from aurora_tenants.template import (
     DIGEST,
     DROP_ON_REMOVE,
@@ -94,6 +96,7 @@ class Plan:
 
     deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what CloudFormation is to
     work with. is_partial: it is about some tenants alone. woke_cluster: to see all this, a paused cluster was woken.
+    schedule: the pause schedule's part, None where there is none and was none. cost: of the schedule of the file.
     """
 
     cluster: Cluster
@@ -104,11 +107,23 @@ class Plan:
     role_arn: str = ""
     is_partial: bool = False
     woke_cluster: bool = False
+    schedule: SchedulePlan | None = None
+    cost: Cost | None = None
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
         """The tenants that something happens to."""
         return tuple(tenant for tenant in self.tenants if tenant.action != "none")
+
+    @property
+    def schedule_todo(self) -> SchedulePlan | None:
+        """The pause schedule's part, if something happens to it."""
+        return self.schedule if self.schedule and self.schedule.action != "none" else None
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything happens to anything."""
+        return bool(self.todo or self.schedule_todo)
 
 
 def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()) -> Plan:

@@ -92,7 +92,7 @@ def asking(purpose: str) -> Iterator[None]:
         raise AwsError(problem_of(error, purpose)) from error
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException | None) -> str:
     """AWS's code of an error, "" for an error that did not come from AWS."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 

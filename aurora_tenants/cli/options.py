@@ -45,6 +45,10 @@ Wait = Annotated[
     typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
 ]
 WAIT_SECONDS = 180.0
+AcuPrice = Annotated[
+    str | None,
+    typer.Option("--acu-price", help="US dollars for one ACU-hour, instead of the known price.", metavar="PRICE"),
+]
 
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"

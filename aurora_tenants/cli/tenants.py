@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,7 +74,7 @@ def plan(
     from aurora_tenants import render, safety
 
     out = output_of(output, no_color=no_color)
-    inputs = _read(file, region, profile, _reading(out, secret, wait, may_wake=not no_wake))
+    inputs = _read(file, region, profile, _reading(out, secret, wait, tenant, may_wake=not no_wake))
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
     dangers = safety.dangers(made)
@@ -85,7 +84,7 @@ def plan(
         out.result(render.plan(made, dangers, inputs.live, file=str(file)))
     if made.problems:
         raise typer.Exit(Exit.FAILED)
-    if detailed_exitcode and made.todo:
+    if detailed_exitcode and made.has_changes:
         raise typer.Exit(Exit.CHANGES)
 
 
@@ -107,12 +106,13 @@ def apply(
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
-    from aurora_tenants import render, safety
+    from aurora_tenants import render, render_schedule, safety
     from aurora_tenants.apply import apply as run
+    from aurora_tenants.inputs import deploy_schedule
     from aurora_tenants.progress import Progress
 
     out = output_of(no_color=no_color)
-    reading = _reading(out, secret, wait)
+    reading = _reading(out, secret, wait, tenant)
     inputs = _read(file, region, profile, reading)
     _check_not_empty(inputs, allow_mass_removal)
     made = _plan(inputs, tenant)
@@ -122,21 +122,31 @@ def apply(
         out.tell(f"--allow-drop {name}: no database of this name would be dropped")
     if made.problems or refused:
         raise Refused(*made.problems, *refused)
-    if not made.todo:
+    if not made.has_changes:
         return
-    ask(out, f"Apply to {render.count(len(made.todo), 'tenant')}?", yes=yes)
-    with in_flight(), Progress(out.err, len(made.todo)) as progress:
+    ask(out, f"Apply to {_what(made)}?", yes=yes)
+    with in_flight(), Progress(out.err, len(made.todo) + bool(made.schedule_todo)) as progress:
         results = run(
-            made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
+            made,
+            inputs.aws.cloudformation,
+            parallel=parallel,
+            allow_drop=allow_drop or (),
+            tell=progress.tell,
+            deploy_schedule=lambda tell: deploy_schedule(inputs, made, tell),
         )
     failed = list(dict.fromkeys(problem for result in results for problem in result.problems))
     if failed:
         done = len(results) - sum(bool(result.problems) for result in results)
-        out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
+        what = "stacks" if made.schedule_todo else "tenants"
+        out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
     with in_flight():
         _read_back(out, inputs, made, tenant, file=file, reading=reading)
-    out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says of them.")
+    if made.todo:
+        done = len(made.todo)
+        out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
+    if made.schedule_todo:
+        out.result(render_schedule.deployed(made.schedule_todo))
 
 
 def env(
@@ -166,17 +176,25 @@ def _read(file: Path, region: str | None, profile: str | None, reading: Reading)
     return read_inputs(file, region=region, profile=profile, reading=reading)
 
 
-def _reading(out: Output, secret: str | None, wait: float, *, may_wake: bool = True) -> Reading:
+def _reading(out: Output, secret: str | None, wait: float, only: list[str] | None, *, may_wake: bool = True) -> Reading:
     from aurora_tenants.inputs import Reading
 
-    return Reading(secret, wait, may_wake, lambda: out.tell("The cluster is waking, usually 15 s."))
+    woken = lambda: out.tell("The cluster is waking, usually 15 s.")  # noqa: E731
+    return Reading(secret, wait, may_wake, woken, with_schedule=not only)
 
 
 def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
-    from aurora_tenants.plan import make_plan
+    from aurora_tenants.inputs import plan_of
 
-    made = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only or ())
-    return replace(made, woke_cluster=inputs.woke)
+    return plan_of(inputs, only or ())
+
+
+def _what(made: Plan) -> str:
+    """What apply asks about: `2 tenants and the pause schedule`."""
+    from aurora_tenants.render import count
+
+    tenants = [count(len(made.todo), "tenant")] if made.todo else []
+    return " and ".join([*tenants, *(["the pause schedule"] if made.schedule_todo else [])])
 
 
 def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
@@ -207,8 +225,10 @@ def _read_back(
     lost = [notice for notice in left.notices if notice.code == LEFT_OVER and notice not in before.notices]
     if lost:
         raise NotConverged(*(Problem(notice.code, notice.text) for notice in lost))
-    if left.todo or left.problems:
+    if left.has_changes or left.problems:
         out.tell(render.plan(left, (), again.live, file=str(file)))
-        what = f"applied, but MySQL still differs: {', '.join(tenant.tenant for tenant in left.todo)}"
+        differing = [it.tenant for it in (*left.todo, left.schedule_todo) if it]
+        where = "MySQL" if left.todo or not differing else "CloudFormation"
+        what = f"applied, but {where} still differs: {', '.join(differing)}"
         why = "somebody else changes it at the same time, or this is a bug"
         raise NotConverged(Problem("not-converged", what, why, "run plan again"), *left.problems)

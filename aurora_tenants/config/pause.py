@@ -103,6 +103,18 @@ def from_options(
     return PauseSchedule(timezone, tuple(window for _, window in readable), asleep)
 
 
+def capacity_of(acu: str, pause_after: str) -> Capacity:
+    """The capacity of a range such as `0.5-4`. Raises InvalidUsage with all that is wrong with the two."""
+    try:
+        capacity = Capacity(*read_acu(acu), read_duration(pause_after))
+    except Unreadable as unreadable:
+        raise InvalidUsage(Problem(*unreadable.fault)) from unreadable
+    found = (*_capacity_faults((), capacity), *_seconds_faults(("pause_after_seconds",), capacity))
+    if found:
+        raise InvalidUsage(*(Problem(*each.fault) for each in found))
+    return capacity
+
+
 def declared(body: object) -> PauseSchedule | None:
     """What the section says; None when there is none, or anything in it cannot be used."""
     read = _read(body)
@@ -203,11 +215,7 @@ def _faults(read: _Read) -> Iterator[_Found]:
         return
     if read.asleep:
         yield from _capacity_faults(("asleep",), read.asleep)
-        if read.asleep.pause_after_seconds not in _SECONDS:
-            what = f"pause_after_seconds is {shown(read.asleep.pause_after_seconds)}"
-            why = "RDS pauses a cluster after five minutes to a day without a connection"
-            fix = f"write a number from {_SECONDS[0]} to {_SECONDS[-1]}"
-            yield _Found(("asleep", "pause_after_seconds"), ("wrong-value", what, why, fix))
+        yield from _seconds_faults(("asleep", "pause_after_seconds"), read.asleep)
     for path, window in read.windows:
         yield from _capacity_faults(path, window.capacity)
         if window.start == window.end:
@@ -231,6 +239,14 @@ def _zone_faults(name: str) -> Iterator[Fault]:
         fix = f"did you mean {guess}?" if guess else did_you_mean(name, zones, "for example Europe/Berlin, or UTC")
         why = "a zone has a name of the IANA database, such as Europe/Berlin"
         yield "unknown-time-zone", f"there is no time zone {shown(name)}", why, fix
+
+
+def _seconds_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Found]:
+    if capacity.pause_after_seconds not in _SECONDS:
+        what = f"pause_after_seconds is {shown(capacity.pause_after_seconds)}"
+        why = "RDS pauses a cluster after five minutes to a day without a connection"
+        fix = f"write a number from {_SECONDS[0]} to {_SECONDS[-1]}"
+        yield _Found(path, ("wrong-value", what, why, fix))
 
 
 def _capacity_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Found]:

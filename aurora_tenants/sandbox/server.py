@@ -138,7 +138,7 @@ class Sandbox:
             faults=self._faults,
             iam_changed=policies.forget,
         )
-        listener.serve(self._front.respond)
+        listener.serve(self._front.respond, now=self.clock.seconds)
         self._timetable.start()
 
     @classmethod
