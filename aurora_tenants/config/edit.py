@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml.error import YAMLError
 
 from aurora_tenants.config import pause, yaml_file
-from aurora_tenants.config.yaml_nodes import Node, comments, line_break, line_end, line_start, nodes
+from aurora_tenants.config.yaml_nodes import Node, comments, line_end, line_start, nodes
 from aurora_tenants.config.yaml_style import Style, block, flow, scalar, style_of
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Capacity, PauseSchedule
@@ -172,7 +172,7 @@ def _removal(text: str, cluster: Node, member: tuple[Node, Node] | None) -> _Edi
     while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) > key.column and after < len(text):
         line, after = line_end(text, after)
     if after == line and start:  # the file's last line has no end: nor shall the one that is last then
-        start -= len(line_break(text[line_start(text, start - 1) :]))
+        start -= 2 if text[:start].endswith("\r\n") else 1
     return _Edit(start, after, "")
 
 

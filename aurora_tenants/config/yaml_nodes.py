@@ -2,7 +2,7 @@
 
 Of a collection in block style the end is that of its last member: blank lines and comments after it belong to nothing.
 
-    nodes("a: {b: 1}  # c\\n")      Node("mapping", 0, 9, …), its member Node("scalar", 0, 1, …) and Node("mapping", 3, 9, …)
+    nodes("a: {b: 1}")      Node("mapping", 0, 9, …), whose member is Node("scalar", 0, 1, …), Node("mapping", 3, 9, …)
 """
 
 from __future__ import annotations
