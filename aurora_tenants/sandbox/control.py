@@ -2,7 +2,8 @@
 
     PUT  /_sandbox/cfn-response/<token>   a custom resource's answer; its ResponseURL leads here
     POST /_sandbox/pause                  {"seconds": 20, "as_v1": false}: the cluster pauses now, and takes so long to
-                                          wake up; with as_v1 it says so in the words of Aurora Serverless v1
+                                          wake up; with as_v1 it says so in the words of Aurora Serverless v1, with
+                                          every_calls it pauses again each time that it has served so many calls
     POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
@@ -102,11 +103,14 @@ class Control:
         seconds = document.get("seconds")
         if seconds is not None and not isinstance(seconds, int | float):
             raise Unusable("seconds must be a number")
+        every_calls = document.get("every_calls", 0)
+        if not isinstance(every_calls, int) or every_calls < 0:
+            raise Unusable("every_calls must be a whole number")
         if not self._clusters.all():
             raise Unusable("there is no cluster yet")
         self._data.resuming_as_v1 = bool(document.get("as_v1"))
         for cluster in self._clusters.all():
-            cluster.pause(seconds)
+            cluster.pause(seconds, every_calls=every_calls)
 
     def _time(self) -> dict[str, Any]:
         return {"now": shown(self._clock.now()), "ahead_seconds": round(self._clock.ahead.total_seconds())}

@@ -24,13 +24,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
-from urllib.parse import parse_qs, parse_qsl, unquote
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
+
+from aurora_tenants.sandbox import rest
 
 # XML 1.0 cannot say these at all, not even as character references: the reader would refuse the whole answer.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -102,13 +104,13 @@ def spoken(name: str, request: Request) -> ServiceModel:
 
     Versions of botocore differ in what they choose for cloudwatch: query (1.37), json (1.44).
     """
-    model = service_model(name)
-    if len(model.metadata.get("protocols", ())) < 2:
-        return model
+    offered = service_model(name).metadata.get("protocols", ())
+    if len(offered) < 2:
+        return service_model(name)
     if "x-amz-target" in request.headers:
         return service_model(name, "json")
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    return service_model(name, "query") if is_form else model
+    return service_model(name, "query" if is_form else offered[0])
 
 
 def parse(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
@@ -299,32 +301,17 @@ def _read_json(model: ServiceModel, request: Request) -> tuple[OperationModel, d
 
 
 def _read_rest_json(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
-    for name in model.operation_names:
-        operation = model.operation_model(name)
-        found = _path(operation.http["requestUri"]).fullmatch(request.path)
-        if found and operation.http["method"] == request.method:
-            placed = _placed(operation, found.groupdict(), request.target.partition("?")[2])
-            return operation, _json_parameters(operation, request.body) | placed
-    raise ServiceError("UnknownOperationException", f"Unknown operation {request.method} {request.path}", status=404)
-
-
-@lru_cache
-def _path(template: str) -> re.Pattern[str]:
-    """What paths of this form look like: /schedules/{Name}."""
-    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template)))
-
-
-def _placed(operation: OperationModel, path: Mapping[str, str], query: str) -> dict[str, Any]:
-    """The parameters that stand in the path or its query, in the types of the model."""
-    given, parameters = parse_qs(query, keep_blank_values=True), dict[str, Any]()
-    for member, shape in operation.input_shape.members.items() if operation.input_shape else ():
-        location, name = shape.serialization.get("location"), _name(shape, member)
-        if location == "uri":
-            parameters[member] = unquote(path[name])
-        elif location == "querystring" and name in given:
-            is_list = shape.type_name == "list"
-            parameters[member] = given[name] if is_list else _from_text(shape, given[name][0])
-    return parameters
+    found = rest.found(model, request.method, request.target)
+    if found is None:
+        said = f"Unknown operation {request.method} {request.path}"
+        raise ServiceError("UnknownOperationException", said, status=404)
+    operation, texts = found
+    members = operation.input_shape.members if operation.input_shape else {}
+    try:
+        placed = {name: it if isinstance(it, list) else _from_text(members[name], it) for name, it in texts.items()}
+    except ValueError as error:
+        raise ServiceError("ValidationException", f"The path or its query cannot be read: {error}") from error
+    return operation, _json_parameters(operation, request.body) | placed
 
 
 def _json_parameters(operation: OperationModel, body: bytes) -> dict[str, Any]:
