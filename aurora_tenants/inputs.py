@@ -85,10 +85,10 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
     return Inputs(aws, configuration, deployed, live, bool(woke), pause)
 
 
-def plan_of(inputs: Inputs, only: Collection[str] = ()) -> Plan:
+def plan_of(inputs: Inputs, only: Collection[str] = (), *, acu_price: Decimal | None = None) -> Plan:
     """The whole difference, the pause schedule's part in it; with `only`, that of these tenants alone.
 
-    Raises InvalidUsage for a tenant that is nowhere.
+    acu_price: instead of the known one. Raises InvalidUsage for a tenant that is nowhere.
     """
     made = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only)
     made = replace(made, woke_cluster=inputs.woke)
@@ -99,7 +99,7 @@ def plan_of(inputs: Inputs, only: Collection[str] = ()) -> Plan:
     return replace(
         made,
         schedule=schedule,
-        cost=cost_of(inputs.configuration, inputs.aws.region, inputs.pause.cluster),
+        cost=cost_of(inputs.configuration, inputs.aws.region, inputs.pause.cluster, acu_price=acu_price),
         notices=(*made.notices, *notices),
         problems=(*made.problems, *schedule.problems),
     )

@@ -14,6 +14,8 @@ import typer.core
 from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem, Refused
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from aurora_tenants.render import Output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
@@ -52,6 +54,13 @@ AcuPrice = Annotated[
 
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"
+
+
+def given_price(text: str | None) -> Decimal | None:
+    """The price of --acu-price. Raises InvalidUsage unless it is one."""
+    from aurora_tenants.cost import given_price as read
+
+    return read(text) if text is not None else None
 
 
 class InterruptedInFlight(KeyboardInterrupt):

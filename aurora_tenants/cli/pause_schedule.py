@@ -24,12 +24,15 @@ from aurora_tenants.cli.options import (
     Profile,
     Region,
     ask,
+    given_price,
     in_flight,
     output_of,
 )
 from aurora_tenants.errors import AuroraTenantsError, InvalidUsage, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.text import Text
 
     from aurora_tenants.inputs import Schedule
@@ -74,7 +77,7 @@ def set_schedule(
     """Write a schedule into the file, deploy it, and bring the cluster to what it says of this hour."""
     from aurora_tenants.config import pause
 
-    out = output_of(output, no_color=no_color)
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
     wanted = pause.from_options(
         timezone, awake or (), awake_acu=awake_acu, asleep_acu=asleep_acu, pause_after=pause_after
     )
@@ -85,7 +88,7 @@ def set_schedule(
     schedule = edit.deployment(region, profile)
     _require(schedule)
     if output == "text":
-        out.result(_shown(out, schedule, str(file), acu_price))
+        out.result(_shown(out, schedule, str(file), price))
         out.tell(_about_to(schedule, edit))
     ask(out, f"Write {file} and deploy the schedule?", yes=yes)
     with _after_writing(edit):
@@ -93,7 +96,7 @@ def set_schedule(
         live = schedule.again()
         _require_converged(live)
     if output == "json":
-        _show_json(out, live, str(file), acu_price)
+        _show_json(out, live, str(file), price)
     else:
         out.result(f"The pause schedule is deployed. {_scales(live)}")
 
@@ -111,12 +114,12 @@ def show_schedule(
     from aurora_tenants import config
     from aurora_tenants.inputs import read_schedule
 
-    out = output_of(output, no_color=no_color)
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
     schedule = read_schedule(config.load(file), region=region, profile=profile)
     if output == "json":
-        _show_json(out, schedule, str(file), acu_price)
+        _show_json(out, schedule, str(file), price)
     else:
-        out.result(_shown(out, schedule, str(file), acu_price))
+        out.result(_shown(out, schedule, str(file), price))
 
 
 @app.command("clear", cls=Command)
@@ -245,20 +248,18 @@ def _scales(schedule: Schedule) -> str:
     return f"The cluster scales from now on: {acu(capacity)}." if capacity else ""
 
 
-def _look(schedule: Schedule, file: str, acu_price: str | None) -> Shown:
-    from aurora_tenants.cost import given_price
-
-    return schedule.look(file, given_price(acu_price) if acu_price else None)
+def _look(schedule: Schedule, file: str, acu_price: Decimal | None) -> Shown:
+    return schedule.look(file, acu_price)
 
 
-def _shown(out: Output, schedule: Schedule, file: str, acu_price: str | None) -> Text:
+def _shown(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> Text:
     from aurora_tenants import render_schedule
 
     is_plain = not out.out.encoding.lower().startswith("utf")
     return render_schedule.show(_look(schedule, file, acu_price), is_plain=is_plain)
 
 
-def _show_json(out: Output, schedule: Schedule, file: str, acu_price: str | None) -> None:
+def _show_json(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> None:
     from aurora_tenants import render_schedule
 
     out.json(render_schedule.show_data(_look(schedule, file, acu_price)))

@@ -9,6 +9,7 @@ import typer
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
     WAIT_SECONDS,
+    AcuPrice,
     File,
     Format,
     NoColor,
@@ -18,12 +19,14 @@ from aurora_tenants.cli.options import (
     Tenants,
     Wait,
     ask,
+    given_price,
     in_flight,
     output_of,
 )
 from aurora_tenants.errors import AuroraTenantsError, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from aurora_tenants.inputs import Inputs, Reading
@@ -66,6 +69,7 @@ def plan(
     profile: Profile = None,
     secret: Secret = None,
     wait: Wait = WAIT_SECONDS,
+    acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     output: Format = "text",
     no_color: NoColor = False,
@@ -73,10 +77,10 @@ def plan(
     """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants import render, safety
 
-    out = output_of(output, no_color=no_color)
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
     inputs = _read(file, region, profile, _reading(out, secret, wait, tenant, may_wake=not no_wake))
     _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant)
+    made = _plan(inputs, tenant, price)
     dangers = safety.dangers(made)
     if output == "json":
         out.json(render.plan_data(made, dangers, inputs.live))
@@ -103,6 +107,7 @@ def apply(
     profile: Profile = None,
     secret: Secret = None,
     wait: Wait = WAIT_SECONDS,
+    acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
@@ -111,11 +116,11 @@ def apply(
     from aurora_tenants.inputs import deploy_schedule
     from aurora_tenants.progress import Progress
 
-    out = output_of(no_color=no_color)
+    out, price = output_of(no_color=no_color), given_price(acu_price)
     reading = _reading(out, secret, wait, tenant)
     inputs = _read(file, region, profile, reading)
     _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant)
+    made = _plan(inputs, tenant, price)
     refused = safety.not_allowed(made, allow_drop=allow_drop or (), allow_mass_removal=allow_mass_removal)
     out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
     for name in safety.not_dropped(made, allow_drop or ()):
@@ -183,10 +188,10 @@ def _reading(out: Output, secret: str | None, wait: float, only: list[str] | Non
     return Reading(secret, wait, may_wake, woken, with_schedule=not only)
 
 
-def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
+def _plan(inputs: Inputs, only: list[str] | None, acu_price: Decimal | None = None) -> Plan:
     from aurora_tenants.inputs import plan_of
 
-    return plan_of(inputs, only or ())
+    return plan_of(inputs, only or (), acu_price=acu_price)
 
 
 def _what(made: Plan) -> str:

@@ -104,10 +104,15 @@ def base_name(rule: Rule) -> str:
 def scaling(capacity: Capacity) -> dict[str, float]:
     """A ServerlessV2ScalingConfiguration, whole: RDS forgets the seconds while the minimum is not 0."""
     return {
-        "MaxCapacity": capacity.max_acu,
-        "MinCapacity": capacity.min_acu,
+        "MaxCapacity": _number(capacity.max_acu),
+        "MinCapacity": _number(capacity.min_acu),
         "SecondsUntilAutoPause": capacity.pause_after_seconds,
     }
+
+
+def _number(acu: float) -> float:
+    """2 for 2 and 2.0: the same schedule gives the same bytes."""
+    return int(acu) if float(acu).is_integer() else acu
 
 
 def scaling_input(cluster_arn: str, capacity: Capacity) -> str:
