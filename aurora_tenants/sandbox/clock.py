@@ -1,10 +1,10 @@
 """The sandbox's clock: real time, until somebody moves it forward.
 
-The cluster's pausing and the schedules go by it; everything else (CloudFormation, secrets, functions, deadlines) stays
-in real time, which nobody can move. It never goes back.
+The cluster's pausing, the schedules and the header Date of answers go by it; everything else (CloudFormation, secrets,
+functions, deadlines) stays in real time, which nobody can move. It never goes back.
 
     clock.now()                   2026-03-28 12:00:00 UTC
-    clock.move(by ten hours)      2026-03-28 22:00:00 UTC, and it goes on from there
+    clock.move(10 hours later)    2026-03-28 22:00:00 UTC, and it goes on from there
     clock.at(real time)           what it showed at a moment of real time
 """
 

@@ -10,6 +10,7 @@ client who knows nothing of the sandbox's clock sees what is now: what the clock
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,21 +36,23 @@ Point = tuple[datetime, list[float]]  # the beginning of a period, and its value
 
 
 class Counts:
-    """How often what happened to which group of schedules, by real time."""
+    """How often what happened to which group of schedules, by the minute of real time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._events: list[tuple[datetime, str, str]] = []
+        self._counts: Counter[tuple[datetime, str, str]] = Counter()
 
     def add(self, name: str, group: str) -> None:
+        minute = self._clock.real().replace(second=0, microsecond=0)
         with self._lock:
-            self._events.append((self._clock.real(), name, group))
+            self._counts[minute, name, group] += 1
 
-    def within(self, start: datetime, end: datetime, name: str, group: str | None) -> int:
-        """How many there are from start until before end, in one group or in all."""
+    def of(self, minute: datetime, name: str, group: str | None) -> int:
+        """How many there are in a minute, in one group or in all."""
         with self._lock:
-            return sum(start <= at < end and what == name and group in (None, of) for at, what, of in self._events)
+            found = (key for key in self._counts if key[:2] == (minute, name) and group in (None, key[2]))
+            return sum(self._counts[key] for key in found)
 
 
 class CloudWatch:
@@ -120,7 +123,7 @@ class CloudWatch:
         dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions", ())}
         if metric["Namespace"] == SCHEDULER:
             group = dimensions.get("ScheduleGroup")
-            return float(self._counts.within(minute, minute + MINUTE, metric["MetricName"], group)) or None
+            return float(self._counts.of(minute, metric["MetricName"], group)) or None
         cluster = self._clusters.get(dimensions.get("DBClusterIdentifier", ""))
         if cluster is None or dimensions.get("Role", "WRITER") != "WRITER":
             return None

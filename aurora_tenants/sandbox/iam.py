@@ -320,7 +320,8 @@ def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str
     """Whether a role's trust policy lets a service assume it. A condition that cannot be evaluated says no."""
     is_trusted = False
     for statement in statements:
-        is_named = service in _many(statement.get("Principal", {}).get("Service", ()))
+        principal = statement.get("Principal", {})
+        is_named = principal == "*" or service in _many(principal.get("Service", ()))
         try:
             applies = is_named and _names(statement, "Action", "sts:AssumeRole", str.lower)
             applies = applies and _holds(statement.get("Condition", {}), keys)

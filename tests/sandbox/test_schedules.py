@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -461,6 +462,12 @@ def test_a_range_that_rds_does_not_take_changes_nothing(world: World) -> None:
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         world.modify(MinCapacity=4, MaxCapacity=2)
     assert world.scaling() == before
+
+
+def test_answers_are_of_the_sandboxs_time(world: World) -> None:
+    world.move("+30d")
+    answer = world.client("rds").describe_db_clusters()["ResponseMetadata"]["HTTPHeaders"]["date"]
+    assert abs(parsedate_to_datetime(answer) - world.now()) < MINUTE
 
 
 def test_other_services_stay_in_real_time(world: World) -> None:
