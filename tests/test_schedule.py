@@ -38,6 +38,7 @@ SCHEDULES = {
     "begins in the skipped hour": ["SUN 02:30-05:00", "SUN 00:30-01:00"],
     "ends in the skipped hour": ["SAT 22:00-02:30", "THU 22:00-00:30"],
     "begins and ends where the clocks change": ["SUN 01:00-02:00", "SUN 03:00-04:00 2-16"],
+    "a minute short of a day": ["MON,WED 12:00-11:59"],
     "neighbours": ["MON-FRI 07:00-12:00", "MON-FRI 12:00-13:00 2-16", "MON-FRI 13:00-17:00"],
     "neighbours at midnight": ["MON-SUN 00:00-12:00", "MON-SUN 12:00-24:00 2-16"],
     "from midnight to midnight": ["SAT-SUN 00:00-24:00", "FRI 00:00-24:00 2-16"],
@@ -356,6 +357,13 @@ def test_a_time_on_the_edge_of_the_skipped_hour_is_not_skipped():
     assert spring.skipped[0].until == utc("2027-03-28T03:00")
 
 
+def test_a_transition_at_the_end_of_the_skipped_hour_fires_and_ends_what_stayed():
+    spring = changes(["SUN 02:30-03:00", "SUN 03:00-05:00 2-16"], "Europe/Berlin")[0]
+    assert spring.skipped == (
+        schedule.Skipped(datetime(2027, 3, 28, 2, 30), AWAKE, True, ASLEEP, utc("2027-03-28T01:00")),
+    )
+
+
 def test_a_transition_is_after_the_instant_asked_for_and_in_both_times():
     planned = scheduled(["MON-FRI 07:00-17:00"])
     first, second, third = schedule.next_transitions(planned, utc("2026-11-27T06:00"))
@@ -388,6 +396,7 @@ def test_the_instants_of_clock_changes_are_those_of_the_world():
     at = berlin[0]
     assert clock.changes(ZoneInfo("Europe/Berlin"), at - timedelta(seconds=1), at) == (at,)
     assert clock.changes(ZoneInfo("Europe/Berlin"), at, at + timedelta(days=1)) == ()
+    assert clock.changes(ZoneInfo("Europe/Berlin"), at - timedelta(hours=2), at - timedelta(seconds=1)) == ()
 
 
 # Engine versions

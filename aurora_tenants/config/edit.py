@@ -53,9 +53,10 @@ def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
     if document.problems:
         raise InvalidFile(*document.problems)
     data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("cluster"), dict):
+    if not isinstance(data, dict) or not isinstance(data.get("cluster"), dict) or not data["cluster"]:
         why = "the schedule is a part of cluster"
-        problem = Problem("missing-key", "cluster is missing", why, "add cluster: {stack: shared-global}")
+        fix, where = "add cluster: {stack: shared-global}", Location(file, 1, 1)
+        problem = Problem("missing-key", "cluster is missing", why, fix, where)
         raise InvalidFile(problem)
     live = data["cluster"].get(_KEY)
     if (schedule is None and _KEY not in data["cluster"]) or (schedule and pause.declared(live) == schedule):

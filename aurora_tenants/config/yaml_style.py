@@ -62,8 +62,13 @@ def style_of(text: str, top: Node, key: Node, cluster: Node) -> Style:
         blank=" " if blank else "",
         newline=line_break(text[key.start :]),
         is_json=is_json,
-        has_flow=bool(flows) or not any(node.kind == "mapping" and node.column > step for node in inside),
+        has_flow=bool(flows) or not any(_is_deep(node, step) for node in inside),
     )
+
+
+def _is_deep(node: Node, step: int) -> bool:
+    """Whether a mapping is written without braces where it would have had room for them: below the second level."""
+    return node.kind == "mapping" and not node.is_flow and node.column > step
 
 
 def scalar(value: Any, style: Style, *, is_flow: bool) -> str:
