@@ -222,9 +222,10 @@ def _differing(desired: Entry, live: Entry) -> str:
         is_now, should_be = getattr(live, field.name), getattr(desired, field.name)
         if field.name == "name" or is_now == should_be:
             continue
-        if field.name == "input":
+        if field.name == "input" and _sent(is_now) != _sent(should_be):
             is_now, should_be = _sent(is_now), _sent(should_be)
-        parts.append(f"{_WORDS[field.name]} is {is_now or 'not set'}, not {should_be or 'unset'}")
+        is_now, should_be = ("unset" if value == "" else value for value in (is_now, should_be))
+        parts.append(f"{_WORDS[field.name]} is {is_now}, not {should_be}")
     return "; ".join(parts)
 
 
