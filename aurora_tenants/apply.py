@@ -9,15 +9,16 @@ from typing import Any
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AuroraTenantsError, Problem
+from aurora_tenants.pause.plan import SchedulePlan
 from aurora_tenants.plan import Plan, TenantPlan
 from aurora_tenants.template import REVISION, allowing_drops, tags
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one tenant ended. problems: empty when it was deployed."""
+    """How one tenant, or the pause schedule, ended. problems: empty when it was deployed."""
 
-    tenant: TenantPlan
+    tenant: TenantPlan | SchedulePlan
     problems: tuple[Problem, ...] = ()
 
 
@@ -31,19 +32,29 @@ class Step:
 
 
 def apply(
-    plan: Plan, cloudformation: Any, *, parallel: int, allow_drop: Collection[str], tell: Callable[[Step], None]
+    plan: Plan,
+    cloudformation: Any,
+    *,
+    parallel: int,
+    allow_drop: Collection[str],
+    tell: Callable[[Step], None],
+    deploy_schedule: Callable[[stacks.Tell], None],
 ) -> tuple[Result, ...]:
     """Deploys every stack that has something to do, removals after everything else; one failure stops no other.
 
-    tell: called from the threads that work. Results come in the plan's order.
+    tell: called from the threads that work. deploy_schedule: called if something is to be done to the pause schedule.
+    Results come in the plan's order, the pause schedule's last.
     """
     results: dict[str, Result] = {}
+    schedule = plan.schedule_todo
     removals = [tenant for tenant in plan.todo if tenant.action == "delete"]
     others = [tenant for tenant in plan.todo if tenant.action != "delete"]
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
             for group in (others, removals):
                 futures = [pool.submit(_run, plan, tenant, cloudformation, allow_drop, tell) for tenant in group]
+                if schedule and group is others:
+                    futures.append(pool.submit(_run_schedule, schedule, deploy_schedule, tell))
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.tenant.tenant] = result
@@ -52,7 +63,17 @@ def apply(
             # Interrupted: what is in flight comes to its end, nothing else begins.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return tuple(results[tenant.tenant] for tenant in plan.todo)
+    return tuple(results[it.tenant] for it in (*plan.todo, *([schedule] if schedule else ())))
+
+
+def _run_schedule(
+    schedule: SchedulePlan, deploy: Callable[[stacks.Tell], None], tell: Callable[[Step], None]
+) -> Result:
+    try:
+        deploy(lambda event: tell(Step(schedule.tenant, event)))
+    except AuroraTenantsError as error:
+        return Result(schedule, tuple(replace(it, context=it.context or "pause schedule") for it in error.problems))
+    return Result(schedule)
 
 
 def _run(

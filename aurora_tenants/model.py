@@ -105,11 +105,47 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Capacity:
+    """How far the cluster scales, and when it pauses: ServerlessV2ScalingConfiguration, which is sent as a whole.
+
+    min_acu, max_acu: Aurora capacity units, in halves. pause_after_seconds: only of effect where min_acu is 0.
+    """
+
+    min_acu: float
+    max_acu: float
+    pause_after_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of the day on some days of the week at which the cluster is awake.
+
+    days: those it begins on, 0 = Monday to 6 = Sunday. start, end: minutes after midnight, 0 to 1440; an end that is
+    not after the start is on the next day.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+    capacity: Capacity
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSchedule:
+    """When the cluster is awake, in the local time of a zone, and how far it scales then and at all other times."""
+
+    timezone: str
+    awake: tuple[Window, ...]
+    asleep: Capacity
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's)."""
 
     stack: str
     region: str | None = None
+    pause_schedule: PauseSchedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +182,8 @@ class Shared:
     """The shared stack's outputs that the command line needs.
 
     version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
-    works with when it deploys a tenant.
+    works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
+    work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
     """
 
     stack: str
@@ -157,6 +194,8 @@ class Shared:
     master_user: str = ""
     role_arn: str = ""
     status: str = ""
+    pause_role_arn: str = ""
+    pause_dead_letters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +203,12 @@ class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. templates: by tenant,
-    what is deployed, for those of which it was read.
+    what is deployed, for those of which it was read. pause_schedule: the stack of the
+    pause schedule.
     """
 
     shared: Shared | None
     tenants: Mapping[str, Stack]
     others: frozenset[str] = frozenset()
     templates: Mapping[str, str] = field(default_factory=dict)
+    pause_schedule: Stack | None = None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from aurora_tenants import obstacles
+from aurora_tenants.cost import Cost
 from aurora_tenants.desired import Resources, claimed, resources_of, wanted
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
@@ -29,6 +30,7 @@ from aurora_tenants.mysql.owners import forget_owner, record_owner
 from aurora_tenants.mysql.state import Server, State
 from aurora_tenants.notices import Notice, left_over, named_by_stacks, of_others
 from aurora_tenants.outcome import outcome
+from aurora_tenants.pause.plan import SchedulePlan
 from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, REVISION, digest_of, stack_name, template
 
 Action = Literal["none", "create", "update", "replace", "delete"]
@@ -75,7 +77,9 @@ class Plan:
 
     breaches: who can get into a database that is not theirs and still could once the plan is applied; opened: who only
     then could. deployed: how many tenants have a stack now; removals are weighed against it. role_arn: what
-    CloudFormation is to work with. is_partial: it is about some tenants alone.
+    CloudFormation is to work with. is_partial: it is about some tenants alone. woke_cluster: to see all this, a
+    paused cluster was woken. schedule: the pause schedule's part, None where there is none and was none. cost: of the
+    schedule of the file.
     """
 
     cluster: Cluster
@@ -87,11 +91,24 @@ class Plan:
     is_partial: bool = False
     breaches: tuple[Summary, ...] = ()
     opened: tuple[Summary, ...] = ()
+    woke_cluster: bool = False
+    schedule: SchedulePlan | None = None
+    cost: Cost | None = None
 
     @property
     def todo(self) -> tuple[TenantPlan, ...]:
         """The tenants that something happens to."""
         return tuple(tenant for tenant in self.tenants if tenant.action != "none")
+
+    @property
+    def schedule_todo(self) -> SchedulePlan | None:
+        """The pause schedule's part, if something happens to it."""
+        return self.schedule if self.schedule and self.schedule.action != "none" else None
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything happens to anything."""
+        return bool(self.todo or self.schedule_todo)
 
 
 def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()) -> Plan:

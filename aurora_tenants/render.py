@@ -14,10 +14,12 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Text
 
+from aurora_tenants import cost, render_schedule
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.explain import Line, rule
 from aurora_tenants.notices import LEFT_OVER, Notice
 from aurora_tenants.plan import Live, Plan, TenantPlan
+from aurora_tenants.printable import printable as _printable
 
 _SYMBOLS = {"create": "+", "grant": "+", "revoke": "-", "drop": "-"}  # everything else is a change
 _TENANT_SYMBOLS = {"create": "+", "update": "~", "replace": "~", "delete": "-"}
@@ -53,14 +55,6 @@ def _console(file: IO[str], color: bool | None) -> Console:
     return Console(file=file, no_color=True if color is False else None, markup=False, highlight=False, emoji=False)
 
 
-def _printable(text: str, *, keep: str = "") -> str:
-    """The text with whatever else a terminal would obey written out: a user of MySQL may be called anything."""
-    return "".join(
-        character if character in keep or character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 def problem(it: Problem, *, severity: str = "error") -> Text:
     """A problem in the form of compilers: the place, what is wrong, then context, why and fix, indented."""
     text = Text()
@@ -91,6 +85,7 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str, explain
     for tenant in it.todo:
         text.append("\n")
         text.append(_tenant(tenant, explain=explain))
+    text.append(render_schedule.part(it.schedule))
     for title, lines in (
         (
             "Notices: nothing here is touched",
@@ -107,6 +102,10 @@ def plan(it: Plan, dangers: Iterable[Problem], live: Live, *, file: str, explain
                 text.append("\n")
     text.append("\n")
     text.append(_total(it))
+    if it.cost:
+        text.append(f"\n{cost.sentence(it.cost)}")
+    if it.woke_cluster:
+        text.append("\nThe cluster was paused; this woke it.")
     return text
 
 
@@ -159,9 +158,9 @@ def _place(where: Sequence[Location]) -> str:
 
 def _total(it: Plan) -> Text:
     left_over = sum(notice.code == LEFT_OVER for notice in it.notices)
-    if not it.todo and left_over:
+    if not it.has_changes and left_over:
         return Text(f"Nothing to apply, but {count(left_over, 'thing')} left over, as the notices say.", "bold")
-    if not it.todo:
+    if not it.has_changes:
         of_whom = " of these tenants" if it.is_partial else ""
         return Text(f"No changes: MySQL and CloudFormation hold what the file says{of_whom}.", "bold")
     counts = {action: [t for t in it.todo if t.action == action] for action in _TENANT_SYMBOLS}
@@ -173,7 +172,8 @@ def _total(it: Plan) -> Text:
         f"{len(it.tenants) - len(it.todo)} unchanged",
     ]
     statements = sum(len(tenant.changes) for tenant in it.todo)
-    return Text(f"Tenants: {', '.join(parts)}. {count(statements, 'statement')} in MySQL.", "bold")
+    schedule = render_schedule.total(it.schedule)
+    return Text(f"Tenants: {', '.join(parts)}. {count(statements, 'statement')} in MySQL.{schedule}", "bold")
 
 
 def count(number: int, noun: str) -> str:
@@ -187,7 +187,8 @@ def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any
         "version": 1,
         "cluster": it.cluster.stack,
         "server": {"version": live.server.version, "partial_revokes": live.server.partial_revokes},
-        "has_changes": bool(it.todo),
+        "has_changes": it.has_changes,
+        "woke_cluster": it.woke_cluster,
         "tenants": [
             {
                 "tenant": tenant.tenant,
@@ -199,6 +200,8 @@ def plan_data(it: Plan, dangers: Sequence[Problem], live: Live) -> dict[str, Any
             }
             for tenant in it.tenants
         ],
+        "pause_schedule": render_schedule.part_data(it.schedule),
+        "cost": cost.as_data(it.cost) if it.cost else None,
         "notices": [_notice_data(notice) for notice in it.notices],
         "dangers": [problem_data(danger) for danger in dangers],
         "problems": [problem_data(wrong) for wrong in it.problems],

@@ -17,6 +17,7 @@ import pytest
 
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas import rotation
+from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.sandbox import mysqld
 from aurora_tenants.sandbox.server import Sandbox
@@ -393,6 +394,20 @@ def test_paused_cluster_is_waited_for_as_long_as_the_function_lives(login: Login
     assert tried(login.world) == []
     step("setSecret", login.secret_id, token)
     assert (login.takes(login.password()), login.takes(login.password("AWSPENDING"))) == (True, True)
+
+
+@pytest.mark.parametrize("as_v1", [False, True], ids=["v2", "v1"])
+def test_cluster_that_pauses_before_every_statement_is_waited_for(
+    login: Login, step: Step, monkeypatch: pytest.MonkeyPatch, as_v1: bool
+) -> None:
+    monkeypatch.setattr(dataapi, "_POLL_SECONDS", 0.03)
+    first, token = login.password(), login.begun()
+    login.world.post("pause", {"seconds": 0.01, "as_v1": as_v1, "every_calls": 1})
+    for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        step(name, login.secret_id, token)
+    login.world.post("pause", {"seconds": 0, "as_v1": False})
+    assert (login.takes(first), login.takes(login.password())) == (True, True)
+    assert login.password() != first
 
 
 def test_secret_that_is_not_everywhere_yet_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

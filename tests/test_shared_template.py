@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from aurora_tenants.lambdas import provider
 from aurora_tenants.lambdas.bundle import ENTRIES
@@ -20,7 +21,7 @@ from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS, create_owners
 from aurora_tenants.sandbox.cloudformation.yaml import load
-from aurora_tenants.sandbox.iam import Need, decide
+from aurora_tenants.sandbox.iam import Need, decide, trusts
 from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import execute_as
 
@@ -32,6 +33,7 @@ WITHOUT_RESOURCE = {
     "cloudformation:DescribeStacks",
     "cloudformation:ListStacks",
     "cloudwatch:GetMetricData",
+    "scheduler:ListSchedules",
     "secretsmanager:GetRandomPassword",
 }
 
@@ -46,12 +48,20 @@ TRIAL = f"{SECRETS}/{STACK}/database/rotation-test/token-1-??????"
 STACKS = "arn:aws:cloudformation:eu-west-1:123456789012:stack/"
 FUNCTIONS = "arn:aws:lambda:eu-west-1:123456789012:function:"
 ROLE = "arn:aws:iam::123456789012:role/CloudFormationRole"
+PAUSE_ROLE = "arn:aws:iam::123456789012:role/PauseScheduleRole"
+GROUP = f"arn:aws:scheduler:eu-west-1:123456789012:schedule-group/{STACK}-pause-schedule"
+SCHEDULE = f"arn:aws:scheduler:eu-west-1:123456789012:schedule/{STACK}-pause-schedule/awake-MON-FRI-0700-r1"
+OTHER_SCHEDULE = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/payroll"
+DEAD_LETTERS = "arn:aws:sqs:eu-west-1:123456789012:dead-letters"
 ARNS = {
     "DatabaseServer.DBClusterArn": CLUSTER,
     "DatabaseServer.MasterUserSecret.SecretArn": MASTER,
     "ProviderLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:provider:*",
     "RotationLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:rotation:*",
     "CloudFormationRole.Arn": ROLE,
+    "PauseScheduleRole.Arn": PAUSE_ROLE,
+    "PauseScheduleGroup.Arn": GROUP,
+    "PauseScheduleDeadLetters.Arn": DEAD_LETTERS,
     "DatabaseProvider.Arn": f"{FUNCTIONS}{STACK}-database-provider",
     "DatabaseSecretRotation.Arn": f"{FUNCTIONS}{STACK}-database-secret-rotation",
 }
@@ -278,6 +288,16 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("PlanPolicy", "cloudformation:GetTemplate", f"{STACKS}{STACK}-shop/1", True),
         ("PlanPolicy", "cloudformation:GetTemplate", f"{STACKS}payments/1", False),
         ("PlanPolicy", "cloudformation:CreateChangeSet", f"{STACKS}{STACK}-shop/1", False),
+        ("PlanPolicy", "scheduler:GetSchedule", SCHEDULE, True),
+        ("PlanPolicy", "scheduler:GetSchedule", OTHER_SCHEDULE, False),
+        ("PlanPolicy", "scheduler:UpdateSchedule", SCHEDULE, False),
+        ("PlanPolicy", "sqs:GetQueueAttributes", DEAD_LETTERS, True),
+        ("PlanPolicy", "sqs:ReceiveMessage", DEAD_LETTERS, False),
+        ("PlanPolicy", "rds:ModifyDBCluster", CLUSTER, False),
+        ("ApplyPolicy", "rds:ModifyDBCluster", CLUSTER, True),
+        ("ApplyPolicy", "rds:ModifyDBCluster", OTHER_CLUSTER, False),
+        ("ApplyPolicy", "scheduler:CreateSchedule", SCHEDULE, False),
+        ("ApplyPolicy", "cloudformation:CreateChangeSet", f"{STACKS}{STACK}-pause-schedule/1", True),
         ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}-shop/1", True),
         ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}/1", False),
         ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}payments/1", False),
@@ -288,6 +308,13 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("CloudFormationRole", "secretsmanager:GetSecretValue", MASTER, False),
         ("CloudFormationRole", "lambda:InvokeFunction", ARNS["DatabaseProvider.Arn"], True),
         ("CloudFormationRole", "lambda:InvokeFunction", f"{FUNCTIONS}payments", False),
+        ("CloudFormationRole", "scheduler:CreateSchedule", OTHER_SCHEDULE, False),
+        ("CloudFormationRole", "rds:ModifyDBCluster", CLUSTER, False),
+        ("PauseScheduleRole", "rds:ModifyDBCluster", CLUSTER, True),
+        ("PauseScheduleRole", "rds:ModifyDBCluster", OTHER_CLUSTER, False),
+        ("PauseScheduleRole", "rds:DeleteDBCluster", CLUSTER, False),
+        ("PauseScheduleRole", "sqs:SendMessage", DEAD_LETTERS, True),
+        ("PauseScheduleRole", "sqs:SendMessage", f"{DEAD_LETTERS}-of-another", False),
     ],
 )
 def test_ci_may_do_its_work_and_no_more(name: str, action: str, resource: str, may: bool) -> None:
@@ -305,3 +332,30 @@ def test_apply_hands_cloudformation_one_role_and_nobody_else_any() -> None:
             "Condition": {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
         }
     ]
+
+
+@pytest.mark.parametrize("operation", ["create", "read", "update", "delete"])
+def test_cloudformation_may_do_with_a_schedule_what_aws_says_it_has_to(operation: str) -> None:
+    """The permissions of its resource type, as AWS publishes them with its schema."""
+    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::Scheduler::Schedule").schema["handlers"]
+    statements, passing = dict(policies())["CloudFormationRole"], {"iam:passedtoservice": "scheduler.amazonaws.com"}
+    for action in handlers[operation]["permissions"]:
+        resource = PAUSE_ROLE if action == "iam:PassRole" else SCHEDULE
+        assert decide(statements, Need(action, resource, passing)) is None, action
+
+
+def test_cloudformation_hands_the_scheduler_one_role_and_nobody_else_any() -> None:
+    statements = dict(policies())["CloudFormationRole"]
+    passing = [statement for statement in statements if statement["Action"] == "iam:PassRole"]
+    assert [(it["Resource"], it["Condition"]) for it in passing] == [
+        (PAUSE_ROLE, {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})
+    ]
+
+
+def test_only_schedules_of_the_pause_schedules_group_may_use_its_role() -> None:
+    trust = resolved(template()["Resources"]["PauseScheduleRole"]["Properties"]["AssumeRolePolicyDocument"])
+    ours = {"aws:sourceaccount": "123456789012", "aws:sourcearn": GROUP}
+    assert trusts(trust["Statement"], "scheduler.amazonaws.com", ours)
+    for other in ({"aws:sourceaccount": "999999999999"}, {"aws:sourcearn": GROUP.replace(STACK, "payroll")}):
+        assert not trusts(trust["Statement"], "scheduler.amazonaws.com", ours | other)
+    assert not trusts(trust["Statement"], "lambda.amazonaws.com", ours)

@@ -7,7 +7,7 @@ with asking("read the stacks"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +36,15 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The clients of one region. rds_data repeats nothing by itself: only mysql.dataapi knows what may be repeated."""
+    """The clients of one region. rds_data repeats nothing by itself: only mysql.dataapi knows what may be repeated.
+
+    client: makes that of any other service, such as "scheduler".
+    """
 
     region: str
     cloudformation: Any
     rds_data: Any
+    client: Callable[[str], Any]
 
 
 def connect(*, region: str | None, profile: str | None) -> Aws:
@@ -54,7 +58,10 @@ def connect(*, region: str | None, profile: str | None) -> Aws:
         patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
         cloudformation = _client(session, "cloudformation", patient)
-        return Aws(cloudformation.meta.region_name, cloudformation, _client(session, "rds-data", once))
+        rds_data = _client(session, "rds-data", once)
+        return Aws(
+            cloudformation.meta.region_name, cloudformation, rds_data, lambda name: _client(session, name, patient)
+        )
 
 
 def _client(session: boto3.Session, service: str, config: Config) -> Any:
@@ -85,7 +92,7 @@ def asking(purpose: str) -> Iterator[None]:
         raise AwsError(problem_of(error, purpose)) from error
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException | None) -> str:
     """AWS's code of an error, "" for an error that did not come from AWS."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 

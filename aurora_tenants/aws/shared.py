@@ -84,13 +84,18 @@ def status(*, region: str | None, profile: str | None, stack: str) -> dict[str, 
 def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> Callable[[stacks.Tell], None]:
     """What deletes the shared stack, when nothing stands against it; changes nothing before it is called.
 
-    Raises AwsError when there is no such stack or tenants are deployed on it, Refused when it is another stack or its
-    cluster is protected. What is returned raises StackFailed, AwsError.
+    Raises AwsError when there is no such stack, or when tenants or a pause schedule are deployed on it, Refused when it
+    is another stack or its cluster is protected. What is returned raises StackFailed, AwsError.
     """
     cloudformation = connect(region=region, profile=profile).cloudformation
     found = _existing(cloudformation, stack)
     _require_shared(found, "only a shared stack is deleted by this command")
-    tenants = sorted(stacks.read_deployed(cloudformation, Cluster(stack)).tenants)
+    deployed = stacks.read_deployed(cloudformation, Cluster(stack))
+    tenants = sorted(deployed.tenants)
+    if deployed.pause_schedule:
+        what = f"a pause schedule is deployed on stack {stack}"
+        why, fix = "its schedules would fire at a cluster that is gone", "run: aurora-tenants pause-schedule clear"
+        raise AwsError(Problem("schedule-deployed", what, why, fix))
     if tenants:
         what = f"{len(tenants)} tenants are deployed on stack {stack}: {', '.join(tenants[:10])}"
         fix = "remove them from tenants.yaml and apply that first"

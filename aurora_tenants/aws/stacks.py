@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster, Deployed, Shared, Stack
+from aurora_tenants.pause.template import pause_stack, pause_tags
 from aurora_tenants.template import CLUSTER_TAG, TENANT_TAG, stack_name
 
 _POLL_SECONDS = (0.2, 5.0)
@@ -47,10 +48,16 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         and stack.name == stack_name(cluster, stack.tags.get(TENANT_TAG, ""))
     }
     shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
-    ours = {stack.name for stack in tenants.values()}
+    paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
+    ours = {stack.name for stack in (*tenants.values(), *paused)}
     # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
     others = frozenset(stack.name for stack in stacks if stack.status != "REVIEW_IN_PROGRESS") - ours
-    return Deployed(shared, tenants, others)
+    return Deployed(shared, tenants, others, pause_schedule=paused[0] if paused else None)
+
+
+def _is_pause(cluster: Cluster, stack: Stack) -> bool:
+    # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
+    return stack.status == "REVIEW_IN_PROGRESS" or pause_tags(cluster).items() <= stack.tags.items()
 
 
 def read_stack(cloudformation: Any, name: str) -> Stack | None:
@@ -89,6 +96,8 @@ def _shared(stack: Stack) -> Shared:
         master_user=outputs.get("MasterUser", ""),
         role_arn=outputs.get("CloudFormationRole", ""),
         status=stack.status,
+        pause_role_arn=outputs.get("PauseScheduleRole", ""),
+        pause_dead_letters=outputs.get("PauseScheduleDeadLetters", ""),
     )
 
 

@@ -14,6 +14,8 @@ import typer.core
 from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem, Refused
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from aurora_tenants.render import Output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
@@ -40,8 +42,25 @@ SharedName = Annotated[
     typer.Option("--stack", help="Name of the shared stack; otherwise the file's, or shared-global.", metavar="NAME"),
 ]
 
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
+]
+WAIT_SECONDS = 180.0
+AcuPrice = Annotated[
+    str | None,
+    typer.Option("--acu-price", help="US dollars for one ACU-hour, instead of the known price.", metavar="PRICE"),
+]
+
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"
+
+
+def given_price(text: str | None) -> Decimal | None:
+    """The price of --acu-price. Raises InvalidUsage unless it is one."""
+    from aurora_tenants.cost import given_price as read
+
+    return read(text) if text is not None else None
 
 
 class InterruptedInFlight(KeyboardInterrupt):

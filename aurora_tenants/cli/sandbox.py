@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -141,6 +142,35 @@ def sandbox_sql(
         out.json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     elif table.columns:
         out.raw(render.table(table.columns, table.rows))
+
+
+@app.command("clock", cls=Command)
+def sandbox_clock(
+    to: Annotated[
+        str | None,
+        typer.Argument(help="How far, +10h or +1d12h, or until when, 2026-03-29T00:00Z.", metavar="[MOVE]"),
+    ] = None,
+    output: Format = "text",
+) -> None:
+    """Show the sandbox's time, or move it forward: schedules that fall in between fire on the way."""
+    from aurora_tenants.sandbox import lifecycle
+
+    out = output_of(output)
+    running = _running()
+    with in_flight("The clock may have been moved a part of the way."):
+        told = lifecycle.clock(running, to)
+    if output == "json":
+        out.json(told)
+        return
+    lines = [_fired(each) for each in told.get("fired", ())]
+    ahead = told["ahead_seconds"]
+    lines.append(f"{told['now']}, {f'{timedelta(seconds=ahead)} ahead of' if ahead else 'which is'} real time")
+    out.result("\n".join(lines))
+
+
+def _fired(firing: Mapping[str, str]) -> str:
+    how = f"failed: {firing['error']}" if firing["error"] else firing["target"]
+    return f"{firing['at']}  {firing['schedule']}  {how}"
 
 
 def _running() -> Running:

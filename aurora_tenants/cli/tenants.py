@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
+    WAIT_SECONDS,
+    AcuPrice,
     File,
     Format,
     NoColor,
@@ -15,17 +18,19 @@ from aurora_tenants.cli.options import (
     Region,
     Secret,
     Tenants,
+    Wait,
     ask,
+    given_price,
     in_flight,
     output_of,
 )
 from aurora_tenants.errors import AuroraTenantsError, Breached, Exit, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from decimal import Decimal
     from pathlib import Path
 
-    from aurora_tenants.inputs import Inputs
+    from aurora_tenants.inputs import Inputs, Reading
     from aurora_tenants.plan import Plan
     from aurora_tenants.render import Output
 
@@ -38,6 +43,7 @@ def validate(
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
+    wait: Wait = WAIT_SECONDS,
     output: Format = "text",
     no_color: NoColor = False,
 ) -> None:
@@ -47,7 +53,8 @@ def validate(
     out = output_of(output, no_color=no_color)
     configuration = config.load(file)
     if live:
-        _check_isolation(_read(out, file, region, profile, secret))
+        reading = replace(_reading(out, secret, wait, None), with_schedule=False)
+        _check_isolation(_read(file, region, profile, reading))
     if output == "json":
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
@@ -79,16 +86,19 @@ def plan(
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
+    wait: Wait = WAIT_SECONDS,
+    acu_price: AcuPrice = None,
+    no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     output: Format = "text",
     no_color: NoColor = False,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants import render, safety
 
-    out = output_of(output, no_color=no_color)
-    inputs = _read(out, file, region, profile, secret)
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
+    inputs = _read(file, region, profile, _reading(out, secret, wait, tenant, may_wake=not no_wake))
     _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant)
+    made = _plan(inputs, tenant, price)
     dangers = safety.dangers(made)
     if output == "json":
         out.json(render.plan_data(made, dangers, inputs.live))
@@ -96,7 +106,7 @@ def plan(
         out.result(render.plan(made, dangers, inputs.live, file=str(file), explain=explain))
     if made.problems:
         raise typer.Exit(Exit.FAILED)
-    if detailed_exitcode and made.todo:
+    if detailed_exitcode and made.has_changes:
         raise typer.Exit(Exit.CHANGES)
 
 
@@ -120,17 +130,21 @@ def apply(
     region: Region = None,
     profile: Profile = None,
     secret: Secret = None,
+    wait: Wait = WAIT_SECONDS,
+    acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
-    from aurora_tenants import render, safety
+    from aurora_tenants import render, render_schedule, safety
     from aurora_tenants.apply import apply as run
+    from aurora_tenants.inputs import deploy_schedule
     from aurora_tenants.progress import Progress
 
-    out = output_of(no_color=no_color)
-    inputs = _read(out, file, region, profile, secret)
+    out, price = output_of(no_color=no_color), given_price(acu_price)
+    reading = _reading(out, secret, wait, tenant)
+    inputs = _read(file, region, profile, reading)
     _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant)
+    made = _plan(inputs, tenant, price)
     refused = safety.not_allowed(
         made,
         allow_drop=allow_drop or (),
@@ -142,21 +156,31 @@ def apply(
         out.tell(f"--allow-drop {name}: no database of this name would be dropped")
     if made.problems or refused:
         raise Refused(*made.problems, *refused)
-    if not made.todo:
+    if not made.has_changes:
         return
-    ask(out, f"Apply to {render.count(len(made.todo), 'tenant')}?", yes=yes)
-    with in_flight(), Progress(out.err, len(made.todo)) as progress:
+    ask(out, f"Apply to {_what(made)}?", yes=yes)
+    with in_flight(), Progress(out.err, len(made.todo) + bool(made.schedule_todo)) as progress:
         results = run(
-            made, inputs.aws.cloudformation, parallel=parallel, allow_drop=allow_drop or (), tell=progress.tell
+            made,
+            inputs.aws.cloudformation,
+            parallel=parallel,
+            allow_drop=allow_drop or (),
+            tell=progress.tell,
+            deploy_schedule=lambda tell: deploy_schedule(inputs, made, tell),
         )
     failed = list(dict.fromkeys(problem for result in results for problem in result.problems))
     if failed:
         done = len(results) - sum(bool(result.problems) for result in results)
-        out.tell(f"{done} of {len(results)} tenants applied. Run apply again when the cause is gone.")
+        what = "stacks" if made.schedule_todo else "tenants"
+        out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
         raise NotConverged(*failed)
     with in_flight():
-        _read_back(out, inputs, made, tenant, file=file, secret=secret)
-    out.result(f"Applied: {len(results)} of {len(results)} tenants. MySQL holds what the file says of them.")
+        _read_back(out, inputs, made, tenant, file=file, reading=reading)
+    if made.todo:
+        done = len(made.todo)
+        out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
+    if made.schedule_todo:
+        out.result(render_schedule.deployed(made.schedule_todo))
 
 
 def env(
@@ -180,10 +204,10 @@ def env(
     typer.echo(write(values))
 
 
-def _read(out: Output, file: Path, region: str | None, profile: str | None, secret: str | None) -> Inputs:
+def _read(file: Path, region: str | None, profile: str | None, reading: Reading) -> Inputs:
     from aurora_tenants.inputs import read_inputs
 
-    return read_inputs(file, region=region, profile=profile, secret=secret, woken=_woken(out))
+    return read_inputs(file, region=region, profile=profile, reading=reading)
 
 
 def _check_isolation(inputs: Inputs) -> None:
@@ -197,14 +221,25 @@ def _check_isolation(inputs: Inputs) -> None:
         raise Breached(*map(breach_problem, summed_up(found, inputs.live.state, inputs.live.server)))
 
 
-def _woken(out: Output) -> Callable[[], None]:
-    return lambda: out.tell("The cluster is waking, usually 15 s.")
+def _reading(out: Output, secret: str | None, wait: float, only: list[str] | None, *, may_wake: bool = True) -> Reading:
+    from aurora_tenants.inputs import Reading
+
+    woken = lambda: out.tell("The cluster is waking, usually 15 s.")  # noqa: E731
+    return Reading(secret, wait, may_wake, woken, with_schedule=not only)
 
 
-def _plan(inputs: Inputs, only: list[str] | None) -> Plan:
+def _plan(inputs: Inputs, only: list[str] | None, acu_price: Decimal | None = None) -> Plan:
     from aurora_tenants.inputs import plan_of
 
-    return plan_of(inputs, only=only or ())
+    return plan_of(inputs, only or (), acu_price=acu_price)
+
+
+def _what(made: Plan) -> str:
+    """What apply asks about: `2 tenants and the pause schedule`."""
+    from aurora_tenants.render import count
+
+    tenants = [count(len(made.todo), "tenant")] if made.todo else []
+    return " and ".join([*tenants, *(["the pause schedule"] if made.schedule_todo else [])])
 
 
 def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
@@ -216,7 +251,7 @@ def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
 
 
 def _read_back(
-    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, secret: str | None
+    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, reading: Reading
 ) -> None:
     """What was applied must be there; a difference now is an error, not a later surprise."""
     from aurora_tenants import render
@@ -224,7 +259,7 @@ def _read_back(
     from aurora_tenants.notices import LEFT_OVER
 
     try:
-        again = read_world(applied.aws, applied.configuration, secret=secret, woken=_woken(out))
+        again = read_world(applied.aws, applied.configuration, reading)
         there = {it.name for it in again.configuration.tenants} | again.deployed.tenants.keys()
         named = [name for name in only or () if name in there]  # without those that were removed
         if only and not named:
@@ -235,8 +270,10 @@ def _read_back(
     lost = [notice for notice in left.notices if notice.code == LEFT_OVER and notice not in before.notices]
     if lost:
         raise NotConverged(*(Problem(notice.code, notice.text) for notice in lost))
-    if left.todo or left.problems:
+    if left.has_changes or left.problems:
         out.tell(render.plan(left, (), again.live, file=str(file)))
-        what = f"applied, but MySQL still differs: {', '.join(tenant.tenant for tenant in left.todo)}"
+        differing = [it.tenant for it in (*left.todo, left.schedule_todo) if it]
+        where = "MySQL" if left.todo or not differing else "CloudFormation"
+        what = f"applied, but {where} still differs: {', '.join(differing)}"
         why = "somebody else changes it at the same time, or this is a bug"
         raise NotConverged(Problem("not-converged", what, why, "run plan again"), *left.problems)

@@ -2,8 +2,8 @@
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
-    declared     plain data → the model's values, each with its place, stages written out          (reading, options)
-    naming, ownership, accounts, roles, privileges    the rules the schema cannot say    (hosts, server_privileges)
+    declared     plain data → the model's values, each with its place, stages written out    (reading, options)
+    naming, ownership, accounts, roles, privileges, pause    the rules the schema cannot say (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import accounts, declared, naming, ownership, privileges, roles, schema, yaml_file
+from aurora_tenants.config import accounts, declared, naming, ownership, pause, privileges, roles, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -41,6 +41,7 @@ def parse(text: str, file: str) -> Configuration:
             *accounts.problems(document, tenants),
             *roles.problems(document, tenants),
             *privileges.problems(document, tenants),
+            *pause.problems(document),
         ]
         if shape or rules:
             raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aurora_tenants.config import options
+from aurora_tenants.config import options, pause
 from aurora_tenants.config.reading import flag, mapping, number, text, text_or_texts, texts
 from aurora_tenants.config.wording import KeyPath, shown
 from aurora_tenants.config.yaml_file import Document
@@ -128,7 +128,7 @@ def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
 def cluster(data: object) -> Cluster:
     """Where the tenants live. stack: empty when the file does not say."""
     body = mapping(mapping(data).get("cluster"))
-    return Cluster(text(body, "stack") or "", text(body, "region"))
+    return Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
 
 
 def ignore(data: object) -> Ignore:

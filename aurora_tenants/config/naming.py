@@ -15,6 +15,7 @@ from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, TenantDatabase
 from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
+from aurora_tenants.pause.template import PART
 
 LONGEST_STACK = 128
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -45,7 +46,10 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
     """Every name that cannot be used, and every placeholder that stands for nothing."""
     yield from _cluster(document, cluster)
     for tenant in tenants:
-        for fault in chain(_misspelt(_TENANT, str(tenant.path[-1])), _stack_too_long(cluster, tenant)):
+        faults = chain(
+            _misspelt(_TENANT, str(tenant.path[-1])), _taken(cluster, tenant), _stack_too_long(cluster, tenant)
+        )
+        for fault in faults:
             yield Problem(*fault, document.key(tenant.path), described(tenant))
         yield from _stages(document, tenant)
         yield from _databases(document, tenant)
@@ -144,6 +148,12 @@ def _too_long(kind: _Kind, name: str) -> Iterator[Fault]:
             f"it can have {kind.longest} characters",
             f"shorten it by {counted(excess, 'character')}",
         )
+
+
+def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
+    if tenant.value.name == PART:
+        what, why = f"tenant name {PART} is reserved", f"stack {cluster.stack}-{PART} is the pause schedule's"
+        yield "reserved-name", what, why, "choose another name"
 
 
 def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:

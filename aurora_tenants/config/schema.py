@@ -1,8 +1,8 @@
 """The shape of tenants.yaml: which keys there are, which of them are needed, and what kind of value each takes.
 
 The JSON Schema says it once, for editors and for this program; here jsonschema's errors become problems, whose reasons
-and examples are the schema's own descriptions and examples. What the schema says of names and other texts is for
-editors alone: the rules say more precisely what is wrong with one.
+and examples are the schema's own descriptions and examples. What the schema says of names, other texts, times and
+halves is for editors alone: the rules say more precisely what is wrong with one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 FILE = "tenants.schema.json"
-_FOR_EDITORS = frozenset({"anyOf", "maxLength", "pattern", "propertyNames", "uniqueItems"})
+_FOR_EDITORS = frozenset({"anyOf", "maxLength", "multipleOf", "pattern", "propertyNames", "uniqueItems"})
 _KINDS = {
     "object": "a mapping",
     "array": "a list",
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
 }
 

@@ -20,9 +20,10 @@ from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql.live import Row
 
 _POLL_SECONDS = 3.0
+_RESUMING = "DatabaseResumingException"
 # Codes that mean the statement never ran, and those after which it may have run: only reading may be repeated then.
 _NOT_RUN = (
-    "DatabaseResumingException",
+    _RESUMING,
     "DatabaseUnavailableException",
     "ServiceUnavailableError",
     "ThrottlingException",
@@ -36,8 +37,8 @@ _WAKING = ("is resuming after being auto-paused", "Communications link failure")
 class DataApi:
     """One login to one cluster. client: a boto3 client for rds-data, whose own retries may be off.
 
-    wait_seconds: how long a cluster may take to wake or to become available. woken: called once, before the first
-    wait. now, sleep: the clock, in seconds.
+    wait_seconds: how long a cluster may take to wake or to become available. woken: called once, when an answer says
+    that the cluster was paused; not for anything else that is waited for. now, sleep: the clock, in seconds.
     """
 
     client: Any
@@ -66,7 +67,7 @@ class DataApi:
                     raise _refused(code, message) if code else error from error
                 if self.now() + _POLL_SECONDS > deadline:
                     raise _not_there(message, self.wait_seconds) from error
-            if not self._told:
+            if not self._told and _is_waking(code, message):
                 self._told = True
                 self.woken()
             self.sleep(_POLL_SECONDS)
@@ -97,12 +98,16 @@ def _code(error: Exception) -> tuple[str, str]:
     return answer.get("Code", ""), answer.get("Message", "") or str(error)
 
 
+def _is_waking(code: str, message: str) -> bool:
+    return code == _RESUMING or any(text in message for text in _WAKING)
+
+
 def _passes(code: str, message: str, *, is_read: bool) -> bool:
     """Whether waiting helps and repeating does no harm."""
     return (
         code in _NOT_RUN
         or (is_read and code in _MAYBE_RUN)
-        or (any(text in message for text in _WAKING) and (is_read or "successfully received" not in message))
+        or (_is_waking(code, message) and (is_read or "successfully received" not in message))
     )
 
 
@@ -122,5 +127,5 @@ def _not_there(message: str, wait_seconds: float) -> DatabaseError:
             why=message,
             fix="try again in a minute; if it stays like this, look at the cluster's events in the RDS console",
         ),
-        code="DatabaseResumingException",
+        code=_RESUMING,
     )

@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aurora_tenants.sandbox.mysqld import Server
+from aurora_tenants.sandbox.scaling import Scaling
 
+DEFAULT_SCALING = Scaling(0.5, 1.0)
+LEAST_ACU = 0.5  # a cluster that is awake has at least this much, also where its minimum is 0
+STANDARD = "aurora"  # the storage type; the other one is I/O-Optimized, aurora-iopt1
 RESUME_SECONDS = 15.0  # "about 15 s", Aurora User Guide, auto-pause; 30 s and more after a day
 
 SUPERUSER_ROLE = "rds_superuser_role"
@@ -55,8 +60,8 @@ class State(StrEnum):
 class Cluster:
     """What is known of the cluster, and its pause state; safe to use from several threads.
 
-    min_acu, max_acu in Aurora capacity units. seconds_until_auto_pause counts only while min_acu is 0, as on AWS.
-    resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
+    The state follows from the clock alone, however long nobody looked: what happened meanwhile is made up for, each
+    change at its own moment. resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
     """
 
     identifier: str
@@ -67,11 +72,10 @@ class Cluster:
     master_secret_arn: str
     database_name: str | None
     http_endpoint_enabled: bool
-    min_acu: float
-    max_acu: float
-    seconds_until_auto_pause: int | None
+    scaling: Scaling
     host: str
     port: int
+    storage_type: str = STANDARD
     resume_seconds: float = RESUME_SECONDS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
@@ -81,44 +85,81 @@ class Cluster:
         self._used_at = self.clock()
         self._ready_at = 0.0
         self._resume_takes = self.resume_seconds
+        self._every_calls = self._calls = 0
+        self._capacities: list[tuple[float, float]] = []  # ACUs from a moment on, in the order of time
+        self._note(self._used_at)
 
     def state(self) -> State:
         with self._lock:
             return self._settled()
 
-    def pause(self, resume_after_seconds: float | None = None) -> None:
-        """Pauses at once; the next call that needs the cluster wakes it, which takes that long."""
+    def pause(self, resume_after_seconds: float | None = None, *, every_calls: int = 0) -> None:
+        """Pauses at once; the next call that needs the cluster wakes it, which takes that long.
+
+        every_calls: pauses again each time that it has served so many calls, until this is called again; 0 for never.
+        """
         with self._lock:
-            self._pause(self.resume_seconds if resume_after_seconds is None else resume_after_seconds)
+            self._every_calls, self._calls = every_calls, 0
+            self._settled()
+            self._pause(self.clock(), self.resume_seconds if resume_after_seconds is None else resume_after_seconds)
 
     def touch(self) -> State:
         """The state a call to the database finds. One that finds it paused starts the resume, and so sees RESUMING."""
         with self._lock:
-            if self._settled() is State.PAUSED:
-                self._state = State.RESUMING
-                self._ready_at = self.clock() + self._resume_takes
-            if self._state is State.AVAILABLE:
-                self._used_at = self.clock()
-            return self._state
+            state = self._touch()
+            if state is State.AVAILABLE and self._every_calls:
+                self._calls += 1
+                if self._calls % self._every_calls == 0:
+                    self._pause(self.clock(), self._resume_takes)
+            return state
+
+    def rescale(self, scaling: Scaling) -> None:
+        """Takes another range from now on, which wakes the cluster if it is paused, as on AWS."""
+        with self._lock:
+            self._touch()  # under the old range: the new one must not pause it for the time before
+            self.scaling = scaling
+            self._note(self.clock())
+
+    def capacity(self, at: float) -> float | None:
+        """How many ACUs it had at a moment of its clock: none while paused, else the least there can be; None before
+        there was a cluster. Nothing here uses more, so it never scales up.
+        """
+        with self._lock:
+            self._settled()
+            found = bisect_right(self._capacities, at, key=lambda change: change[0])
+            return self._capacities[found - 1][1] if found else None
+
+    def _touch(self) -> State:
+        if self._settled() is State.PAUSED:
+            self._state = State.RESUMING
+            self._ready_at = self.clock() + self._resume_takes
+            self._note(self.clock())
+        if self._state is State.AVAILABLE:
+            self._used_at = self.clock()
+        return self._state
 
     def _settled(self) -> State:
         now = self.clock()
         if self._state is State.RESUMING and now >= self._ready_at:
-            self._state, self._used_at = State.AVAILABLE, now
-        may_pause = self.min_acu == 0 and self.seconds_until_auto_pause is not None
-        if self._state is State.AVAILABLE and may_pause and now - self._used_at >= (self.seconds_until_auto_pause or 0):
-            self._pause(self.resume_seconds)
+            self._state, self._used_at = State.AVAILABLE, self._ready_at
+        seconds = self.scaling.seconds
+        if self._state is State.AVAILABLE and seconds is not None and now - self._used_at >= seconds:
+            self._pause(self._used_at + seconds, self.resume_seconds)
         return self._state
 
-    def _pause(self, resume_takes: float) -> None:
+    def _pause(self, at: float, resume_takes: float) -> None:
         self._state, self._resume_takes = State.PAUSED, resume_takes
+        self._note(at)
+
+    def _note(self, at: float) -> None:
+        self._capacities.append((at, 0.0 if self._state is State.PAUSED else max(self.scaling.min_acu, LEAST_ACU)))
 
 
 class Clusters:
     """The clusters of the account: none or one, because there is one mysqld."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, time_scale: float = 1.0) -> None:
-        """time_scale divides the time a resume takes."""
+        """clock: seconds. time_scale divides the time a resume takes."""
         self._clock = clock
         self._resume_seconds = RESUME_SECONDS / time_scale
         self._lock = threading.Lock()
@@ -137,9 +178,8 @@ class Clusters:
         host: str,
         port: int,
         database_name: str | None = None,
-        min_acu: float = 0.5,
-        max_acu: float = 1.0,
-        seconds_until_auto_pause: int | None = None,
+        scaling: Scaling = DEFAULT_SCALING,
+        storage_type: str = STANDARD,
     ) -> Cluster:
         """Raises ValueError if there is one already."""
         cluster = Cluster(
@@ -151,9 +191,8 @@ class Clusters:
             master_secret_arn=master_secret_arn,
             database_name=database_name,
             http_endpoint_enabled=http_endpoint_enabled,
-            min_acu=min_acu,
-            max_acu=max_acu,
-            seconds_until_auto_pause=seconds_until_auto_pause,
+            scaling=scaling,
+            storage_type=storage_type,
             host=host,
             port=port,
             resume_seconds=self._resume_seconds,
@@ -181,29 +220,19 @@ class Clusters:
         *,
         engine_version: str | None = None,
         http_endpoint_enabled: bool | None = None,
-        min_acu: float | None = None,
-        max_acu: float | None = None,
-        seconds_until_auto_pause: int | None = None,
+        storage_type: str | None = None,
+        scaling: Scaling | None = None,
     ) -> Cluster:
-        """Changes what is given; a new scaling range wakes a paused cluster, as on AWS. Raises KeyError if unknown.
-
-        seconds_until_auto_pause falls back to AWS's 300 where min_acu becomes 0 without it, and is lost where it is
-        not 0.
-        """
+        """Changes what is given; a scaling range wakes a paused cluster. Raises KeyError if unknown."""
         cluster = self._known(name)
         if engine_version is not None:
             cluster.engine_version = engine_version
         if http_endpoint_enabled is not None:
             cluster.http_endpoint_enabled = http_endpoint_enabled
-        if max_acu is not None:
-            cluster.max_acu = max_acu
-        if min_acu is not None:
-            cluster.min_acu = min_acu
-            cluster.seconds_until_auto_pause = (seconds_until_auto_pause or 300) if min_acu == 0 else None
-        elif seconds_until_auto_pause is not None and cluster.min_acu == 0:
-            cluster.seconds_until_auto_pause = seconds_until_auto_pause
-        if min_acu is not None or max_acu is not None:
-            cluster.touch()
+        if storage_type is not None:
+            cluster.storage_type = storage_type
+        if scaling is not None:
+            cluster.rescale(scaling)
         return cluster
 
     def delete(self, name: str) -> None:

@@ -2,10 +2,14 @@
 
     PUT  /_sandbox/cfn-response/<token>   a custom resource's answer; its ResponseURL leads here
     POST /_sandbox/pause                  {"seconds": 20, "as_v1": false}: the cluster pauses now, and takes so long to
-                                          wake up; with as_v1 it says so in the words of Aurora Serverless v1
+                                          wake up; with as_v1 it says so in the words of Aurora Serverless v1, with
+                                          every_calls it pauses again each time that it has served so many calls
     POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
+    GET  /_sandbox/clock                  the sandbox's time: {"now": "2026-03-28T12:00:00Z", "ahead_seconds": 0}
+    POST /_sandbox/clock                  {"to": "+10h"} or {"to": "2026-03-29T00:00Z"}: moves it forward; the answer
+                                          says besides what "fired" on the way
     GET  /_sandbox/status                 what there is, as JSON
     GET  /_sandbox/logs/<function>        what a function printed
     POST /_sandbox/shutdown
@@ -18,13 +22,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
+from aurora_tenants.sandbox.clock import Clock, shown
 from aurora_tenants.sandbox.cloudformation.custom import CustomResources
 from aurora_tenants.sandbox.cluster import Clusters
 from aurora_tenants.sandbox.faults import Faults
 from aurora_tenants.sandbox.functions import Functions
 from aurora_tenants.sandbox.rdsdata import RdsData
+from aurora_tenants.sandbox.timetable import Timetable
 from aurora_tenants.sandbox.wire import Answer, Request
 
 PREFIX = "/_sandbox/"
@@ -47,10 +54,13 @@ class Control:
         data: RdsData,
         functions: Functions,
         faults: Faults,
+        clock: Clock,
+        timetable: Timetable,
         status: Callable[[], Mapping[str, Any]],
         stop: Callable[[], None],
     ) -> None:
         self._responses, self._clusters, self._data, self._functions = responses, clusters, data, functions
+        self._clock, self._timetable = clock, timetable
         self._faults, self._status, self._stop = faults, status, stop
 
     def answer(self, request: Request) -> Answer:
@@ -75,6 +85,10 @@ class Control:
                 self._pause(_document(request))
             case "POST", "faults":
                 self._fault(_document(request))
+            case "GET", "clock":
+                return _json(200, self._time())
+            case "POST", "clock":
+                return _json(200, self._move(_document(request)) | self._time())
             case "GET", "status":
                 return _json(200, self._status())
             case "GET", "logs":
@@ -89,11 +103,24 @@ class Control:
         seconds = document.get("seconds")
         if seconds is not None and not isinstance(seconds, int | float):
             raise Unusable("seconds must be a number")
+        every_calls = document.get("every_calls", 0)
+        if not isinstance(every_calls, int) or every_calls < 0:
+            raise Unusable("every_calls must be a whole number")
         if not self._clusters.all():
             raise Unusable("there is no cluster yet")
         self._data.resuming_as_v1 = bool(document.get("as_v1"))
         for cluster in self._clusters.all():
-            cluster.pause(seconds)
+            cluster.pause(seconds, every_calls=every_calls)
+
+    def _time(self) -> dict[str, Any]:
+        return {"now": shown(self._clock.now()), "ahead_seconds": round(self._clock.ahead.total_seconds())}
+
+    def _move(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            fired = self._timetable.move(str(document.get("to", "")))
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+        return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
 
     def _fault(self, document: Mapping[str, Any]) -> None:
         for kind, fault in document.items():

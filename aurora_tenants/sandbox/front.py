@@ -13,6 +13,7 @@ import http.client
 import logging
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Front:
 
     def _served(self, service: Service, request: Request, signed: Signature) -> Answer:
         """One of our services' answer."""
-        model = wire.service_model(service.name)
+        model = wire.spoken(service.name, request)
         try:
             operation, parameters = wire.parse(model, request)
             self._refuse_other_regions(signed)
@@ -104,6 +105,9 @@ class Front:
             return wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
         except ServiceError as error:
             return wire.refusal(model, error)
+        except wire.UnknownProtocol as protocol:
+            said = f"The sandbox does not speak the protocol {protocol}."
+            return wire.refusal(model, ServiceError("NotImplemented", said, status=501))
         except Exception as error:  # as in _respond, but in the service's own form
             log.exception("%s failed", service.name)
             said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
@@ -156,9 +160,12 @@ class Listener:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def serve(self, respond: Callable[[Request], Answer]) -> None:
-        """Starts to answer in the background, until `close`; before, clients wait."""
-        self._server.respond = respond
+    def serve(self, respond: Callable[[Request], Answer], *, now: Callable[[], float] = time.time) -> None:
+        """Starts to answer in the background, until `close`; before, clients wait.
+
+        now: the time that answers say they are of, in seconds since 1970.
+        """
+        self._server.respond, self._server.now = respond, now
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True).start()
 
     def close(self) -> None:
@@ -172,6 +179,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128  # fifty stacks at once, with their functions' workers
     respond: Callable[[Request], Answer]
+    now: Callable[[], float]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.exception("a request from %s could not be answered", client_address)
@@ -206,6 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _respond
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The value of the header Date."""
+        return super().date_time_string(self.server.now() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: requests are counted, not logged."""

@@ -1,7 +1,7 @@
-"""May this role do this? The identity-based policies of a function's role, applied to the calls its code makes.
+"""May this role do this? The identity-based policies of a function's or schedule's role, applied to its calls.
 
-A call made with a function's own access key is allowed only if the function's role allows every action it needs on
-the resource it names; everybody else (the user at the terminal, CI) is allowed everything. CloudFormation's service
+A call made with a function's own access key, or by a schedule, is allowed only if the role allows every action it needs
+on the resource it names; everybody else (the user at the terminal, CI) is allowed everything. CloudFormation's service
 role is not checked either: resource handlers work inside this process and have no key. Resource-based policies,
 permission boundaries and service control policies are not imitated. A condition that cannot be evaluated denies, and
 the refusal says so: a policy that works here must not depend on something nobody looked at.
@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from aurora_tenants.sandbox.wire import ServiceError
 
 Statement = Mapping[str, Any]
+Read = Callable[[Any, str], Iterable[Statement]]  # a role's statements, by an IAM client and the role's name
 
 # Condition keys whose value follows from the request alone, or that a direct call of a function never carries.
 _ABSENT_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "secretsmanager:resource/allowrotationlambdaarn"})
@@ -213,29 +214,39 @@ class Policies:
         self._iam = iam
         self._lock = threading.Lock()
         self._generation = 0
-        self._statements: dict[str, tuple[Statement, ...]] = {}
+        self._kept: dict[tuple[str, Read], tuple[Statement, ...]] = {}
 
     def forget(self) -> None:
         with self._lock:
             self._generation += 1
-            self._statements.clear()
+            self._kept.clear()
 
     def of(self, role_arn: str) -> tuple[Statement, ...]:
         """The statements of a role's inline and managed policies; none for a role that does not exist."""
+        return self._read(role_arn, _statements)
+
+    def trust(self, role_arn: str) -> tuple[Statement, ...]:
+        """The statements of its trust policy: who may act in it."""
+        return self._read(role_arn, _trust)
+
+    def _read(self, role_arn: str, read: Read) -> tuple[Statement, ...]:
         with self._lock:
-            kept, generation = self._statements.get(role_arn), self._generation
+            kept, generation = self._kept.get((role_arn, read)), self._generation
         if kept is not None:
             return kept
         iam = self._iam()
-        read: tuple[Statement, ...] = ()
         try:
-            read = tuple(_statements(iam, role_arn.rpartition("/")[2]))
+            found = tuple(read(iam, role_arn.rpartition("/")[2]))
         except iam.exceptions.NoSuchEntityException:
-            return read
+            return ()
         with self._lock:
             if generation == self._generation:  # else IAM changed while it was read
-                self._statements[role_arn] = read
-        return read
+                self._kept[role_arn, read] = found
+        return found
+
+
+def _trust(iam: Any, role: str) -> Iterable[Statement]:
+    return _listed(iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"])
 
 
 def _statements(iam: Any, role: str) -> Iterable[Statement]:
@@ -281,20 +292,54 @@ class Guard:
         function = self._function_of(access_key)
         if function is None:
             return
-        statements = self._policies.of(function.role_arn)
-        for need in needs(service, operation, parameters, arn_prefix=self._arn_prefix, secret=self._secret):
+        self.check_role(function.role_arn, function.name, service, operation, parameters)
+
+    def check_role(
+        self, role_arn: str, session: str, service: str, operation: str, parameters: Mapping[str, Any]
+    ) -> None:
+        """The same for a call that a role makes in a session of this name."""
+        wanted = needs(service, operation, parameters, arn_prefix=self._arn_prefix, secret=self._secret)
+        self.check_needs(role_arn, session, wanted)
+
+    def check_needs(self, role_arn: str, session: str, wanted: Iterable[Need]) -> None:
+        statements = self._policies.of(role_arn)
+        for need in wanted:
             why_not = decide(statements, need)
             if why_not is not None:
-                raise denied(need, why_not, role_arn=function.role_arn, function=function.name)
+                raise denied(need, why_not, role_arn=role_arn, session=session)
+
+    def check_assumed(self, role_arn: str, source_arn: str) -> None:
+        """Returns if EventBridge Scheduler may act in the role for this source. Raises ServiceError in its words."""
+        keys = {"aws:sourceaccount": source_arn.split(":")[4], "aws:sourcearn": source_arn}
+        if not trusts(self._policies.trust(role_arn), "scheduler.amazonaws.com", keys):
+            said = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+            raise ServiceError("ValidationException", said)
 
 
-def denied(need: Need, why_not: str, *, role_arn: str, function: str) -> ServiceError:
+def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str]) -> bool:
+    """Whether a role's trust policy lets a service assume it. A condition that cannot be evaluated says no."""
+    is_trusted = False
+    for statement in statements:
+        principal = statement.get("Principal", {})
+        is_named = principal == "*" or service in _many(principal.get("Service", ()))
+        try:
+            applies = is_named and _names(statement, "Action", "sts:AssumeRole", str.lower)
+            applies = applies and _holds(statement.get("Condition", {}), keys)
+        except NotEvaluated:
+            return False
+        if applies and statement["Effect"] == "Deny":
+            return False
+        is_trusted = is_trusted or applies
+    return is_trusted
+
+
+def denied(need: Need, why_not: str, *, role_arn: str, session: str) -> ServiceError:
     """AWS's refusal of a need; where XML is spoken it is AccessDenied, where JSON is, AccessDeniedException."""
     account, role = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     service = need.action.partition(":")[0]
     return ServiceError(
         "AccessDenied" if service in _XML_SERVICES else "AccessDeniedException",
-        f"User: arn:aws:sts::{account}:assumed-role/{role}/{function} is not authorized to perform: {need.action} "
+        f"User: arn:aws:sts::{account}:assumed-role/{role}/{session} is not authorized to perform: {need.action} "
         f"on resource: {need.resource} {why_not}",
         status=400 if service == "secretsmanager" else 403,
     )

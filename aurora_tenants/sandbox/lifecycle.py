@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -136,6 +137,21 @@ def at(endpoint: str) -> Running | None:
         return _running(_asked(endpoint))
     except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
         return None
+
+
+def clock(running: Running, to: str | None = None) -> dict[str, Any]:
+    """A sandbox's time ("now", "ahead_seconds"), after it was moved forward to a time or by a duration ("fired").
+
+    to: "+10h" or "2026-03-29T00:00Z"; see `aurora_tenants.sandbox.clock.destination`. Raises SandboxError.
+    """
+    try:
+        return _asked(running.endpoint, "clock", None if to is None else {"to": to})
+    except urllib.error.HTTPError as error:
+        why = str(json.load(error)["error"])
+        what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
+        raise _problem("clock-not-moved", what, why=why, fix=fix) from error
+    except (OSError, ValueError) as error:
+        raise _silent(running, error) from error
 
 
 def environment(running: Running) -> dict[str, str]:
@@ -309,16 +325,22 @@ def _status(running: Running) -> dict[str, Any]:
     try:
         return _asked(running.endpoint)
     except (OSError, ValueError) as error:
-        what = f"the sandbox does not answer at {running.endpoint}"
-        raise _problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}") from error
+        raise _silent(running, error) from error
 
 
-def _asked(endpoint: str) -> dict[str, Any]:
-    """What a sandbox says of itself; no proxy is asked. Raises OSError, ValueError."""
+def _silent(running: Running, error: Exception) -> SandboxError:
+    what = f"the sandbox does not answer at {running.endpoint}"
+    return _problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}")
+
+
+def _asked(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a sandbox says of itself, or to a document; no proxy is asked. Raises OSError, ValueError."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{endpoint}/_sandbox/status", timeout=10) as answer:
-        document: dict[str, Any] = json.load(answer)
-        return document
+    body = None if document is None else json.dumps(document).encode()
+    # What it is told to do takes as long as it takes: a clock that moves by a year fires hundreds of schedules.
+    with direct.open(f"{endpoint}/_sandbox/{what}", body, timeout=10 if body is None else None) as answer:
+        told: dict[str, Any] = json.load(answer)
+        return told
 
 
 def _no_command(name: str, why: str) -> SandboxError:

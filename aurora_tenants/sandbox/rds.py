@@ -1,7 +1,8 @@
 """Amazon RDS, as far as the sandbox knows better than moto: the one cluster that really has a server behind it.
 
-Every call goes to moto; in the answers the cluster's endpoint, port, Data API flag, capacities and master secret are
-ours, and a ModifyDBCluster that changes any of these changes our cluster too. Other clusters stay moto's fiction.
+Every call goes to moto; in the answers the cluster's endpoint, port, Data API flag, capacities, storage type and master
+secret are ours, and a ModifyDBCluster that changes any of these changes our cluster too. Other clusters stay moto's
+fiction.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from aurora_tenants.sandbox.cluster import Cluster, Clusters
+from aurora_tenants.sandbox import scaling
+from aurora_tenants.sandbox.clients import ask
+from aurora_tenants.sandbox.cluster import STANDARD, Cluster, Clusters
 from aurora_tenants.sandbox.wire import Caller, ServiceError
+
+SCALING = "ServerlessV2ScalingConfiguration"
+NOT_FOR_MOTO = ("StorageType",)  # moto has no storage of Aurora's
 
 
 class Rds:
@@ -25,9 +29,14 @@ class Rds:
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
-        result = self._of_moto(operation, parameters)
-        if operation == "ModifyDBCluster" and self._clusters.get(parameters["DBClusterIdentifier"]):
-            self._modify(parameters)
+        ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
+        if ours is not None:
+            _check(ours, parameters)
+        result = ask(
+            self._moto(), operation, {k: v for k, v in parameters.items() if not ours or k not in NOT_FOR_MOTO}
+        )
+        if ours is not None:
+            self._modify(ours, parameters)
         described = [*result.get("DBClusters", ()), *([result["DBCluster"]] if "DBCluster" in result else ())]
         for description in described:
             cluster = self._clusters.get(description["DBClusterIdentifier"])
@@ -35,34 +44,28 @@ class Rds:
                 description |= facts(cluster)
         return result
 
-    def _of_moto(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        client = self._moto()
-        methods = {api: method for method, api in client.meta.method_to_api_mapping.items()}
-        try:
-            result: dict[str, Any] = getattr(client, methods[operation])(**parameters)
-        except ClientError as error:
-            said, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise ServiceError(said["Code"], said["Message"], status=status) from error
-        del result["ResponseMetadata"]
-        return result
-
-    def _modify(self, parameters: dict[str, Any]) -> None:
-        scaling = parameters.get("ServerlessV2ScalingConfiguration", {})
+    def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
+        asked = scaling.asked(parameters.get(SCALING, {}))
         self._clusters.modify(
-            parameters["DBClusterIdentifier"],
+            cluster.identifier,
             engine_version=parameters.get("EngineVersion"),
             http_endpoint_enabled=parameters.get("EnableHttpEndpoint"),
-            min_acu=scaling.get("MinCapacity"),
-            max_acu=scaling.get("MaxCapacity"),
-            seconds_until_auto_pause=scaling.get("SecondsUntilAutoPause"),
+            storage_type=parameters.get("StorageType"),
+            scaling=cluster.scaling.changed(**asked) if SCALING in parameters else None,
         )
+
+
+def _check(cluster: Cluster, parameters: dict[str, Any]) -> None:
+    """Raises ServiceError for a scaling range that RDS does not take: it looks at it before it changes anything."""
+    version = parameters.get("EngineVersion", cluster.engine_version)
+    why_not = scaling.refusal(**scaling.asked(parameters.get(SCALING, {})), engine_version=version, now=cluster.scaling)
+    if why_not:
+        raise ServiceError("InvalidParameterValue", why_not)
 
 
 def facts(cluster: Cluster) -> dict[str, Any]:
     """What DescribeDBClusters says of our cluster; a paused one is "available" there too, as on AWS."""
-    scaling: dict[str, Any] = {"MinCapacity": cluster.min_acu, "MaxCapacity": cluster.max_acu}
-    if cluster.seconds_until_auto_pause is not None:
-        scaling["SecondsUntilAutoPause"] = cluster.seconds_until_auto_pause
+    now = cluster.scaling
     described: dict[str, Any] = {
         "DBClusterArn": cluster.arn,
         "Engine": cluster.engine,
@@ -72,7 +75,13 @@ def facts(cluster: Cluster) -> dict[str, Any]:
         "Port": cluster.port,
         "HttpEndpointEnabled": cluster.http_endpoint_enabled,
         "MasterUsername": cluster.master_username,
-        "ServerlessV2ScalingConfiguration": scaling,
+        SCALING: {
+            "MinCapacity": now.min_acu,
+            "MaxCapacity": now.max_acu,
+            "SecondsUntilAutoPause": now.seconds,
+        },
+        # Aurora Standard is not named: "The storage type isn't returned when you set it to aurora", API Reference.
+        "StorageType": None if cluster.storage_type == STANDARD else cluster.storage_type,
     }
     if cluster.master_secret_arn:
         described["MasterUserSecret"] = {"SecretArn": cluster.master_secret_arn, "SecretStatus": "active"}

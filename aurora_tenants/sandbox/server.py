@@ -30,10 +30,12 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from aurora_tenants.errors import Exit, SandboxError
 from aurora_tenants.sandbox import ACCOUNT, REGION, motoserver, mysqld
 from aurora_tenants.sandbox.clients import Clients
+from aurora_tenants.sandbox.clock import Clock, shown
 from aurora_tenants.sandbox.cloudformation.custom import CustomResources
 from aurora_tenants.sandbox.cloudformation.schemas import schema
 from aurora_tenants.sandbox.cloudformation.service import CloudFormation
 from aurora_tenants.sandbox.cloudformation.types import ResourceFailed
+from aurora_tenants.sandbox.cloudwatch import CloudWatch, Counts
 from aurora_tenants.sandbox.cluster import Clusters
 from aurora_tenants.sandbox.control import Control
 from aurora_tenants.sandbox.environment import KEY, environment
@@ -44,7 +46,11 @@ from aurora_tenants.sandbox.iam import Guard, Policies, SecretFacts
 from aurora_tenants.sandbox.rds import Rds
 from aurora_tenants.sandbox.rdsdata import RdsData
 from aurora_tenants.sandbox.resources import resource_types
+from aurora_tenants.sandbox.scheduler import Scheduler
+from aurora_tenants.sandbox.schedules import Schedules
 from aurora_tenants.sandbox.secretsmanager import SecretsManager
+from aurora_tenants.sandbox.targets import Targets
+from aurora_tenants.sandbox.timetable import Timetable
 from aurora_tenants.sandbox.wire import Caller, ServiceError
 
 RollbackStyle = Literal["update", "restore"]
@@ -70,7 +76,8 @@ class Sandbox:
         self.endpoint_url, self.mysql = listener.url, mysql
         self._ends = ends
         self._stopping = threading.Event()
-        self._faults, self._clusters = Faults(), Clusters(time_scale=time_scale)
+        self.clock = Clock()
+        self._faults, self._clusters = Faults(), Clusters(clock=self.clock.seconds, time_scale=time_scale)
         self._functions = Functions(endpoint_url=lambda: listener.url, region=region, time_scale=time_scale)
         ends.callback(self._functions.close)
         self._secrets = SecretsManager(
@@ -81,7 +88,7 @@ class Sandbox:
             time_scale=time_scale,
         )
         policies = Policies(lambda: clients("iam"))
-        clients.iam_changed = policies.forget
+        clients.iam_changed, clients.elsewhere = policies.forget, {"scheduler": listener.url}
         custom = CustomResources(
             invoke_async=self._functions.invoke_async,
             response_base_url=lambda: listener.url,
@@ -102,22 +109,37 @@ class Sandbox:
         ends.callback(custom.close)  # first: what waits for an answer would keep CloudFormation from ending
         self._data = RdsData(clusters=self._clusters, secret=self._secrets.current)
         ends.callback(self._data.close)
-        services = (
-            self._cloudformation,
-            self._secrets,
-            self._data,
-            Rds(clusters=self._clusters, moto=lambda: clients("rds")),
+        guard, rds = self._guard(policies), Rds(clusters=self._clusters, moto=lambda: clients("rds"))
+        counts, schedules = Counts(self.clock), Schedules()
+        scheduler = Scheduler(schedules, self.clock, account=ACCOUNT, region=region, check_assumed=guard.check_assumed)
+        targets = Targets(
+            rds=rds,
+            guard=guard,
+            faults=self._faults,
+            sqs=lambda: clients("sqs"),
+            arn=scheduler.arn,
+            count=counts.add,
         )
+        self._timetable = Timetable(self.clock, schedules, targets.fire)
+        ends.callback(self._timetable.close)
         self._front = Front(
-            {service.name: service for service in services},
+            {
+                "cloudformation": self._cloudformation,
+                "monitoring": CloudWatch(self.clock, self._clusters, counts, moto=lambda: clients("cloudwatch")),
+                "rds": rds,
+                "rds-data": self._data,
+                "scheduler": scheduler,
+                "secretsmanager": self._secrets,
+            },
             region=region,
             moto=moto,
             own=self._control(custom).answer,
-            guard=self._guard(policies),
+            guard=guard,
             faults=self._faults,
             iam_changed=policies.forget,
         )
-        listener.serve(self._front.respond)
+        listener.serve(self._front.respond, now=self.clock.seconds)
+        self._timetable.start()
 
     @classmethod
     def start(
@@ -167,6 +189,7 @@ class Sandbox:
             "id": self.id,
             "pid": os.getpid(),
             "started": self.started.isoformat(timespec="seconds"),
+            "clock": shown(self.clock.now()),
             "endpoint": self.endpoint_url,
             "account": ACCOUNT,
             "region": self.region,
@@ -199,6 +222,8 @@ class Sandbox:
             data=self._data,
             functions=self._functions,
             faults=self._faults,
+            clock=self.clock,
+            timetable=self._timetable,
             status=self.status,
             stop=self._stopping.set,
         )

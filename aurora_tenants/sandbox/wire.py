@@ -6,9 +6,10 @@ and never sees XML, JSON or base64. Three protocols, each the only one its servi
 
     query      cloudformation, rds   form fields in, XML out
     json       secretsmanager        X-Amz-Target and JSON in, JSON out
-    rest-json  rds-data              the path and JSON in, JSON out
+    rest-json  rds-data, scheduler   the path, its query and JSON in, JSON out
 
-Only what these models use is here: no flattened lists, no parameters in headers or paths, no streams.
+A client of cloudwatch chooses between the first two. Only what these models use is here: no flattened lists, no
+parameters in headers, no streams.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
+
+from aurora_tenants.sandbox import rest
 
 # XML 1.0 cannot say these at all, not even as character references: the reader would refuse the whole answer.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -88,9 +91,26 @@ class Answer:
 
 
 @lru_cache
-def service_model(name: str) -> ServiceModel:
-    """botocore's model of a service, for example "rds-data"."""
-    return botocore.session.get_session().get_service_model(name)
+def service_model(name: str, protocol: str = "") -> ServiceModel:
+    """botocore's model of a service, for example "rds-data"; of a service that has several protocols, in this one."""
+    model = botocore.session.get_session().get_service_model(name)
+    if protocol:
+        model.metadata.update(protocol=protocol, protocols=[protocol])
+    return model
+
+
+def spoken(name: str, request: Request) -> ServiceModel:
+    """The model of a service in the protocol that this request speaks, which is the client's choice where it has one.
+
+    Versions of botocore differ in what they choose for cloudwatch: query (1.37), json (1.44).
+    """
+    offered = service_model(name).metadata.get("protocols", ())
+    if len(offered) < 2:
+        return service_model(name)
+    if "x-amz-target" in request.headers:
+        return service_model(name, "json")
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return service_model(name, "query" if is_form else offered[0])
 
 
 def parse(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
@@ -281,11 +301,17 @@ def _read_json(model: ServiceModel, request: Request) -> tuple[OperationModel, d
 
 
 def _read_rest_json(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
-    for name in model.operation_names:
-        operation = model.operation_model(name)
-        if (operation.http["method"], operation.http["requestUri"]) == (request.method, request.path):
-            return operation, _json_parameters(operation, request.body)
-    raise ServiceError("UnknownOperationException", f"Unknown operation {request.method} {request.path}", status=404)
+    found = rest.found(model, request.method, request.target)
+    if found is None:
+        said = f"Unknown operation {request.method} {request.path}"
+        raise ServiceError("UnknownOperationException", said, status=404)
+    operation, texts = found
+    members = operation.input_shape.members if operation.input_shape else {}
+    try:
+        placed = {name: it if isinstance(it, list) else _from_text(members[name], it) for name, it in texts.items()}
+    except ValueError as error:
+        raise ServiceError("ValidationException", f"The path or its query cannot be read: {error}") from error
+    return operation, _json_parameters(operation, request.body) | placed
 
 
 def _json_parameters(operation: OperationModel, body: bytes) -> dict[str, Any]:

@@ -35,6 +35,37 @@ def allowed(need: Need, *statements: dict[str, Any]) -> bool:
     return iam.decide(statements, need) is None
 
 
+SCHEDULER, GROUP = "scheduler.amazonaws.com", "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/hours"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"Principal": {"Service": ["lambda.amazonaws.com", SCHEDULER]}}, True),
+        ({"Principal": "*"}, True),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}, False),
+        ({"Action": "sts:TagSession"}, False),
+        ({"Effect": "Deny"}, False),
+        ({"Condition": {"StringEquals": {"aws:SourceArn": GROUP, "aws:SourceAccount": "123456789012"}}}, True),
+        ({"Condition": {"ArnLike": {"aws:SourceArn": GROUP.replace("hours", "*")}}}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": "210987654321"}}}, False),
+        ({"Condition": {"ArnEquals": {"aws:SourceArn": GROUP.replace("-group/hours", "/hours/wake")}}}, False),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}, False),
+    ],
+)
+def test_a_service_may_act_in_a_role_that_trusts_it_for_its_source(changes: dict[str, Any], expected: bool):
+    statement = {"Effect": "Allow", "Principal": {"Service": SCHEDULER}, "Action": "sts:AssumeRole", **changes}
+    keys = {"aws:sourceaccount": "123456789012", "aws:sourcearn": GROUP}
+    assert iam.trusts([statement], SCHEDULER, keys) is expected
+
+
+def test_a_denied_trust_is_none_whatever_else_is_allowed():
+    allowed = {"Effect": "Allow", "Principal": {"Service": SCHEDULER}, "Action": "sts:*"}
+    assert not iam.trusts([allowed, {**allowed, "Effect": "Deny"}], SCHEDULER, {})
+
+
 def test_nothing_is_allowed_without_a_statement():
     assert iam.decide((), EXECUTE) == "because no identity-based policy allows the rds-data:ExecuteStatement action"
 

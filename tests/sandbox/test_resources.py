@@ -24,6 +24,7 @@ from aurora_tenants.sandbox.functions import Functions
 from aurora_tenants.sandbox.mysqld import Server
 from aurora_tenants.sandbox.resources import resource_types
 from aurora_tenants.sandbox.resources.api import Boto, generated_name
+from aurora_tenants.sandbox.scaling import Scaling
 from aurora_tenants.sandbox.secretsmanager import SecretsManager
 from aurora_tenants.sandbox.wire import Caller, ServiceError
 
@@ -218,7 +219,7 @@ def test_a_cluster_is_a_server_its_managed_master_can_log_in_to(aurora: Account,
     assert (set(login), ":secret:rds!cluster-" in secret_arn) == ({"username", "password"}, True)
     assert (made.attributes["Endpoint.Address"], made.attributes["Endpoint.Port"]) == (server.host, str(server.port))
     assert cluster is not None
-    assert (cluster.http_endpoint_enabled, cluster.min_acu, cluster.seconds_until_auto_pause) == (True, 0, 300)
+    assert (cluster.http_endpoint_enabled, cluster.scaling.min_acu, cluster.scaling.seconds) == (True, 0, 300)
 
 
 def test_deleting_a_cluster_removes_its_data_its_users_and_its_secret(aurora: Account, server: Server) -> None:
@@ -295,7 +296,7 @@ def test_an_updated_cluster_takes_its_new_capacities_and_its_new_password(aurora
     server.connect("admin", "second-password").close()
     live = aurora.clusters.get(made.physical_id)
     assert live is not None
-    assert (live.min_acu, live.max_acu, live.seconds_until_auto_pause) == (1, 4, None)
+    assert live.scaling == Scaling(1, 4)
     assert "MasterUserSecret.SecretArn" not in made.attributes
 
 

@@ -330,8 +330,14 @@ def test_a_function_is_refused_by_other_services_too(client: Client, sandbox: Sa
     access_key = printed.partition("Create shop ")[2].split()[0]
     with pytest.raises(ClientError, match=r"AccessDenied\).*not authorized to perform: iam:ListRoles on resource: \*"):
         client("iam", access_key=access_key).list_roles()
-    with pytest.raises(ClientError, match=r"AccessDeniedException\).*cannot tell what a role must allow"):
+    with pytest.raises(
+        ClientError, match=r"AccessDenied.*not authorized to perform: lambda:GetFunction on resource: \*"
+    ):
         client("lambda", access_key=access_key).get_function(FunctionName="provider")
+    with pytest.raises(
+        ClientError, match=r"\(403\) when calling the ListBuckets operation"
+    ):  # in a form it cannot read
+        client("s3", access_key=access_key).list_buckets()
     assert client("sts", access_key=access_key).get_caller_identity()["Account"] == "123456789012"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from aurora_tenants.sandbox import wire
 from aurora_tenants.sandbox.front import Listener
 
-SERVICES = ("cloudformation", "secretsmanager", "rds-data")
+SERVICES = ("cloudformation", "secretsmanager", "rds-data", "scheduler", "cloudwatch")
 # botocore parses a template into an object, so what the caller receives is not what was sent.
 REWRITTEN_BY_BOTOCORE = {"GetTemplate"}
 
@@ -30,12 +30,13 @@ class Echo:
     """Answers every request of one service with `result`, or refuses with `error`; keeps the parameters it received."""
 
     def __init__(self, name: str) -> None:
-        self.model = wire.service_model(name)
+        self.name, self.model = name, wire.service_model(name)
         self.result: dict[str, Any] = {}
         self.error: wire.ServiceError | None = None
         self.received: tuple[str, dict[str, Any]] | None = None
 
     def answer(self, request: wire.Request) -> wire.Answer:
+        self.model = wire.spoken(self.name, request)
         try:
             operation, parameters = wire.parse(self.model, request)
             self.received = operation.name, parameters
@@ -79,13 +80,9 @@ def listening(echo: Echo) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def talks() -> Iterator[dict[str, Talk]]:
-    cloudformation, secrets, data = (Echo(name) for name in SERVICES)
-    with listening(cloudformation) as first, listening(secrets) as second, listening(data) as third:
-        yield {
-            "cloudformation": Talk(cloudformation, first),
-            "secretsmanager": Talk(secrets, second),
-            "rds-data": Talk(data, third),
-        }
+    echoes = {name: Echo(name) for name in SERVICES}
+    with ExitStack() as ends:
+        yield {name: Talk(echo, ends.enter_context(listening(echo))) for name, echo in echoes.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +187,8 @@ def test_an_error_is_raised_with_its_code_message_and_status(service: str, talks
             "ExecuteStatement",
             {"resourceArn": "arn:12345678901", "secretArn": "arn:12345678901", "sql": "DO 1"},
         ),
+        "scheduler": ("GetSchedule", {"Name": "wake"}),
+        "cloudwatch": ("DescribeAlarms", {}),
     }[service]
     with pytest.raises(ClientError) as caught:
         talk.call(operation, parameters)
@@ -234,6 +233,8 @@ def refused(service: str, request: wire.Request) -> str:
             "MalformedInput",
         ),
         ("secretsmanager", wire.Request("POST", "/", {}, b"{}"), "UnknownOperationException"),
+        ("scheduler", wire.Request("GET", "/schedules?MaxResults=many", {}, b""), "ValidationException"),
+        ("scheduler", wire.Request("GET", "/schedules/a/b", {}, b""), "UnknownOperationException"),
         ("rds-data", wire.Request("POST", "/Nothing", {}, b"{}"), "UnknownOperationException"),
         ("rds-data", wire.Request("POST", "/Execute", {}, b"{"), "SerializationException"),
         ("rds-data", wire.Request("POST", "/Execute", {}, b"[]"), "SerializationException"),
@@ -266,3 +267,25 @@ def test_lists_of_rds_are_named_after_their_elements():
     operation = wire.service_model("rds").operation_model("DescribeDBClusters")
     body = wire.answer(operation, {"DBClusters": [{"DBClusterIdentifier": "one"}]}).body
     assert b"<DBClusters><DBCluster><DBClusterIdentifier>one</DBClusterIdentifier></DBCluster></DBClusters>" in body
+
+
+def test_a_service_answers_in_the_protocol_that_its_client_chose():
+    """Older versions of botocore speak query with cloudwatch, younger ones JSON."""
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    body = urlencode({"Action": "DescribeAlarms", "AlarmNames.member.1": "late"}).encode()
+    by_form = wire.Request("POST", "/", headers, body)
+    by_json = wire.Request(
+        "POST", "/", {"x-amz-target": "GraniteServiceVersion20100801.DescribeAlarms"}, b'{"AlarmNames": ["late"]}'
+    )
+    types = []
+    for request in (by_form, by_json):
+        operation, parameters = wire.parse(wire.spoken("cloudwatch", request), request)
+        assert (operation.name, parameters) == ("DescribeAlarms", {"AlarmNames": ["late"]})
+        types.append(wire.answer(operation, {"MetricAlarms": []}).headers["Content-Type"])
+    assert types == ["text/xml", "application/x-amz-json-1.0"]
+
+
+def test_a_protocol_that_nobody_speaks_here_is_named():
+    request = wire.Request("POST", "/service/x/operation/DescribeAlarms", {"smithy-protocol": "rpc-v2-cbor"}, b"")
+    with pytest.raises(wire.UnknownProtocol, match="smithy-rpc-v2-cbor"):
+        wire.parse(wire.spoken("cloudwatch", request), request)

@@ -10,18 +10,18 @@ from typing import Any
 
 import pymysql
 
-from aurora_tenants.sandbox import iam_plugin
+from aurora_tenants.sandbox import iam_plugin, scaling
 from aurora_tenants.sandbox.cloudformation.types import Outcome, Request, ResourceFailed
-from aurora_tenants.sandbox.cluster import Cluster, Clusters, create_master, wipe
+from aurora_tenants.sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters, create_master, wipe
 from aurora_tenants.sandbox.mysqld import Server
 from aurora_tenants.sandbox.password import random_password
 from aurora_tenants.sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
+from aurora_tenants.sandbox.scaling import Scaling
 from aurora_tenants.sandbox.secretsmanager import SecretsManager
 
 DEFAULT_VERSION = "8.0.mysql_aurora.3.10.0"
-DEFAULT_CAPACITY = {"MinCapacity": 0.5, "MaxCapacity": 1.0}
-# moto would make a master secret of its own, and knows the Data API on Serverless v1 only; both are ours.
-NOT_FOR_MOTO = ("ManageMasterUserPassword", "MasterUserSecret", "EnableHttpEndpoint", "Tags")
+# moto would make a master secret of its own, knows the Data API on Serverless v1 only, and no storage of Aurora's.
+NOT_FOR_MOTO = ("ManageMasterUserPassword", "MasterUserSecret", "EnableHttpEndpoint", "StorageType", "Tags")
 PASSWORD = re.compile(r"[!-~]{8,41}")
 ONE_MASTER_PASSWORD = "Specify either ManageMasterUserPassword or MasterUserPassword, not both and not neither."  # noqa: S105
 BAD_PASSWORD = (
@@ -66,12 +66,13 @@ class DbCluster:
             "DeletionProtection": properties.get("DeletionProtection", False),
         }
         live = call(rds, "modify_db_cluster", **changes, ApplyImmediately=True)["DBCluster"]
-        capacity = _capacity(properties)
+        wanted = _scaling(properties)
         cluster = self.clusters.modify(
             identifier,
             engine_version=properties.get("EngineVersion"),
             http_endpoint_enabled=properties.get("EnableHttpEndpoint", False),
-            **(capacity if capacity != _capacity(old) else {}),
+            storage_type=properties.get("StorageType", STANDARD),
+            scaling=wanted if wanted != _scaling(old) else None,
         )
         try:
             iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
@@ -111,7 +112,8 @@ class DbCluster:
             host=self.server.host,
             port=self.server.port,
             database_name=properties.get("DatabaseName"),
-            **_capacity(properties),
+            scaling=_scaling(properties),
+            storage_type=properties.get("StorageType", STANDARD),
         )
         iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
         self._set_master(cluster, properties, password)
@@ -166,21 +168,23 @@ def _check(properties: Properties) -> None:
         raise ResourceFailed(ONE_MASTER_PASSWORD)
     if password and (not PASSWORD.fullmatch(password) or set(password) & set('/@"')):
         raise ResourceFailed(BAD_PASSWORD)
+    version = properties.get("EngineVersion", DEFAULT_VERSION)
+    why_not = scaling.refusal(**_asked(properties), engine_version=version, now=DEFAULT_SCALING)
+    if why_not:
+        raise ResourceFailed(why_not)
 
 
 def _for_moto(parameters: Properties) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in NOT_FOR_MOTO}
 
 
-def _capacity(properties: Properties) -> dict[str, Any]:
-    """The scaling configuration under the names of `Clusters`."""
-    given = {**DEFAULT_CAPACITY, **properties.get("ServerlessV2ScalingConfiguration", {})}
-    can_pause = given["MinCapacity"] == 0
-    return {
-        "min_acu": given["MinCapacity"],
-        "max_acu": given["MaxCapacity"],
-        "seconds_until_auto_pause": given.get("SecondsUntilAutoPause", 300) if can_pause else None,
-    }
+def _scaling(properties: Properties) -> Scaling:
+    """The scaling configuration, with AWS's defaults for what is not said."""
+    return DEFAULT_SCALING.changed(**_asked(properties))
+
+
+def _asked(properties: Properties) -> dict[str, Any]:
+    return scaling.asked(properties.get("ServerlessV2ScalingConfiguration", {}))
 
 
 def _has_partial_revokes(server: Server) -> bool:

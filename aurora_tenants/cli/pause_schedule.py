@@ -1,0 +1,314 @@
+"""The commands about the pause schedule: set, show, clear.
+
+They write the file first and deploy then: what fails between the two is made good by any later apply.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aurora_tenants.cli.options import (
+    DEFAULT_FILE,
+    AcuPrice,
+    Command,
+    File,
+    Format,
+    Group,
+    NoColor,
+    Profile,
+    Region,
+    ask,
+    given_price,
+    in_flight,
+    output_of,
+)
+from aurora_tenants.errors import AuroraTenantsError, InvalidUsage, NotConverged, Problem, Refused
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rich.text import Text
+
+    from aurora_tenants.inputs import Schedule
+    from aurora_tenants.model import Capacity, PauseSchedule
+    from aurora_tenants.pause.shown import Shown
+    from aurora_tenants.render import Output
+
+app = typer.Typer(cls=Group, help="When the cluster stays awake and when it may pause, and what that costs.")
+
+FileOnly = Annotated[bool, typer.Option("--file-only", help="Write the file alone; apply deploys what it says.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+PauseAfter = Annotated[
+    str, typer.Option("--pause-after", help="Without a connection for that long it pauses: 5m to 24h.", metavar="TIME")
+]
+
+
+@app.command("set", cls=Command)
+def set_schedule(
+    timezone: Annotated[
+        str, typer.Option("--timezone", help="Whose local time the windows are in.", metavar="ZONE")
+    ] = "",
+    awake: Annotated[
+        list[str] | None,
+        typer.Option("--awake", help='Days and hours, "MON-FRI 07:00-17:00"; may be repeated.', metavar="WINDOW"),
+    ] = None,
+    awake_acu: Annotated[
+        str, typer.Option("--awake-acu", help="Minimum and maximum while awake.", metavar="MIN-MAX")
+    ] = "0.5-4",
+    asleep_acu: Annotated[
+        str, typer.Option("--asleep-acu", help="Minimum and maximum at all other times.", metavar="MIN-MAX")
+    ] = "0-2",
+    pause_after: PauseAfter = "5m",
+    file_only: FileOnly = False,
+    yes: Yes = False,
+    file: File = DEFAULT_FILE,
+    region: Region = None,
+    profile: Profile = None,
+    acu_price: AcuPrice = None,
+    output: Format = "text",
+    no_color: NoColor = False,
+) -> None:
+    """Write a schedule into the file, deploy it, and bring the cluster to what it says of this hour."""
+    from aurora_tenants.config import pause
+
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
+    wanted = pause.from_options(
+        timezone, awake or (), awake_acu=awake_acu, asleep_acu=asleep_acu, pause_after=pause_after
+    )
+    edit = _Edit(file, wanted)
+    if file_only:
+        _write_only(out, output, edit)
+        return
+    schedule = edit.deployment(region, profile)
+    _require(schedule)
+    if output == "text":
+        out.result(_shown(out, schedule, str(file), price))
+        out.tell(_about_to(schedule, edit))
+    ask(out, f"Write {file} and deploy the schedule?", yes=yes)
+    with _after_writing(edit):
+        _deploy(out, schedule)
+        live = schedule.again()
+        _require_converged(live)
+    if output == "json":
+        _show_json(out, live, str(file), price)
+    else:
+        out.result(f"The pause schedule is deployed. {_scales(live)}")
+
+
+@app.command("show", cls=Command)
+def show_schedule(
+    file: File = DEFAULT_FILE,
+    region: Region = None,
+    profile: Profile = None,
+    acu_price: AcuPrice = None,
+    output: Format = "text",
+    no_color: NoColor = False,
+) -> None:
+    """Show the week, what comes next, what the cluster does now, and what that costs a month. Wakes nothing."""
+    from aurora_tenants import config
+    from aurora_tenants.inputs import read_schedule
+
+    out, price = output_of(output, no_color=no_color), given_price(acu_price)
+    schedule = read_schedule(config.load(file), region=region, profile=profile)
+    if output == "json":
+        _show_json(out, schedule, str(file), price)
+    else:
+        out.result(_shown(out, schedule, str(file), price))
+
+
+@app.command("clear", cls=Command)
+def clear_schedule(
+    then: Annotated[
+        str | None,
+        typer.Option(
+            "--then", help="What holds from now on: awake, asleep, stay, or a range such as 0.5-4.", metavar="WHAT"
+        ),
+    ] = None,
+    pause_after: PauseAfter = "5m",
+    file_only: FileOnly = False,
+    yes: Yes = False,
+    file: File = DEFAULT_FILE,
+    region: Region = None,
+    profile: Profile = None,
+    output: Format = "text",
+    no_color: NoColor = False,
+) -> None:
+    """Take the schedule out of the file, remove its stack, and leave the cluster at what should hold from now on."""
+    out = output_of(output, no_color=no_color)
+    edit = _Edit(file, None)
+    if file_only:
+        _write_only(out, output, edit)
+        return
+    schedule = edit.deployment(region, profile)
+    if not edit.changes and schedule.plan.action == "none":
+        _cleared(out, output, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
+        return
+    _require(schedule)
+    capacity = _held_then(out, then, pause_after, edit.before, schedule, yes=yes)
+    ask(out, f"Take the pause schedule out of {file} and remove its stack?", yes=yes)
+    with _after_writing(edit):
+        _deploy(out, schedule)
+        if capacity:
+            schedule.bring(capacity)
+        live = schedule.again()
+        _require_converged(live)
+    _cleared(out, output, live, f"The pause schedule is removed. {_scales(live)}")
+
+
+class _Edit:
+    """A file, and what it would say with another schedule. before: the schedule it has. Writes only by `write`."""
+
+    def __init__(self, file: Path, wanted: PauseSchedule | None) -> None:
+        from dataclasses import replace
+
+        from aurora_tenants import config
+        from aurora_tenants.config import edit, yaml_file
+
+        self.file, self._text = file, yaml_file.read(file)
+        configuration = config.parse(self._text, str(file))
+        self.before = configuration.cluster.pause_schedule
+        self._edited = edit.with_schedule(self._text, wanted, str(file))
+        self._configuration = replace(configuration, cluster=replace(configuration.cluster, pause_schedule=wanted))
+        self.changes = self._edited != self._text
+
+    def deployment(self, region: str | None, profile: str | None) -> Schedule:
+        """What there is in AWS, beside what the file would say."""
+        from aurora_tenants.inputs import read_schedule
+
+        return read_schedule(self._configuration, region=region, profile=profile)
+
+    def write(self) -> None:
+        from aurora_tenants.config import edit
+
+        if self.changes:
+            edit.replace(self.file, self._text, self._edited)
+
+
+def _write_only(out: Output, output: str, edit: _Edit) -> None:
+    edit.write()
+    if output == "json":
+        out.json({"version": 1, "file": str(edit.file), "is_changed": edit.changes})
+    elif edit.changes:
+        out.result(f"{edit.file} is written. aurora-tenants plan shows what it changes, apply deploys it.")
+    else:
+        out.result(f"{edit.file} says so already: nothing was changed.")
+
+
+@contextmanager
+def _after_writing(edit: _Edit) -> Iterator[None]:
+    """Writes the file; what fails from then on is told with it."""
+    edit.write()
+    written = f"{edit.file} is written already; " if edit.changes else ""
+    try:
+        with in_flight(f"{written}what CloudFormation has begun, it finishes; aurora-tenants apply does what is left."):
+            yield
+    except AuroraTenantsError as error:
+        what = f"{written}run aurora-tenants apply, or this again, when the cause is gone"
+        raise NotConverged(*error.problems, Problem("not-deployed", what)) from error
+
+
+def _require(schedule: Schedule) -> None:
+    if schedule.plan.problems:
+        raise Refused(*schedule.plan.problems)
+
+
+def _require_converged(schedule: Schedule) -> None:
+    if schedule.plan.action != "none" or schedule.plan.problems:
+        what = "deployed, but CloudFormation still differs from the file"
+        why = "somebody else changes it at the same time, or this is a bug"
+        raise NotConverged(Problem("not-converged", what, why, "run aurora-tenants plan"), *schedule.plan.problems)
+
+
+def _deploy(out: Output, schedule: Schedule) -> None:
+    from aurora_tenants.progress import StackProgress
+
+    schedule.deploy(StackProgress(out.err).tell)
+
+
+def _about_to(schedule: Schedule, edit: _Edit) -> str:
+    parts = [f"{edit.file} {'is changed' if edit.changes else 'says so already'}"]
+    parts.append(
+        "the stack is as it should be"
+        if schedule.plan.action == "none"
+        else f"{schedule.plan.action} stack {schedule.plan.stack}"
+    )
+    return "; ".join(parts)
+
+
+def _scales(schedule: Schedule) -> str:
+    from aurora_tenants.pause.plan import acu
+
+    capacity = schedule.plan.live.cluster.capacity
+    return f"The cluster scales from now on: {acu(capacity)}." if capacity else ""
+
+
+def _look(schedule: Schedule, file: str, acu_price: Decimal | None) -> Shown:
+    return schedule.look(file, acu_price)
+
+
+def _shown(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> Text:
+    from aurora_tenants import render_schedule
+
+    is_plain = not out.out.encoding.lower().startswith("utf")
+    return render_schedule.show(_look(schedule, file, acu_price), is_plain=is_plain)
+
+
+def _show_json(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> None:
+    from aurora_tenants import render_schedule
+
+    out.json(render_schedule.show_data(_look(schedule, file, acu_price)))
+
+
+def _cleared(out: Output, output: str, schedule: Schedule, text: str) -> None:
+    from aurora_tenants import render_schedule
+
+    if output == "json":
+        scaling = render_schedule.capacity_data(schedule.plan.live.cluster.capacity)
+        out.json({"version": 1, "cluster": {"scaling": scaling}})
+    else:
+        out.result(text)
+
+
+def _held_then(
+    out: Output, then: str | None, pause_after: str, before: PauseSchedule | None, schedule: Schedule, *, yes: bool
+) -> Capacity | None:
+    """What should hold from now on; None to leave the cluster as it is. Asks where it was not said."""
+    from aurora_tenants.pause.plan import acu
+
+    choices: dict[str, Capacity | None] = {"stay": None}
+    if before:
+        choices["asleep"] = before.asleep
+        if len({window.capacity for window in before.awake}) == 1:
+            choices["awake"] = before.awake[0].capacity
+    if then is None:
+        if yes or not sys.stdin.isatty():
+            what, why = "it is not said what should hold from now on", "without a schedule nothing changes it any more"
+            raise Refused(
+                Problem("not-said", what, why, f"add --then with one of: {', '.join(sorted(choices))}, 0.5-4")
+            )
+        now = schedule.plan.live.cluster.capacity
+        out.tell("What should hold from now on?")
+        for name, capacity in sorted(choices.items()):
+            shown = capacity or now
+            out.tell(f"  {name:<7} {acu(shown) if shown else ''}{'' if capacity else ', as it is now'}")
+        out.tell("  or a range such as 0.5-4")
+        then = sys.stdin.readline().strip()
+    if then in choices:
+        return choices[then]
+    return _range(then, pause_after, sorted(choices))
+
+
+def _range(then: str, pause_after: str, choices: list[str]) -> Capacity:
+    from aurora_tenants.config.pause import capacity_of
+
+    try:
+        return capacity_of(then, pause_after)
+    except InvalidUsage as error:
+        known = Problem("unknown-then", f"--then cannot be {then or 'empty'}", fix=f"{', '.join(choices)}, or 0.5-4")
+        raise InvalidUsage(*(error.problems if then[:1].isdigit() else (known,))) from error

@@ -1,0 +1,133 @@
+"""The parts of a pause schedule as texts, and the texts as parts.
+
+    MON-FRI 07:00-17:00        Window((0, 1, 2, 3, 4), 420, 1020, …)
+    SAT 22:00-02:00 0.5-2      from Saturday until Sunday, with a capacity of its own
+    0.5-4                      the minimum and the maximum in ACUs
+    5m                         300 seconds
+
+Each reader raises Unreadable for a text in another form. Whether the numbers make sense is for `pause` to say.
+"""
+
+from __future__ import annotations
+
+import re
+
+from aurora_tenants.config.wording import Fault, did_you_mean, shown
+from aurora_tenants.model import Capacity, Window
+from aurora_tenants.schedule import DAYS, day_names
+
+AWAKE_ACU = "0.5-4"
+ASLEEP_ACU = "0-2"
+PAUSE_AFTER = "5m"
+"""What the command line takes unless it is told otherwise."""
+
+DAY = 24 * 60
+_TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})")
+_WINDOW = re.compile(r"\s*([^0-9]*[^0-9\s])\s+([^\s-]+)\s*-\s*([^\s-]+)(?:\s+(\S+))?\s*")
+_ACU = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*-\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*")
+_DURATION = re.compile(r"\s*([0-9]{1,9})\s*([smh]?)\s*")
+_LONGEST = 200
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Unreadable(Exception):
+    """A text that is not in the form it has to have."""
+
+    def __init__(self, *fault: str) -> None:
+        super().__init__(*fault)
+        self.fault: Fault = fault  # type: ignore[assignment]
+
+
+def window_parts(text: str) -> re.Match[str] | None:
+    """The days, the begin, the end and the capacity of a window as texts; the last is None where it says none."""
+    return _WINDOW.fullmatch(text) if len(text) <= _LONGEST else None
+
+
+def read_window(text: str, usual: tuple[float, float], seconds: int) -> Window:
+    """A window as --awake takes it. usual: the least and most ACUs of one that does not say its own."""
+    match = window_parts(text)
+    if not match:
+        why = "a window is days, a time it begins and a time it ends"
+        raise Unreadable("invalid-window", f"{shown(text)} is not a window", why, 'for example "MON-FRI 07:00-17:00"')
+    days, start, end, acu = match.groups()
+    least, most = read_acu(acu) if acu else usual
+    return Window(read_days(days), read_start(start), read_time(end), Capacity(least, most, seconds))
+
+
+def read_days(text: str) -> tuple[int, ...]:
+    """Days in the order of the week. A range may lead over the week's end: FRI-MON."""
+    found: set[int] = set()
+    for part in text.upper().split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        begin, end = _day(first, text), _day(last if dash else first, text)
+        for day in ((begin + at) % 7 for at in range((end - begin) % 7 + 1)):
+            if day in found:
+                raise Unreadable("duplicate-day", f"{DAYS[day]} is twice in {shown(text)}", "", "name each day once")
+            found.add(day)
+    return tuple(sorted(found))
+
+
+def _day(word: str, text: str) -> int:
+    if word not in DAYS:
+        what = f"{shown(text)} holds {shown(word)}, which is no day" if word else f"a day is missing in {shown(text)}"
+        why = "days are MON, TUE, WED, THU, FRI, SAT and SUN, in ranges and lists: MON-FRI or MON,WED"
+        raise Unreadable("invalid-days", what, why, did_you_mean(word, DAYS, "for example MON-FRI"))
+    return DAYS.index(word)
+
+
+def read_time(text: str) -> int:
+    """Minutes after midnight."""
+    match = _TIME.fullmatch(text.strip())
+    minute = int(match[1]) * 60 + int(match[2]) if match else -1
+    if not match or int(match[2]) > 59 or minute > DAY:
+        why = "times are hours and minutes from 00:00 to 24:00"
+        raise Unreadable("invalid-time", f"{shown(text)} is not a time", why, 'for example "07:00"')
+    return minute
+
+
+def read_start(text: str) -> int:
+    """Minutes after midnight; 24:00 is none of them."""
+    minute = read_time(text)
+    if minute == DAY:
+        what, why = "a window begins at 24:00", "that is the end of a day"
+        raise Unreadable("invalid-time", what, why, "write 00:00 and the day after it")
+    return minute
+
+
+def read_acu(text: str) -> tuple[float, float]:
+    """The least and the most capacity: `0.5-4`."""
+    match = _ACU.fullmatch(text)
+    if not match:
+        what, why = f"{shown(text)} is not a range of capacity", "it is the minimum and the maximum in ACUs"
+        raise Unreadable("invalid-acu", what, why, f"for example {AWAKE_ACU}")
+    least, most = (whole(float(number)) for number in match.groups())
+    return least, most
+
+
+def read_duration(text: str) -> int:
+    """Seconds: `5m`, `300s`, `300`."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        what, why = f"{shown(text)} is not a duration", "it is a number of seconds (s), minutes (m) or hours (h)"
+        raise Unreadable("invalid-duration", what, why, f"for example {PAUSE_AFTER}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def time_name(minute: int) -> str:
+    """Minutes after midnight as a clock shows them: `07:00`, and `24:00` for the end of a day."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def window_name(window: Window) -> str:
+    """A window as --awake takes it, without its capacity: `MON-FRI 07:00-17:00`."""
+    return f"{day_names(window.days)} {time_name(window.start)}-{time_name(window.end)}"
+
+
+def acu_name(acu: float) -> str:
+    """A number of ACUs without needless zeros: `0.5`, `4`."""
+    return str(whole(acu))
+
+
+def whole(acu: float) -> float:
+    """The same number, as an int where it is whole: that is how it is shown and written."""
+    return int(acu) if float(acu).is_integer() else acu

@@ -1,0 +1,297 @@
+"""What `apply` would do to the pause schedule: the file's against the stack and the schedules that are there. Pure.
+
+                    file    stack                          schedules           action
+new                 there   none                           none                create
+changed file        there   another digest                 as they were        update, origin "file"
+drift               there   same digest                    changed, disabled,  update, origin "drift"
+                                                           deleted by hand
+failed create       there   ROLLBACK_COMPLETE              perhaps some        replace
+no longer wanted    none    there                          there               delete
+
+The cluster's scaling is never compared: the schedules change it by design.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+from aurora_tenants.errors import Problem
+from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared, Stack
+from aurora_tenants.pause.template import PART, Entry, entries, pause_stack, pause_template, without_revision
+from aurora_tenants.schedule import lacks_auto_pause
+from aurora_tenants.template import DIGEST, REVISION, digest_of
+
+Action = Literal["none", "create", "update", "replace", "delete"]
+
+# A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
+_ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCluster:
+    """What RDS says of the cluster, and when it said so, by AWS's clock.
+
+    capacity: None for a cluster that is not Serverless v2; its seconds are 300 where RDS tells none.
+    """
+
+    engine_version: str
+    capacity: Capacity | None
+    is_io_optimized: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LivePause:
+    """What there is of a pause schedule. entries: None when its group is gone. dead_letters: events not delivered."""
+
+    cluster: LiveCluster
+    entries: tuple[Entry, ...] | None = ()
+    dead_letters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChange:
+    """One schedule that would be made, changed or dropped, by its name without the revision."""
+
+    action: Literal["create", "alter", "drop"]
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePlan:
+    """What happens to the pause schedule's stack. schedule: what the file says, None for nothing.
+
+    live: what the plan was made from. warnings: what is worth knowing and not touched, as (code, sentence).
+    """
+
+    stack: str
+    action: Action
+    live: LivePause
+    schedule: PauseSchedule | None = None
+    origin: Literal["file", "drift"] = "file"
+    changes: tuple[ScheduleChange, ...] = ()
+    template: str = ""
+    revision: int = 1
+    status: str = ""
+    warnings: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def tenant(self) -> str:
+        """What stands in a tenant's place where stacks are told of; no tenant is called that."""
+        return PART
+
+
+def plan_schedule(
+    cluster: Cluster, shared: Shared, stack: Stack | None, live: LivePause, *, is_taken: bool = False
+) -> SchedulePlan:
+    """The difference. stack: the pause schedule's own. is_taken: there is another stack of its name."""
+    name, wanted = pause_stack(cluster), cluster.pause_schedule
+    problems = [*_busy(stack), *(_taken(name) if is_taken else ())]
+    if wanted is None:
+        gone = tuple(ScheduleChange("drop", it, "") for it in sorted(_by_name(live.entries or ())))
+        action: Action = "delete" if stack else "none"
+        status = stack.status if stack else ""
+        return SchedulePlan(name, action, live, changes=gone if stack else (), status=status, problems=tuple(problems))
+    problems += unusable(cluster, wanted, shared, live.cluster)
+    if not is_equipped(shared):
+        return SchedulePlan(name, "none", live, wanted, problems=tuple(problems))
+    text = pause_template(cluster, wanted, shared)
+    if live.entries is None:
+        problems.append(_no_group(cluster))
+    deployed = _revision(stack)
+    desired, there = entries(wanted, shared, revision=deployed), live.entries or ()
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS" or stack.status in _ONLY_DELETE:
+        action = "replace" if stack and stack.status in _ONLY_DELETE else "create"
+        difference = tuple(ScheduleChange("create", without_revision(it.name), said(it)) for it in desired)
+        status = stack.status if stack else ""
+        return SchedulePlan(
+            name,
+            action,
+            live,
+            wanted,
+            "file",
+            difference,
+            text,
+            _next_revision(0, there),
+            status,
+            _warnings(cluster, live, ()),
+            (*problems,),
+        )
+    changed = stack.outputs.get(DIGEST) != digest_of(text)
+    difference = _difference(_by_name(desired), _by_name(there)) if changed else _drift(desired, there)
+    has_to = changed or bool(difference) or stack.status == "UPDATE_ROLLBACK_FAILED"
+    return SchedulePlan(
+        name,
+        "update" if has_to else "none",
+        live,
+        wanted,
+        "file" if changed else "drift",
+        difference,
+        text,
+        _next_revision(deployed, there) if has_to else deployed,
+        stack.status,
+        _warnings(cluster, live, () if has_to else desired),
+        (*problems,),
+    )
+
+
+def is_equipped(shared: Shared) -> bool:
+    """Whether the shared stack has what schedules work with; those from before the pause schedule have not."""
+    return bool(shared.pause_role_arn and shared.pause_dead_letters)
+
+
+def unusable(cluster: Cluster, wanted: PauseSchedule, shared: Shared, live: LiveCluster) -> list[Problem]:
+    """Why a schedule cannot be deployed on this shared stack and cluster."""
+    problems = []
+    if not is_equipped(shared):
+        what = f"stack {cluster.stack} is too old for a pause schedule: it has no output PauseScheduleRole"
+        why = "the role that the schedules work with stands in the shared stack"
+        fix = f"run: aurora-tenants shared deploy --stack {cluster.stack}"
+        problems.append(Problem("old-shared-stack", what, why, fix))
+    if live.capacity is None:
+        what = f"the cluster of stack {cluster.stack} is not Serverless v2, so there is nothing to schedule"
+        problems.append(Problem("not-serverless", what, "only Serverless v2 scales between a minimum and a maximum"))
+    pauses = any(it.min_acu == 0 for it in (wanted.asleep, *(window.capacity for window in wanted.awake)))
+    if pauses and lacks_auto_pause(live.engine_version):
+        what = f"the cluster cannot pause: its engine version is {live.engine_version}"
+        why = "a minimum of 0 ACU needs Aurora MySQL 3.08.0 or later"
+        fix = "give a minimum of 0.5, or deploy the shared stack with a later version (its parameter EngineVersion)"
+        problems.append(Problem("no-auto-pause", what, why, fix))
+    return problems
+
+
+def said(entry: Entry) -> str:
+    """`cron(0 7 ? * MON-FRI *) in Europe/Berlin: 0.5 to 4 ACU`."""
+    return f"{entry.expression} in {entry.timezone}: {_sent(entry.input)}"
+
+
+def acu(capacity: Capacity) -> str:
+    """`0.5 to 4 ACU`, `0 to 2 ACU, pauses after 5 min`."""
+    text = f"{capacity.min_acu:g} to {capacity.max_acu:g} ACU"
+    return text if capacity.min_acu else f"{text}, pauses after {_duration(capacity.pause_after_seconds)}"
+
+
+def is_held(live: Capacity | None, wanted: Capacity) -> bool:
+    """Whether a cluster scales as wanted. RDS tells no seconds while the minimum is not 0: they do not hold then."""
+    if live is None or (live.min_acu, live.max_acu) != (wanted.min_acu, wanted.max_acu):
+        return False
+    return bool(wanted.min_acu) or live.pause_after_seconds == wanted.pause_after_seconds
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 60} min" if seconds % 60 == 0 else f"{seconds} s"
+
+
+def _sent(text: str) -> str:
+    """What an input sends, as far as it is one of ours; the text itself for any other."""
+    try:
+        it = json.loads(text)["ServerlessV2ScalingConfiguration"]
+        return acu(Capacity(it["MinCapacity"], it["MaxCapacity"], it["SecondsUntilAutoPause"]))
+    except (ValueError, KeyError, TypeError):
+        return text
+
+
+def _difference(desired: Mapping[str, Entry], live: Mapping[str, Entry]) -> tuple[ScheduleChange, ...]:
+    changes = []
+    for name in sorted(desired.keys() | live.keys()):
+        if name not in live:
+            changes.append(ScheduleChange("create", name, said(desired[name])))
+        elif name not in desired:
+            changes.append(ScheduleChange("drop", name, said(live[name])))
+        elif differing := _differing(desired[name], live[name]):
+            changes.append(ScheduleChange("alter", name, differing))
+    return tuple(changes)
+
+
+def _drift(desired: Iterable[Entry], live: Iterable[Entry]) -> tuple[ScheduleChange, ...]:
+    """What was done by hand to the schedules that were deployed; others are none of the stack's."""
+    names = {entry.name for entry in desired}
+    return _difference(_by_name(desired), _by_name(entry for entry in live if entry.name in names))
+
+
+def _differing(desired: Entry, live: Entry) -> str:
+    """`state is DISABLED, not ENABLED; …`; empty if nothing differs but the revision."""
+    parts = []
+    for field in fields(Entry):
+        is_now, should_be = getattr(live, field.name), getattr(desired, field.name)
+        if field.name == "name" or is_now == should_be:
+            continue
+        if field.name == "input" and _sent(is_now) != _sent(should_be):
+            is_now, should_be = _sent(is_now), _sent(should_be)
+        is_now, should_be = ("unset" if value == "" else value for value in (is_now, should_be))
+        parts.append(f"{_WORDS[field.name]} is {is_now}, not {should_be}")
+    return "; ".join(parts)
+
+
+_WORDS = {
+    "expression": "time",
+    "timezone": "zone",
+    "input": "what it sends",
+    "target": "target",
+    "role_arn": "role",
+    "dead_letters_arn": "dead-letter queue",
+    "state": "state",
+    "flexible": "time window",
+    "max_age_seconds": "age of an event in seconds",
+    "attempts": "number of attempts",
+    "bounds": "start or end",
+}
+
+
+def _warnings(cluster: Cluster, live: LivePause, desired: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
+    """Events that were lost, and schedules of the group that no stack knows: they fire too."""
+    names, found = {entry.name for entry in desired}, []
+    if live.dead_letters:
+        count = f"{live.dead_letters} change{'s' if live.dead_letters > 1 else ''} of the cluster's scaling"
+        text = f"{count} failed in the last 14 days; the reason stands in the queue of output PauseScheduleDeadLetters"
+        found.append(("dead-letters", text))
+    for entry in live.entries or () if names else ():
+        if entry.name not in names:
+            text = (
+                f"schedule {entry.name} of group {cluster.stack}-{PART} is not in the stack, and fires: {said(entry)}"
+            )
+            found.append(("foreign-schedule", text))
+    return tuple(found)
+
+
+def _by_name(found: Iterable[Entry]) -> dict[str, Entry]:
+    return {without_revision(entry.name): entry for entry in found}
+
+
+def _next_revision(deployed: int, live: Iterable[Entry]) -> int:
+    """One under which no schedule is there: those that a failed deletion left behind keep their names."""
+    return 1 + max(
+        [deployed, *(int(it.name.rpartition("-r")[2]) for it in live if it.name != without_revision(it.name))]
+    )
+
+
+def _revision(stack: Stack | None) -> int:
+    text = stack.parameters.get(REVISION, "") if stack else ""
+    return int(text) if text.isdecimal() else 1
+
+
+def _busy(stack: Stack | None) -> list[Problem]:
+    # REVIEW_IN_PROGRESS is no operation: it waits for a change set to be executed, for ever if nobody does.
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS" or not stack.status.endswith("_IN_PROGRESS"):
+        return []
+    what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
+    return [Problem("stack-busy", what, context="pause schedule", fix="wait until it has ended, then try again")]
+
+
+def _taken(name: str) -> list[Problem]:
+    what = f"there is a stack {name} that is not the pause schedule's"
+    why = f"it has not the tag aurora-tenants:part={PART}; deploying would delete all that is in it"
+    return [Problem("stack-not-ours", what, why, "deploy that stack under another name", context="pause schedule")]
+
+
+def _no_group(cluster: Cluster) -> Problem:
+    what = f"the schedule group {cluster.stack}-{PART} is gone"
+    why = f"stack {cluster.stack} made it, and somebody deleted it"
+    fix = f"aws scheduler create-schedule-group --name {cluster.stack}-{PART}, then try again"
+    return Problem("no-schedule-group", what, why, fix, context="pause schedule")
