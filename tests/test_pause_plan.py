@@ -212,6 +212,30 @@ def test_lost_events_and_strange_schedules_are_reported_and_not_touched():
     )
 
 
+BY_HAND = replace(AWAKE_ENTRY, name="by-hand")
+LEFT_BEHIND = replace(AWAKE_ENTRY, name="awake-MON-FRI-0700-r1")
+
+
+@pytest.mark.parametrize("other", [BY_HAND, LEFT_BEHIND])
+@pytest.mark.parametrize(
+    ("deployed", "wanted", "action", "names"),
+    [
+        (stack(revision=2), LONGER, "update", ["asleep-MON-FRI-1700", "asleep-MON-FRI-1800"]),
+        (stack(revision=2), None, "delete", ["asleep-MON-FRI-1700", "awake-MON-FRI-0700"]),
+        (stack(revision=2), OFFICE, "none", []),
+        (None, OFFICE, "create", ["asleep-MON-FRI-1700", "awake-MON-FRI-0700"]),
+    ],
+)
+def test_a_schedule_that_is_not_the_stacks_is_never_said_to_be_dropped(
+    other: Entry, deployed: Stack | None, wanted: PauseSchedule | None, action: str, names: list[str]
+):
+    """CloudFormation leaves alone what it did not make, whatever else the plan does."""
+    own = entries(OFFICE, SHARED, revision=2) if deployed else ()
+    made = planned(with_entries(*own, other), deployed, cluster=replace(CLUSTER, pause_schedule=wanted))
+    assert (made.action, [it.name for it in made.changes]) == (action, names)
+    assert [text.split()[1] for _, text in made.warnings] == [other.name]
+
+
 def test_a_capacity_is_said_with_its_pause_only_where_it_pauses():
     assert acu(Capacity(0.5, 4, 300)) == "0.5 to 4 ACU"
     assert [acu(Capacity(0, 1, seconds)) for seconds in (300, 301, 86_400)] == [

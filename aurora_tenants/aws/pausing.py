@@ -156,7 +156,7 @@ def read_acu(aws: Aws, cluster_arn: str) -> float | None:
 
 
 def deploy(aws: Aws, plan: SchedulePlan, cluster: Cluster, shared: Shared, *, tell: stacks.Tell) -> None:
-    """Brings the stack to the plan, and the cluster to what should hold now if there is a schedule. Never both ways.
+    """Brings the stack to the plan, and then the cluster to what should hold now, if there is a schedule.
 
     Raises StackFailed, AwsError.
     """
@@ -165,15 +165,16 @@ def deploy(aws: Aws, plan: SchedulePlan, cluster: Cluster, shared: Shared, *, te
         stacks.delete(cloudformation, plan.stack, tell=tell)
     if plan.schedule is None:
         return
-    stacks.deploy(
-        cloudformation,
-        plan.stack,
-        plan.template,
-        parameters={REVISION: str(plan.revision)},
-        tags=pause_tags(cluster),
-        tell=tell,
-        role_arn=shared.role_arn,
-    )
+    if plan.action != "none":
+        stacks.deploy(
+            cloudformation,
+            plan.stack,
+            plan.template,
+            parameters={REVISION: str(plan.revision)},
+            tags=pause_tags(cluster),
+            tell=tell,
+            role_arn=shared.role_arn,
+        )
     live = read_cluster(aws, shared.cluster_arn)
     bring(aws, shared.cluster_arn, capacity_at(plan.schedule, live.now), live=live)
 

@@ -209,7 +209,7 @@ def _after_writing(edit: _Edit) -> Iterator[None]:
         with in_flight(f"{written}what CloudFormation has begun, it finishes; aurora-tenants apply does what is left."):
             yield
     except AuroraTenantsError as error:
-        what = f"{written}run aurora-tenants apply, or this again, when the cause is gone"
+        what = f"{written}run `aurora-tenants apply`, or this again, when the cause is gone"
         raise NotConverged(*error.problems, Problem("not-deployed", what)) from error
 
 

@@ -21,7 +21,15 @@ from typing import Literal
 
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared, Stack
-from aurora_tenants.pause.template import PART, Entry, entries, pause_stack, pause_template, without_revision
+from aurora_tenants.pause.template import (
+    PART,
+    Entry,
+    entries,
+    is_of_revision,
+    pause_stack,
+    pause_template,
+    without_revision,
+)
 from aurora_tenants.schedule import lacks_auto_pause
 from aurora_tenants.template import DIGEST, REVISION, digest_of
 
@@ -93,19 +101,23 @@ def plan_schedule(
     """The difference. stack: the pause schedule's own. is_taken: there is another stack of its name."""
     name, wanted = pause_stack(cluster), cluster.pause_schedule
     problems = [*_busy(stack), *(_taken(name) if is_taken else ())]
+    deployed = _revision(stack)
+    there = tuple(it for it in live.entries or () if stack and is_of_revision(it.name, deployed))
+    warnings = _warnings(cluster, live, there)
     if wanted is None:
-        gone = tuple(ScheduleChange("drop", it, "") for it in sorted(_by_name(live.entries or ())))
+        gone = tuple(ScheduleChange("drop", it, "") for it in sorted(_by_name(there)))
         action: Action = "delete" if stack else "none"
         status = stack.status if stack else ""
-        return SchedulePlan(name, action, live, changes=gone if stack else (), status=status, problems=tuple(problems))
+        return SchedulePlan(
+            name, action, live, changes=gone, status=status, warnings=warnings, problems=tuple(problems)
+        )
     problems += unusable(cluster, wanted, shared, live.cluster)
     if not is_equipped(shared):
         return SchedulePlan(name, "none", live, wanted, problems=tuple(problems))
     text = pause_template(cluster, wanted, shared)
     if live.entries is None:
         problems.append(_no_group(cluster))
-    deployed = _revision(stack)
-    desired, there = entries(wanted, shared, revision=deployed), live.entries or ()
+    desired = entries(wanted, shared, revision=deployed)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS" or stack.status in _ONLY_DELETE:
         action = "replace" if stack and stack.status in _ONLY_DELETE else "create"
         difference = tuple(ScheduleChange("create", without_revision(it.name), said(it)) for it in desired)
@@ -118,13 +130,13 @@ def plan_schedule(
             "file",
             difference,
             text,
-            _next_revision(0, there),
+            _next_revision(0, live.entries or ()),
             status,
-            _warnings(cluster, live, ()),
+            warnings,
             (*problems,),
         )
     changed = stack.outputs.get(DIGEST) != digest_of(text)
-    difference = _difference(_by_name(desired), _by_name(there)) if changed else _drift(desired, there)
+    difference = _difference(_by_name(desired), _by_name(there))
     has_to = changed or bool(difference) or stack.status == "UPDATE_ROLLBACK_FAILED"
     return SchedulePlan(
         name,
@@ -134,9 +146,9 @@ def plan_schedule(
         "file" if changed else "drift",
         difference,
         text,
-        _next_revision(deployed, there) if has_to else deployed,
+        _next_revision(deployed, live.entries or ()) if has_to else deployed,
         stack.status,
-        _warnings(cluster, live, () if has_to else desired),
+        warnings,
         (*problems,),
     )
 
@@ -209,12 +221,6 @@ def _difference(desired: Mapping[str, Entry], live: Mapping[str, Entry]) -> tupl
     return tuple(changes)
 
 
-def _drift(desired: Iterable[Entry], live: Iterable[Entry]) -> tuple[ScheduleChange, ...]:
-    """What was done by hand to the schedules that were deployed; others are none of the stack's."""
-    names = {entry.name for entry in desired}
-    return _difference(_by_name(desired), _by_name(entry for entry in live if entry.name in names))
-
-
 def _differing(desired: Entry, live: Entry) -> str:
     """`state is DISABLED, not ENABLED; …`; empty if nothing differs but the revision."""
     parts = []
@@ -244,14 +250,14 @@ _WORDS = {
 }
 
 
-def _warnings(cluster: Cluster, live: LivePause, desired: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
-    """Events that were lost, and schedules of the group that no stack knows: they fire too."""
-    names, found = {entry.name for entry in desired}, []
+def _warnings(cluster: Cluster, live: LivePause, own: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
+    """Events that were lost, and schedules of the group that are not the stack's own: they fire too."""
+    names, found = {entry.name for entry in own}, []
     if live.dead_letters:
         count = f"{live.dead_letters} change{'s' if live.dead_letters > 1 else ''} of the cluster's scaling"
         text = f"{count} failed in the last 14 days; the reason stands in the queue of output PauseScheduleDeadLetters"
         found.append(("dead-letters", text))
-    for entry in live.entries or () if names else ():
+    for entry in live.entries or ():
         if entry.name not in names:
             text = (
                 f"schedule {entry.name} of group {cluster.stack}-{PART} is not in the stack, and fires: {said(entry)}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ TARGET = "arn:aws:scheduler:::aws-sdk:rds:modifyDBCluster"
 _WEEK_MINUTES = 7 * 1440
 # An event that is tried again for longer than an hour, or until the next one is due, would undo that one.
 _LONGEST_SECONDS = 3600
+_NAME = re.compile(r"(?:awake|asleep)-[A-Za-z.-]+-[0-9]{4}-r([0-9]+)")
 _ATTEMPTS = 185  # as many as there may be: the age ends them
 
 
@@ -146,6 +148,12 @@ def without_revision(name: str) -> str:
     """awake-MON-FRI-0700 of awake-MON-FRI-0700-r12."""
     base, _, revision = name.rpartition("-r")
     return base if base and revision.isdecimal() else name
+
+
+def is_of_revision(name: str, revision: int) -> bool:
+    """Whether a schedule is called as the stack calls its own under a revision."""
+    match = _NAME.fullmatch(name)
+    return match is not None and match[1] == str(revision)
 
 
 def _logical_id(entry: Entry) -> str:

@@ -18,7 +18,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -261,13 +261,21 @@ class Sandbox:
 @contextmanager
 def _starting(binary: mysqld.Binary, partial_revokes: bool) -> Iterator[Future[mysqld.Server]]:
     """A MySQL server that is on its way, stopped at the end even if nobody waited for it to come."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(mysqld.start, binary, partial_revokes=partial_revokes)
-    pool.shutdown(wait=False)
-    try:
+    future: Future[mysqld.Server] = Future()
+
+    def start() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(mysqld.start(binary, partial_revokes=partial_revokes))
+        except BaseException as error:  # for whoever asks for the result
+            future.set_exception(error)
+
+    try:  # from before the thread begins: a signal may unwind us while it does
+        threading.Thread(target=start, name="mysqld", daemon=True).start()
         yield future
     finally:
-        if future.exception() is None:
+        if not future.cancel() and future.exception() is None:
             future.result().stop()
 
 
