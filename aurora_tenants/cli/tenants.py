@@ -114,7 +114,9 @@ def apply(
     allow_access: Annotated[
         list[str] | None,
         typer.Option(
-            "--allow-access", help="Let this account into what it could not get into before.", metavar="USER@HOST"
+            "--allow-access",
+            help="Let this account into what it could not get into; may be repeated.",
+            metavar="USER@HOST",
         ),
     ] = None,
     region: Region = None,
@@ -140,6 +142,8 @@ def apply(
     out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
     for name in safety.not_dropped(made, allow_drop or ()):
         out.tell(f"--allow-drop {name}: no database of this name would be dropped")
+    for account in safety.not_opened(made, allow_access or ()):
+        out.tell(f"--allow-access {account}: this account would get into nothing that it could not get into before")
     if made.problems or refused:
         raise Refused(*made.problems, *refused)
     if not made.todo:
