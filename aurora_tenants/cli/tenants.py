@@ -51,10 +51,15 @@ def validate(
     if output == "json":
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
-    users = sum(len(tenant.users) for tenant in configuration.tenants)
-    databases = sum(len(tenant.databases) for tenant in configuration.tenants)
-    tenants, count = len(configuration.tenants), render.count
-    out.result(f"{file} is valid: {count(tenants, 'tenant')}, {count(databases, 'database')}, {count(users, 'user')}.")
+    tenants, count = configuration.tenants, render.count
+    held = [
+        count(len(tenants), "tenant"),
+        count(sum(len(tenant.databases) for tenant in tenants), "database"),
+        count(sum(len(tenant.users) for tenant in tenants), "user"),
+    ]
+    if roles := sum(len(tenant.roles) for tenant in tenants):
+        held.append(count(roles, "role"))
+    out.result(f"{file} is valid: {', '.join(held)}.")
     if live:
         out.result("Nobody can get into a tenant's database without belonging there.")
 
