@@ -198,6 +198,17 @@ def _relied_on(change: Change, reliances: Mapping[str, Reliance]) -> str:
 
 def rule(line: Line) -> str:
     """The rule behind a line, in a sentence."""
+    is_dynamic = any(grant.scope.level == "DYNAMIC" for grant in line.change.grants)
+    return _rule(line) + (_WITH_RELOAD if is_dynamic and line.change.action == "revoke" else "")
+
+
+_WITH_RELOAD = (
+    "; RELOAD, which no tenant may have, goes with it: a master that is restricted on schema mysql could not take a"
+    " dynamic privilege away alone"
+)
+
+
+def _rule(line: Line) -> str:
     change = line.change
     if line.origins == ("spelling",):
         return (

@@ -141,6 +141,16 @@ def test_a_role_is_called_a_role_though_mysql_knows_users_alone():
     assert [line.about for line in gone if "DROP USER" in line.change.statement] == ["role reader", "user shop"]
 
 
+def test_a_privilege_that_goes_with_another_is_explained():
+    granted = Grant(SHOP, Scope("DYNAMIC", name="ROLE_ADMIN"), "ROLE_ADMIN")
+    (line,) = lines(shop("SELECT"), shop("SELECT"), more={granted})
+    assert line.change.statement == "REVOKE RELOAD, ROLE_ADMIN ON *.* FROM `shop`@`%`"
+    assert rule(line) == (
+        "what the file does not mention of a managed user is revoked; RELOAD, which no tenant may have, goes with it:"
+        " a master that is restricted on schema mysql could not take a dynamic privilege away alone"
+    )
+
+
 def relying(live: Live, **changed: object) -> Live:
     users = {**live.state.users, SHOP: live.state.users[SHOP]._replace(**changed)}
     return live._replace(state=State(live.state.databases, users, live.state.grants))

@@ -195,6 +195,32 @@ def cloud_of_patterns(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.Tem
         yield running
 
 
+def test_rights_by_pattern_are_told_and_open_what_they_match(
+    cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run, cloud = command_line(cloud_of_patterns, tmp_path, monkeypatch, capsys), cloud_of_patterns
+    run.file(TENANTS)
+    assert run("aurora-tenants apply --yes").code == 0
+    cloud.sql("CREATE USER legacy IDENTIFIED BY RANDOM PASSWORD", "GRANT SELECT ON `sho%`.* TO legacy")
+    planned = run("aurora-tenants plan --detailed-exitcode")
+    cloud.sql("DROP USER legacy")
+    assert (planned.code, planned.out) == (
+        0,
+        "Compared 1 tenant of tenants.yaml with cluster shared-global: MySQL N with N databases and N users.\n"
+        "\n"
+        "Notices: nothing here is touched\n"
+        "  user legacy belongs to nobody and is not in the file  [unmanaged-user]\n"
+        "  user legacy has rights on every database that matches sho%, also on those to come  [pattern-grant]\n"
+        "\n"
+        "Dangers\n"
+        "  danger: user legacy can get into database shop_1 of tenant shop  [breach]\n"
+        "    why: SELECT on `sho%`.*; it belongs to no tenant\n"
+        "    fix: REVOKE SELECT ON `sho%`.* FROM `legacy`@`%`\n"
+        "\n"
+        "No changes: MySQL and CloudFormation hold what the file says.\n",
+    )
+
+
 def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
     cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
