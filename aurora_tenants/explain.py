@@ -18,7 +18,7 @@ from aurora_tenants.mysql.changes import Change, changes, subject
 from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, Grant, role_scope
 from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.properties import wanted_role, wanted_user
-from aurora_tenants.mysql.state import Server, State
+from aurora_tenants.mysql.state import Server, State, User
 
 Origin = Literal["file", "drift", "spelling"]
 
@@ -26,10 +26,12 @@ Origin = Literal["file", "drift", "spelling"]
 class Line(NamedTuple):
     """A change and its reasons. where: the places in the file that ask for it; none for what the file is silent about.
 
-    relied_on: what else stops working, said in a sentence; empty when nothing does.
+    about: the change's subject as the file says it, "role reader" where MySQL knows users alone. relied_on: what else
+    stops working, said in a sentence; empty when nothing does.
     """
 
     change: Change
+    about: str
     origins: tuple[Origin, ...] = ("file",)
     where: tuple[Location, ...] = ()
     relied_on: str = ""
@@ -55,6 +57,8 @@ def explained(
     touched = {(change.action, change.subject) for change in drift}
     asked = _unspelled(desired.grants)
     held = _unspelled(live.grants)
+    users = (*live.users.values(), *desired.users.values())
+    roles = {subject(user.account): said(user) for user in users if user.is_role}
 
     def origins(change: Change) -> tuple[Origin, ...]:
         others = held if change.action == "grant" else asked
@@ -70,8 +74,20 @@ def explained(
         return ("file", "drift") if is_both else ("file",)
 
     return tuple(
-        Line(change, origins(change), tuple(_where(change, places)), _relied_on(change, reliances)) for change in todo
+        Line(
+            change,
+            roles.get(change.subject, change.subject),
+            origins(change),
+            tuple(_where(change, places)),
+            _relied_on(change, reliances),
+        )
+        for change in todo
     )
+
+
+def said(user: User) -> str:
+    """How people say a user or a role."""
+    return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
 
 
 def _is_database(grants: Iterable[Grant]) -> bool:
@@ -158,14 +174,22 @@ def reliances_on(live: State) -> dict[str, Reliance]:
     }
 
 
+# What becomes of one thing, and of several, that run as an account which is dropped or loses a right.
+_OF_OBJECTS = {
+    "drop": ("loses its definer and fails", "lose their definer and fail"),
+    "revoke": ("runs with its rights", "run with its rights"),
+}
+
+
 def _relied_on(change: Change, reliances: Mapping[str, Reliance]) -> str:
     found = reliances.get(change.subject)
-    if found is None or change.action not in ("revoke", "drop"):
+    if found is None or change.action not in _OF_OBJECTS:
         return ""
     parts = []
     if found.objects:
-        what = "lose their definer and fail" if change.action == "drop" else "run with its rights"
-        parts.append(f"{found.objects:,} views, routines, triggers or events {what}")
+        is_many = found.objects > 1
+        things = ("view, routine, trigger or event", "views, routines, triggers or events")[is_many]
+        parts.append(f"{found.objects:,} {things} {_OF_OBJECTS[change.action][is_many]}")
     if found.members:
         more = ", …" if len(found.members) > 5 else ""
         parts.append(f"it is a role of {', '.join(found.members[:5])}{more}, who lose it too")
@@ -174,6 +198,17 @@ def _relied_on(change: Change, reliances: Mapping[str, Reliance]) -> str:
 
 def rule(line: Line) -> str:
     """The rule behind a line, in a sentence."""
+    is_dynamic = any(grant.scope.level == "DYNAMIC" for grant in line.change.grants)
+    return _rule(line) + (_WITH_RELOAD if is_dynamic and line.change.action == "revoke" else "")
+
+
+_WITH_RELOAD = (
+    "; RELOAD, which no tenant may have, goes with it: a master that is restricted on schema mysql could not take a"
+    " dynamic privilege away alone"
+)
+
+
+def _rule(line: Line) -> str:
     change = line.change
     if line.origins == ("spelling",):
         return (
@@ -184,6 +219,8 @@ def rule(line: Line) -> str:
         return "what the file asks for is granted again when somebody took it away"
     if change.action == "revoke" and "drift" in line.origins:
         return "what the file does not mention of a managed user is revoked"
+    if change.action == "record" and change.statement.startswith("DELETE "):
+        return "who owned what is forgotten once the thing itself is gone, or has another name"
     return _RULES[change.action]
 
 
@@ -191,10 +228,10 @@ _RULES = {
     "record": "who owns what is written down in MySQL, before the thing itself is made",
     "create": "what the file names and MySQL has not is made; nothing that exists is taken over without adopt: true",
     "alter": "what differs is altered in place: nothing is dropped and made again",
-    "rename": "an account whose host changed is renamed: it keeps its password, its rights and its roles",
+    "rename": "an account is renamed rather than made again: it keeps its password, its rights and its roles",
     "grant": "rights are granted before any is revoked, so that a right which is kept never pauses",
     "set": "a role does nothing until it is active: default roles are set once they are granted",
-    "revoke": "what the file asks for no longer is revoked, after everything new is granted",
+    "revoke": "what the file does not ask for, or no longer, is revoked, after everything new is granted",
     "drop": "a user that its stack made is dropped with it; a database only with on_remove: drop and leave by name",
     "release": "what was there before, or is to be retained, is kept and belongs to nobody from then on",
 }

@@ -232,6 +232,11 @@ def _steps(access: Access, state: State, server: Server) -> Iterator[str]:
                 f"rename database {access.database} or {grant.scope.database}: to a session in which a role is active,"
                 " MySQL takes the two for the same"
             )
+        elif grant.account != access.account and role is None and _is_managed(grant.account, state):
+            yield (
+                f"drop user {_said(access.account)}, or rename it: what lets it in are the rights of user"
+                f" {_said(grant.account)}, which is a tenant's and keeps them"
+            )
         elif role is None or grant.account == access.account:
             revoked.add(grant)
         else:
@@ -239,6 +244,11 @@ def _steps(access: Access, state: State, server: Server) -> Iterator[str]:
                 yield f"take the role {_said(role)} out of mandatory_roles"
             revoked |= state.grants & {Grant(access.account, role_scope(role), MEMBER)}
     yield from (sql for sql, _ in statements((), revoked))
+
+
+def _is_managed(account: Account, state: State) -> bool:
+    user = state.users.get(account)
+    return user is not None and user.owner is not None and not user.owner.released
 
 
 def _is_alias(grant: Grant, database: str, server: Server) -> bool:

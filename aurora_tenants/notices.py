@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from aurora_tenants.explain import said
 from aurora_tenants.isolation import orphans, patterns
 from aurora_tenants.model import Configuration, Deployed, Ignore
 from aurora_tenants.mysql.changes import subject
@@ -56,11 +57,11 @@ def of_others(configuration: Configuration, live: State, server: Server, deploye
         yield from _account(user, named)
         if user.owner is None or user.owner.released:
             yield from _self_service(user, on_all.get(account, ()))
-            yield from _grants(account, orphaned.get(account, ()), by_pattern.get(account, ()))
+            yield from _grants(said(user), orphaned.get(account, ()), by_pattern.get(account, ()))
 
 
 def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
-    about = subject(user.account)
+    about, kind = said(user), "role" if user.is_role else "user"
     name, may_log_in = user.account.user, not user.options.is_locked
     if user.has_no_password and may_log_in:
         yield Notice("no-password", f"{about} has no password: whoever knows its name may log in")
@@ -74,10 +75,9 @@ def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
         text = "belongs to nobody, and who connects from its host logs in to it instead of the one in the file"
         yield Notice("unmanaged-user", f"{about} {text}")
     elif user.owner is None:
-        kind = "role" if user.is_role else "user"
-        yield Notice(f"unmanaged-{kind}", f"{about.replace('user', kind, 1)} belongs to nobody and is not in the file")
+        yield Notice(f"unmanaged-{kind}", f"{about} belongs to nobody and is not in the file")
     elif user.owner.released:
-        yield Notice("kept-user", f"{about} was kept when stack {user.owner.stack} let go of it")
+        yield Notice(f"kept-{kind}", f"{about} was kept when stack {user.owner.stack} let go of it")
 
 
 def _self_service(user: User, on_all: Iterable[Grant]) -> Iterator[Notice]:
@@ -88,14 +88,14 @@ def _self_service(user: User, on_all: Iterable[Grant]) -> Iterator[Notice]:
         yield Notice("self-service", text)
 
 
-def _grants(account: Account, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) -> Iterator[Notice]:
+def _grants(about: str, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) -> Iterator[Notice]:
     """Grants on databases that do not exist, and grants by pattern; a pattern may be both."""
     spellings = {grant.scope.database for grant in by_pattern}
     for name in sorted({grant.scope.database for grant in orphaned} - spellings):
-        text = f"{subject(account)} has rights on database {name}, which does not exist: they wake up with its name"
+        text = f"{about} has rights on database {name}, which does not exist: they wake up with its name"
         yield Notice("orphan-grant", text)
     for name in sorted(spellings):
-        text = f"{subject(account)} has rights on every database that matches {name}, also on those to come"
+        text = f"{about} has rights on every database that matches {name}, also on those to come"
         yield Notice("pattern-grant", text)
 
 
@@ -108,19 +108,19 @@ def left_over(
     drops it either. handled: (stack, subject) of all that the plan is about or the file names.
     """
     cluster, ignore = configuration.cluster, configuration.ignore
-    owned: list[tuple[str, Owner | None]] = [
-        (subject(account), user.owner)
+    owned: list[tuple[str, str, Owner | None]] = [
+        (subject(account), said(user), user.owner)
         for account, user in live.users.items()
         if not matches(account.user, ignore.users)
     ]
     owned += [
-        (f"database {name}", database.owner)
+        (f"database {name}", f"database {name}", database.owner)
         for name, database in live.databases.items()
         if not matches(name, ignore.databases)
     ]
-    for name, owner in sorted((name, owner) for name, owner in owned if owner and not owner.released):
+    for name, about, owner in sorted((name, about, it) for name, about, it in owned if it and not it.released):
         if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
-            text = f"{name} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
+            text = f"{about} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
             # CloudFormation leaves the secret too, because what depends on it is still there.
             secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
             fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"

@@ -137,11 +137,11 @@ def _line(line: Line, *, explain: bool) -> Text:
     symbol = _SYMBOLS.get(change.action, "~")
     text = Text("    ")
     text.append(f"{symbol} {change.action:<7} ", _STYLES[symbol])
-    text.append(_printable(f"{change.subject}: {change.statement}"))
+    text.append(_printable(f"{line.about}: {change.statement}"))
     reason = " and ".join(line.origins) + _place(line.where)
     text.append(_printable(f"  -- {reason}{f': {change.why}' if change.why else ''}"), "dim")
     if line.relied_on:
-        text.append(_printable(f"\n              careful: {line.relied_on}"), "yellow")
+        text.append(f"\n              careful: {_printable(line.relied_on)}", "yellow")
     if explain:
         text.append(f"\n              rule: {rule(line)}", "dim")
     return text.append("\n")
@@ -212,7 +212,7 @@ def _line_data(line: Line) -> dict[str, Any]:
     change = line.change
     return {
         "action": change.action,
-        "subject": change.subject,
+        "subject": line.about,
         "sql": change.statement,
         "why": change.why,
         "origins": list(line.origins),

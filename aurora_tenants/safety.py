@@ -83,6 +83,11 @@ def not_dropped(plan: Plan, allow_drop: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(set(allow_drop) - set(_dropped(plan))))
 
 
+def not_opened(plan: Plan, allow_access: Collection[str]) -> tuple[str, ...]:
+    """The accounts that leave is given for and that this plan lets in nowhere."""
+    return tuple(sorted(set(allow_access) - {breach.account.entry for breach in plan.opened}))
+
+
 def _dropped(plan: Plan) -> list[str]:
     return [name for tenant in plan.tenants for name in tenant.drops]
 

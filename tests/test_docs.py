@@ -60,6 +60,26 @@ def test_commands_and_options_of_a_message_exist(module: Path):
             check(str(module), text)
 
 
+def test_flags_that_a_message_asks_for_exist():
+    """`--allow-drop shop` in a fix, without the command that it belongs to."""
+
+    def options(command: object) -> set[str]:
+        below = getattr(command, "commands", {}).values()
+        own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        return own.union(*map(options, below))
+
+    known = options(typer.main.get_command(app))
+    found = {
+        flag
+        for module in (ROOT / "aurora_tenants").glob("*.py")
+        for text in texts(module)
+        if "aws " not in text  # of its command line
+        for flag in re.findall(r"--[a-z][a-z-]*", text)
+    }
+    assert {"--allow-drop", "--allow-mass-removal", "--allow-access", "--secret"} <= found
+    assert found - known == set()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_of_a_document_lead_somewhere(document: Path):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())

@@ -131,6 +131,26 @@ def test_a_role_is_shown_where_it_is_granted():
     assert where["SET DEFAULT ROLE `reader`@`%` TO `shop`@`%`"] == (at(22),)
 
 
+def test_a_role_is_called_a_role_though_mysql_knows_users_alone():
+    role = TenantRole("reader", (Privilege(("SELECT",), "shop"),))
+    it = Tenant("shop", (TenantDatabase("shop"),), (TenantUser("shop", roles=(RoleGrant("reader"),)),), (role,))
+    made = planned(it).tenants[0].lines
+    assert {line.about for line in made} == {"database shop", "role reader", "user shop"}
+    assert [line.about for line in made if "TO `reader`" in line.change.statement] == ["role reader"]
+    gone = planned(live=live_after(it), deployed=deployed(it)).tenants[0].lines
+    assert [line.about for line in gone if "DROP USER" in line.change.statement] == ["role reader", "user shop"]
+
+
+def test_a_privilege_that_goes_with_another_is_explained():
+    granted = Grant(SHOP, Scope("DYNAMIC", name="ROLE_ADMIN"), "ROLE_ADMIN")
+    (line,) = lines(shop("SELECT"), shop("SELECT"), more={granted})
+    assert line.change.statement == "REVOKE RELOAD, ROLE_ADMIN ON *.* FROM `shop`@`%`"
+    assert rule(line) == (
+        "what the file does not mention of a managed user is revoked; RELOAD, which no tenant may have, goes with it:"
+        " a master that is restricted on schema mysql could not take a dynamic privilege away alone"
+    )
+
+
 def relying(live: Live, **changed: object) -> Live:
     users = {**live.state.users, SHOP: live.state.users[SHOP]._replace(**changed)}
     return live._replace(state=State(live.state.databases, users, live.state.grants))
@@ -144,6 +164,8 @@ def test_views_that_run_as_a_user_are_told_of_before_it_is_dropped_or_loses_a_ri
     gone = planned(live=live, deployed=deployed(before)).tenants[0].lines
     assert gone[0].relied_on == "3 views, routines, triggers or events lose their definer and fail"
     assert [line.relied_on for line in gone[1:]] == ["", ""]
+    (alone,) = lines(shop("SELECT"), before, live=relying(live_after(before), objects=1))
+    assert alone.relied_on == "1 view, routine, trigger or event runs with its rights"
 
 
 def test_who_else_holds_a_role_is_told_of():

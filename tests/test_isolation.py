@@ -226,6 +226,19 @@ def test_two_databases_that_an_active_role_confuses_have_to_be_renamed():
     assert summary.fix.startswith("rename database My_Shop or my_shop: ")
 
 
+def test_rows_of_a_tenants_user_that_apply_to_another_host_are_not_to_be_revoked():
+    """MySQL gives the clients of shop@10.% the rights of shop@% too; the tenant is to keep them."""
+    elsewhere = Account("shop", "10.%")
+    state = world(users=(User(elsewhere),))
+    (summary,) = summed_up(breaches(FILE, state, SERVER), state, SERVER)
+    assert (summary.account, summary.how, summary.fix) == (
+        elsewhere,
+        "ALL PRIVILEGES on `shop`.* of shop, which applies to its clients too",
+        "drop user shop@10.%, or rename it: what lets it in are the rights of user shop, which is a tenant's and keeps"
+        " them",
+    )
+
+
 def test_rows_of_the_anonymous_user_are_told_as_such():
     state = world(*on("", "shop", "SELECT"))
     found = summed_up(breaches(FILE, state, SERVER), state, SERVER)

@@ -40,6 +40,21 @@ def test_a_role_that_nobody_owns_is_called_a_role():
     assert notices(role) == [("unmanaged-role", "role readers belongs to nobody and is not in the file")]
 
 
+def test_a_role_that_a_stack_let_go_of_or_left_over_is_called_a_role():
+    options = Options(is_locked=True)
+    owner = Owner("shared-gone", "RoleReaders")
+    role = User(Account("readers"), owner, options, is_role=True, has_no_password=True)
+    kept = role._replace(owner=owner._replace(adopted=True, released=True))
+    assert notices(kept) == [("kept-role", "role readers was kept when stack shared-gone let go of it")]
+    assert notices(role) == [
+        (
+            "left-over",
+            "role readers was made by stack shared-gone, which does not name it any more, and was not dropped;"
+            " to drop it, put it back into the file, apply, take it out, and apply again",
+        )
+    ]
+
+
 def test_a_user_of_a_tenants_name_at_another_host_takes_its_logins():
     assert notices(User(Account("shop", "10.%"))) == [
         (

@@ -11,8 +11,8 @@ import pytest
 
 from aurora_tenants import render
 from aurora_tenants.errors import Location, Problem
-from aurora_tenants.model import Configuration, Deployed, Privilege, TenantUser
-from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.model import Configuration, Deployed, Privilege, RoleGrant, TenantRole, TenantUser
+from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, State, User
 from aurora_tenants.plan import Live, Plan, make_plan
@@ -32,23 +32,35 @@ PROBLEM = Problem(
 
 def of_every_kind() -> tuple[Plan, Live]:
     """A plan that holds one tenant of every kind, a notice, a danger and a problem."""
-    reader = TenantUser("app", (Privilege(("SELECT",), "app", table="orders", columns=("id", "country")),))
-    app, changed = tenant("app"), replace(tenant("app"), users=(reader,))
+    app = tenant("app")
+    privileges = (
+        Privilege(("SELECT",), "app", table="orders", columns=("id", "country"), where=at(12)),
+        Privilege(("INSERT",), "app", table="orders", where=at(13)),
+    )
+    reader = TenantUser("app", privileges, roles=(RoleGrant("app-reader", where=at(14)),), where=at(10))
+    role = TenantRole("app-reader", (Privilege(("SELECT",), "app", where=at(8)),), where=at(7))
+    changed = replace(app, users=(reader,), roles=(role,))
     drifted, rarely = tenant("drifted"), tenant("rarely")
     rotated = replace(rarely, users=(replace(rarely.users[0], rotate_after_days=7),))
     gone, same, taken = tenant("gone", on_remove="drop"), tenant("same"), tenant("taken")
     live = live_after(app, drifted, rarely, gone, same)
     grants = live.state.grants - {Grant(Account("drifted"), Scope("DATABASE", "drifted"), "DROP")}
     databases = {**live.state.databases, "stray": Database("stray"), "taken": Database("taken")}
-    live = live._replace(state=State(databases, live.state.users, grants))
+    account = Account("app")
+    users = {**live.state.users, account: live.state.users[account]._replace(objects=2)}
+    live = live._replace(state=State(databases, users, grants))
     stacks = {it.name: stack_of(it) for it in (app, drifted, rarely, gone, same)}
     stacks["broken"] = stack_of(tenant("broken"), status="ROLLBACK_COMPLETE")
     tenants = (tenant("new"), changed, drifted, rotated, same, tenant("broken"), taken)
     return make_plan(Configuration(CLUSTER, tenants), live, Deployed(None, stacks)), live
 
 
-def shown(made: Plan, live: Live) -> str:
-    return text_of(render.plan(made, dangers(made), live, file="tenants.yaml"))
+def at(line: int) -> Location:
+    return Location("tenants.yaml", line, 5)
+
+
+def shown(made: Plan, live: Live, *, explain: bool = False) -> str:
+    return text_of(render.plan(made, dangers(made), live, file="tenants.yaml", explain=explain))
 
 
 def text_of(it: object) -> str:
@@ -60,6 +72,18 @@ def text_of(it: object) -> str:
 def test_a_plan_with_everything_in_it():
     text = shown(*of_every_kind())
     assert text == golden("plan.txt", text)
+
+
+def test_a_plan_with_the_rule_behind_each_line():
+    text = shown(*of_every_kind(), explain=True)
+    assert text == golden("plan_explain.txt", text)
+
+
+def test_the_rules_are_all_that_explain_adds():
+    made, live = of_every_kind()
+    explained = shown(made, live, explain=True).splitlines()
+    assert [line for line in explained if not line.startswith("              rule: ")] == shown(made, live).splitlines()
+    assert len(explained) - len(shown(made, live).splitlines()) == sum(len(tenant.lines) for tenant in made.tenants)
 
 
 def test_a_plan_without_changes_says_what_was_compared():
@@ -140,6 +164,12 @@ def test_a_name_cannot_write_to_the_terminal_what_it_likes():
     text = shown(made, EMPTY)
     assert "  user evil\\x1b[2J\\nNo changes\\r\\x9b2J belongs to nobody" in text
     assert [character for character in text if character != "\n" and not character.isprintable()] == []
+    held = live_after(SHOP)
+    member = Grant(Account(odd), role_scope(Account("shop")), MEMBER)
+    held = held._replace(state=replace(held.state, grants=held.state.grants | {member}))
+    assert "careful: it is a role of user evil\\x1b[2J\\nNo changes\\r\\x9b2J, who lose it too\n" in shown(
+        planned(live=held, deployed=deployed(SHOP)), held
+    )
 
 
 def test_a_long_line_is_never_broken(monkeypatch: pytest.MonkeyPatch):

@@ -47,7 +47,7 @@ def test_files_of_other_languages_come_with_the_wheel(unpacked: Path, arguments:
 def test_a_file_is_validated_without_the_sandbox_or_the_tests(unpacked: Path):
     done = run(unpacked, "validate", "--file", str(ROOT / "examples" / "tenants.yaml"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("is valid: 3 tenants, 3 databases, 5 users.\n")
+    assert done.stdout.endswith("is valid: 3 tenants, 3 databases, 7 users, 2 roles.\n")
 
 
 def test_the_sandbox_says_what_is_missing(unpacked: Path):

@@ -58,10 +58,15 @@ def validate(
     if output == "json":
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
-    users = sum(len(tenant.users) for tenant in configuration.tenants)
-    databases = sum(len(tenant.databases) for tenant in configuration.tenants)
-    tenants, count = len(configuration.tenants), render.count
-    out.result(f"{file} is valid: {count(tenants, 'tenant')}, {count(databases, 'database')}, {count(users, 'user')}.")
+    tenants, count = configuration.tenants, render.count
+    held = [
+        count(len(tenants), "tenant"),
+        count(sum(len(tenant.databases) for tenant in tenants), "database"),
+        count(sum(len(tenant.users) for tenant in tenants), "user"),
+    ]
+    if roles := sum(len(tenant.roles) for tenant in tenants):
+        held.append(count(roles, "role"))
+    out.result(f"{file} is valid: {', '.join(held)}.")
     if live:
         out.result("Nobody can get into a tenant's database without belonging there.")
 
@@ -124,7 +129,9 @@ def apply(
     allow_access: Annotated[
         list[str] | None,
         typer.Option(
-            "--allow-access", help="Let this account into what it could not get into before.", metavar="USER@HOST"
+            "--allow-access",
+            help="Let this account into what it could not get into; may be repeated.",
+            metavar="USER@HOST",
         ),
     ] = None,
     region: Region = None,
@@ -154,6 +161,8 @@ def apply(
     out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
     for name in safety.not_dropped(made, allow_drop or ()):
         out.tell(f"--allow-drop {name}: no database of this name would be dropped")
+    for account in safety.not_opened(made, allow_access or ()):
+        out.tell(f"--allow-access {account}: this account would get into nothing that it could not get into before")
     if made.problems or refused:
         raise Refused(*made.problems, *refused)
     if not made.has_changes:

@@ -20,6 +20,8 @@ from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 
 HIDDEN = "***"
+# No name under .invalid is ever anybody's (RFC 2606).
+NOWHERE = "aurora-tenants.invalid"
 
 
 class Change(NamedTuple):
@@ -43,7 +45,29 @@ def changes(desired: State, live: State, *, server: Server, password: str = HIDD
     password: for users that are created or get another plugin.
     """
     renamed = moves(desired, live)
-    live = _moved(live, renamed)
+    surplus, live = _surplus(desired, live), _moved(live, {old: new for new, old in renamed.items()})
+    aside = _aside(desired, live)
+    made = _moved(desired, aside)
+    users = [made.users[account] for account in sorted(made.users)]
+    # Everybody is granted before anything is revoked: a right may move from an account to a role, and between roles.
+    todo = _difference(made, live)
+    rights = [_rights(user, live.users.get(user.account), *todo[user.account], server) for user in users]
+    granted, roles, revoked = ([change for of_user in rights for change in of_user[phase]] for phase in range(3))
+    in_order = (
+        *(change for name in sorted(desired.databases) for change in _database(desired.databases[name], live, server)),
+        *(change for user in users for change in _account(user, renamed, live, server, password)),
+        # What is granted on a database may hide what a less exact row gives (see _shadowed), so it comes last.
+        *sorted(granted, key=lambda change: change.grants[0].scope.level == "DATABASE"),
+        *roles,
+        *(change for account in sorted(aside) for change in _into_place(desired.users[account], aside[account])),
+        *revoked,
+        *(change for account in surplus if account not in renamed.values() for change in removal(live.users[account])),
+    )
+    return tuple(_said_of({new: old for old, new in aside.items()}, change) for change in in_order)
+
+
+def _difference(desired: State, live: State) -> dict[Account, tuple[set[Grant], set[Grant]]]:
+    """What to grant to each desired account, and what to revoke from it."""
     todo: dict[Account, tuple[set[Grant], set[Grant]]] = {account: (set(), set()) for account in desired.users}
     wanted = as_stored(desired.grants, live.grants)
     held = revocable(live.grants, wanted)
@@ -55,16 +79,26 @@ def changes(desired: State, live: State, *, server: Server, password: str = HIDD
             if grant.privilege == "REFERENCES" and grant not in live.grants:
                 # See revocable: this one alone cannot be revoked from a table that has it on columns only (1147).
                 todo[grant.account][0].add(grant)
-    users = [desired.users[account] for account in sorted(desired.users)]
-    return (
-        *(change for name in sorted(desired.databases) for change in _database(desired.databases[name], live, server)),
-        *(change for user in users for change in _account(user, renamed, live, server, password)),
-        *(
-            change
-            for user in users
-            for change in _rights(user, live.users.get(user.account), *todo[user.account], server)
-        ),
-        *(change for account in _surplus(desired, live) for change in removal(live.users[account])),
+    for to_grant, to_revoke in todo.values():
+        shadowed = _shadowed(to_grant, to_revoke, live.grants) - wanted
+        to_grant |= shadowed
+        to_revoke |= shadowed
+    return todo
+
+
+def _shadowed(to_grant: Collection[Grant], to_revoke: Collection[Grant], live: Collection[Grant]) -> frozenset[Grant]:
+    """What a database's other spelling gives today, said of the spelling that is granted now.
+
+    Of two rows that match, MySQL looks at the more exact one alone; so the new row must hold all of the old one for as
+    long as both are there (test_no_right_that_both_states_hold_is_ever_missing).
+    """
+    there = {grant[:2] for grant in live}
+    new = {it.scope for it in to_grant if it.scope.level == "DATABASE" and it[:2] not in there}
+    return frozenset(
+        grant._replace(scope=scope)
+        for grant in to_revoke
+        for scope in new
+        if grant.scope.level == "DATABASE" and unescaped(grant.scope.database) == unescaped(scope.database)
     )
 
 
@@ -108,17 +142,45 @@ def _surplus(desired: State, live: State) -> list[Account]:
     ]
 
 
-def _moved(live: State, renamed: Mapping[Account, Account]) -> State:
-    """Live once these accounts, each by its new name, are renamed."""
-    if not renamed:
-        return live
-    new_of = {old: new for new, old in renamed.items()}
+def _aside(desired: State, live: State) -> dict[Account, Account]:
+    """Another host, that no client has, for each new account of a user that already logs in somewhere.
+
+    From its first moment such an account may take over logins from the one they went to so far, which must not meet it
+    without its roles and its rights (test_no_right_that_both_states_hold_is_ever_missing).
+    """
+    names = {account.user for account in live.users}
+    new = (account for account in sorted(desired.users.keys() - live.users.keys()) if account.user in names)
+    return {account: Account(account.user, f"{number}.{NOWHERE}") for number, account in enumerate(new, 1)}
+
+
+def _into_place(user: User, aside: Account) -> Iterator[Change]:
+    about = subject(user.account)
+    if user.owner:
+        yield Change("record", about, record_owner("users", user.account.entry, user.owner))
+    yield Change(
+        "rename", about, f"RENAME USER {aside} TO {user.account}", "no login has met it before it was complete"
+    )
+    if user.owner:
+        yield Change("record", about, forget_owner("users", aside.entry))
+
+
+def _said_of(accounts: Mapping[Account, Account], change: Change) -> Change:
+    """A change as it is said of the account that another one stands for."""
+    abouts = {subject(account): subject(of) for account, of in accounts.items()}
+    grants = tuple(grant._replace(account=accounts.get(grant.account, grant.account)) for grant in change.grants)
+    return change._replace(subject=abouts.get(change.subject, change.subject), grants=grants)
+
+
+def _moved(state: State, new_of: Mapping[Account, Account]) -> State:
+    """The state once these accounts are renamed."""
+    if not new_of:
+        return state
     users = {
         new_of.get(account, account): user._replace(account=new_of.get(account, account))
-        for account, user in live.users.items()
+        for account, user in state.users.items()
     }
-    grants = (grant._replace(account=new_of.get(grant.account, grant.account)) for grant in live.grants)
-    return State(live.databases, users, frozenset(grants))
+    grants = (grant._replace(account=new_of.get(grant.account, grant.account)) for grant in state.grants)
+    return State(state.databases, users, frozenset(grants))
 
 
 def _database(desired: Database, live: State, server: Server) -> Iterable[Change]:
@@ -209,8 +271,8 @@ def _plugin_why(plugin: str, known: User) -> str:
 
 def _rights(
     desired: User, known: User | None, to_grant: Collection[Grant], to_revoke: Collection[Grant], server: Server
-) -> Iterable[Change]:
-    """Roles are set as default once they are granted, and before what they replace is revoked.
+) -> tuple[list[Change], list[Change], list[Change]]:
+    """What is granted, the default roles, and what is revoked, with what is granted late.
 
     REVOKE takes a role out of the default roles too, so one that is granted again for the sake of its ADMIN OPTION is
     set again (test_admin_option_that_is_taken_away_leaves_the_default_role).
@@ -219,18 +281,17 @@ def _rights(
     restricted = {restriction.database for restriction in known.restrictions} if known else set()
     ordered = statements(to_grant, to_revoke, restricted=restricted)
     early = tuple(takewhile(lambda statement: statement.sql.startswith("GRANT "), ordered))
-    rest = ordered[len(early) :]
     gone = {grant.scope for grant in to_revoke if grant.privilege == MEMBER}
     left = {role for role in (known.default_roles if known else ()) if role_scope(role) not in gone}
     roles = Change("set", about, set_default_roles(desired))
-    yield from (_right(about, statement, server) for statement in early)
-    if desired.default_roles != left:
-        yield roles
-    for statement in rest:
-        yield _right(about, statement, server)
+    rest: list[Change] = []
+    for statement in ordered[len(early) :]:
+        rest.append(_right(about, statement, server))
         is_again = statement.sql.startswith("GRANT ")
         if is_again and statement.grants[0].scope in {role_scope(role) for role in desired.default_roles}:
-            yield roles
+            rest.append(roles)
+    granted = [_right(about, statement, server) for statement in early]
+    return granted, [roles] if desired.default_roles != left else [], rest
 
 
 def _right(about: str, statement: Statement, server: Server) -> Change:

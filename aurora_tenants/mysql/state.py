@@ -66,8 +66,8 @@ class Server(NamedTuple):
     activate_all_roles: bool = False
 
     def stored(self, name: str) -> str:
-        """How the server stores the name of a database or a table."""
-        return name.lower() if self.lower_case_names else name
+        """How the server stores the name of a database or a table: each letter by itself, as İ, which becomes i."""
+        return "".join(letter.lower()[:1] for letter in name) if self.lower_case_names else name
 
 
 @dataclass(frozen=True, slots=True)

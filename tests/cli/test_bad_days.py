@@ -138,5 +138,10 @@ def test_the_master_user_is_nobodys_tenant(run: CommandLine):
     assert (ended.code, "error: user admin is the cluster's master user  [master-user]" in ended.out) == (1, True)
 
 
-def test_a_leave_for_a_database_that_is_not_dropped_is_told(run: CommandLine):
-    assert "--allow-drop shpo: no database of this name would be dropped\n" in apply(run, KEPT, "--allow-drop shpo")
+def test_a_leave_that_nothing_needs_is_told(run: CommandLine):
+    assert apply(run, KEPT, "--allow-drop shpo --allow-access stranger") == (
+        "--allow-drop shpo: no database of this name would be dropped\n"
+        "--allow-access stranger: this account would get into nothing that it could not get into before\n"
+        "shop: started\n"
+        "[1/1] shop: created in N s\n"
+    )

@@ -200,14 +200,14 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
     cloud.deploy("other", other_stack(DatabaseServer="arn:aws:rds:x", ProviderVersion="0"))
     assert told(run, "aurora-tenants plan") == (
         "error: stack other is too old: its provider has version 0  [old-shared-stack]\n"
-        "    why: this program needs version 1\n"
+        "    why: this program needs version 2\n"
         "    fix: run: aurora-tenants shared deploy --stack other\n"
     )
     cloud.clean()
-    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="1", InspectorSecret="none"))
+    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="2", InspectorSecret="none"))
     assert "could not read MySQL" in told(run, "aurora-tenants plan")
     cloud.clean()
-    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "1", "InspectorProblem": "SELECT denied (1142)"}
+    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "2", "InspectorProblem": "SELECT denied (1142)"}
     cloud.deploy("other", other_stack(**outputs))
     assert told(run, "aurora-tenants plan") == (
         "error: the inspector may not read MySQL's grant tables  [no-inspector]\n"

@@ -13,6 +13,7 @@ from aurora_tenants.sandbox import mysqld
 from tests.cli.conftest import CommandLine, command_line
 from tests.cloud import Cloud, deployed
 
+# Its first line is the fourth of the file.
 TENANTS = """
   shop:
     databases: {shop_1: {charset: utf8mb4}}
@@ -38,7 +39,7 @@ RECORD = (
 )
 
 
-NOTICE = "Notices: nothing here is touched\n  user helper belongs to nobody and is not in the file  [unmanaged-user]\n"
+NOTICE = "Notices: nothing here is touched\n  role helper belongs to nobody and is not in the file  [unmanaged-role]\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,47 +85,51 @@ def assert_healed(run: CommandLine, plan: str) -> None:
     [
         (
             ["REVOKE SELECT ON shop_1.* FROM report"],
-            ["+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`"],
+            ["+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`  -- drift, tenants.yaml:13"],
         ),
         (
             ["GRANT INSERT ON shop_1.* TO report WITH GRANT OPTION"],
-            ["- revoke  user report: REVOKE INSERT, GRANT OPTION ON `shop_1`.* FROM `report`@`%`"],
+            [
+                "- revoke  user report: REVOKE INSERT, GRANT OPTION ON `shop_1`.* FROM `report`@`%`"
+                "  -- drift, tenants.yaml:11"
+            ],
         ),
         (
             ["GRANT PROCESS ON *.* TO report", "GRANT ROLE_ADMIN ON *.* TO report"],
             [
-                "- revoke  user report: REVOKE PROCESS, ROLE_ADMIN ON *.* FROM `report`@`%`",
-                "- revoke  user report: REVOKE PROCESS ON *.* FROM `report`@`%`",
+                "- revoke  user report: REVOKE RELOAD, ROLE_ADMIN ON *.* FROM `report`@`%`  -- drift, tenants.yaml:11",
+                "- revoke  user report: REVOKE PROCESS ON *.* FROM `report`@`%`  -- drift, tenants.yaml:11",
             ],
         ),
         (
             ["GRANT SELECT ON mysql.* TO report"],
-            ["- revoke  user report: REVOKE SELECT ON `mysql`.* FROM `report`@`%`"],
+            ["- revoke  user report: REVOKE SELECT ON `mysql`.* FROM `report`@`%`  -- drift, tenants.yaml:11"],
         ),
         (
             ["CREATE ROLE helper", "GRANT helper TO report"],
-            ["- revoke  user report: REVOKE `helper`@`%` FROM `report`@`%`"],
+            ["- revoke  user report: REVOKE `helper`@`%` FROM `report`@`%`  -- drift, tenants.yaml:11"],
         ),
         (
             ["DROP USER report"],
             [
-                f"~ record  user report: {RECORD_USER}",
-                f"+ create  user report: {CREATE}",
-                "+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`",
+                f"~ record  user report: {RECORD_USER}  -- drift, tenants.yaml:11",
+                f"+ create  user report: {CREATE}  -- drift, tenants.yaml:11",
+                "+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`  -- drift, tenants.yaml:13",
             ],
         ),
         (
             ["DROP DATABASE shop_1"],
             [
-                f"~ record  database shop_1: {RECORD}",
-                "+ create  database shop_1: CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'",
+                f"~ record  database shop_1: {RECORD}  -- drift, tenants.yaml:6",
+                "+ create  database shop_1: CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'  -- drift, tenants.yaml:6",
             ],
         ),
         (
             ["ALTER DATABASE shop_1 CHARACTER SET latin1"],
             [
                 "~ alter   database shop_1: ALTER DATABASE `shop_1` CHARACTER SET 'utf8mb4'"
-                "  -- existing tables keep the character set and collation they have"
+                "  -- drift, tenants.yaml:6: from latin1, latin1_swedish_ci;"
+                " existing tables keep the character set and collation they have"
             ],
         ),
     ],
@@ -190,6 +195,32 @@ def cloud_of_patterns(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.Tem
         yield running
 
 
+def test_rights_by_pattern_are_told_and_open_what_they_match(
+    cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run, cloud = command_line(cloud_of_patterns, tmp_path, monkeypatch, capsys), cloud_of_patterns
+    run.file(TENANTS)
+    assert run("aurora-tenants apply --yes").code == 0
+    cloud.sql("CREATE USER legacy IDENTIFIED BY RANDOM PASSWORD", "GRANT SELECT ON `sho%`.* TO legacy")
+    planned = run("aurora-tenants plan --detailed-exitcode")
+    cloud.sql("DROP USER legacy")
+    assert (planned.code, planned.out) == (
+        0,
+        "Compared 1 tenant of tenants.yaml with cluster shared-global: MySQL N with N databases and N users.\n"
+        "\n"
+        "Notices: nothing here is touched\n"
+        "  user legacy belongs to nobody and is not in the file  [unmanaged-user]\n"
+        "  user legacy has rights on every database that matches sho%, also on those to come  [pattern-grant]\n"
+        "\n"
+        "Dangers\n"
+        "  danger: user legacy can get into database shop_1 of tenant shop  [breach]\n"
+        "    why: SELECT on `sho%`.*; it belongs to no tenant\n"
+        "    fix: REVOKE SELECT ON `sho%`.* FROM `legacy`@`%`\n"
+        "\n"
+        "No changes: MySQL and CloudFormation hold what the file says.\n",
+    )
+
+
 def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
     cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -200,8 +231,8 @@ def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
     assert_healed(
         run,
         plan_of_drift(
-            "+ grant   user report: GRANT SELECT ON `shop\\_1`.* TO `report`@`%`",
+            "+ grant   user report: GRANT SELECT ON `shop\\_1`.* TO `report`@`%`  -- spelling, tenants.yaml:13",
             "- revoke  user report: REVOKE SELECT ON `shop_1`.* FROM `report`@`%`"
-            "  -- spelled shop_1, it also matches other databases",
+            "  -- spelling, tenants.yaml:11: spelled shop_1, it also matches other databases",
         ),
     )

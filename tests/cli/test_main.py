@@ -26,6 +26,16 @@ def test_a_group_alone_shows_its_help(run: CommandLine, name: str):
     assert run(f"{name} -h") == run(f"{name} --help") == ended
 
 
+def test_apply_says_what_each_leave_is_for(run: CommandLine):
+    text = " ".join(run("aurora-tenants apply --help").out.split())
+    for leave in (
+        "--allow-drop NAME Drop this database; may be repeated.",
+        "--allow-mass-removal Remove all tenants, or more than 30 % of ten or more.",
+        "--allow-access USER@HOST Let this account into what it could not get into; may be repeated.",
+    ):
+        assert f" {leave} --" in text
+
+
 @pytest.mark.parametrize(
     ("line", "what", "fix"),
     [

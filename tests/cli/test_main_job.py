@@ -210,9 +210,22 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "origin": "file",
         "drops": [],
     }
-    shown = re.findall(r"^    [+~-] (\w+) +(.+?): (.+)$", text.out, re.MULTILINE)
-    assert shown == [(change["action"], change["subject"], change["sql"]) for change in changes]
+    shown = [line for line in text.out.splitlines() if line.startswith("    ")]
+    assert [line[6:] for line in shown] == [in_words(change) for change in changes]
     assert len(shown) == 5
+    assert [change["where"] for change in changes] == [
+        [{"file": "tenants.yaml", "line": line, "column": column}]
+        for line, column in ((6, 17), (6, 17), (8, 7), (8, 7), (8, 27))
+    ]
+
+
+def in_words(change: dict[str, Any]) -> str:
+    """What a line of the text says after its symbol."""
+    (origin,), (place,) = change["origins"], change["where"]
+    why = f": {change['why']}" if change["why"] else ""
+    return (
+        f"{change['action']:<7} {change['subject']}: {change['sql']}  -- {origin}, {place['file']}:{place['line']}{why}"
+    )
 
 
 def test_a_file_elsewhere_and_a_region_on_the_command_line(run: CommandLine):
@@ -236,7 +249,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
     before = cloud.calls()
     assert run("aurora-tenants plan").code == 0
     assert cloud.calls() - before == for_one
-    assert for_one == {"cloudformation:DescribeStacks": 1, "rds-data:ExecuteStatement": 10}
+    assert for_one == {"cloudformation:DescribeStacks": 1, "rds-data:ExecuteStatement": 11}
 
 
 def test_a_paused_cluster_is_waited_for_and_told_of(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
@@ -256,11 +269,12 @@ def test_a_tenant_that_is_taken_out_loses_its_user_and_secret_and_keeps_its_data
     assert ended.out == COMPARED.format("2 tenants") + (
         "\n"
         "- delete tenant b  (stack shared-global-b: no longer in the file)\n"
-        "    - drop    user b: DROP USER IF EXISTS `b`@`%`\n"
+        "    - drop    user b: DROP USER IF EXISTS `b`@`%`  -- file\n"
+        "    ~ record  user b: DELETE FROM aurora_tenants.`users` WHERE name = 'b@%'  -- file\n"
         "    ~ release database b: REPLACE INTO aurora_tenants.`databases` VALUES"
-        " ('b', 'shared-global-b', 'DatabaseB', '', 0, 1, 'ID')  -- on_remove is retain, so it is kept\n"
+        " ('b', 'shared-global-b', 'DatabaseB', '', 0, 1, 'ID')  -- file: on_remove is retain, so it is kept\n"
         "\n"
-        "Tenants: 0 to create, 0 to update, 1 to remove, 1 unchanged. 2 statements in MySQL.\n"
+        "Tenants: 0 to create, 0 to update, 1 to remove, 1 unchanged. 3 statements in MySQL.\n"
         "Applied: 1 of 1 tenants. MySQL holds what the file says of them.\n"
     )
     assert (databases(cloud), users(cloud), cloud.stacks()) == (
@@ -306,7 +320,10 @@ def test_a_database_is_dropped_only_when_that_is_asked_for_twice(run: CommandLin
         "    why: it is no longer in tenants.yaml, and its on_remove was drop\n"
         "    fix: if that is meant: --allow-drop b\n" + NOTHING,
     )
-    assert "    - drop    database b: DROP DATABASE `b`\n" in refused.out
+    assert (
+        "    - drop    database b: DROP DATABASE `b`  -- file\n"
+        "    ~ record  database b: DELETE FROM aurora_tenants.`databases` WHERE name = 'b'  -- file\n"
+    ) in refused.out
     assert run("aurora-tenants apply --yes --allow-drop a").code == 1
     assert databases(cloud) == users(cloud) == {"a", "b"}
     allowed = run("aurora-tenants apply --yes --allow-drop b")
@@ -462,7 +479,8 @@ def test_a_rollback_that_failed_is_continued_when_the_cause_is_gone(run: Command
     failed = run("aurora-tenants apply --yes")
     assert (failed.code, cloud.stacks()) == (1, {"shared-global-shop": "UPDATE_ROLLBACK_FAILED"})
     assert failed.err.endswith(
-        "error: UserShop: Access denied for user 'admin'@'%' (using password: YES) (1045)  [stack-failed]\n"
+        "error: UserShop: Access denied for user 'admin'@'%' (using password: YES) (1045): the cluster's master user"
+        " does not hold this itself, so it cannot grant or revoke it  [stack-failed]\n"
         "    stack shared-global-shop\n"
         "    why: stack shared-global-shop ended as UPDATE_ROLLBACK_FAILED\n"
     )
@@ -482,7 +500,7 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
     assert ended.code == 1
     assert sys.stderr.getvalue().endswith(
         "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed behind its back)\n"
-        "    + grant   user shop: GRANT ALL PRIVILEGES ON `shop`.* TO `shop`@`%`\n"
+        "    + grant   user shop: GRANT ALL PRIVILEGES ON `shop`.* TO `shop`@`%`  -- drift, tenants.yaml:8\n"
         "\n"
         "Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. 1 statement in MySQL.\n"
         "error: applied, but MySQL still differs: shop  [not-converged]\n"

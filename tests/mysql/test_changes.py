@@ -11,7 +11,8 @@ from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_us
 from aurora_tenants.mysql.grants import Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner
+from aurora_tenants.mysql.options import Options
+from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 from aurora_tenants.sandbox import mysqld
 from aurora_tenants.sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
@@ -122,6 +123,29 @@ def test_the_other_spelling_of_a_database_is_granted_anew_before_it_is_revoked(
         Change("grant", "user app", f"GRANT SELECT ON `{spelled}`.* TO `app`@`%`", "", (*desired.grants,)),
         Change("revoke", "user app", f"REVOKE SELECT ON `{stored}`.* FROM `app`@`%`", why, (old,)),
     )
+
+
+def test_an_account_at_a_further_host_is_complete_before_a_login_can_meet_it():
+    """Made under a host that nobody has, and all that is said of it is said of the account that it becomes."""
+    further = Account("app", "10.%")
+    live = State(users={APP: User(APP, USER_OWNER)})
+    desired = State(
+        users={account: User(account, USER_OWNER) for account in (APP, further)},
+        grants=expand(further, ["SELECT"], database="app", partial_revokes=False),
+    )
+    made = difference(desired, live)
+    entries = [f"app@{host}" for host in ("1.aurora-tenants.invalid", "10.%", "1.aurora-tenants.invalid")]
+    assert [(change.action, change.statement) for change in made] == [
+        ("record", record_owner("users", entries[0], USER_OWNER)),
+        ("create", made[1].statement),
+        ("grant", "GRANT SELECT ON `app`.* TO `app`@`1.aurora-tenants.invalid`"),
+        ("record", record_owner("users", entries[1], USER_OWNER)),
+        ("rename", "RENAME USER `app`@`1.aurora-tenants.invalid` TO `app`@`10.%`"),
+        ("record", forget_owner("users", entries[2])),
+    ]
+    assert made[1].statement.startswith("CREATE USER `app`@`1.aurora-tenants.invalid` IDENTIFIED")
+    assert {change.subject for change in made} == {"user app@10.%"}
+    assert made[2].grants == tuple(desired.grants)
 
 
 def test_a_host_is_named_only_where_it_is_not_everywhere():
@@ -288,6 +312,16 @@ def test_a_password_that_need_not_be_changed_any_more_does_not_expire(execute: E
     execute("ALTER USER app PASSWORD EXPIRE INTERVAL 90 DAY")
     assert converge(execute, state_of()) == ["alter", "alter"]
     assert (execute(lifetime[0]), "PASSWORD EXPIRE DEFAULT" in str(execute(lifetime[1]))) == ([(None,)], True)
+
+
+@pytest.mark.usefixtures("table")
+def test_a_plugin_that_comes_back_takes_the_same_password_again(execute: Execute):
+    """The rules against an old password look at those of the same plugin in a row alone."""
+    rules = Options(history=3, reuse_after_days=365)
+    for plugin in ("sha256_password", "caching_sha2_password") * 2:
+        desired = State(users={APP: User(APP, options=rules._replace(plugin=plugin))})
+        converge(execute, desired)
+        assert as_desired(read_state(execute), desired) == desired
 
 
 @pytest.mark.usefixtures("table")

@@ -98,9 +98,17 @@ def _random_user(chance: random.Random, plugins: tuple[str, ...], *, hosts: int)
     }
     if chance.random() < 0.4:
         properties["DefaultRoles"] = chance.sample(roles, chance.randrange(len(roles) + 1))
+    return properties | random_options(chance, plugins) | _comment(chance)
+
+
+def random_options(
+    chance: random.Random, plugins: tuple[str, ...], limits: tuple[str, ...] = ("0", "1", "2147483647", "4294967295")
+) -> Properties:
+    """Limits, rules for passwords, a plugin; each of them or not."""
+    properties: Properties = {}
     for limit in ("MaxQueriesPerHour", "MaxUpdatesPerHour", "MaxConnectionsPerHour", "MaxUserConnections"):
         if chance.random() < 0.3:
-            properties[limit] = chance.choice(("0", "1", "2147483647", "4294967295"))
+            properties[limit] = chance.choice(limits)
     for rule in ("PasswordExpireAfterDays", "PasswordHistory", "PasswordReuseAfterDays"):
         if chance.random() < 0.3:
             properties[rule] = chance.choice(("0", "1", "65535"))
@@ -109,7 +117,7 @@ def _random_user(chance: random.Random, plugins: tuple[str, ...], *, hosts: int)
             properties[truth] = chance.choice(("true", "false"))
     if chance.random() < 0.4:
         properties["Plugin"] = chance.choice(plugins)
-    return properties | _comment(chance)
+    return properties
 
 
 def _random_certificate(chance: random.Random) -> Properties:
@@ -212,7 +220,7 @@ BY_HAND = (
     " PASSWORD EXPIRE NEVER",
     " PASSWORD HISTORY 9 PASSWORD REUSE INTERVAL 9 DAY",
     " PASSWORD REQUIRE CURRENT OPTIONAL",
-    " IDENTIFIED WITH sha256_password BY 'by hand'",
+    " IDENTIFIED WITH sha256_password BY 'by hand' PASSWORD HISTORY 0 PASSWORD REUSE INTERVAL 0 DAY",
     ' ATTRIBUTE \'{"by": "hand"}\'',
     " COMMENT 'by hand'",
 )

@@ -1,0 +1,138 @@
+"""CI with the shared stack's policies and nothing else: PlanPolicy for pull requests, both for the main branch.
+
+The sandbox checks the role of whoever signs with a function's key, so each role here has a function that tells its key,
+and the command line signs with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import CommandLine, Ended
+from tests.cloud import SHARED, Cloud
+
+SHOP = """
+  shop:
+    databases: {shop: {}}
+    users:
+      shop: {privileges: [{permission: %s, database: shop}]}
+      token: {auth: iam}
+"""
+TELLS_ITS_KEY = """
+import os, cfnresponse
+def handler(event, context):
+    cfnresponse.send(event, context, cfnresponse.SUCCESS, {"Key": os.environ["AWS_ACCESS_KEY_ID"]})
+"""
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def role_of(name: str, policies: list[str]) -> dict[str, Any]:
+    """Resources of a role with these managed policies, and of the function that tells its key."""
+    function = {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": TELLS_ITS_KEY},
+        "Role": {"Fn::GetAtt": [f"{name}Role", "Arn"]},
+    }
+    role = {"AssumeRolePolicyDocument": TRUST, "ManagedPolicyArns": policies}
+    return {
+        f"{name}Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        f"{name}Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        name: {"Type": "Custom::Key", "Properties": {"ServiceToken": {"Fn::GetAtt": [f"{name}Function", "Arn"]}}},
+    }
+
+
+@pytest.fixture(scope="module")
+def keys(cloud: Cloud) -> Iterator[dict[str, str]]:
+    """The access keys of two roles: Plan has PlanPolicy, Apply both."""
+    cloudformation = cloud.client("cloudformation")
+    shared = cloudformation.describe_stacks(StackName=SHARED)["Stacks"][0]["Outputs"]
+    plan, apply = (
+        next(it["OutputValue"] for it in shared if it["OutputKey"] == name) for name in ("PlanPolicy", "ApplyPolicy")
+    )
+    resources = role_of("Plan", [plan]) | role_of("Apply", [plan, apply])
+    outputs = {name: {"Value": {"Fn::GetAtt": [name, "Key"]}} for name in ("Plan", "Apply")}
+    status = cloud.deploy("ci", {"Resources": resources, "Outputs": outputs}, Capabilities=["CAPABILITY_IAM"])
+    assert status == "CREATE_COMPLETE"
+    told = cloudformation.describe_stacks(StackName="ci")["Stacks"][0]["Outputs"]
+    yield {it["OutputKey"]: it["OutputValue"] for it in told}
+    cloud.clean()
+
+
+class Roles:
+    """Runs command lines as one of the roles."""
+
+    def __init__(self, run: CommandLine, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._run, self._keys, self._patch = run, keys, monkeypatch
+
+    def __call__(self, role: str, line: str) -> Ended:
+        with self._patch.context() as patch:
+            patch.setenv("AWS_ACCESS_KEY_ID", self._keys[role])
+            return self._run(line)
+
+
+@pytest.fixture
+def ci(run: CommandLine, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Roles:
+    return Roles(run, keys, monkeypatch)
+
+
+def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, cloud: Cloud, ci: Roles):
+    """The whole life of a tenant, with every kind of call that it takes: templates read, stacks made and deleted."""
+    run.file(SHOP % "[SELECT, INSERT]")
+    assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 2
+    refused = ci("Plan", "aurora-tenants apply --yes")
+    assert (refused.code, "cloudformation:CreateChangeSet" in refused.err, "shop" in str(cloud.stacks())) == (
+        1,
+        True,
+        False,
+    )
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    # The file changed and MySQL differs: the template that is deployed tells the two apart.
+    cloud.sql("REVOKE SELECT ON shop.* FROM shop")
+    run.file(SHOP % "[SELECT]")
+    before = cloud.calls()
+    planned = ci("Plan", "aurora-tenants plan --output json")
+    assert (cloud.calls() - before)["cloudformation:GetTemplate"] == 1
+    changes = json.loads(planned.out)["tenants"][0]["changes"]
+    assert [(it["sql"].split()[0], it["origins"]) for it in changes] == [("GRANT", ["drift"]), ("REVOKE", ["file"])]
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    for line in ("plan --detailed-exitcode", "validate --live", "env shop", "env shop --user token"):
+        ended = ci("Plan", f"aurora-tenants {line}")
+        assert ended.code == 0, ended
+    run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")
+    removed = ci("Apply", "aurora-tenants apply --yes --allow-mass-removal")
+    assert removed.code == 0, removed
+    assert cloud.stacks() == {"ci": "CREATE_COMPLETE"}
+
+
+def test_a_failed_stack_is_told_by_its_cause_and_made_anew(run: CommandLine, cloud: Cloud, ci: Roles):
+    run.file(SHOP % "SELECT, table: missing")
+    failed = ci("Apply", "aurora-tenants apply --yes")
+    assert failed.code == 1
+    assert "error: UserShop: Table 'shop.missing' doesn't exist (1146)  [stack-failed]\n" in failed.err
+    run.file(SHOP % "SELECT")
+    applied = ci("Apply", "aurora-tenants apply --yes")
+    assert applied.code == 0, applied
+
+
+def test_the_policies_are_what_lets_them_in(run: CommandLine, cloud: Cloud, ci: Roles):
+    """Without them the same key may not even list stacks, so the tests above can fail."""
+    run.file(SHOP % "SELECT")
+    iam = cloud.client("iam")
+    name = next(it["RoleName"] for it in iam.list_roles()["Roles"] if "-PlanRole-" in it["RoleName"])
+    (attached,) = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
+    try:
+        refused = ci("Plan", "aurora-tenants plan")
+    finally:
+        iam.attach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
+    assert (refused.code, refused.out) == (1, "")
+    assert "cloudformation:DescribeStacks" in refused.err
+    assert "attach the plan or the apply policy that the shared stack makes" in refused.err
