@@ -17,8 +17,10 @@ import pytest
 
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas import rotation
+from aurora_tenants.lambdas.password import give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.live import Row
+from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.sandbox import mysqld
 from aurora_tenants.sandbox.server import Sandbox
 
@@ -320,7 +322,9 @@ def test_account_of_another_secret_keeps_its_password(owner: str, login: Login, 
     world.client("secretsmanager").create_secret(Name=name, SecretString=value)
     token = begun(world, name)
     step("createSecret", name, token)
-    with pytest.raises(ValueError, match=f"^MySQL has no user {user} that was made from secret {name}$"):
+    with pytest.raises(
+        ValueError, match=f"^MySQL has no user {user} with a password that was made from secret {name}$"
+    ):
         step("setSecret", name, token)
     secret = world.client("secretsmanager").get_secret_value(SecretId=name, VersionStage="AWSPENDING")
     assert not world.takes(user, json.loads(secret["SecretString"])["password"])
@@ -332,7 +336,7 @@ def test_user_that_is_gone_is_a_sentence(login: Login, step: Step) -> None:
     step("createSecret", login.secret_id, token)
     with login.world.sandbox.mysql.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER `{login.user}`")
-    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} that was made from secret"):
+    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} with a password that was made from secret"):
         step("setSecret", login.secret_id, token)
     with pytest.raises(ValueError, match=f"^MySQL does not take the new password of user {login.user}$"):
         step("testSecret", login.secret_id, token)
@@ -437,3 +441,149 @@ def test_log_holds_no_password(login: Login, step: Step, capsys: pytest.CaptureF
     said = capsys.readouterr()
     expected = [f"{name} of {login.secret_id}" for name in ("createSecret", "setSecret", "testSecret", "finishSecret")]
     assert (said.out.splitlines(), said.err) == (expected, "")
+
+
+# Users with options
+
+
+def made(world: World, **properties: Any) -> Login:
+    """A service's user with these options."""
+    login = Login(world, f"service-{uuid.uuid4().hex[:8]}")
+    more = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in properties.items())
+    world.deploy(login.user, SERVICE + more)
+    return login
+
+
+def by_hand(login: Login, *statements: str) -> None:
+    with login.world.sandbox.mysql.connect() as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement.format(name=login.user))
+
+
+# What stands between the password and a login, and the statement that takes it away again.
+IN_THE_WAY = {
+    "nothing": ({}, ""),
+    "several hosts": ({"Hosts": ["%", "localhost", "10.0.0.1"]}, "DROP USER `{name}`@localhost"),
+    "no host that it comes from": ({"Hosts": ["10.0.0.1"]}, "RENAME USER `{name}`@`10.0.0.1` TO `{name}`"),
+    "TLS": ({"Require": "SSL"}, "ALTER USER `{name}` REQUIRE NONE"),
+    "a certificate": ({"Require": "X509"}, "ALTER USER `{name}` REQUIRE NONE"),
+    "a lock": ({"Locked": True}, "ALTER USER `{name}` ACCOUNT UNLOCK"),
+    "another plugin": ({"Plugin": "sha256_password"}, ""),
+    "a history": ({"PasswordHistory": 5, "PasswordReuseAfterDays": 365}, ""),
+    "a limit": ({"MaxConnectionsPerHour": 1}, "ALTER USER `{name}` WITH MAX_CONNECTIONS_PER_HOUR 0"),
+}
+
+
+@pytest.mark.parametrize("is_twice", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize("case", IN_THE_WAY)
+def test_both_passwords_log_in_whatever_stands_in_the_way(world: World, case: str, is_twice: bool) -> None:
+    properties, away = IN_THE_WAY[case]
+    login = made(world, **properties)
+    world.fault("twice" if is_twice else None)
+    try:
+        login.rotate()
+        second = login.password()
+        third = login.rotate()
+    finally:
+        world.fault(None)
+    if away:
+        by_hand(login, away)
+    assert (login.takes(second), login.takes(third)) == (True, True)
+    assert tried(world) == []
+
+
+def test_password_that_has_expired_is_rotated(login: Login) -> None:
+    by_hand(login, "ALTER USER `{name}` PASSWORD EXPIRE")
+    first = login.password()
+    assert (login.takes(login.rotate()), login.takes(first)) == (True, True)
+
+
+def test_history_of_an_account_is_what_it_was_after_a_rotation(world: World) -> None:
+    login = made(world, PasswordHistory=5, PasswordReuseAfterDays=365)
+    password = login.rotate()
+    what = "SELECT Password_reuse_history, Password_reuse_time FROM mysql.user WHERE User = %s"
+    with world.sandbox.mysql.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(what, (login.user,))
+        assert cursor.fetchall() == ((5, 365),)
+        with pytest.raises(pymysql.OperationalError, match="password history policy"):
+            cursor.execute(f"ALTER USER `{login.user}` IDENTIFIED BY '{password}'")
+
+
+@pytest.mark.parametrize("properties", [{}, {"PasswordHistory": 5}, {"Require": "X509"}], ids=str)
+def test_rotation_after_one_that_was_cancelled_keeps_the_current_password(
+    world: World, step: Step, properties: dict[str, Any]
+) -> None:
+    """The account has the cancelled one's password then; retaining that would end the one that readers hold."""
+    login, secrets = made(world, **properties), world.client("secretsmanager")
+    login.rotate()
+    current, cancelled = login.password(), login.begun()
+    step("createSecret", login.secret_id, cancelled)
+    step("setSecret", login.secret_id, cancelled)
+    secrets.cancel_rotate_secret(SecretId=login.secret_id)
+    secrets.update_secret_version_stage(
+        SecretId=login.secret_id, VersionStage="AWSPENDING", RemoveFromVersionId=cancelled
+    )
+    token = login.begun()
+    for name in ("createSecret", "setSecret", "setSecret", "testSecret"):
+        step(name, login.secret_id, token)
+    by_hand(login, "ALTER USER `{name}` REQUIRE NONE")
+    assert (login.takes(current), login.takes(login.password("AWSPENDING"))) == (True, True)
+
+
+def test_rotation_that_died_between_two_hosts_goes_on(
+    world: World, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = made(world, Hosts=["%", "localhost"])
+    first, token = login.password(), login.begun()
+    step("createSecret", login.secret_id, token)
+    calls = 0
+
+    def dying(*args: Any, **options: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise DatabaseError(Problem("database-refused", "the cluster is gone"), code="InternalServerErrorException")
+        give_password(*args, **options)
+
+    with monkeypatch.context() as patch:  # nothing else dies in the middle of a step
+        patch.setattr(rotation, "give_password", dying)
+        with pytest.raises(DatabaseError, match=r"^the cluster is gone$"):
+            step("setSecret", login.secret_id, token)
+    step("setSecret", login.secret_id, token)
+    step("testSecret", login.secret_id, token)
+    second = login.password("AWSPENDING")
+    assert (login.takes(first), login.takes(second)) == (True, True)
+    by_hand(login, "DROP USER `{name}`@localhost")
+    assert (login.takes(first), login.takes(second)) == (True, True)
+
+
+def test_account_of_the_same_name_that_is_not_the_secrets_keeps_its_password(world: World) -> None:
+    """MySQL takes it for the login that a rotation tries, whose refusal therefore says nothing."""
+    login = made(world)
+    by_hand(login, "CREATE USER `{name}`@localhost IDENTIFIED BY 'theirs'")
+    first, second = login.password(), login.rotate()
+    assert (login.takes("theirs"), login.takes(second)) == (True, False)
+    by_hand(login, "DROP USER `{name}`@localhost")
+    assert (login.takes(first), login.takes(second)) == (True, True)
+
+
+def test_account_that_its_stack_let_go_of_keeps_its_password(login: Login, step: Step) -> None:
+    first, token = login.password(), login.begun()
+    step("createSecret", login.secret_id, token)
+    by_hand(login, "UPDATE aurora_tenants.users SET released = 1 WHERE name = '{name}@%'")
+    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} with a password that was made from"):
+        step("setSecret", login.secret_id, token)
+    assert (login.takes(first), login.takes(login.password("AWSPENDING"))) == (True, False)
+
+
+def test_user_of_iam_has_no_password_to_rotate(login: Login, step: Step) -> None:
+    try:
+        by_hand(login, f"CREATE USER `{{name}}-iam` IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS'")
+    except pymysql.OperationalError as error:
+        assert error.args[0] == 1524, error
+        pytest.skip("this server has no plugin for users of IAM")
+    token = login.begun()
+    step("createSecret", login.secret_id, token)
+    by_hand(login, f"ALTER USER `{{name}}` IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS'")
+    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} with a password that was made from"):
+        step("setSecret", login.secret_id, token)

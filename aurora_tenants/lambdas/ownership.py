@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from aurora_tenants.errors import DatabaseError
+from aurora_tenants.mysql.accounts import create_views, show_definers
 from aurora_tenants.mysql.live import Execute, owners_exist, read_owners
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
 
-# A database exists (1007), a user exists (1396), an entry exists (1062), a right is gone (1141, 1147): another event
-# was faster, perhaps this one come twice. What is there is read again then, a few times.
-DONE_MEANWHILE = (1007, 1396, 1062, 1141, 1147)
+# A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a right is gone (1141, 1147,
+# 1403), a role is gone (3523) or not granted (3530): another event was faster, perhaps this one come twice. What is
+# there is read again then, a few times.
+DONE_MEANWHILE = (1007, 1396, 1410, 1062, 1141, 1147, 1403, 3523, 3530)
 ATTEMPTS = 3
 
 
 def make_owners(execute: Execute) -> None:
+    """Makes the tables of owners and the views beside them, unless they are there."""
     if not owners_exist(execute):
         for statement in create_owners():
             execute(statement)
+        make_views(execute)
+
+
+def make_views(execute: Execute) -> None:
+    """Makes the views of what is in MySQL's own tables, or makes them again: a new provider brings new ones."""
+    for statement in create_views():
+        execute(statement)
+    for statement in show_definers():
+        try:
+            execute(statement)
+        except DatabaseError as error:
+            # Without it the inspector counts fewer objects, and everything else works.
+            if not error.number:
+                raise
 
 
 def owner_of(execute: Execute, kind: Kind, name: str) -> Owner | None:

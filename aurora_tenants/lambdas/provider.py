@@ -1,15 +1,15 @@
-"""The function behind Custom::Database and Custom::DatabaseUser: the only part of the product that writes to MySQL.
+"""The function behind Custom::Database, Custom::DatabaseUser and Custom::DatabaseRole: all that writes to MySQL.
 
 It converges: it reads what is there, takes the same difference that `plan` shows, and runs it. So any event may come
 twice, late, or after a half-done one before it. What it may change is what its resource owns (mysql/owners.py).
 
-event      Custom::Database                          Custom::DatabaseUser
+event      Custom::Database                          Custom::DatabaseUser, Custom::DatabaseRole
 Create     create, or adopt what exists              create, or adopt what exists
-Update     the same; another name is another id      the same; another secret is another id
+Update     the same; another name is another id      the same; another user or role is another id
 Delete     keep and let go, drop only when allowed   drop what it owns, let go of what it adopted
 
-Ids are the database's name and the secret's id. A failed Create answers with an id that neither can have, so that the
-Delete which CloudFormation sends after it finds nothing.
+Ids are the database's name; the secret's ARN, or `iam:` and the user's name; `role:` and the role's. A failed Create
+answers with an id that none of them can have, so that the Delete which CloudFormation sends after it finds nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
 from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.request import Outcome, Request, request_of
-from aurora_tenants.lambdas.user import delete_user, serve_user
+from aurora_tenants.lambdas.role import serve_role
+from aurora_tenants.lambdas.user import delete_accounts, serve_user
 
 # Counted up whenever the command line needs something that an older provider does not do.
-VERSION = 1
+VERSION = 2
 
-# No database and no secret has a colon in its name, and every secret's ARN begins with "arn:".
+# No name has a colon in it, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
 
 
@@ -56,13 +57,20 @@ def _sentence(error: BaseException) -> str:
 
 
 def _serve(request: Request, physical_id: str) -> Outcome:
-    kind = request.event["ResourceType"]
-    if request.event["RequestType"] == "Delete":
-        if not physical_id.startswith(_NOTHING):
-            (delete_database if kind == "Custom::Database" else delete_user)(request, physical_id)
+    kind, is_delete = request.event["ResourceType"], request.event["RequestType"] == "Delete"
+    if is_delete and physical_id.startswith(_NOTHING):
         return Outcome(physical_id, {})
-    if kind == "Custom::Database":
-        return serve_database(request)
-    if kind == "Custom::DatabaseUser":
-        return serve_user(request)
-    raise ValueError(f"this function serves Custom::Database and Custom::DatabaseUser, not {kind}")
+    if kind not in _KINDS:
+        raise ValueError(f"this function serves {', '.join(_KINDS)}, not {kind}")
+    serve, delete = _KINDS[kind]
+    if not is_delete:
+        return serve(request)
+    delete(request, physical_id)
+    return Outcome(physical_id, {})
+
+
+_KINDS = {
+    "Custom::Database": (serve_database, delete_database),
+    "Custom::DatabaseUser": (serve_user, delete_accounts),
+    "Custom::DatabaseRole": (serve_role, delete_accounts),
+}

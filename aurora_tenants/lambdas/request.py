@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,8 +13,8 @@ from botocore.config import Config
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import Execute
 from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.properties import text, truth
 
-_NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
 
 
@@ -62,7 +61,7 @@ class Request(NamedTuple):
 
     def text(self, name: str) -> str:
         """A property as text: CloudFormation sends every scalar as a string, and what is no scalar cannot be right."""
-        return str(self.properties.get(name) or "")
+        return text(self.properties, name)
 
     def may_adopt(self, known: Owner | None, *, is_there: bool) -> bool:
         """Whether something may be taken over. is_there: it is what the resource has been all the time.
@@ -71,7 +70,7 @@ class Request(NamedTuple):
         stack took over meanwhile, the stack would be stuck.
         """
         is_siblings = bool(self.id) and known is not None and known.stack == self.owner.stack
-        return is_there or is_siblings or self.text("Adopt").lower() == "true"
+        return is_there or is_siblings or truth(self.properties, "Adopt")
 
 
 def request_of(event: Mapping[str, Any], seconds: float) -> Request:
@@ -102,12 +101,3 @@ def credentials(secret_id: str, text: str) -> tuple[str, str]:
     if any(character == "\\" or character < " " for character in password):
         raise ValueError(f"the password in secret {secret_id} holds a backslash or a control character; exclude them")
     return name, password
-
-
-def checked(name: str, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:
-    """The name, when it can be one. Raises ValueError with a sentence."""
-    if not _NAME.match(name) or len(name) > length:
-        raise ValueError(f"{name!r} cannot be the name of {what}: use 1 to {length} of A-Z a-z 0-9 _ $ -")
-    if is_reserved(name):
-        raise ValueError(f"{name} cannot be the name of {what}: it is the server's own")
-    return name

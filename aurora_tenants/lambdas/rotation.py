@@ -2,13 +2,16 @@
 
 step           does                                                          run again
 createSecret   stores the current secret with a new password as AWSPENDING    keeps what is stored
-setSecret      gives the account that password beside the one it has         leaves an account that takes it alone
+setSecret      gives every account of the user that password beside its own   ends with the same two passwords
 testSecret     logs in with it                                               logs in again
 finishSecret   makes AWSPENDING current                                      is done already
 
-The account keeps two passwords, the new one and the one before it, so nobody who still holds the old one is locked
+An account keeps two passwords, the new one and the one before it, so nobody who still holds the old one is locked
 out. Whose password is changed follows from the current secret and from what MySQL itself says about who owns the
 account, never from the version that is being made: whoever can write a secret could otherwise take over any account.
+
+A login through the Data API comes from a host that nobody knows, and without a certificate of the client's. Where a
+refusal would say nothing for that reason (password.is_told_by_login), the success of ALTER USER has to be enough.
 """
 
 from __future__ import annotations
@@ -24,10 +27,10 @@ import boto3
 from botocore.config import Config
 
 from aurora_tenants.errors import DatabaseError
+from aurora_tenants.lambdas.password import accounts_of, give_password, is_told_by_login, takes
 from aurora_tenants.mysql.dataapi import DataApi
-from aurora_tenants.mysql.live import Execute, read_owners
-from aurora_tenants.mysql.names import Account, key
-from aurora_tenants.mysql.state import Server, set_password
+from aurora_tenants.mysql.live import Execute, read_users
+from aurora_tenants.mysql.state import User
 
 # What it takes to clean up after the last statement, before Lambda ends the function.
 _RESERVE_SECONDS = 20.0
@@ -123,35 +126,45 @@ def create_secret(rotation: Rotation) -> None:
 
 
 def set_secret(rotation: Rotation) -> None:
-    """Gives the account the new password; the one it had goes on working."""
+    """Gives the user's accounts the new password; the one they had goes on working."""
     pending = rotation.pending()
-    account = Account(pending["username"])
-    owner = read_owners(rotation.execute, "users", account.entry).get(account.entry)
-    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
-    plugins = rotation.execute(f"SELECT plugin FROM mysql.user WHERE {where}")  # noqa: S608 - key() leaves only digits
-    if owner is None or owner.secret != rotation.name or not plugins:
-        raise ValueError(f"MySQL has no user {account.user} that was made from secret {rotation.name}")
-    # The same statement a second time would make the new password the old one as well, and end the real old one.
-    if can_login(rotation, pending):
+    name, accounts = pending["username"], _accounts(rotation, pending["username"])
+    if not accounts:
+        raise ValueError(f"MySQL has no user {name} with a password that was made from secret {rotation.name}")
+    if len(accounts) == 1 and can_login(rotation, pending):
         return
-    server = Server("", False, str(plugins[0][0]))
-    try:
-        # The one that readers hold first: RETAIN keeps what was set last, perhaps by a rotation that was cancelled.
-        # Another plugin than the account's own would drop the old password.
+    # The one that readers hold first: RETAIN keeps what was set last, perhaps by a rotation that was cancelled, or by
+    # this one when it is tried again. Another plugin than the account's own would drop the old password.
+    for account in accounts:
         for login in (rotation.value("AWSCURRENT"), pending):
-            rotation.execute(set_password(account, server, login["password"], retain=login is pending))
-    except DatabaseError as error:
-        if not error.number:
-            raise
-        # MySQL quotes the statement in some of its errors, and with it the password.
-        raise ValueError(f"MySQL refused a new password for user {account.user} ({error.number})") from None
+            try:
+                give_password(rotation.execute, account, login["password"], retain=login is pending)
+            except DatabaseError as error:
+                if not error.number:
+                    raise
+                # MySQL quotes the statement in some of its errors, and with it the password.
+                who = f"user {name}" if account.account.host == "%" else f"user {name}@{account.account.host}"
+                raise ValueError(f"MySQL refused a new password for {who} ({error.number})") from None
 
 
 def test_secret(rotation: Rotation) -> None:
     """A real login. Secrets Manager also asks for it when a schedule is made, with a copy of the current value."""
     pending = rotation.pending()
-    if not can_login(rotation, pending):
+    if not can_login(rotation, pending) and _is_told(rotation, pending["username"]):
         raise ValueError(f"MySQL does not take the new password of user {pending['username']}")
+
+
+def _accounts(rotation: Rotation, name: str) -> list[User]:
+    """The accounts that take their password from this secret."""
+    users, _ = read_users(rotation.execute, name, has_owners=True)
+    return accounts_of(users.values(), rotation.name)
+
+
+def _is_told(rotation: Rotation, name: str) -> bool:
+    """Whether a refused login means a wrong password; it does, too, where there is nobody to log in."""
+    users, _ = read_users(rotation.execute, name, has_owners=True)
+    accounts = accounts_of(users.values(), rotation.name)
+    return not accounts or (len(accounts) == len(users) and is_told_by_login(accounts))
 
 
 def finish_secret(rotation: Rotation) -> None:
@@ -189,12 +202,9 @@ def can_login(rotation: Rotation, login: Mapping[str, str]) -> bool:
 
 def _takes(execute: Execute, attempts: int = _LOGIN_ATTEMPTS) -> bool:
     try:
-        execute("SELECT 1 AS one")
+        return takes(execute)
     except DatabaseError as error:
-        if error.code == "SecretsErrorException" and attempts > 1:
-            time.sleep(_LOGIN_PAUSE_SECONDS)
-            return _takes(execute, attempts - 1)
-        if error.number != 1045 and "Access denied for user" not in str(error):
+        if error.code != "SecretsErrorException" or attempts == 1:
             raise
-        return False
-    return True
+        time.sleep(_LOGIN_PAUSE_SECONDS)
+        return _takes(execute, attempts - 1)

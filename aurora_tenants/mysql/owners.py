@@ -47,8 +47,8 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
         return owner._replace(adopted=True)
     is_same = known.stack == owner.stack and known.resource == owner.resource
     # A user that changes between a password and IAM stays the same account, under the id it has.
-    owner = owner._replace(secret=known.secret if is_same and not (owner.secret and known.secret) else owner.secret)
-    if is_same and known.secret != owner.secret:
+    owner = owner._replace(secret=owner.secret or known.secret) if is_same else owner
+    if is_same and known.secret and known.secret != owner.secret:
         # The same account under two ids: whichever of them CloudFormation deletes in the end, the account would go.
         raise ValueError(f"{what} was made from secret {known.secret}: another secret needs another user name")
     if is_same or (known.stack == owner.stack and known.released):

@@ -29,10 +29,10 @@ class Mysql:
     host: str
     port: int
 
-    def connect(self, user: str = "root", password: str | bytes = "") -> Any:
+    def connect(self, user: str = "root", password: str | bytes = "", *, tls: bool = False) -> Any:
         """A connection that commits every statement; PyMySQL would send a password of text as latin-1."""
         address = {"host": self.host, "port": self.port}
-        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=True)
+        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=not tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Remote:
 
 @contextmanager
 def sandbox(style: RollbackStyle) -> Iterator[subprocess.Popen[str]]:
-    """A sandbox that is on its way; see `arrived`. Times that AWS takes or waits pass a hundred times as fast."""
+    """A sandbox that is on its way; see `arrived`. Times that AWS takes or waits pass forty times as fast."""
     command = [sys.executable, "-m", __name__, style]
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -65,7 +65,7 @@ def arrived(process: subprocess.Popen[str]) -> Remote:
 def main(style: Literal["update", "restore"]) -> None:
     binary = mysqld.find()
     assert binary is not None
-    with Sandbox.start(binary=binary, rollback_style=style, time_scale=100.0) as running:
+    with Sandbox.start(binary=binary, rollback_style=style, time_scale=40.0) as running:
         sys.stdout.write(json.dumps(running.status()) + "\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -10,6 +10,7 @@ import pytest
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas import request
 from aurora_tenants.lambdas import user as provider_user
+from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.owners import Owner, record_owner
 from tests.lambdas.world import (
@@ -28,7 +29,10 @@ from tests.lambdas.world import (
 )
 
 RULE = "use 1 to 32 of A-Z a-z 0-9 _ $ -"
-ENTRIES = "Privileges is a list whose entries hold Columns, Database, GrantOption, Permission, Table, none empty"
+ENTRIES = (
+    "Privileges is a list whose entries hold Columns, Database, Function, GrantOption, Permission, Procedure, Table,"
+    " none empty"
+)
 OTHER_SECRET = "another secret needs another user name"
 
 
@@ -245,22 +249,27 @@ def test_secret_id_that_cannot_be_is_a_failure_that_rolls_back(world: World, sec
 @pytest.mark.parametrize(
     ("privileges", "reason"),
     [
-        ("ALL", ENTRIES),
-        ({"Permission": "ALL", "Database": "shop"}, ENTRIES),
+        ("ALL", "Privileges is a list"),
+        ({"Permission": "ALL", "Database": "shop"}, "Privileges is a list"),
         (["ALL"], ENTRIES),
         ([[{"Permission": "ALL"}]], ENTRIES),
         ([{"Permission": "SELECT", "Database": "shop", "Colums": ["id"]}], ENTRIES),
         ([{"Permission": "SELECT", "Database": "shop", "Table": ""}], ENTRIES),
         ([{"Permission": "SELECT", "Database": "shop", "Table": "t", "Columns": []}], ENTRIES),
-        ([on("shop", "SELEC")], "SELEC is not a privilege that MySQL has on a database"),
-        ([on("shop", 7)], "7 is not a privilege that MySQL has on a database"),
-        ([on("shop", "SELECT,")], "an empty name is not a privilege that MySQL has on a database"),
-        ([on("shop", [["SELECT"]])], "['SELECT'] is not a privilege that MySQL has on a database"),
-        ([on("shop", "SUPER")], "SUPER is not a privilege that MySQL has on a database"),
-        ([on("shop", "ALL ON *.* TO x; --")], "ALL ON *.* TO X; -- is not a privilege that MySQL has on a database"),
-        ([on("shop", "ALL", Table="t", Columns=["id"])], "ALL is not a privilege that MySQL has on a column"),
+        ([on("shop", "SELEC")], "SELEC is not a privilege that can be granted on a database"),
+        ([on("shop", 7)], "7 is not a privilege that can be granted on a database"),
+        ([on("shop", "SELECT,")], "an empty name is not a privilege that can be granted on a database"),
+        ([on("shop", [["SELECT"]])], "['SELECT'] is not a privilege that can be granted on a database"),
+        ([on("shop", "SUPER")], "SUPER is not a privilege that can be granted on a database"),
+        (
+            [on("shop", "ALL ON *.* TO x; --")],
+            "ALL ON *.* TO X; -- is not a privilege that can be granted on a database",
+        ),
+        ([on("shop", "ALL", Table="t", Columns=["id"])], "ALL is not a privilege that can be granted on a column"),
         ([on("shop", "SELECT", Columns=["id"])], "columns need the name of one table"),
-        ([on("*")], "'*' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
+        ([on("*")], "ALL is not a privilege that can be granted on the whole server"),
+        ([on("*", "CREATE USER")], "CREATE USER cannot be granted to a tenant on the whole server"),
+        ([on("*", "PROCESS", GrantOption=True)], "GRANT OPTION cannot be granted on the whole server"),
         ([on("shop%")], "'shop%' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
         ([{"Permission": "ALL"}], "'' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
         ([on("mysql", "SELECT")], "mysql cannot be the name of a database: it is the server's own"),
@@ -281,9 +290,13 @@ def test_privileges_that_cannot_be_are_refused_and_leave_no_user(world: World, p
 def test_inspector_alone_reads_the_servers_own_tables(world: World) -> None:
     outputs = world.cloudformation.describe_stacks(StackName="shared-global")["Stacks"][0]["Outputs"]
     assert {entry["OutputValue"] for entry in outputs if entry["OutputKey"] == "InspectorProblem"} == {"none"}
-    granted = world.grants("aurora_tenants_inspector")
-    assert "GRANT SHOW DATABASES ON *.* TO `aurora_tenants_inspector`@`%`" in granted
-    assert not any("authentication_string" in grant or " ON `mysql`.* " in grant for grant in granted)
+    to = "TO `aurora_tenants_inspector`@`%`"
+    of_mysql = ("columns_priv", "db", "default_roles", "global_grants", "procs_priv", "role_edges", "tables_priv")
+    assert world.grants("aurora_tenants_inspector") == {
+        f"GRANT SHOW DATABASES ON *.* {to}",
+        f"GRANT SELECT ON `aurora_tenants`.* {to}",
+        *(f"GRANT SELECT ON `mysql`.`{table}` {to}" for table in of_mysql),
+    }
 
 
 @pytest.mark.parametrize("text", ["Access denied, hush-1", "PUT http://127.0.0.1/_sandbox/cfn-response/x"])
@@ -316,7 +329,7 @@ def test_syntax_error_that_quotes_a_password_is_not_passed_on(master: DataApi, p
         master.execute(statement)
     assert spoken.value.number == 1064
     with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that holds a password \(1064\)$"):
-        provider_user._statement(master.execute, statement, password)
+        run(master.execute, statement, password)
 
 
 # What existed before
@@ -415,7 +428,8 @@ def test_user_with_more_rights_than_the_master_is_not_adopted_and_keeps_them_all
     world.sql(f"GRANT SUPER, SELECT ON *.* TO `{name}`")
     before = world.grants(name)
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop, "SELECT"), Adopt=True)})
-    reason = "Access denied for user 'admin'@'%' (using password: YES) (1045)"
+    denied = "Access denied for user 'admin'@'%' (using password: YES) (1045)"
+    reason = f"{denied}: the cluster's master user does not hold this itself, so it cannot grant or revoke it"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
     assert (world.takes(name, "hush-old"), world.takes(name, "hush-0")) == (True, False)
     assert (world.grants(name), world.user_owner(name)) == (before, None)

@@ -14,9 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pymysql
+import pytest
 from botocore.exceptions import ClientError
 
+from aurora_tenants.mysql.live import read_owners, read_users
+from aurora_tenants.mysql.names import account_of
+from aurora_tenants.mysql.options import IAM_PLUGIN, Options
 from aurora_tenants.mysql.owners import Owner, record_owner
+from aurora_tenants.mysql.state import User
+from aurora_tenants.sandbox.iam_plugin import LIBRARY
 from tests.lambdas.process import Remote
 
 SHARED = "shared-global"
@@ -193,14 +199,45 @@ class World:
     def hash(self, user: str) -> bytes:
         return bytes(self.sql(f"SELECT authentication_string FROM mysql.user WHERE User = '{user}'")[0][0], "latin-1")
 
-    def takes(self, user: str, password: str) -> bool:
+    def takes(self, user: str, password: str, *, tls: bool = False) -> bool:
         """Whether MySQL itself lets this user in."""
         try:
-            self.sandbox.mysql.connect(user, password.encode()).close()
+            self.sandbox.mysql.connect(user, password.encode(), tls=tls).close()
         except pymysql.OperationalError as error:
             assert error.args[0] == 1045, error
             return False
         return True
+
+    def accounts(self, name: str) -> dict[str, User]:
+        """The accounts of a user or a role by host, without their owners."""
+        users, _ = read_users(self.sql, name, has_owners=True)
+        return {account.host: user._replace(owner=None) for account, user in users.items()}
+
+    def options(self, name: str) -> Options:
+        """Of the one account with this name."""
+        [user] = self.accounts(name).values()
+        return user.options
+
+    def entries(self, name: str) -> dict[str, Owner]:
+        """The entries of a user's accounts in the table of owners, by host, without the stack's id."""
+        entries = {account_of(entry): owner for entry, owner in read_owners(self.sql, "users").items()}
+        return {it.host: owner._replace(stack_id="") for it, owner in entries.items() if it.user == name}
+
+    def physical_id(self, stack: str, logical_id: str) -> str:
+        resource = self.cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+    def iam(self, *, on: bool) -> None:
+        """Switches users of IAM on or off, as EnableIAMDatabaseAuthentication does; skips where there are none."""
+        loaded = self.sql(f"SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = '{IAM_PLUGIN}'") != []
+        if on and not loaded:
+            try:
+                self.sql(f"INSTALL PLUGIN {IAM_PLUGIN} SONAME '{LIBRARY}'")
+            except pymysql.OperationalError as error:  # 1126: the server's plugins have no stand-in for AWS's
+                assert error.args[0] == 1126, error
+                pytest.skip("this server has no plugin for users of IAM")
+        elif loaded and not on:
+            self.sql(f"UNINSTALL PLUGIN {IAM_PLUGIN}")
 
 
 def sentence(reason: str) -> str:
@@ -239,6 +276,16 @@ def database(name: Any, **properties: Any) -> dict[str, Any]:
 def user(secret_id: Any, *privileges: Any, **properties: Any) -> dict[str, Any]:
     given = {"SecretId": secret_id, "Privileges": list(privileges), **properties}
     return _custom("Custom::DatabaseUser", "database-user-service-token", given)
+
+
+def iam_user(name: Any, *privileges: Any, **properties: Any) -> dict[str, Any]:
+    given = {"UserName": name, "Auth": "iam", "Privileges": list(privileges), **properties}
+    return _custom("Custom::DatabaseUser", "database-user-service-token", given)
+
+
+def role(name: Any, *privileges: Any, **properties: Any) -> dict[str, Any]:
+    given = {"Name": name, "Privileges": list(privileges), **properties}
+    return _custom("Custom::DatabaseRole", "database-user-service-token", given)
 
 
 def failing(*after: str) -> dict[str, Any]:

@@ -66,6 +66,17 @@ def test_what_may_not_be_claimed(known: Owner | None, adopt: bool, sentence: str
     assert str(refused.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("known", "asked", "expected"), [("s", "s", "s"), ("s", "", "s"), ("", "s", "s"), ("", "", "")]
+)
+def test_a_user_keeps_its_secret_while_it_uses_iam_and_gets_one_when_it_had_none(known: str, asked: str, expected: str):
+    """A secret's rotation and its resource's deletion find the user by it."""
+    mine = MINE._replace(secret=asked)
+    assert claim("user shop", MINE._replace(secret=known), mine, adopt=False) == mine._replace(secret=expected)
+    with pytest.raises(ValueError, match="another secret needs another user name"):
+        claim("user shop", MINE._replace(secret="other"), MINE._replace(secret="s"), adopt=True)
+
+
 def test_an_attribute_tells_people_whose_a_user_is():
     assert json.loads(attribute_of(MINE)) == {OWNERS: {"stack": MINE.stack, "resource": MINE.resource}}
 
