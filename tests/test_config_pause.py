@@ -390,6 +390,13 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
             ("--timezone", "unknown-time-zone", "there is no time zone Berlin"),
         ),
         (["MON 07:00-17:00"], {"timezone": ""}, ("--timezone", "empty-value", "no time zone is given")),
+        (["MON 07:00-17:00"], {"timezone": " "}, ("--timezone", "empty-value", "no time zone is given")),
+        ([""], {}, ('--awake ""', "invalid-window", "an empty text is not a window")),
+        (
+            ["MON 07:00-17:00"],
+            {"awake_acu": " "},
+            ("--awake-acu", "invalid-acu", "an empty text is not a range of capacity"),
+        ),
         (["MON 07:00-17:00"], {"awake_acu": "4"}, ("--awake-acu", "invalid-acu", "4 is not a range of capacity")),
         (["MON 07:00-17:00"], {"awake_acu": "-1-4"}, ("--awake-acu", "invalid-acu", "-1-4 is not a range of capacity")),
         (
@@ -409,7 +416,12 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
         (["MON 07:00-17:00"], {"pause_after": "4m"}, ("--pause-after", "wrong-value", "pause_after_seconds is 240")),
         (["MON 07:00-17:00"], {"pause_after": "25h"}, ("--pause-after", "wrong-value", "pause_after_seconds is 90000")),
         (["MON 07:00-17:00"], {"pause_after": "soon"}, ("--pause-after", "invalid-duration", "soon is not a duration")),
-        (["MON 07:00-17:00"], {"pause_after": ""}, ("--pause-after", "invalid-duration", " is not a duration")),
+        (
+            ["MON 07:00-17:00"],
+            {"pause_after": ""},
+            ("--pause-after", "invalid-duration", "an empty text is not a duration"),
+        ),
+        (["MON 07:00-17:00"], {"pause_after": "0"}, ("--pause-after", "wrong-value", "pause_after_seconds is 0")),
         (
             ["MON 07:00-17:00 0-2"],
             {},

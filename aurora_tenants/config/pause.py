@@ -85,19 +85,18 @@ def from_options(
     seconds = read(("asleep", "pause_after_seconds"), read_duration, pause_after)
     usual = read(("awake_acu",), read_acu, awake_acu)
     range_asleep = read(("asleep", "min_acu"), read_acu, asleep_acu)
-    windows = [
-        read(("awake", at), read_window, text, usual or (0.5, 4.0), seconds or 300) for at, text in enumerate(awake)
-    ]
-    asleep = Capacity(*range_asleep, seconds or 300) if range_asleep else None
+    known = 300 if seconds is None else seconds
+    windows = [read(("awake", at), read_window, text, usual or (0.5, 4.0), known) for at, text in enumerate(awake)]
+    asleep = Capacity(*range_asleep, known) if range_asleep else None
     if not awake:
         fix = 'add --awake "MON-FRI 07:00-17:00"'
         found.append(_Found(("awake",), ("missing-window", "no awake window is given", "", fix)))
     readable = tuple((("awake", at), window) for at, window in enumerate(windows) if window)
-    if not timezone:
+    if not timezone.strip():
         found.append(
             _Found(("timezone",), ("empty-value", "no time zone is given", "", "add --timezone Europe/Berlin"))
         )
-    found += _faults(_Read(timezone, readable, asleep, ()))
+    found += _faults(_Read(timezone if timezone.strip() else None, readable, asleep, ()))
     if found or asleep is None:
         raise InvalidUsage(*dict.fromkeys(_of_option(each, awake) for each in found))
     return PauseSchedule(timezone, tuple(window for _, window in readable), asleep)

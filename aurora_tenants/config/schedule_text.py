@@ -38,6 +38,11 @@ class Unreadable(Exception):
         self.fault: Fault = fault  # type: ignore[assignment]
 
 
+def _named(text: str) -> str:
+    """A text for a sentence that begins with it."""
+    return shown(text) if text.strip() else "an empty text"
+
+
 def window_parts(text: str) -> re.Match[str] | None:
     """The days, the begin, the end and the capacity of a window as texts; the last is None where it says none."""
     return _WINDOW.fullmatch(text) if len(text) <= _LONGEST else None
@@ -48,7 +53,7 @@ def read_window(text: str, usual: tuple[float, float], seconds: int) -> Window:
     match = window_parts(text)
     if not match:
         why = "a window is days, a time it begins and a time it ends"
-        raise Unreadable("invalid-window", f"{shown(text)} is not a window", why, 'for example "MON-FRI 07:00-17:00"')
+        raise Unreadable("invalid-window", f"{_named(text)} is not a window", why, 'for example "MON-FRI 07:00-17:00"')
     days, start, end, acu = match.groups()
     least, most = read_acu(acu) if acu else usual
     return Window(read_days(days), read_start(start), read_time(end), Capacity(least, most, seconds))
@@ -81,7 +86,7 @@ def read_time(text: str) -> int:
     minute = int(match[1]) * 60 + int(match[2]) if match else -1
     if not match or int(match[2]) > 59 or minute > DAY:
         why = "times are hours and minutes from 00:00 to 24:00"
-        raise Unreadable("invalid-time", f"{shown(text)} is not a time", why, 'for example "07:00"')
+        raise Unreadable("invalid-time", f"{_named(text)} is not a time", why, 'for example "07:00"')
     return minute
 
 
@@ -98,7 +103,7 @@ def read_acu(text: str) -> tuple[float, float]:
     """The least and the most capacity: `0.5-4`."""
     match = _ACU.fullmatch(text)
     if not match:
-        what, why = f"{shown(text)} is not a range of capacity", "it is the minimum and the maximum in ACUs"
+        what, why = f"{_named(text)} is not a range of capacity", "it is the minimum and the maximum in ACUs"
         raise Unreadable("invalid-acu", what, why, f"for example {AWAKE_ACU}")
     least, most = (whole(float(number)) for number in match.groups())
     return least, most
@@ -108,7 +113,7 @@ def read_duration(text: str) -> int:
     """Seconds: `5m`, `300s`, `300`."""
     match = _DURATION.fullmatch(text)
     if not match:
-        what, why = f"{shown(text)} is not a duration", "it is a number of seconds (s), minutes (m) or hours (h)"
+        what, why = f"{_named(text)} is not a duration", "it is a number of seconds (s), minutes (m) or hours (h)"
         raise Unreadable("invalid-duration", what, why, f"for example {PAUSE_AFTER}")
     return int(match[1]) * _UNITS[match[2]]
 
