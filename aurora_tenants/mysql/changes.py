@@ -38,7 +38,9 @@ class Change(NamedTuple):
 
 
 def changes(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
-    """What to run, in this order, so that everything desired holds: create, rename, alter, grant, revoke, late grants.
+    """What to run, in this order, so that everything desired holds.
+
+    Create, rename, alter; grant, set default roles, drop accounts at other hosts; revoke, and what is granted late.
 
     Only databases and users of `desired` are compared. Nothing that only `live` has is dropped here, except accounts at
     hosts that a desired user's resource had and has no more; but what a desired user holds beyond `desired` is revoked.
@@ -48,7 +50,7 @@ def changes(desired: State, live: State, *, server: Server, password: str = HIDD
     surplus, live = _surplus(desired, live), _moved(live, {old: new for new, old in renamed.items()})
     aside = _aside(desired, live)
     made = _moved(desired, aside)
-    users = [made.users[account] for account in sorted(made.users)]
+    users = sorted(made.users.values(), key=lambda user: (not user.is_role, user.account))
     # Everybody is granted before anything is revoked: a right may move from an account to a role, and between roles.
     todo = _difference(made, live)
     rights = [_rights(user, live.users.get(user.account), *todo[user.account], server) for user in users]
@@ -56,12 +58,14 @@ def changes(desired: State, live: State, *, server: Server, password: str = HIDD
     in_order = (
         *(change for name in sorted(desired.databases) for change in _database(desired.databases[name], live, server)),
         *(change for user in users for change in _account(user, renamed, live, server, password)),
-        # What is granted on a database may hide what a less exact row gives (see _shadowed), so it comes last.
+        # What is granted on a database may hide what a less exact row gives (see _shadowed), also a role's to its
+        # members, so it comes last, and roles go first.
         *sorted(granted, key=lambda change: change.grants[0].scope.level == "DATABASE"),
         *roles,
         *(change for account in sorted(aside) for change in _into_place(desired.users[account], aside[account])),
-        *revoked,
+        # An account that goes may have its rights from a role that is about to lose them, so it goes first.
         *(change for account in surplus if account not in renamed.values() for change in removal(live.users[account])),
+        *revoked,
     )
     return tuple(_said_of({new: old for old, new in aside.items()}, change) for change in in_order)
 

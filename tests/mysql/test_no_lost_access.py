@@ -45,6 +45,7 @@ PROBES = {
     "flush": "FLUSH STATUS",
     "temporary": "CREATE TEMPORARY TABLE IF NOT EXISTS ke_ep.temporary (id INT)",
 }
+ROUTINES = ("call", "function")
 ENTRIES: tuple[dict[str, Any], ...] = (
     {"Permission": "ALL", "Database": "ke_ep"},
     {"Permission": ["SELECT", "INSERT", "UPDATE"], "Database": "ke_ep"},
@@ -184,7 +185,9 @@ class Lost(NamedTuple):
         return "\n".join((f"{self.who} lost {self.probe} after:", *done))
 
 
-def test_no_right_that_both_states_hold_is_ever_missing(keeper: Keeper, record_property: Callable[[str, object], None]):
+def test_no_right_that_both_states_hold_is_ever_missing(
+    keeper: Keeper, record_testsuite_property: Callable[[str, object], None]
+):
     chance = random.Random(20_262)
     world = random_world(chance, keeper, ["%"])
     keeper.go(world)
@@ -199,8 +202,8 @@ def test_no_right_that_both_states_hold_is_ever_missing(keeper: Keeper, record_p
         for it, why in lost:
             assert why, str(it)
             known[why] += 1
-    record_property("tried", tried)
-    record_property("exceptions", known)
+    record_testsuite_property("tried", tried)
+    record_testsuite_property("exceptions", known)
     assert tried > 50 * TRANSITIONS
     assert sum(known.values()) < tried / 10
 
@@ -232,7 +235,7 @@ def transition(keeper: Keeper, world: World) -> tuple[list[tuple[Lost, str]], in
         if probe in at_last:
             continue
         why = pause(todo, number)
-        if not why and who == "staying" and is_gone and {roles, new_roles} != {"NONE"}:
+        if not why and who == "staying" and is_gone and ({roles, new_roles} != {"NONE"} or probe in ROUTINES):
             why = "account gone"
         elif not why and who == "staying" and probe not in awake:
             why = "role not active"
@@ -352,11 +355,18 @@ def test_a_right_that_moves_to_a_role_is_missing_in_connections_that_began_witho
     assert {(it.who, it.probe, why) for it, why in lost} == {("staying", "other database", "role not active")}
 
 
-def test_an_account_that_is_renamed_leaves_connections_that_have_a_role_without_any_right(keeper: Keeper):
-    """Rights of a role are looked up by the account that logged in; without an active role by user name and address."""
+def test_an_account_that_is_renamed_leaves_its_connections_without_roles_and_routines(keeper: Keeper):
+    """With a role active all rights are looked up by the account that logged in.
+
+    Without one, rights on databases and tables are looked up by user name, address and name of the client's host; those
+    on routines by user name and address.
+    """
     entry = {"Permission": ["SELECT"], "Database": "kexep"}
     keeper.go(world_of({"Privileges": [entry]}))
     assert pauses(keeper, world_of({"Hosts": ["127.0.0.1"], "Privileges": [entry]})) == {}
+    keeper.go(world_of({"Privileges": [ENTRIES[8]]}))
+    lost, _ = transition(keeper, world_of({"Hosts": ["localhost"], "Privileges": [ENTRIES[8]]}))
+    assert {(it.who, it.probe, why) for it, why in lost} == {("staying", "call", "account gone")}
     with_role = {"Privileges": [entry], "Roles": [{"Role": "keep-role"}]}
     keeper.go(world_of(with_role | {"Hosts": ["127.0.0.1"]}))
     lost, _ = transition(keeper, world_of(with_role))

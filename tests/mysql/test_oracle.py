@@ -70,7 +70,7 @@ def walker(request: pytest.FixtureRequest, running: Server) -> Iterator[Walker]:
 
 
 def test_every_random_transition_converges_in_one_pass_and_is_a_no_op_afterwards(
-    walker: Walker, record_property: Callable[[str, object], None]
+    walker: Walker, record_testsuite_property: Callable[[str, object], None]
 ):
     """As root and as a master like Aurora's, whom MySQL would tell 3879, 1045 or 1142 (see test_cluster.py)."""
     chance = random.Random(20_261)
@@ -95,7 +95,7 @@ def test_every_random_transition_converges_in_one_pass_and_is_a_no_op_afterwards
         assert as_desired(live, desired).users == desired.users, f"step {step}"
         assert as_desired(live, desired).grants == as_stored(desired.grants, live.grants), f"step {step}"
         judged(walker.root, world, before, step, literal_names=server.partial_revokes)
-    record_property("statements", ran)
+    record_testsuite_property("statements", ran)
     assert ran > 10 * TRANSITIONS
 
 
