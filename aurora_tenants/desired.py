@@ -57,6 +57,9 @@ def claimed(desired: State, live: State, resources: Resources, deployed: Collect
     def owner_of(what: str, thing: Database | User, known: Database | User | None) -> Owner | None:
         if known is None or thing.owner is None:
             return thing.owner
+        if isinstance(known, User) and _is_other_kind(thing, known):
+            refusals.append(f"{what} cannot be made: there is a {'role' if known.is_role else 'user'} of this name")
+            return thing.owner
         properties = resources[thing.owner.resource]["Properties"]
         is_deployed = known.owner is None and not _outputs(resources, thing.owner.resource).isdisjoint(deployed)
         try:
@@ -71,11 +74,23 @@ def claimed(desired: State, live: State, resources: Resources, deployed: Collect
     }
     users = {
         account: user._replace(
-            owner=owner_of(subject(account), user, live.users.get(renamed.get(account, account))),
+            owner=owner_of(said(user), user, live.users.get(renamed.get(account, account))),
         )
         for account, user in desired.users.items()
     }
     return State(databases, users, desired.grants), refusals
+
+
+def _is_other_kind(thing: Database | User, known: User) -> bool:
+    """Whether a role would take the place of a user, or a user that of a role; the same resource puts its own right."""
+    if not isinstance(thing, User) or thing.is_role == known.is_role:
+        return False
+    return known.owner is None or thing.owner is None or known.owner[:2] != thing.owner[:2]
+
+
+def said(user: User) -> str:
+    """How people say a user or a role; to MySQL both are users."""
+    return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
 
 
 def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, str]:

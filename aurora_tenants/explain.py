@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from aurora_tenants.desired import Resources
+from aurora_tenants.desired import Resources, said
 from aurora_tenants.errors import Location
 from aurora_tenants.model import Privilege, Tenant, TenantRole, TenantUser
 from aurora_tenants.mysql.changes import Change, changes, subject
 from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, Grant, role_scope
 from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.properties import wanted_role, wanted_user
-from aurora_tenants.mysql.state import Server, State, User
+from aurora_tenants.mysql.state import Server, State
 
 Origin = Literal["file", "drift", "spelling"]
 
@@ -83,11 +83,6 @@ def explained(
         )
         for change in todo
     )
-
-
-def said(user: User) -> str:
-    """How people say a user or a role."""
-    return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
 
 
 def _is_database(grants: Iterable[Grant]) -> bool:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from aurora_tenants.explain import said
+from aurora_tenants.desired import said
 from aurora_tenants.isolation import orphans, patterns
 from aurora_tenants.model import Configuration, Deployed, Ignore
 from aurora_tenants.mysql.changes import subject

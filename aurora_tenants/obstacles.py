@@ -11,17 +11,15 @@ from aurora_tenants.template import MAX_TEMPLATE_BYTES, tags
 
 
 def refusal(tenant: str, sentence: str) -> Problem:
-    """A thing that is not the tenant's to take. sentence: what mysql/owners.py says of it."""
-    adopt = "adopt: true" in sentence
-    return Problem(
-        "exists-already" if adopt else "owned-by-another-stack",
-        sentence,
-        context=f"tenant {tenant}",
-        why="what another owner made is never changed unless that is asked for",
-        fix="add `adopt: true` to it in tenants.yaml, or choose another name"
-        if adopt
-        else "remove it there first, or choose another name",
-    )
+    """A thing that is not the tenant's to take. sentence: what `desired.claimed` says of it."""
+    code, why = "exists-already", "what another owner made is never changed unless that is asked for"
+    if "adopt: true" in sentence:
+        fix = "add `adopt: true` to it in tenants.yaml, or choose another name"
+    elif "cannot be made" in sentence:
+        why, fix = "to MySQL a role is a user as well, and neither becomes the other", "choose another name"
+    else:
+        code, fix = "owned-by-another-stack", "remove it there first, or choose another name"
+    return Problem(code, sentence, why, fix, context=f"tenant {tenant}")
 
 
 def busy(tenant: str, stack: Stack) -> list[Problem]:
@@ -34,13 +32,13 @@ def busy(tenant: str, stack: Stack) -> list[Problem]:
 
 
 def master(tenant: Tenant, deployed: Deployed) -> list[Problem]:
-    """The cluster's master user, which no tenant may have, adopt or not."""
+    """The cluster's master user, which no tenant may have, as a user or as a role, adopt or not."""
     master = deployed.shared.master_user if deployed.shared else ""
     what, why = f"user {master} is the cluster's master user", "the provider works with it; it cannot be a tenant's"
     return [
         Problem("master-user", what, why, "choose another name", context=f"tenant {tenant.name}")
-        for user in tenant.users
-        if user.name == master
+        for name in (*(user.name for user in tenant.users), *(role.name for role in tenant.roles))
+        if name == master
     ]
 
 
@@ -77,7 +75,7 @@ def too_long(tenant: str, desired: State) -> list[Problem]:
 
 def undeployable(tenant: Tenant, text: str) -> list[Problem]:
     """What CloudFormation would say of the template, said before it is asked."""
-    if not tenant.databases and not tenant.users:
+    if not (tenant.databases or tenant.users or tenant.roles):
         what = f"tenant {tenant.name} has neither a database nor a user"
         why = "CloudFormation takes no stack without resources"
         return [Problem("empty-tenant", what, why, "give it one, or take the tenant out of the file")]

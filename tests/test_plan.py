@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aurora_tenants.errors import InvalidUsage, Problem
-from aurora_tenants.model import Configuration, Deployed, Ignore, Privilege, Shared, Tenant, TenantUser
+from aurora_tenants.model import Configuration, Deployed, Ignore, Privilege, Shared, Tenant, TenantRole, TenantUser
 from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
@@ -298,6 +298,42 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
             "unless that works already; the password it has now goes on working until the first rotation",
         ),
     )
+
+
+def test_a_role_does_not_take_the_place_of_a_user_nor_a_user_that_of_a_role():
+    """With adopt too: the provider would refuse either once the plan is applied."""
+    role = Tenant("shop", roles=(TenantRole("shop", adopt=True),))
+    user = Tenant("shop", users=(TenantUser("shop", adopt=True),))
+    told = [
+        planned(it, live=live_with(users=(User(SHOP_ACCOUNT, is_role=is_role),))).problems
+        for it, is_role in ((role, False), (user, True))
+    ]
+    why = "to MySQL a role is a user as well, and neither becomes the other"
+    assert told == [
+        (Problem("exists-already", what, why, "choose another name", context="tenant shop"),)
+        for what in (
+            "role shop cannot be made: there is a user of this name",
+            "user shop cannot be made: there is a role of this name",
+        )
+    ]
+
+
+def test_a_role_of_the_tenants_own_that_was_given_a_password_is_put_right():
+    it = Tenant("shop", roles=(TenantRole("shop"),))
+    live = live_after(it)
+    altered = {account: user._replace(is_role=False) for account, user in live.state.users.items()}
+    made = planned(it, live=live._replace(state=replace(live.state, users=altered)), deployed=deployed(it))
+    assert made.problems == ()
+
+
+def test_a_tenant_of_roles_alone_has_something_to_deploy():
+    assert planned(Tenant("shop", roles=(TenantRole("shop-reader"),))).problems == ()
+
+
+def test_the_master_user_is_neither_a_tenants_user_nor_its_role():
+    shared = replace(NOTHING_DEPLOYED, shared=Shared("shared", "", "", 2, master_user="admin"))
+    for it in (Tenant("a", users=(TenantUser("admin"),)), Tenant("a", roles=(TenantRole("admin", adopt=True),))):
+        assert [problem.code for problem in planned(it, deployed=shared).problems] == ["master-user"]
 
 
 def test_what_another_stack_owns_is_never_taken():
