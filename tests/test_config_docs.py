@@ -38,8 +38,11 @@ def tables() -> list[dict[str, str]]:
 
 def definitions() -> list[dict[str, Any]]:
     """The definitions of the schema in the document's order."""
-    names = ("cluster", "defaults", "ignore", "tenant", "database", "privilege", "role", "role_grant", "user")
-    return [SCHEMA, *(SCHEMA["$defs"][name] for name in names)]
+    defined = SCHEMA["$defs"]
+    pause = defined["pause_schedule"]
+    names = ("defaults", "ignore", "tenant", "database", "privilege", "role", "role_grant", "user")
+    of_cluster = (defined["cluster"], pause, defined["window"], pause["properties"]["asleep"])
+    return [SCHEMA, *of_cluster, *(defined[name] for name in names)]
 
 
 def test_every_key_is_described():
