@@ -18,10 +18,11 @@ from aurora_tenants.model import Capacity, Cluster, Configuration, Deployed, Sha
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.notices import Notice
-from aurora_tenants.pause.plan import LiveCluster, LivePause, SchedulePlan, plan_schedule
+from aurora_tenants.pause.plan import LiveCluster, LivePause, SchedulePlan, is_held, plan_schedule
 from aurora_tenants.pause.shown import Shown, look
 from aurora_tenants.pause.template import pause_stack
 from aurora_tenants.plan import Live, Plan, make_plan
+from aurora_tenants.schedule import capacity_at
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 2
@@ -133,6 +134,13 @@ class Schedule:
     configuration: Configuration
     shared: Shared
     plan: SchedulePlan
+
+    @property
+    def to_bring(self) -> Capacity | None:
+        """What the cluster is to be brought to, by the file's schedule; None where it has that already."""
+        wanted, live = self.plan.schedule, self.plan.live.cluster
+        holds = capacity_at(wanted, live.now) if wanted else None
+        return None if holds is None or is_held(live.capacity, holds) else holds
 
     def look(self, file: str, acu_price: Decimal | None) -> Shown:
         """All there is to show; one more call, for how many ACU the cluster has. file: what it is called."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from rich.text import Text
@@ -93,19 +94,27 @@ def deployed(it: SchedulePlan) -> str:
 
 # What `pause-schedule` shows
 
-# Each mark is half an hour; the first is of the asleep, the others of the awake capacities in the order of the file.
+# The first mark is of the asleep, the others of the awake capacities in the order of the file.
 _MARKS, _PLAIN_MARKS = "·█▓▒░", ".#%=+"
-_MARK_MINUTES = 30
+# A mark is half an hour; in a terminal that has no room for 48 marks behind the day's name, an hour.
+_MARK_MINUTES, _NARROW_MARK_MINUTES = 30, 60
+_WEEK_COLUMNS = 7 + 48 + 2
 
 
-def week(schedule: PauseSchedule, *, is_plain: bool = False) -> Text:
-    """The week as a picture, one row for each day. is_plain: with characters that every terminal has."""
+def week(schedule: PauseSchedule, *, is_plain: bool = False, columns: int = 80) -> Text:
+    """The week as a picture, one row for each day. is_plain: with characters that every terminal has.
+
+    columns: how many the terminal has.
+    """
     marks = _marks(schedule, _PLAIN_MARKS if is_plain else _MARKS)
-    text = Text(f"       {''.join(f'{hour:02}    ' for hour in range(0, 24, 3))}24\n", "dim")
+    minutes = _MARK_MINUTES if columns >= _WEEK_COLUMNS else _NARROW_MARK_MINUTES
+    text = Text()
+    hours = "".join(f"{hour:02}".ljust(180 // minutes) for hour in range(0, 24, 3))
+    text.append(f"       {hours}24\n", "dim")
     for weekday, name in enumerate(DAYS):
-        text.append(f"  {name.capitalize()}  ", "default")
-        for span in _halves(schedule, weekday):
-            text.append(marks[span.capacity], "green" if span.is_awake else "blue")
+        text.append(f"  {name.capitalize()}  ")
+        for is_awake, run in groupby(_longest(schedule, weekday, minutes), key=lambda span: span.is_awake):
+            text.append("".join(marks[span.capacity] for span in run), "green" if is_awake else "blue")
         text.append("\n")
     asleep = schedule.asleep
     for capacity, mark in sorted(marks.items(), key=lambda it: it[0] == asleep):
@@ -120,25 +129,25 @@ def _marks(schedule: PauseSchedule, marks: str) -> dict[Capacity, str]:
     return found
 
 
-def _halves(schedule: PauseSchedule, weekday: int) -> list[Span]:
-    """What holds longest in each half hour of a day."""
+def _longest(schedule: PauseSchedule, weekday: int, minutes: int) -> list[Span]:
+    """What holds longest in each part of a day of so many minutes."""
     spans = day(schedule, weekday)
 
     def minutes_in(span: Span, start: int) -> int:
-        return min(span.end, start + _MARK_MINUTES) - max(span.start, start)
+        return min(span.end, start + minutes) - max(span.start, start)
 
-    return [max(spans, key=lambda span: minutes_in(span, start)) for start in range(0, 1440, _MARK_MINUTES)]
+    return [max(spans, key=lambda span: minutes_in(span, start)) for start in range(0, 1440, minutes)]
 
 
-def show(it: Shown, *, is_plain: bool = False) -> Text:
-    """All that `pause-schedule show` says."""
+def show(it: Shown, *, is_plain: bool = False, columns: int = 80) -> Text:
+    """All that `pause-schedule show` says. columns: how many the terminal has."""
     text = Text()
     schedule = it.schedule
     if schedule is None:
         text.append(f"{it.file} has no pause schedule.\n\n")
     else:
         text.append(f"Pause schedule of {it.file} in {schedule.timezone}\n\n", "bold")
-        text.append(week(schedule, is_plain=is_plain))
+        text.append(week(schedule, is_plain=is_plain, columns=columns))
         text.append("\nNext\n", "bold")
         for transition in it.following:
             local = f"{transition.local:%a %Y-%m-%d %H:%M}"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import stat
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -449,3 +453,28 @@ def test_a_file_that_cannot_be_written_stays_as_it_is_and_nothing_is_left_behind
     [problem] = caught.value.problems
     assert (problem.code, problem.why) == ("file-not-writable", "File name too long")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.fixture
+def for_nobody() -> Iterator[Path]:
+    """A directory in which everybody may write; root, whom no mode hinders, becomes nobody meanwhile."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o777)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield directory
+    os.seteuid(user)
+    shutil.rmtree(directory)
+
+
+def test_a_file_that_is_read_only_is_not_replaced_though_its_directory_would_allow_it(for_nobody: Path):
+    file = for_nobody / "tenants.yaml"
+    file.write_text("old")
+    file.chmod(0o444)
+    with pytest.raises(InvalidFile) as caught:
+        edit.replace(file, "old", "new")
+    [problem] = caught.value.problems
+    assert (problem.code, problem.why) == ("file-not-writable", "Permission denied")
+    assert [path.name for path in for_nobody.iterdir()] == ["tenants.yaml"]
+    assert file.read_text() == "old"

@@ -87,6 +87,18 @@ def test_every_row_has_forty_eight_marks():
     assert {len(row) for row in rows[1:8]} == {7 + 48}
 
 
+def test_a_narrow_terminal_gets_a_mark_for_each_hour():
+    picture = render_schedule.week(OFFICE, is_plain=True, columns=40).plain.splitlines()
+    assert picture[:2] == ["       00 03 06 09 12 15 18 21 24", f"  Mon  {'.' * 7}{'#' * 10}{'.' * 7}"]
+
+
+def test_what_is_awake_is_not_dimmed_with_the_hours():
+    picture = render_schedule.week(OFFICE)
+    at = picture.plain.index("█")
+    assert [span.style for span in picture.spans if span.start <= at < span.end] == ["green"]
+    assert picture.style == ""
+
+
 def test_clock_changes_say_what_they_skip_and_what_they_repeat():
     night = PauseSchedule("Europe/Berlin", (Window((6,), 150, 540, AWAKE),), ASLEEP)
     text = text_of(looked(night))

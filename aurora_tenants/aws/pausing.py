@@ -175,8 +175,13 @@ def deploy(aws: Aws, plan: SchedulePlan, cluster: Cluster, shared: Shared, *, te
             tell=tell,
             role_arn=shared.role_arn,
         )
-    live = read_cluster(aws, shared.cluster_arn)
-    bring(aws, shared.cluster_arn, capacity_at(plan.schedule, live.now), live=live)
+    try:
+        live = read_cluster(aws, shared.cluster_arn)
+        bring(aws, shared.cluster_arn, capacity_at(plan.schedule, live.now), live=live)
+    except AwsError as error:
+        what = "the schedules are deployed, but the cluster is not at what they say of this hour"
+        fix = "the next of them brings it there; `aurora-tenants pause-schedule set` does before, apply does not"
+        raise AwsError(*error.problems, Problem("not-brought", what, fix=fix)) from error
 
 
 def bring(aws: Aws, cluster_arn: str, capacity: Capacity, *, live: LiveCluster) -> bool:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from aurora_tenants.inputs import Schedule
     from aurora_tenants.model import Capacity, PauseSchedule
-    from aurora_tenants.pause.shown import Shown
     from aurora_tenants.render import Output
 
 app = typer.Typer(cls=Group, help="When the cluster stays awake and when it may pause, and what that costs.")
@@ -90,15 +89,17 @@ def set_schedule(
     if output == "text":
         out.result(_shown(out, schedule, str(file), price))
         out.tell(_about_to(schedule, edit))
-    ask(out, f"Write {file} and deploy the schedule?", yes=yes)
-    with _after_writing(edit):
-        _deploy(out, schedule)
-        live = schedule.again()
-        _require_converged(live)
+    live, done = schedule, "Nothing was changed."
+    if edit.changes or schedule.plan.action != "none" or schedule.to_bring:
+        ask(out, f"Write {file} and deploy the schedule?", yes=yes)
+        with _after_writing(edit, "this again"):
+            _deploy(out, schedule)
+            live, done = schedule.again(), "The pause schedule is deployed."
+            _require_converged(live)
     if output == "json":
         _show_json(out, live, str(file), price)
     else:
-        out.result(f"The pause schedule is deployed. {_scales(live)}")
+        out.result(f"{done} {_scales(live)}")
 
 
 @app.command("show", cls=Command)
@@ -140,19 +141,31 @@ def clear_schedule(
     no_color: NoColor = False,
 ) -> None:
     """Take the schedule out of the file, remove its stack, and leave the cluster at what should hold from now on."""
+    from aurora_tenants.pause.plan import acu
+
     out = output_of(output, no_color=no_color)
     edit = _Edit(file, None)
     if file_only:
+        if then is not None:
+            what, why = (
+                "--then cannot go together with --file-only",
+                "it is about the cluster, which the file leaves alone",
+            )
+            raise InvalidUsage(Problem("unknown-then", what, why, "leave one of them out"))
         _write_only(out, output, edit)
         return
     schedule = edit.deployment(region, profile)
-    if not edit.changes and schedule.plan.action == "none":
+    is_gone = not edit.changes and schedule.plan.action == "none"
+    if is_gone and then in (None, "stay"):
         _cleared(out, output, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
         return
     _require(schedule)
     capacity = _held_then(out, then, pause_after, edit.before, schedule, yes=yes)
-    ask(out, f"Take the pause schedule out of {file} and remove its stack?", yes=yes)
-    with _after_writing(edit):
+    if is_gone and capacity:
+        ask(out, f"There is no pause schedule any more. Bring the cluster to {acu(capacity)}?", yes=yes)
+    else:
+        ask(out, f"Take the pause schedule out of {file} and remove its stack?", yes=yes)
+    with _after_writing(edit, _clear_again(capacity)):
         _deploy(out, schedule)
         if capacity:
             schedule.bring(capacity)
@@ -201,16 +214,24 @@ def _write_only(out: Output, output: str, edit: _Edit) -> None:
 
 
 @contextmanager
-def _after_writing(edit: _Edit) -> Iterator[None]:
-    """Writes the file; what fails from then on is told with it."""
+def _after_writing(edit: _Edit, again: str) -> Iterator[None]:
+    """Writes the file; what fails from then on is told with it. again: what does all that is left."""
     edit.write()
     written = f"{edit.file} is written already; " if edit.changes else ""
     try:
-        with in_flight(f"{written}what CloudFormation has begun, it finishes; aurora-tenants apply does what is left."):
+        with in_flight(f"{written}what CloudFormation has begun, it finishes; {again} does what is left."):
             yield
     except AuroraTenantsError as error:
-        what = f"{written}run `aurora-tenants apply`, or this again, when the cause is gone"
+        what = f"{written}run {again} when the cause is gone"
         raise NotConverged(*error.problems, Problem("not-deployed", what)) from error
+
+
+def _clear_again(capacity: Capacity | None) -> str:
+    """The command that ends a `clear`, without the schedule that said what awake and asleep are."""
+    if capacity is None:
+        return "this again"
+    after = "" if capacity.min_acu else f" --pause-after {capacity.pause_after_seconds}s"
+    return f"`aurora-tenants pause-schedule clear --then {capacity.min_acu:g}-{capacity.max_acu:g}{after}`"
 
 
 def _require(schedule: Schedule) -> None:
@@ -232,12 +253,16 @@ def _deploy(out: Output, schedule: Schedule) -> None:
 
 
 def _about_to(schedule: Schedule, edit: _Edit) -> str:
+    from aurora_tenants.pause.plan import acu
+
     parts = [f"{edit.file} {'is changed' if edit.changes else 'says so already'}"]
     parts.append(
         "the stack is as it should be"
         if schedule.plan.action == "none"
         else f"{schedule.plan.action} stack {schedule.plan.stack}"
     )
+    if schedule.to_bring:
+        parts.append(f"bring the cluster to {acu(schedule.to_bring)}")
     return "; ".join(parts)
 
 
@@ -248,21 +273,18 @@ def _scales(schedule: Schedule) -> str:
     return f"The cluster scales from now on: {acu(capacity)}." if capacity else ""
 
 
-def _look(schedule: Schedule, file: str, acu_price: Decimal | None) -> Shown:
-    return schedule.look(file, acu_price)
-
-
 def _shown(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> Text:
     from aurora_tenants import render_schedule
 
     is_plain = not out.out.encoding.lower().startswith("utf")
-    return render_schedule.show(_look(schedule, file, acu_price), is_plain=is_plain)
+    return render_schedule.show(schedule.look(file, acu_price), is_plain=is_plain, columns=out.out.width)
 
 
 def _show_json(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> None:
-    from aurora_tenants import render_schedule
+    from aurora_tenants import render, render_schedule
 
-    out.json(render_schedule.show_data(_look(schedule, file, acu_price)))
+    data = render_schedule.show_data(schedule.look(file, acu_price))
+    out.json(data | {"problems": [render.problem_data(it) for it in schedule.plan.problems]})
 
 
 def _cleared(out: Output, output: str, schedule: Schedule, text: str) -> None:
@@ -279,7 +301,7 @@ def _held_then(
     out: Output, then: str | None, pause_after: str, before: PauseSchedule | None, schedule: Schedule, *, yes: bool
 ) -> Capacity | None:
     """What should hold from now on; None to leave the cluster as it is. Asks where it was not said."""
-    from aurora_tenants.pause.plan import acu
+    from aurora_tenants.pause.plan import acu, cannot_pause
 
     choices: dict[str, Capacity | None] = {"stay": None}
     if before:
@@ -299,9 +321,10 @@ def _held_then(
             out.tell(f"  {name:<7} {acu(shown) if shown else ''}{'' if capacity else ', as it is now'}")
         out.tell("  or a range such as 0.5-4")
         then = sys.stdin.readline().strip()
-    if then in choices:
-        return choices[then]
-    return _range(then, pause_after, sorted(choices))
+    capacity = choices[then] if then in choices else _range(then, pause_after, sorted(choices))
+    if capacity and (problems := cannot_pause(schedule.plan.live.cluster, [capacity])):
+        raise Refused(*problems)
+    return capacity
 
 
 def _range(then: str, pause_after: str, choices: list[str]) -> Capacity:

@@ -89,6 +89,7 @@ def replace(path: Path, before: str, after: str) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     mode = path.stat().st_mode & 0o7777
+    path.open("r+b").close()  # its directory alone would allow a read-only file to be replaced
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

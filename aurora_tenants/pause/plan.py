@@ -169,13 +169,18 @@ def unusable(cluster: Cluster, wanted: PauseSchedule, shared: Shared, live: Live
     if live.capacity is None:
         what = f"the cluster of stack {cluster.stack} is not Serverless v2, so there is nothing to schedule"
         problems.append(Problem("not-serverless", what, "only Serverless v2 scales between a minimum and a maximum"))
-    pauses = any(it.min_acu == 0 for it in (wanted.asleep, *(window.capacity for window in wanted.awake)))
-    if pauses and lacks_auto_pause(live.engine_version):
-        what = f"the cluster cannot pause: its engine version is {live.engine_version}"
-        why = "a minimum of 0 ACU needs Aurora MySQL 3.08.0 or later"
-        fix = "give a minimum of 0.5, or deploy the shared stack with a later version (its parameter EngineVersion)"
-        problems.append(Problem("no-auto-pause", what, why, fix))
-    return problems
+    capacities = (wanted.asleep, *(window.capacity for window in wanted.awake))
+    return [*problems, *cannot_pause(live, capacities)]
+
+
+def cannot_pause(live: LiveCluster, capacities: Iterable[Capacity]) -> list[Problem]:
+    """Why a cluster cannot be brought to these capacities: it may not pause before it can."""
+    if all(it.min_acu for it in capacities) or not lacks_auto_pause(live.engine_version):
+        return []
+    what = f"the cluster cannot pause: its engine version is {live.engine_version}"
+    why = "a minimum of 0 ACU needs Aurora MySQL 3.08.0 or later"
+    fix = "give a minimum of 0.5, or deploy the shared stack with a later version (its parameter EngineVersion)"
+    return [Problem("no-auto-pause", what, why, fix)]
 
 
 def said(entry: Entry) -> str:

@@ -125,7 +125,7 @@ def test_set_writes_deploys_and_brings_the_cluster_to_what_holds_now(run: Comman
     move_to(cloud, 1, 12)
     ended = set_to(run)
     assert ended.out.endswith("The pause schedule is deployed. The cluster scales from now on: 0.5 to 4 ACU.\n")
-    assert ended.err.startswith(f"tenants.yaml is changed; create stack {STACK}\n")
+    assert ended.err.startswith(f"tenants.yaml is changed; create stack {STACK}; bring the cluster to 0.5 to 4 ACU\n")
     assert cloud.stacks() == {STACK: "CREATE_COMPLETE"}
     assert scaling(cloud) == AWAKE
     text = (run.directory / "tenants.yaml").read_text()
@@ -142,10 +142,16 @@ def test_set_again_changes_nothing_but_what_the_cluster_lost(run: CommandLine, c
     before = cloud.calls()
     ended = set_to(run)
     assert ended.err == "tenants.yaml says so already; the stack is as it should be\n"
+    assert ended.out.endswith("\nNothing was changed. The cluster scales from now on: 0.5 to 4 ACU.\n")
     asked = cloud.calls() - before
     assert (asked["rds:ModifyDBCluster"], asked["cloudformation:CreateChangeSet"]) == (0, 0)
+    assert run(SET.removesuffix(" --yes")).code == 0  # nothing to ask
     modify(cloud, ASLEEP)
-    set_to(run)
+    assert run(SET.removesuffix(" --yes")).code == 1
+    ended = set_to(run)
+    assert ended.err.startswith(
+        "tenants.yaml says so already; the stack is as it should be; bring the cluster to 0.5 to 4 ACU\n"
+    )
     assert scaling(cloud) == AWAKE
 
 
@@ -366,6 +372,7 @@ def test_clear_can_be_told_what_should_hold(run: CommandLine, cloud: Cloud, then
         ("--yes --then 0-300", 64, "[wrong-value]\n"),
         ("--yes --then 0-4 --pause-after 1m", 64, "[wrong-value]\n"),
         ("--then stay", 1, "error: this needs a confirmation  [not-confirmed]\n"),
+        ("--then stay --file-only", 64, "error: --then cannot go together with --file-only  [unknown-then]\n"),
     ],
 )
 def test_clear_without_an_answer_changes_nothing(run: CommandLine, cloud: Cloud, options: str, code: int, said: str):
@@ -431,8 +438,14 @@ def test_an_engine_that_cannot_pause_is_refused_before_anything_is_written(run: 
     rds.modify_db_cluster(DBClusterIdentifier=identifier(cloud), EngineVersion="8.0.mysql_aurora.3.07.1")
     try:
         ended = run(SET)
+        pausing_clear = run("aurora-tenants pause-schedule clear --yes --then 0-2")
+        run.file(SHOP, head=BY_FILE)
+        shown = json.loads(run("aurora-tenants pause-schedule show --output json").out)
+        run.file(SHOP)
     finally:
         rds.modify_db_cluster(DBClusterIdentifier=identifier(cloud), EngineVersion="8.0.mysql_aurora.3.10.6")
+    assert (pausing_clear.code, pausing_clear.err) == (1, ended.err)
+    assert [it["code"] for it in shown["problems"]] == ["no-auto-pause"]
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
         "error: the cluster cannot pause: its engine version is 8.0.mysql_aurora.3.07.1  [no-auto-pause]\n"
@@ -525,8 +538,7 @@ def test_a_failed_stack_is_told_by_its_root_cause_and_made_good_by_apply(
     assert "The execution role you provide must allow AWS EventBridge Scheduler to assume the role." in ended.err
     assert f"    why: stack {STACK} was rolled back; the next apply makes it anew\n" in ended.err
     assert ended.err.endswith(
-        "error: tenants.yaml is written already; "
-        "run `aurora-tenants apply`, or this again, when the cause is gone  [not-deployed]\n"
+        "error: tenants.yaml is written already; run this again when the cause is gone  [not-deployed]\n"
     )
     assert cloud.stacks() == {STACK: "ROLLBACK_COMPLETE"}
     ended = run("aurora-tenants apply --yes")
@@ -552,11 +564,48 @@ def test_an_interrupted_set_says_what_is_written_and_apply_ends_it(
         assert run(SET).code == 1
         assert sys.stderr.getvalue().endswith(
             "Interrupted. tenants.yaml is written already; what CloudFormation has begun, it finishes;"
-            " aurora-tenants apply does what is left.\n"
+            " this again does what is left.\n"
         )
     assert cloud.settled(STACK) == "CREATE_COMPLETE"
-    assert run("aurora-tenants apply --yes").code == 0
+    assert set_to(run).code == 0
     assert set_to(run).err == "tenants.yaml says so already; the stack is as it should be\n"
+
+
+def test_a_clear_that_could_not_bring_the_cluster_says_what_does(
+    run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    """RDS refuses the change when the section and the stack are gone: awake and asleep have no meaning any more."""
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ModifyDBCluster")
+
+    run.file("  {}\n")
+    move_to(cloud, 1, 12)
+    set_to(run)
+    with listening(monkeypatch, "provide-client-params.rds.ModifyDBCluster", refuse):
+        ended = run("aurora-tenants pause-schedule clear --yes --then asleep")
+    again = "aurora-tenants pause-schedule clear --then 0-2 --pause-after 300s"
+    assert (ended.code, cloud.stacks(), scaling(cloud)) == (1, {}, AWAKE)
+    assert f"tenants.yaml is written already; run `{again}` when the cause is gone  [not-deployed]\n" in ended.err
+    ended = run("aurora-tenants pause-schedule clear --yes --then asleep")
+    assert (ended.code, "error: --then cannot be asleep  [unknown-then]\n" in ended.err) == (64, True), ended
+    assert run(f"{again} --yes").code == 0
+    assert scaling(cloud) == ASLEEP
+
+
+def test_an_apply_that_could_not_bring_the_cluster_says_so(
+    run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ModifyDBCluster")
+
+    run.file("  {}\n", head=BY_FILE)
+    move_to(cloud, 1, 12)
+    with listening(monkeypatch, "provide-client-params.rds.ModifyDBCluster", refuse):
+        ended = run("aurora-tenants apply --yes")
+    assert (ended.code, cloud.stacks(), scaling(cloud)) == (1, {STACK: "CREATE_COMPLETE"}, ASLEEP)
+    assert "error: could not bring the cluster to 0.5 to 4 ACU: no  [access-denied]\n" in ended.err
+    assert "the cluster is not at what they say of this hour  [not-brought]\n" in ended.err
 
 
 def test_a_cluster_that_is_being_changed_is_waited_for(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
