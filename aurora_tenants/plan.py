@@ -22,7 +22,7 @@ from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
 from aurora_tenants.isolation import Summary, breaches, summed_up
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
-from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, subject
+from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, set_password, subject
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN
@@ -242,7 +242,7 @@ def _tenant(
         drops: tuple[str, ...] = ()
         if stack.status != "ROLLBACK_COMPLETE":  # of which nothing is left
             removals, drops = _removals(live, stack, kept=State())
-            todo = (*removals, *changes(desired, after(live.state, removals), server=live.server))
+            todo = (*removals, *changes(desired, outcome(live.state, (), removals), server=live.server))
         return planned("replace", todo, None, drops=drops, status=stack.status), problems
     changed, drops, before = stack.outputs.get(DIGEST) != digest_of(text), (), asked
     if changed:
@@ -301,16 +301,8 @@ def _adopted_passwords(desired: State, live: Live) -> Iterable[Change]:
         known = live.state.users.get(account)
         takes_password = not user.is_role and user.options.plugin != IAM_PLUGIN
         if known and known.owner is None and user.owner and user.owner.adopted and takes_password:
-            sql = f"ALTER USER {account} IDENTIFIED BY '{HIDDEN}' RETAIN CURRENT PASSWORD"
-            yield Change("alter", subject(account), sql, why)
-
-
-def after(live: State, todo: Collection[Change]) -> State:
-    """What is left when these are dropped."""
-    gone = {change.subject for change in todo if change.action == "drop"}
-    users = {account: user for account, user in live.users.items() if subject(account) not in gone}
-    databases = {name: database for name, database in live.databases.items() if f"database {name}" not in gone}
-    return State(databases, users, frozenset(grant for grant in live.grants if grant.account in users))
+            plugin = user.options.plugin or known.options.plugin or live.server.plugin
+            yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=True), why)
 
 
 def _gone(tenant: str, live: Live, stack: Stack, reliances: Mapping[str, Reliance]) -> TenantPlan:

@@ -294,7 +294,7 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
         Change(
             "alter",
             "user shop",
-            "ALTER USER `shop`@`%` IDENTIFIED BY '***' RETAIN CURRENT PASSWORD",
+            "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' RETAIN CURRENT PASSWORD",
             "unless that works already; the password it has now goes on working until the first rotation",
         ),
     )
