@@ -10,7 +10,7 @@ import pytest
 
 from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.request import request_of
-from aurora_tenants.lambdas.user import delete_user, serve_user
+from aurora_tenants.lambdas.user import delete_accounts, serve_user
 from aurora_tenants.mysql import dataapi
 from tests.cli.conftest import HEAD, CommandLine, Ended
 from tests.cloud import Cloud, until
@@ -194,7 +194,7 @@ def test_the_provider_waits_before_every_statement(
             user = event("Custom::DatabaseUser", SecretId=secret, Privileges=privileges)
             serve_user(request_of(user, 60))
         assert cloud.sql("SHOW GRANTS FOR waking")[1:] == [("GRANT INSERT ON `waking`.* TO `waking`@`%`",)]
-        delete_user(request_of(user | {"RequestType": "Delete"}, 60), secret)
+        delete_accounts(request_of(user | {"RequestType": "Delete"}, 60), secret)
         delete_database(request_of(database | {"RequestType": "Delete"}, 60), "waking")
         assert cloud.calls()["rds-data:ExecuteStatement"] - served >= 40
         assert [name for (name,) in cloud.sql("SHOW DATABASES") if name == "waking"] == []
