@@ -12,7 +12,6 @@ told, and what it would open is.
 
 from __future__ import annotations
 
-import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -176,8 +175,7 @@ def _is_exempt(
         return True
     if account in belonging.accounts or not name:
         return False
-    is_ignored = any(fnmatch.fnmatchcase(name, glob) for glob in configuration.ignore.users)
-    return is_ignored or (bool(master) and name == master) or is_reserved_user(name)
+    return configuration.ignore.names_user(name) or (bool(master) and name == master) or is_reserved_user(name)
 
 
 def told(access: Access) -> str:

@@ -8,6 +8,7 @@ reads, writes or decides.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -155,6 +156,14 @@ class Ignore:
     users: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
 
+    def names_user(self, name: str) -> bool:
+        """Whether one of the globs is about a user of this name."""
+        return any(fnmatch.fnmatchcase(name, glob) for glob in self.users)
+
+    def names_database(self, name: str) -> bool:
+        """Whether one of the globs is about a database of this name."""
+        return any(fnmatch.fnmatchcase(name, glob) for glob in self.databases)
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -167,7 +176,10 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A CloudFormation stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty."""
+    """A CloudFormation stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
+
+    Source of what a status means: "Stack status codes", CloudFormation User Guide.
+    """
 
     name: str
     status: str
@@ -175,6 +187,21 @@ class Stack:
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether anything was ever made of it. One that was not waits for a change set, for ever if nobody does."""
+        return self.status != "REVIEW_IN_PROGRESS"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation is under way that has to end first."""
+        return self.was_begun and self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def is_only_to_delete(self) -> bool:
+        """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
+        return self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +230,7 @@ class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. templates: by tenant,
-    what is deployed, for those of which it was read. pause_schedule: the stack of the
-    pause schedule.
+    what is deployed, for those of which it was read. pause_schedule: the stack of the pause schedule.
     """
 
     shared: Shared | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -43,7 +42,7 @@ def of_others(configuration: Configuration, live: State, server: Server, deploye
     master = deployed.shared.master_user if deployed.shared else ""
     ignore = configuration.ignore
     for name, database in sorted(live.databases.items()):
-        if name in databases or is_reserved_database(name) or matches(name, ignore.databases):
+        if name in databases or is_reserved_database(name) or ignore.names_database(name):
             continue
         if database.owner is None:
             yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
@@ -111,12 +110,12 @@ def left_over(
     owned: list[tuple[str, str, Owner | None]] = [
         (subject(account), said(user), user.owner)
         for account, user in live.users.items()
-        if not matches(account.user, ignore.users)
+        if not ignore.names_user(account.user)
     ]
     owned += [
         (f"database {name}", f"database {name}", database.owner)
         for name, database in live.databases.items()
-        if not matches(name, ignore.databases)
+        if not ignore.names_database(name)
     ]
     for name, about, owner in sorted((name, about, it) for name, about, it in owned if it and not it.released):
         if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
@@ -138,11 +137,6 @@ def named_by_stacks(configuration: Configuration, server: Server) -> set[tuple[s
     return found
 
 
-def matches(name: str, globs: Iterable[str]) -> bool:
-    """Whether one of the globs of `ignore` is about this name."""
-    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
 def _named(configuration: Configuration) -> set[Account]:
     tenants = configuration.tenants
     users = {Account(user.name, host) for tenant in tenants for user in tenant.users for host in user.hosts}
@@ -159,4 +153,4 @@ def _by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
 def _is_exempt(account: Account, master: str, ignore: Ignore) -> bool:
     """Accounts of the server's own, and of those that the file tells not to report. Anonymous ones are nobody's."""
     name = account.user
-    return bool(name) and (name == master or is_reserved_user(name) or matches(name, ignore.users))
+    return bool(name) and (name == master or is_reserved_user(name) or ignore.names_user(name))

@@ -22,13 +22,12 @@ def refusal(tenant: str, sentence: str) -> Problem:
     return Problem(code, sentence, why, fix, context=f"tenant {tenant}")
 
 
-def busy(tenant: str, stack: Stack) -> list[Problem]:
-    """An operation that has to end first."""
-    # REVIEW_IN_PROGRESS is no operation: it waits for a change set to be executed, for ever if nobody does.
-    if stack.status == "REVIEW_IN_PROGRESS" or not stack.status.endswith("_IN_PROGRESS"):
+def busy(stack: Stack, context: str) -> list[Problem]:
+    """An operation that has to end first. context: whose stack it is, "tenant shop"."""
+    if not stack.is_busy:
         return []
     what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
-    return [Problem("stack-busy", what, context=f"tenant {tenant}", fix="wait until it has ended, then try again")]
+    return [Problem("stack-busy", what, context=context, fix="wait until it has ended, then try again")]
 
 
 def master(tenant: Tenant, deployed: Deployed) -> list[Problem]:

@@ -35,9 +35,6 @@ from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, REVISION, digest_of,
 
 Action = Literal["none", "create", "update", "replace", "delete"]
 
-# A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
-_ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
-
 
 class Live(NamedTuple):
     """What MySQL holds, and what decides how its statements must be written."""
@@ -128,7 +125,7 @@ def make_plan(configuration: Configuration, live: Live, deployed: Deployed, *, o
         if not only or name in only:
             stack = deployed.tenants[name]
             plans.append(_gone(name, live._replace(state=parts.of(stack.name)), stack, reliances))
-            problems += obstacles.busy(name, stack)
+            problems += obstacles.busy(stack, f"tenant {name}")
     role_arn = deployed.shared.role_arn if deployed.shared else ""
     open_now, opened = _breaches(configuration, live, deployed, plans, only)
     return Plan(
@@ -235,10 +232,10 @@ def _tenant(
         lines = _explained(tenant, desired, resources, live, before, todo, reliances) if todo else ()
         return TenantPlan(tenant.name, name, action, lines=lines, template=text, desired=desired, **more)
 
-    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+    if stack is None or not stack.was_begun:
         return planned("create", todo, None), problems
-    problems += obstacles.busy(tenant.name, stack)
-    if stack.status in _ONLY_DELETE:
+    problems += obstacles.busy(stack, f"tenant {tenant.name}")
+    if stack.is_only_to_delete:
         drops: tuple[str, ...] = ()
         if stack.status != "ROLLBACK_COMPLETE":  # of which nothing is left
             removals, drops = _removals(live, stack, kept=State())

@@ -91,14 +91,20 @@ def template(cluster: Cluster, tenant: Tenant) -> str:
         "Resources": resources,
         "Outputs": _outputs(cluster, tenant),
     }
+    return with_digest(body)
+
+
+def with_digest(body: Mapping[str, Any]) -> str:
+    """The text of a template with its digest among the outputs; without blanks where it is too long with them."""
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    body["Outputs"][DIGEST] = {"Value": digest[:32], "Description": "Of this template; a plan compares it."}
+    output = {"Value": digest[:32], "Description": "Of this template; a plan compares it."}
+    body = {**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}
     text = json.dumps(body, indent=1)
     return text if len(text) <= MAX_TEMPLATE_BYTES else json.dumps(body, separators=(",", ":"))
 
 
 def digest_of(text: str) -> str:
-    """The digest that a template made by `template` carries."""
+    """The digest that a template of `with_digest` carries."""
     return str(json.loads(text)["Outputs"][DIGEST]["Value"])
 
 

@@ -17,7 +17,6 @@ from aurora_tenants.template import TENANT_TAG
 _PARAMETERS = {"EngineVersion", "MinCapacity", "MaxCapacity", "SecondsUntilAutoPause", "DeletionProtection"}
 # CloudFormation takes nothing but a deletion any more. ("Stack status codes", CloudFormation User Guide)
 _ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-_HOLDS_NOTHING = "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def prepare(*, region: str | None, profile: str | None, stack: str, parameters: 
         fix = f"the template has: {', '.join(sorted(declared))}"
         raise AwsError(Problem("unknown-parameter", f"the shared stack has no parameter {unknown[0]}", fix=fix))
     kept = {name: value for name, value in (before.parameters if before else {}).items() if name in declared}
-    is_new = before is None or before.status == _HOLDS_NOTHING
+    is_new = before is None or not before.was_begun
     return Deployment(cloudformation, stack, template, kept | dict(parameters), is_new)
 
 
@@ -101,7 +100,7 @@ def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> 
         fix = "remove them from tenants.yaml and apply that first"
         raise AwsError(Problem("tenants-deployed", what, "their databases are in its cluster", fix))
     # A stack that cannot be updated cannot be rid of the parameter either; CloudFormation then says what it met.
-    if found.parameters.get("DeletionProtection") == "true" and found.status not in (*_ONLY_TO_DELETE, _HOLDS_NOTHING):
+    if found.parameters.get("DeletionProtection") == "true" and found.was_begun and found.status not in _ONLY_TO_DELETE:
         what = f"the cluster of stack {stack} is protected from deletion"
         why = "its parameter DeletionProtection is true; half of the stack would be deleted, and then no more"
         fix = f"run: aurora-tenants shared deploy --stack {stack} --parameter DeletionProtection=false"
@@ -121,7 +120,7 @@ def _require_shared(found: Stack, consequence: str) -> None:
     """Raises Refused for a stack that was not made from the shared stack's template."""
     if TENANT_TAG in found.tags:
         why = f"it is the stack of tenant {found.tags[TENANT_TAG]}; {consequence}"
-    elif "ProviderVersion" in found.outputs or found.status == _HOLDS_NOTHING:
+    elif "ProviderVersion" in found.outputs or not found.was_begun:
         return
     elif found.status.endswith("_COMPLETE") and found.status != "ROLLBACK_COMPLETE":
         why = f"it has no output ProviderVersion; {consequence}"

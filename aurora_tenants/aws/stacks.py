@@ -51,13 +51,13 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
-    others = frozenset(stack.name for stack in stacks if stack.status != "REVIEW_IN_PROGRESS") - ours
+    others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
     return Deployed(shared, tenants, others, pause_schedule=paused[0] if paused else None)
 
 
 def _is_pause(cluster: Cluster, stack: Stack) -> bool:
     # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
-    return stack.status == "REVIEW_IN_PROGRESS" or pause_tags(cluster).items() <= stack.tags.items()
+    return not stack.was_begun or pause_tags(cluster).items() <= stack.tags.items()
 
 
 def read_stack(cloudformation: Any, name: str) -> Stack | None:
@@ -129,7 +129,7 @@ def deploy(
     before = read_stack(cloudformation, name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
         _continue_rollback(cloudformation, name, tell)
-    kind = "CREATE" if before is None or before.status == "REVIEW_IN_PROGRESS" else "UPDATE"
+    kind = "CREATE" if before is None or not before.was_begun else "UPDATE"
     change_set = f"aurora-tenants-{time.time_ns()}"
     with asking(f"deploy stack {name}"):
         stack_id = cloudformation.create_change_set(

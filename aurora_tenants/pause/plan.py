@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Literal
 
+from aurora_tenants import obstacles
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared, Stack
 from aurora_tenants.pause.template import (
     PART,
+    PART_TAG,
     Entry,
     entries,
+    group,
     is_of_revision,
     pause_stack,
     pause_template,
@@ -35,8 +38,7 @@ from aurora_tenants.template import DIGEST, REVISION, digest_of
 
 Action = Literal["none", "create", "update", "replace", "delete"]
 
-# A create that failed leaves a stack that can only be deleted. ("Stack status codes", CloudFormation User Guide)
-_ONLY_DELETE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+_CONTEXT = "pause schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,57 +101,47 @@ def plan_schedule(
     cluster: Cluster, shared: Shared, stack: Stack | None, live: LivePause, *, is_taken: bool = False
 ) -> SchedulePlan:
     """The difference. stack: the pause schedule's own. is_taken: there is another stack of its name."""
-    name, wanted = pause_stack(cluster), cluster.pause_schedule
-    problems = [*_busy(stack), *(_taken(name) if is_taken else ())]
-    deployed = _revision(stack)
-    there = tuple(it for it in live.entries or () if stack and is_of_revision(it.name, deployed))
-    warnings = _warnings(cluster, live, there)
-    if wanted is None:
-        gone = tuple(ScheduleChange("drop", it, "") for it in sorted(_by_name(there)))
-        action: Action = "delete" if stack else "none"
-        status = stack.status if stack else ""
-        return SchedulePlan(
-            name, action, live, changes=gone, status=status, warnings=warnings, problems=tuple(problems)
-        )
-    problems += unusable(cluster, wanted, shared, live.cluster)
-    if not is_equipped(shared):
-        return SchedulePlan(name, "none", live, wanted, problems=tuple(problems))
-    text = pause_template(cluster, wanted, shared)
-    if live.entries is None:
-        problems.append(_no_group(cluster))
-    desired = entries(wanted, shared, revision=deployed)
-    if stack is None or stack.status == "REVIEW_IN_PROGRESS" or stack.status in _ONLY_DELETE:
-        action = "replace" if stack and stack.status in _ONLY_DELETE else "create"
-        difference = tuple(ScheduleChange("create", without_revision(it.name), said(it)) for it in desired)
-        status = stack.status if stack else ""
-        return SchedulePlan(
-            name,
-            action,
-            live,
-            wanted,
-            "file",
-            difference,
-            text,
-            _next_revision(0, live.entries or ()),
-            status,
-            warnings,
-            (*problems,),
-        )
-    changed = stack.outputs.get(DIGEST) != digest_of(text)
-    difference = _difference(_by_name(desired), _by_name(there))
-    has_to = changed or bool(difference) or stack.status == "UPDATE_ROLLBACK_FAILED"
-    return SchedulePlan(
-        name,
-        "update" if has_to else "none",
+    wanted, deployed = cluster.pause_schedule, _revision(stack)
+    there = _by_name(it for it in live.entries or () if stack and is_of_revision(it.name, deployed))
+    problems = [
+        *(obstacles.busy(stack, _CONTEXT) if stack else ()),
+        *([_taken(cluster)] if is_taken else ()),
+        *(unusable(cluster, wanted, shared, live.cluster) if wanted else ()),
+        *([_no_group(cluster)] if wanted and live.entries is None else ()),
+    ]
+    base = SchedulePlan(
+        pause_stack(cluster),
+        "none",
         live,
         wanted,
-        "file" if changed else "drift",
-        difference,
-        text,
-        _next_revision(deployed, live.entries or ()) if has_to else deployed,
-        stack.status,
-        warnings,
-        (*problems,),
+        status=stack.status if stack else "",
+        warnings=_warnings(cluster, live, there.values()),
+        problems=tuple(problems),
+    )
+    if wanted is None:
+        gone = tuple(ScheduleChange("drop", name, "") for name in sorted(there))
+        return replace(base, action="delete" if stack else "none", changes=gone)
+    if not is_equipped(shared):
+        return base
+    text, desired = pause_template(cluster, wanted, shared), entries(wanted, shared, revision=deployed)
+    if stack is None or not stack.was_begun or stack.is_only_to_delete:
+        return replace(
+            base,
+            action="replace" if stack and stack.is_only_to_delete else "create",
+            changes=tuple(ScheduleChange("create", without_revision(it.name), said(it)) for it in desired),
+            template=text,
+            revision=_next_revision(0, live.entries or ()),
+        )
+    is_changed = stack.outputs.get(DIGEST) != digest_of(text)
+    difference = _difference(_by_name(desired), there)
+    has_to = is_changed or bool(difference) or stack.status == "UPDATE_ROLLBACK_FAILED"
+    return replace(
+        base,
+        action="update" if has_to else "none",
+        origin="file" if is_changed else "drift",
+        changes=difference,
+        template=text,
+        revision=_next_revision(deployed, live.entries or ()) if has_to else deployed,
     )
 
 
@@ -257,16 +249,15 @@ _WORDS = {
 
 def _warnings(cluster: Cluster, live: LivePause, own: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
     """Events that were lost, and schedules of the group that are not the stack's own: they fire too."""
-    names, found = {entry.name for entry in own}, []
+    names = {entry.name for entry in own}
+    found: list[tuple[str, str]] = []
     if live.dead_letters:
         count = f"{live.dead_letters} change{'s' if live.dead_letters > 1 else ''} of the cluster's scaling"
         text = f"{count} failed in the last 14 days; the reason stands in the queue of output PauseScheduleDeadLetters"
         found.append(("dead-letters", text))
     for entry in live.entries or ():
         if entry.name not in names:
-            text = (
-                f"schedule {entry.name} of group {cluster.stack}-{PART} is not in the stack, and fires: {said(entry)}"
-            )
+            text = f"schedule {entry.name} of group {group(cluster)} is not in the stack, and fires: {said(entry)}"
             found.append(("foreign-schedule", text))
     return tuple(found)
 
@@ -287,22 +278,14 @@ def _revision(stack: Stack | None) -> int:
     return int(text) if text.isdecimal() else 1
 
 
-def _busy(stack: Stack | None) -> list[Problem]:
-    # REVIEW_IN_PROGRESS is no operation: it waits for a change set to be executed, for ever if nobody does.
-    if stack is None or stack.status == "REVIEW_IN_PROGRESS" or not stack.status.endswith("_IN_PROGRESS"):
-        return []
-    what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
-    return [Problem("stack-busy", what, context="pause schedule", fix="wait until it has ended, then try again")]
-
-
-def _taken(name: str) -> list[Problem]:
-    what = f"there is a stack {name} that is not the pause schedule's"
-    why = f"it has not the tag aurora-tenants:part={PART}; deploying would delete all that is in it"
-    return [Problem("stack-not-ours", what, why, "deploy that stack under another name", context="pause schedule")]
+def _taken(cluster: Cluster) -> Problem:
+    what = f"there is a stack {pause_stack(cluster)} that is not the pause schedule's"
+    why = f"it has not the tag {PART_TAG}={PART}; deploying would delete all that is in it"
+    return Problem("stack-not-ours", what, why, "deploy that stack under another name", context=_CONTEXT)
 
 
 def _no_group(cluster: Cluster) -> Problem:
-    what = f"the schedule group {cluster.stack}-{PART} is gone"
+    what = f"the schedule group {group(cluster)} is gone"
     why = f"stack {cluster.stack} made it, and somebody deleted it"
-    fix = f"aws scheduler create-schedule-group --name {cluster.stack}-{PART}, then try again"
-    return Problem("no-schedule-group", what, why, fix, context="pause schedule")
+    fix = f"aws scheduler create-schedule-group --name {group(cluster)}, then try again"
+    return Problem("no-schedule-group", what, why, fix, context=_CONTEXT)

@@ -11,7 +11,6 @@ CloudFormation has to bring back one that was deleted by hand.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared
 from aurora_tenants.schedule import Rule, rules
-from aurora_tenants.template import CLUSTER_TAG, DIGEST, REVISION, stack_name
+from aurora_tenants.template import CLUSTER_TAG, REVISION, stack_name, with_digest
 
 PART = "pause-schedule"
 PART_TAG = "aurora-tenants:part"
@@ -139,9 +138,7 @@ def pause_template(cluster: Cluster, schedule: PauseSchedule, shared: Shared) ->
         },
         "Resources": resources,
     }
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    body["Outputs"] = {DIGEST: {"Value": digest[:32], "Description": "Of this template; a plan compares it."}}
-    return json.dumps(body, indent=1)
+    return with_digest(body)
 
 
 def without_revision(name: str) -> str:
