@@ -1,4 +1,4 @@
-"""The shared stack as a whole: deploying, showing and deleting it; never a stack that is something else."""
+"""The shared stack as a whole: deploying, showing, using and deleting it; never a stack that is something else."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from aurora_tenants import data
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.clients import asking, connect
 from aurora_tenants.errors import AwsError, Problem, Refused
-from aurora_tenants.model import Cluster, Stack
+from aurora_tenants.model import Cluster, Deployed, Shared, Stack
 from aurora_tenants.template import TENANT_TAG
 
+# The provider this command line needs; lambdas/provider.py counts its own.
+PROVIDER_VERSION = 2
 # A stack whose creation failed has no outputs; that it has all of these parameters tells that it is a shared stack.
 _PARAMETERS = {"EngineVersion", "MinCapacity", "MaxCapacity", "SecondsUntilAutoPause", "DeletionProtection"}
 # CloudFormation takes nothing but a deletion any more. ("Stack status codes", CloudFormation User Guide)
@@ -106,6 +108,27 @@ def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> 
         fix = f"run: aurora-tenants shared deploy --stack {stack} --parameter DeletionProtection=false"
         raise Refused(Problem("deletion-protected", what, why, fix))
     return lambda tell: stacks.delete(cloudformation, stack, tell=tell)
+
+
+def usable(cluster: Cluster, deployed: Deployed) -> Shared:
+    """The shared stack. Raises AwsError when there is none, when it is none, not whole, or too old."""
+    name, shared = cluster.stack, deployed.shared
+    fix = f"run: aurora-tenants shared deploy --stack {name}"
+    if shared is None:
+        why = "cluster.stack in tenants.yaml names it; it holds the cluster and what makes databases and users"
+        raise AwsError(Problem("no-shared-stack", f"there is no stack {name}", why, fix))
+    if not shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) or shared.status.startswith("ROLLBACK"):
+        what = f"stack {name} cannot be used: it is {shared.status}"
+        why, fix = "its creation or its deletion did not end well", f"aurora-tenants shared status --stack {name}"
+        raise AwsError(Problem("no-shared-stack", what, why, fix))
+    if not shared.cluster_arn or shared.version is None:
+        missing = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"
+        what, why = f"stack {name} is not a shared stack", f"it has no output {missing}"
+        raise AwsError(Problem("no-shared-stack", what, why, "name the shared stack in cluster.stack of tenants.yaml"))
+    if shared.version < PROVIDER_VERSION:
+        what = f"stack {name} is too old: its provider has version {shared.version}"
+        raise AwsError(Problem("old-shared-stack", what, f"this program needs version {PROVIDER_VERSION}", fix))
+    return shared
 
 
 def _existing(cloudformation: Any, stack: str) -> Stack:

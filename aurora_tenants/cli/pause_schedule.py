@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from aurora_tenants.inputs import Schedule
     from aurora_tenants.model import Capacity, PauseSchedule
     from aurora_tenants.render import Output
+    from aurora_tenants.scheduling import Schedule
 
 app = typer.Typer(cls=Group, help="When the cluster stays awake and when it may pause, and what that costs.")
 
@@ -113,7 +113,7 @@ def show_schedule(
 ) -> None:
     """Show the week, what comes next, what the cluster does now, and what that costs a month. Wakes nothing."""
     from aurora_tenants import config
-    from aurora_tenants.inputs import read_schedule
+    from aurora_tenants.scheduling import read_schedule
 
     out, price = output_of(output, no_color=no_color), given_price(acu_price)
     schedule = read_schedule(config.load(file), region=region, profile=profile)
@@ -192,7 +192,7 @@ class _Edit:
 
     def deployment(self, region: str | None, profile: str | None) -> Schedule:
         """What there is in AWS, beside what the file would say."""
-        from aurora_tenants.inputs import read_schedule
+        from aurora_tenants.scheduling import read_schedule
 
         return read_schedule(self._configuration, region=region, profile=profile)
 

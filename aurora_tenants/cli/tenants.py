@@ -144,8 +144,8 @@ def apply(
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
     from aurora_tenants import render, render_schedule, safety
     from aurora_tenants.apply import apply as run
-    from aurora_tenants.inputs import deploy_schedule
     from aurora_tenants.progress import Progress
+    from aurora_tenants.scheduling import deploy_schedule
 
     out, price = output_of(no_color=no_color), given_price(acu_price)
     reading = _reading(out, secret, wait, tenant)
@@ -168,14 +168,15 @@ def apply(
     if not made.has_changes:
         return
     ask(out, f"Apply to {_what(made)}?", yes=yes)
+    aws, shared = inputs.aws, inputs.deployed.shared
     with in_flight(), Progress(out.err, len(made.todo) + bool(made.schedule_todo)) as progress:
         results = run(
             made,
-            inputs.aws.cloudformation,
+            aws.cloudformation,
             parallel=parallel,
             allow_drop=allow_drop or (),
             tell=progress.tell,
-            deploy_schedule=lambda tell: deploy_schedule(inputs, made, tell),
+            deploy_schedule=lambda tell: deploy_schedule(aws, made.schedule, made.cluster, shared, tell),
         )
     failed = list(dict.fromkeys(problem for result in results for problem in result.problems))
     if failed:
