@@ -380,6 +380,11 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
             "shorten it by 1 character",
         ),
         (
+            "  a: {databases: {x" + "-" * 47 + "x" * 16 + ": , »y" + "-" * 48 + "y" * 15 + ": }}",
+            f"name-too-long: database name y{'-' * 48}{'y' * 8}... has too many - and $",
+            "write _ for some of them, or shorten it",
+        ),
+        (
             "  a: {stages: [production], users: {»'" + "x" * 30 + "-{stage}': }}",
             f"name-too-long: user name {'x' * 30}-production is 9 characters too long",
             "shorten it by 9 characters",

@@ -18,6 +18,7 @@ from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
 from aurora_tenants.pause.template import PART
 
 LONGEST_STACK = 128
+_LONGEST_FOLDER = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
@@ -108,6 +109,8 @@ def _owned(kind: _Kind, tenant: DeclaredTenant, written: str, name: str, *, is_r
         yield from _misspelt(kind, without)
     if "{" not in name:
         yield from _too_long(kind, name)
+        if kind is _DATABASE:
+            yield from _no_folder(name)
     if is_reserved and written:
         why = f"MySQL, RDS or aurora-tenants keeps a {kind.noun} of this name for itself"
         fix = "choose another name"
@@ -154,6 +157,15 @@ def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
     if tenant.value.name == PART:
         what, why = f"tenant name {PART} is reserved", f"stack {cluster.stack}-{PART} is the pause schedule's"
         yield "reserved-name", what, why, "choose another name"
+
+
+def _no_folder(name: str) -> Iterator[Fault]:
+    """A name that MySQL cannot make a folder of: there every - and $ takes five characters, and 255 is the most."""
+    excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_FOLDER
+    if excess > 0 and len(name) <= (_DATABASE.longest or 0):
+        why = f"MySQL keeps it in a folder named with five characters for each - and $, {_LONGEST_FOLDER} at most"
+        fix = "write _ for some of them, or shorten it"
+        yield "name-too-long", f"database name {shown(name)} has too many - and $", why, fix
 
 
 def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
