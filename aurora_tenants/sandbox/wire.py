@@ -93,10 +93,13 @@ class Answer:
 @lru_cache
 def service_model(name: str, protocol: str = "") -> ServiceModel:
     """botocore's model of a service, for example "rds-data"; of a service that has several protocols, in this one."""
-    model = botocore.session.get_session().get_service_model(name)
-    if protocol:
-        model.metadata.update(protocol=protocol, protocols=[protocol])
-    return model
+    session = botocore.session.get_session()
+    if not protocol:
+        return session.get_service_model(name)
+    # A copy: who else read this file of botocore's may hold the same mapping.
+    description = session.get_service_data(name)
+    metadata = {**description["metadata"], "protocol": protocol, "protocols": [protocol]}
+    return ServiceModel({**description, "metadata": metadata}, name)
 
 
 def spoken(name: str, request: Request) -> ServiceModel:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -289,3 +290,13 @@ def test_a_protocol_that_nobody_speaks_here_is_named():
     request = wire.Request("POST", "/service/x/operation/DescribeAlarms", {"smithy-protocol": "rpc-v2-cbor"}, b"")
     with pytest.raises(wire.UnknownProtocol, match="smithy-rpc-v2-cbor"):
         wire.parse(wire.spoken("cloudwatch", request), request)
+
+
+def test_a_model_in_another_protocol_leaves_the_one_it_was_made_of_alone(monkeypatch: pytest.MonkeyPatch):
+    session = botocore.session.get_session()
+    description = session.get_service_data("cloudwatch")
+    monkeypatch.setattr(botocore.session.Session, "get_service_data", lambda *_, **__: description)
+    before = dict(description["metadata"])
+    wire.service_model.cache_clear()
+    assert wire.service_model("cloudwatch", "json").metadata["protocol"] == "json"
+    assert description["metadata"] == before
