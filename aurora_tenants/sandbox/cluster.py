@@ -39,7 +39,8 @@ _MASTER_PRIVILEGES = (
     "ALTER, ALTER ROUTINE, CREATE, CREATE ROLE, CREATE ROUTINE, CREATE TEMPORARY TABLES, CREATE USER, CREATE VIEW, "
     "DELETE, DROP, DROP ROLE, EVENT, EXECUTE, INDEX, INSERT, LOCK TABLES, PROCESS, REFERENCES, RELOAD, "
     "REPLICATION CLIENT, REPLICATION SLAVE, SELECT, SHOW DATABASES, SHOW VIEW, TRIGGER, UPDATE, "
-    "APPLICATION_PASSWORD_ADMIN, CONNECTION_ADMIN, ROLE_ADMIN, SET_USER_ID, SHOW_ROUTINE, XA_RECOVER_ADMIN, "
+    "APPLICATION_PASSWORD_ADMIN, CONNECTION_ADMIN, ROLE_ADMIN, SHOW_ROUTINE, XA_RECOVER_ADMIN, "
+    "SET_USER_ID, ALLOW_NONEXISTENT_DEFINER, SET_ANY_DEFINER, "
     "FLUSH_OPTIMIZER_COSTS, FLUSH_STATUS, FLUSH_TABLES, FLUSH_USER_RESOURCES"
 )
 _NOT_ON_MYSQL_SCHEMA = (
@@ -260,7 +261,7 @@ def create_master(server: Server, username: str, password: str, *, partial_revok
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SHOW PRIVILEGES")
         known = {str(row[0]).upper() for row in cursor.fetchall()}
-        # SET_USER_ID is gone from MySQL 8.4 on, SHOW_ROUTINE and the FLUSH_ privileges are younger than 8.0.19.
+        # SET_USER_ID is two privileges from MySQL 8.4 on; SHOW_ROUTINE and the FLUSH_ ones are younger than 8.0.19.
         privileges = ", ".join(name for name in _MASTER_PRIVILEGES.split(", ") if name in known)
         for role in (SUPERUSER_ROLE, *AWS_ROLES):
             cursor.execute("CREATE ROLE IF NOT EXISTS %s", (role,))

@@ -112,6 +112,15 @@ def test_master_does_all_that_tenants_need(aurora: tuple[mysqld.Server, bool]) -
     )
 
 
+def test_master_drops_a_user_whose_views_lose_their_definer(aurora: tuple[mysqld.Server, bool]) -> None:
+    """Without SET_USER_ID, or what MySQL 8.4 has in its place, DROP USER is refused (4006)."""
+    server, _ = aurora
+    run(server, "CREATE DATABASE viewed", "CREATE USER definer", "CREATE DEFINER = definer VIEW viewed.v AS SELECT 1")
+    run(server, "DROP USER definer")
+    assert refusal(server, "SELECT * FROM viewed.v") == 1045
+    run(server, "DROP DATABASE viewed")
+
+
 @pytest.mark.parametrize(
     ("statement", "number"),
     [
