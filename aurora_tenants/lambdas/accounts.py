@@ -55,8 +55,8 @@ def bring_about(request: Request, asked: Asked) -> str:
 
     Raises ValueError or DatabaseError with a sentence; a new account is not half made then, and an old one as it was.
     """
-    _check_roles(request.execute, asked.wanted)
     found = origin = _find(request.execute, asked.name)
+    _check_roles(request.execute, asked, found)
     for attempts in range(ATTEMPTS, 0, -1):
         try:
             return _attempt(request, asked, found)
@@ -101,16 +101,30 @@ def _find(execute: Execute, name: str) -> _Found:
     return _Found(State(users=users, grants=grants), entries)
 
 
-def _check_roles(execute: Execute, wanted: State) -> None:
-    """MySQL would say 3523, an "unknown authorization ID", and only once the user is half made."""
-    roles = {Account(grant.scope.name, grant.scope.database) for grant in wanted.grants if grant.scope.level == "ROLE"}
-    if not roles:
+def _check_roles(execute: Execute, asked: Asked, found: _Found) -> None:
+    """Raises ValueError for what no user may be granted as a role: to MySQL the master user would be one as well.
+
+    A role has to be some stack's, so that it holds nothing that no tenant may; one that the user has had all the time
+    stays, also without its entry, for the way back of a rollback must not be refused.
+    """
+    grants = [grant for grant in asked.wanted.grants if grant.scope.level == "ROLE"]
+    if not grants:
         return
+    held = {grant.scope for grant in found.live.grants} if asked.is_there else set()
+    roles = {Account(grant.scope.name, grant.scope.database): grant.scope in held for grant in grants}
     names = ", ".join(key(role.user) for role in sorted(roles))
-    rows = execute(f"SELECT User, Host FROM mysql.user WHERE User IN ({names})")  # noqa: S608 - hexadecimal
-    for role in sorted(roles - {Account(str(user), str(host)) for user, host in rows}):
-        why = "this version of Aurora does not have it" if is_aws_role(role.user) else "it has to be made first"
-        raise ValueError(f"there is no role {role.user} to grant: {why}")
+    where = f"User IN ({names})"
+    rows = execute(f"SELECT User, Host, account_locked FROM mysql.user WHERE {where}")  # noqa: S608 - hexadecimal
+    locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
+    for role in sorted(roles):
+        owner = found.entries.get(role)
+        if role not in locked:
+            why = "this version of Aurora does not have it" if is_aws_role(role.user) else "it has to be made first"
+            raise ValueError(f"there is no role {role.user} to grant: {why}")
+        if not locked[role]:
+            raise ValueError(f"{role.user} cannot be granted: it is a user, and a user is granted roles only")
+        if not is_aws_role(role.user) and (owner is None or owner.released) and not roles[role]:
+            raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody; roles that a stack made can")
 
 
 def _claimed(request: Request, asked: Asked, found: _Found) -> State:

@@ -20,7 +20,7 @@ _IAM = "iam:"
 
 
 def serve_user(request: Request) -> Outcome:
-    secret = None if is_iam(request.properties) else request.secret(request.text("SecretId"))
+    secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
     name, execute = secret.user if secret else request.text("UserName"), request.execute
     is_inspector = _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
@@ -49,6 +49,12 @@ def delete_accounts(request: Request, physical_id: str) -> None:
         is_meant = known.secret == secret if secret else account_of(entry).user == name
         if is_meant and is_mine(known, request.owner):
             give_up(request.execute, entry, known)
+
+
+def _secret_id(request: Request) -> str:
+    if secret_id := request.text("SecretId"):
+        return secret_id
+    raise ValueError("SecretId is missing: the secret with the user's name and password, which only Auth: iam has not")
 
 
 def _is_inspector(name: str, owner: Owner) -> bool:

@@ -165,7 +165,7 @@ def _privileges(properties: Properties, account: Account, server: Server, *, may
             [permissions] if isinstance(permissions, str) else map(str, permissions),
             database=server.stored(database),
             table=server.stored(text(entry, "Table") or "*"),
-            columns=[str(column) for column in entry.get("Columns", ())],
+            columns=[str(column) for column in _list(entry, "Columns")],
             procedure=text(entry, "Procedure"),
             function=text(entry, "Function"),
             grant_option=truth(entry, "GrantOption"),

@@ -10,7 +10,7 @@ from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.options import Options, Require
-from tests.lambdas.world import PREFIX, World, fresh, on, user
+from tests.lambdas.world import PREFIX, World, fresh, on, role, user
 
 PLUGIN = "caching_sha2_password"
 DEFAULTS = Options(plugin=PLUGIN, comment="")
@@ -101,6 +101,11 @@ def test_option_is_made_brought_back_and_taken_away_in_place(world: World, shop:
         ({"Roles": [{"Role": "rds_superuser_role"}]}, "rds_superuser_role cannot be the name of a role"),
         ({"Roles": [{"Role": "nowhere"}]}, "there is no role nowhere to grant: it has to be made first"),
         ({"Roles": [{"Role": "AWS_TELEPORT_ACCESS"}]}, "there is no role AWS_TELEPORT_ACCESS to grant: this version"),
+        ({"SecretId": ""}, "SecretId is missing: the secret with the user's name and password, which only Auth: iam"),
+        (
+            {"Privileges": [{"Permission": "SELECT", "Database": "a", "Table": "b", "Columns": "id"}]},
+            "Columns is a list",
+        ),
         ({"DefaultRoles": ["reader"]}, "DefaultRoles names a role that Roles does not"),
     ],
 )
@@ -303,7 +308,7 @@ def test_adoption_takes_what_the_template_does_not_say_away(world: World, shop: 
 
 def test_update_that_fails_in_the_middle_leaves_the_user_as_it_was(world: World, shop: str) -> None:
     stack, name, reader = fresh("stack"), fresh("app"), fresh("reader")
-    world.sql(f"CREATE ROLE `{reader}`")
+    world.deploy(fresh("stack"), {"Reader": role(reader)})
     arn = world.secret(name)
     rights = [on(shop, "SELECT")]
     world.deploy(stack, {"App": user(arn, *rights, Roles=[{"Role": reader}], MaxUserConnections=5, Require="SSL")})

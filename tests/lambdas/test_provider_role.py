@@ -193,7 +193,7 @@ def test_roles_of_aurora_can_be_granted(either_world: World) -> None:
 def test_change_of_roles_is_rolled_back(either_world: World, shop: str) -> None:
     world, stack, name, one, two = either_world, fresh("stack"), fresh("app"), fresh("reader"), fresh("writer")
     arn = world.secret(name)
-    world.sql(f"CREATE ROLE `{one}`, `{two}`")
+    world.deploy(fresh("stack"), {"One": role(one), "Two": role(two)})
     world.deploy(stack, {"App": user(arn, Roles=[member(one, AdminOption=True)])})
     before = (world.grants(name), world.accounts(name))
     changed = user(arn, Roles=[member(one), member(two)], DefaultRoles=[two])
@@ -207,3 +207,28 @@ def test_role_granted_to_itself_is_a_sentence(world: World) -> None:
     name = fresh("app")
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), Roles=[member(name)])})
     assert ended.failures == {"App": f"there is no role {name} to grant: it has to be made first"}
+
+
+def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) -> None:
+    """To MySQL every account is a role: with the master user as one, whoever deploys a stack would be the master."""
+    name, other, nobodys = fresh("app"), fresh("app"), fresh("dba")
+    arn = world.secret(name)
+    world.deploy(fresh("stack"), {"Other": user(world.secret(other), on(shop))})
+    world.sql(f"CREATE ROLE `{nobodys}`", f"GRANT CREATE USER ON *.* TO `{nobodys}`")
+    for what, reason in (
+        ("admin", "admin cannot be granted: it is a user, and a user is granted roles only"),
+        (other, f"{other} cannot be granted: it is a user, and a user is granted roles only"),
+        (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody; roles that a stack made can"),
+    ):
+        ended = world.deploy(fresh("stack"), {"App": user(arn, Roles=[member(what)])})
+        assert (ended.failures, world.has_user(name)) == ({"App": reason}, False)
+
+
+def test_role_that_lost_its_entry_stays_with_who_has_it(world: World, shop: str) -> None:
+    name, reader = fresh("app"), fresh("reader")
+    arn, stack = world.secret(name), fresh("stack")
+    world.deploy(fresh("stack"), {"Reader": role(reader)})
+    world.deploy(stack, {"App": user(arn, Roles=[member(reader)])})
+    world.sql(f"DELETE FROM aurora_tenants.users WHERE name = '{reader}@%'")
+    assert world.deploy(stack, {"App": user(arn, on(shop), Roles=[member(reader)])}).failures == {}
+    assert defaults(world, name) == {reader}
