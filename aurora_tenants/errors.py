@@ -4,13 +4,14 @@
     ├── InvalidFile               tenants.yaml cannot be used
     ├── InvalidUsage              the command line cannot be used (exit 64)
     ├── Refused                   a plan holds changes that need a flag of their own
+    ├── Breached                  somebody can get into a database that is not theirs
     ├── NotConverged              applied, but MySQL or CloudFormation still differs
     ├── AwsError                  AWS said no, or could not be asked
     │   └── StackFailed           a stack operation ended in failure or rollback
     ├── DatabaseError             MySQL refused a statement: has its error number
     └── SandboxError              the sandbox cannot start or do what was asked
 
-Each carries one or more `Problem`s. Lower layers raise; only `cli.main` catches, prints and exits.
+Each carries one or more `Problem`s. Lower layers raise; only `cli` catches, prints and exits.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Refused(AuroraTenantsError):
 
 
 class Breached(AuroraTenantsError):
-    """Somebody can get into a tenant's database without belonging there; one problem for each account and database."""
+    """Somebody can get into a tenant's database without belonging there; one problem for each account and way in."""
 
 
 class NotConverged(AuroraTenantsError):

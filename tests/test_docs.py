@@ -99,3 +99,26 @@ def test_every_command_says_what_it_does():
         return own + [found for key, each in below.items() for found in helpless(each, f"{name} {key}")]
 
     assert helpless(typer.main.get_command(app), "aurora-tenants") == []
+
+
+def imported(module: Path) -> Iterator[str]:
+    """The modules and packages of the first level that a module imports from, its own left out."""
+    package = ROOT / "aurora_tenants"
+    own = module.relative_to(package).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == package.name:
+            _, *inner = node.module.split(".")
+            yield from {*(inner[:1] or [alias.name for alias in node.names])} - {own, "__version__"}
+
+
+def test_imports_go_the_way_that_is_written_down():
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("Imports go one way")[2]
+    lines = [line.split(", ") for line in text.split("```")[1].split("\n") if line]
+    floors = {name: floor for floor, names in enumerate(lines) for name in names}
+    wrong = []
+    for module in sorted((ROOT / "aurora_tenants").rglob("*.py")):
+        own = module.relative_to(ROOT / "aurora_tenants").parts[0].removesuffix(".py")
+        if own not in ("__init__", "__main__", "sandbox"):  # the sandbox is known to one command alone
+            known = set(imported(module)) - ({"sandbox"} if module.name == "sandbox.py" else set())
+            wrong += [f"{module.name} -> {name}" for name in sorted(known) if not floors[name] < floors[own]]
+    assert wrong == []
