@@ -61,10 +61,11 @@ def inserted(before: str, after: str) -> str:
 def test_the_example_gets_its_section_behind_the_last_key_and_its_comments():
     before = EXAMPLE.read_text()
     after = with_schedule(before, OFFICE, "f")
-    assert after.split("\n")[3:12] == [
+    assert after.split("\n")[3:13] == [
         "cluster:",
         "  stack: shared-global              # the shared stack; everything else is read from its outputs",
         "  # region: eu-west-1               # otherwise the AWS configuration's",
+        "  # `aurora-tenants pause-schedule set` writes here when the cluster stays awake.",
         "  pause_schedule:",
         "    timezone: Europe/Berlin",
         '    awake: {days: MON-FRI, from: "07:00", to: "17:00", min_acu: 0.5, max_acu: 4}',
