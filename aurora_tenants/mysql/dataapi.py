@@ -65,12 +65,13 @@ class DataApi:
                 code, message = _code(error)
                 if not _passes(code, message, is_read=statement.startswith(("SELECT ", "SHOW "))):
                     raise _refused(code, message) if code else error from error
-                if self.now() + _POLL_SECONDS > deadline:
+                left = deadline - self.now()
+                if left <= 0:
                     raise _not_there(message, self.wait_seconds) from error
             if not self._told and _is_waking(code, message):
                 self._told = True
                 self.woken()
-            self.sleep(_POLL_SECONDS)
+            self.sleep(min(_POLL_SECONDS, left))
 
     def _call(self, statement: str) -> list[Row]:
         """One call. JSON is decoded many times faster than typed fields, but AWS gives it for SELECT alone."""
