@@ -255,7 +255,7 @@ def _deploy(out: Output, schedule: Schedule) -> None:
 def _about_to(schedule: Schedule, edit: _Edit) -> str:
     from aurora_tenants.pause.plan import acu
 
-    parts = [f"{edit.file} {'is changed' if edit.changes else 'says so already'}"]
+    parts = [f"{edit.file} {'will be written' if edit.changes else 'says so already'}"]
     parts.append(
         "the stack is as it should be"
         if schedule.plan.action == "none"
