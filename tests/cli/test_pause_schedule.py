@@ -125,7 +125,8 @@ def test_set_writes_deploys_and_brings_the_cluster_to_what_holds_now(run: Comman
     move_to(cloud, 1, 12)
     ended = set_to(run)
     assert ended.out.endswith("The pause schedule is deployed. The cluster scales from now on: 0.5 to 4 ACU.\n")
-    assert ended.err.startswith(f"tenants.yaml will be written; create stack {STACK}; bring the cluster to 0.5 to 4 ACU\n")
+    todo = f"tenants.yaml will be written; create stack {STACK}; bring the cluster to 0.5 to 4 ACU\n"
+    assert ended.err.startswith(todo)
     assert cloud.stacks() == {STACK: "CREATE_COMPLETE"}
     assert scaling(cloud) == AWAKE
     text = (run.directory / "tenants.yaml").read_text()
