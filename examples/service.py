@@ -2,6 +2,8 @@
 
 eval "$(aurora-tenants env shop-dev)"
 python examples/service.py 'SELECT * FROM orders'
+
+A user of IAM has no secret, so the Data API is not for it: it takes a driver and a token (docs/tenants-yaml.md).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aurora_tenants import clock
+from aurora_tenants.config.reading import mapping
 from aurora_tenants.config.schedule_text import (
     ASLEEP_ACU,
     AWAKE_ACU,
@@ -153,15 +154,15 @@ def _acu_data(capacity: Capacity) -> dict[str, Any]:
 
 def _read(body: object) -> _Read:
     """What a section says. A value of the wrong type reads as absent: the schema has told of it."""
-    section = _mapping(body)
+    section = mapping(body)
     found: list[_Found] = []
-    timezone, asleep = section.get("timezone"), _capacity(_mapping(section.get("asleep")), None)
+    timezone, asleep = section.get("timezone"), _capacity(mapping(section.get("asleep")), None)
     awake = section.get("awake")
     entries: list[tuple[KeyPath, object]] = [(("awake",), awake)] if isinstance(awake, dict) else []
     entries += [(("awake", at), entry) for at, entry in enumerate(awake if isinstance(awake, list) else ())]
     windows = []
     for path, entry in entries:
-        window = _entry(path, _mapping(entry), asleep.pause_after_seconds if asleep else 300, found)
+        window = _entry(path, mapping(entry), asleep.pause_after_seconds if asleep else 300, found)
         if window:
             windows.append((path, window))
     return _Read(timezone if isinstance(timezone, str) else None, tuple(windows), asleep, tuple(found))
@@ -191,10 +192,6 @@ def _capacity(body: Mapping[str, Any], seconds: int | None) -> Capacity | None:
     if least is None or most is None or after is None or not float(after).is_integer():
         return None
     return Capacity(least, most, int(after))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:
