@@ -27,7 +27,7 @@ def not_allowed(
 ) -> tuple[Problem, ...]:
     """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
     drops = tuple(danger for danger, name in zip(_drops(plan), _dropped(plan), strict=True) if name not in allow_drop)
-    opened = (_opened(breach) for breach in plan.opened if breach.account.entry not in allow_access)
+    opened = (_opened(breach) for breach in plan.opened if not _names(breach).intersection(allow_access))
     return (*drops, *(() if allow_mass_removal else _mass_removal(plan)), *opened)
 
 
@@ -83,9 +83,15 @@ def not_dropped(plan: Plan, allow_drop: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(set(allow_drop) - set(_dropped(plan))))
 
 
+def _names(breach: Summary) -> set[str]:
+    """How the account may be written: at `%`, as in MySQL, the host may be left out."""
+    account = breach.account
+    return {account.entry, account.user} if account.host == "%" else {account.entry}
+
+
 def not_opened(plan: Plan, allow_access: Collection[str]) -> tuple[str, ...]:
     """The accounts that leave is given for and that this plan lets in nowhere."""
-    return tuple(sorted(set(allow_access) - {breach.account.entry for breach in plan.opened}))
+    return tuple(sorted(set(allow_access).difference(*map(_names, plan.opened))))
 
 
 def _dropped(plan: Plan) -> list[str]:
