@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 from aurora_tenants.desired import Resources, said
 from aurora_tenants.errors import Location
 from aurora_tenants.model import Privilege, Tenant, TenantRole, TenantUser
-from aurora_tenants.mysql.changes import Change, changes, subject
+from aurora_tenants.mysql.changes import Change, subject
 from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, Grant, role_scope
 from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.properties import wanted_role, wanted_user
+from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Server, State
 
 Origin = Literal["file", "drift", "spelling"]
@@ -48,7 +49,7 @@ def explained(
     reliances: Mapping[str, Reliance],
 ) -> tuple[Line, ...]:
     """The changes with their reasons. before: what was deployed last, None for nothing. places: see `places_of`."""
-    drift = changes(before, live, server=server) if before else ()
+    drift = changes_of_all(before, live, server=server) if before else ()
     same = {change.statement for change in drift}
     by_hand = {
         action: {grant for change in drift if change.action == action for grant in change.grants}

@@ -12,7 +12,7 @@ from aurora_tenants.mysql.state import State
 def outcome(live: State, desired: Collection[State], todo: Collection[Change]) -> State:
     """Live with what is desired in the place of what there was of it, and without what is dropped."""
     dropped = {change.subject for change in todo if change.action == "drop"}
-    gone = {account for account in live.users if subject(account) in dropped} | _renamed(live, desired)
+    gone = {account for account in live.users if subject(account) in dropped} | renamed(live, desired)
     managed = {account for state in desired for account in state.users}
     databases = {name: it for name, it in live.databases.items() if f"database {name}" not in dropped}
     users = {account: user for account, user in live.users.items() if account not in gone}
@@ -30,7 +30,7 @@ def outcome(live: State, desired: Collection[State], todo: Collection[Change]) -
     return State(databases, users, frozenset(grants))
 
 
-def _renamed(live: State, desired: Collection[State]) -> set[Account]:
+def renamed(live: State, desired: Collection[State]) -> set[Account]:
     """The names that accounts have today and give up: their owner keeps only those that are desired."""
     kept: dict[tuple[str, str, str], set[Account]] = {}
     for state in desired:

@@ -22,14 +22,14 @@ from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.explain import Line, Reliance, explained, places_of, reliances_on
 from aurora_tenants.isolation import Summary, breaches, summed_up
 from aurora_tenants.model import Cluster, Configuration, Deployed, Stack, Tenant
-from aurora_tenants.mysql.changes import HIDDEN, Change, changes, drop_database, removal, set_password, subject
+from aurora_tenants.mysql.changes import Change, drop_database, removal, subject
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.owners import forget_owner, record_owner
+from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Server, State
 from aurora_tenants.notices import Notice, left_over, named_by_stacks, of_others
-from aurora_tenants.outcome import outcome
+from aurora_tenants.outcome import outcome, renamed
 from aurora_tenants.pause.plan import SchedulePlan
 from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, REVISION, digest_of, stack_name, template
 
@@ -165,6 +165,7 @@ def _notices(
 ) -> Iterable[Notice]:
     handled = named_by_stacks(configuration, live.server)
     handled |= {(plan.stack, change.subject) for plan in plans for change in plan.changes}
+    handled |= {(plan.stack, subject(account)) for plan in plans for account in renamed(live.state, [plan.desired])}
     in_scope = {plan.stack for plan in plans}
     stacks = {stack.name for stack in deployed.tenants.values()}
     for stack, notice in left_over(configuration, live.state, handled):
@@ -226,7 +227,7 @@ def _tenant(
     problems += obstacles.too_long(tenant.name, desired)
     problems += obstacles.unknown_roles(tenant.name, desired, everything.state)
     problems += obstacles.undeployable(tenant, text)
-    todo = (*changes(desired, live.state, server=live.server), *_adopted_passwords(desired, live))
+    todo = changes_of_all(desired, live.state, server=live.server)
 
     def planned(action: Action, todo: Collection[Change], before: State | None, **more: Any) -> TenantPlan:
         lines = _explained(tenant, desired, resources, live, before, todo, reliances) if todo else ()
@@ -239,7 +240,7 @@ def _tenant(
         drops: tuple[str, ...] = ()
         if stack.status != "ROLLBACK_COMPLETE":  # of which nothing is left
             removals, drops = _removals(live, stack, kept=State())
-            todo = (*removals, *changes(desired, outcome(live.state, (), removals), server=live.server))
+            todo = (*removals, *changes_of_all(desired, outcome(live.state, (), removals), server=live.server))
         return planned("replace", todo, None, drops=drops, status=stack.status), problems
     changed, drops, before = stack.outputs.get(DIGEST) != digest_of(text), (), asked
     if changed:
@@ -289,17 +290,6 @@ def _explained(
         places=places_of(tenant, desired, resources, live.server),
         reliances=reliances,
     )
-
-
-def _adopted_passwords(desired: State, live: Live) -> Iterable[Change]:
-    """What the provider does for a user that is adopted: the secret's password, and for a while its own beside it."""
-    why = "unless that works already; the password it has now goes on working until the first rotation"
-    for account, user in sorted(desired.users.items()):
-        known = live.state.users.get(account)
-        takes_password = not user.is_role and user.options.plugin != IAM_PLUGIN
-        if known and known.owner is None and user.owner and user.owner.adopted and takes_password:
-            plugin = user.options.plugin or known.options.plugin or live.server.plugin
-            yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=True), why)
 
 
 def _gone(tenant: str, live: Live, stack: Stack, reliances: Mapping[str, Reliance]) -> TenantPlan:

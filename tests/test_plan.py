@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from aurora_tenants.errors import InvalidUsage, Problem
-from aurora_tenants.model import Configuration, Deployed, Ignore, Privilege, Shared, Tenant, TenantRole, TenantUser
+from aurora_tenants.model import (
+    Configuration,
+    Deployed,
+    Ignore,
+    Privilege,
+    RoleGrant,
+    Shared,
+    Tenant,
+    TenantRole,
+    TenantUser,
+)
 from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
@@ -417,6 +428,74 @@ def test_an_unknown_tenant_is_wrong_usage(name: str, fix: str):
     with pytest.raises(InvalidUsage) as caught:
         planned(SHOP, deployed=deployed(tenant("billing")), only=name)
     assert caught.value.problems == (Problem("unknown-tenant", f"there is no tenant {name}", fix=fix),)
+
+
+# What the provider does, in its order
+
+
+def test_each_resource_is_planned_by_itself_as_the_provider_is_asked_for_it():
+    """A role is updated before its users, and an account is altered when its rights are as they should be."""
+    role = TenantRole("shop-reader", (Privilege(("INSERT",), "shop"),))
+    before = replace(SHOP, roles=(role,), users=(replace(SHOP.users[0], roles=(RoleGrant("shop-reader"),)),))
+    reader = replace(role, privileges=(Privilege(("SELECT",), "shop"),))
+    user = replace(before.users[0], privileges=(Privilege(("DELETE",), "shop"),), options=Options(is_locked=True))
+    made = planned(replace(before, roles=(reader,), users=(user,)), live=live_after(before), deployed=deployed(before))
+    assert [(line.change.action, line.about) for line in made.tenants[0].lines] == [
+        ("grant", "role shop-reader"),
+        ("revoke", "role shop-reader"),
+        ("revoke", "user shop"),
+        ("alter", "user shop"),
+    ]
+
+
+def test_new_hosts_of_several_users_wait_where_the_provider_lets_them_wait():
+    two = replace(SHOP, users=tuple(TenantUser(name) for name in ("one", "two")))
+    more = replace(two, users=tuple(replace(user, hosts=("%", "10.%")) for user in two.users))
+    made = planned(more, live=live_after(two), deployed=deployed(two))
+    created = [change.statement for change in made.tenants[0].changes if change.action == "create"]
+    assert [statement.split(" IDENTIFIED")[0] for statement in created] == [
+        "CREATE USER `one`@`1.aurora-tenants.invalid`",
+        "CREATE USER `two`@`1.aurora-tenants.invalid`",
+    ]
+
+
+def with_account(live: Live, **changed: Any) -> Live:
+    """The user of SHOP is like this."""
+    user = live.state.users[SHOP_ACCOUNT]._replace(**changed)
+    return live._replace(state=replace(live.state, users={**live.state.users, SHOP_ACCOUNT: user}))
+
+
+SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***'"
+
+
+def test_a_user_that_lost_its_password_gets_the_secrets_again():
+    live = with_account(live_after(SHOP), options=Options(plugin="caching_sha2_password"), has_no_password=True)
+    [line] = planned(SHOP, live=live, deployed=deployed(SHOP)).tenants[0].lines
+    why = "it has none: whoever knows its name may log in"
+    assert line.change == Change("alter", "user shop", SET_PASSWORD, why)
+    assert line.origins == ("drift",)
+
+
+def test_an_adopted_user_without_a_password_has_none_to_keep():
+    user = User(SHOP_ACCOUNT, options=Options(plugin="caching_sha2_password"), has_no_password=True)
+    made = planned(tenant("shop", adopt=True), live=live_with(databases=(Database("shop"),), users=(user,)))
+    assert made.tenants[0].changes[-1].statement == SET_PASSWORD
+
+
+def test_a_user_that_comes_back_gets_its_new_secrets_password():
+    before = tenant("shop", adopt=True)
+    owner = Owner(STACK, "UserShop", "/shared/database/shop", adopted=True, released=True)
+    live = with_account(live_after(before), options=Options(plugin="caching_sha2_password"), owner=owner)
+    gone = replace(before, users=())
+    made = planned(before, live=live, deployed=deployed(gone))
+    assert made.tenants[0].changes[-1] == Change("alter", "user shop", SET_PASSWORD, "unless that works already")
+
+
+def test_an_account_that_gets_another_host_is_not_called_left_over():
+    elsewhere = replace(SHOP, users=(replace(SHOP.users[0], hosts=("10.%",)),))
+    made = planned(elsewhere, live=live_after(SHOP), deployed=deployed(SHOP))
+    assert "rename" in {change.action for change in made.tenants[0].changes}
+    assert made.notices == ()
 
 
 # Notices

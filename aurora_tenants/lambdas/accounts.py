@@ -1,12 +1,8 @@
-"""The accounts of one resource, a user's or a role: brought about, taken back when that fails, given up in the end.
-
-What can be taken back is done first. Another plugin ends an account's passwords, so accounts are altered when their
-privileges are as they should be; hosts that the user has no more are dropped last.
-"""
+"""The accounts of one resource, a user's or a role: brought about, taken back when that fails, given up in the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -19,6 +15,7 @@ from aurora_tenants.mysql.live import Execute, read_owners, read_users
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
+from aurora_tenants.mysql.resource import changes_of_one, is_new_to
 from aurora_tenants.mysql.state import Server, State, User
 
 
@@ -76,11 +73,13 @@ def _attempt(request: Request, asked: Asked, found: _Found) -> str:
     execute, secret = request.execute, asked.password
     desired = _claimed(request, asked, found)
     # Before anything is written down: what no statement can hold raises here.
-    todo = _in_order(desired, found.live, changes(desired, found.live, server=asked.server, password=secret))
+    todo = changes_of_one(desired, found.live, server=asked.server, password=secret)
+    written = set()
     for account, user in desired.users.items():
         if user.owner and account not in found.entries and account not in found.live.users:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
-    refused = _run(request, todo, secret)
+            written.add(record_owner("users", account.entry, user.owner))
+    refused = _run(request, (change for change in todo if change.statement not in written), secret)
     _give_passwords(request, asked, desired, found)
     _give_up_others(execute, desired, found)
     return refused
@@ -153,18 +152,6 @@ def _claimed(request: Request, asked: Asked, found: _Found) -> State:
     return State(users=users, grants=asked.wanted.grants)
 
 
-def _in_order(desired: State, live: State, todo: Sequence[Change]) -> list[Change]:
-    """The changes with those that alter what was there before behind the others, and what is dropped at the end."""
-    renamed = moves(desired, live)
-    known = {subject(account) for account in desired.users if renamed.get(account, account) in live.users}
-    given_up = {change.subject for change in todo if change.action in ("drop", "release")}
-
-    def phase(change: Change) -> int:
-        return 2 if change.subject in given_up else int(change.action == "alter" and change.subject in known)
-
-    return sorted(todo, key=phase)
-
-
 def _run(request: Request, todo: Iterable[Change], password: str) -> str:
     """Runs the changes. With OnRefusal "report", the grants that the server refused come back as a sentence."""
     refused = []
@@ -203,22 +190,15 @@ def _give_passwords(request: Request, asked: Asked, desired: State, found: _Foun
     for account, user in kept.items():
         was = renamed.get(account, account)
         before = found.entries.get(was)
-        is_new = is_create or found.live.users[was].has_no_password or _is_new(before, user.owner)
+        is_new = is_create or found.live.users[was].has_no_password or is_new_to(user.owner, before)
         if is_denied or (is_new and not (is_told and len(desired.users) == 1)):
-            _give_password(request.execute, user, asked.secret.password, before)
+            _give_password(request.execute, user, found.live.users[was], asked.secret.password)
 
 
 def _others(request: Request, desired: State, found: _Found) -> set[Account]:
     """The accounts of this name that are not this resource's, or not any more."""
     mine = {account for account, owner in found.entries.items() if is_mine(owner, request.owner) and not owner.adopted}
     return found.live.users.keys() - desired.users.keys() - mine - {*moves(desired, found.live).values()}
-
-
-def _is_new(before: Owner | None, owner: Owner | None) -> bool:
-    """Whether an account was nobody's, another resource's or another secret's until now."""
-    if before is None or owner is None or before.released:
-        return True
-    return before[:3] != owner[:3]
 
 
 def _can_login(request: Request, secret: Secret) -> bool:
@@ -230,17 +210,18 @@ def _can_login(request: Request, secret: Secret) -> bool:
         return True  # no answer about the password
 
 
-def _give_password(execute: Execute, user: User, password: str, before: Owner | None) -> None:
+def _give_password(execute: Execute, user: User, known: User, password: str) -> None:
     """The password that an adopted account came with goes on beside the secret's.
 
-    Retained a second time, the password of an adoption that failed would take the place of the one it came with.
+    Retained a second time, the password of an adoption that failed would take the place of the one it came with. What
+    has none cannot keep it (3878).
     """
     retain = False
-    if user.owner and user.owner.adopted:
+    if user.owner and user.owner.adopted and not known.has_no_password:
         what = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
         where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
         has_second = execute(f"SELECT {what} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
-        retain = before is None or not has_second
+        retain = known.owner is None or not has_second
     give_password(execute, user, password, retain=retain)
 
 

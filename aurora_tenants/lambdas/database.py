@@ -31,11 +31,14 @@ def serve_database(request: Request, attempts: int = ATTEMPTS) -> Outcome:
     desired = State(databases={name: wanted._replace(owner=owner)})
     # Before anything is written down: a character set that no statement can hold raises here.
     todo = changes(desired, State(databases=live), server=server)
+    written = ""
     try:
         if not before and name not in live:
             execute(record_owner("databases", name, owner, "INSERT"))
+            written = record_owner("databases", name, owner)
         for change in todo:
-            run(execute, change.statement)
+            if change.statement != written:
+                run(execute, change.statement)
     except DatabaseError as error:
         if error.number in DONE_MEANWHILE and attempts > 1:
             return serve_database(request, attempts - 1)

@@ -270,6 +270,8 @@ def _plugin_why(plugin: str, known: User) -> str:
         return ""
     if plugin == IAM_PLUGIN:
         return "its passwords end; who connects with an IAM token may go on"
+    if known.options.plugin == IAM_PLUGIN:
+        return "tokens of IAM end; who connects with the secret's password may go on"
     return f"it had {known.options.plugin}; the secret's password stays, an older one beside it ends"
 
 

@@ -1,0 +1,85 @@
+"""The changes that each resource of a stack brings about, in the order in which the provider runs them. Pure.
+
+CloudFormation asks the provider for one resource at a time: databases, then roles, then users. Who owns what is made is
+written down before anything else, and what can be taken back is done first. Another plugin ends an account's passwords,
+so accounts that are there are altered when their privileges are as they should be; what is given up is dropped last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, set_password, subject
+from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
+from aurora_tenants.mysql.owners import Owner, record_owner
+from aurora_tenants.mysql.state import Server, State
+
+
+def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Change, ...]:
+    """What the provider runs for everything that is desired of one stack, its passwords included."""
+    return tuple(
+        change
+        for part in _of_each_resource(desired)
+        for change in (*changes_of_one(part, live, server=server), *_passwords(part, live, server))
+    )
+
+
+def changes_of_one(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
+    """What the provider runs for the things of one resource."""
+    todo = changes(desired, live, server=server, password=password)
+    renamed = moves(desired, live)
+    known = {subject(account) for account in desired.users if renamed.get(account, account) in live.users}
+    given_up = {change.subject for change in todo if change.action in ("drop", "release")}
+    new = (user for account, user in desired.users.items() if account not in live.users)
+    claims = {record_owner("users", user.account.entry, user.owner) for user in new if user.owner}
+
+    def phase(change: Change) -> int:
+        if change.statement in claims:
+            return -1
+        return 2 if change.subject in given_up else int(change.action == "alter" and change.subject in known)
+
+    return tuple(sorted(todo, key=phase))
+
+
+def is_new_to(owner: Owner | None, before: Owner | None) -> bool:
+    """Whether an account was nobody's, another resource's or another secret's until now."""
+    return before is None or owner is None or before.released or before[:3] != owner[:3]
+
+
+def _of_each_resource(desired: State) -> Iterator[State]:
+    """The state by resource; what has no owner is a resource of its own."""
+    for name in sorted(desired.databases):
+        yield State(databases={name: desired.databases[name]})
+    accounts: dict[tuple[str, ...], set[Account]] = {}
+    for account, user in sorted(desired.users.items(), key=lambda item: (not item[1].is_role, item[0])):
+        accounts.setdefault(user.owner[:2] if user.owner else account, set()).add(account)
+    grants: dict[Account, list[Grant]] = {}
+    for grant in desired.grants:
+        grants.setdefault(grant.account, []).append(grant)
+    for of_one in accounts.values():
+        users = {account: desired.users[account] for account in of_one}
+        yield State(users=users, grants=frozenset(grant for it in of_one for grant in grants.get(it, ())))
+
+
+def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
+    """The secret's password for accounts that are new to it, or that have none."""
+    renamed = moves(desired, live)
+    for account, user in sorted(desired.users.items()):
+        known = live.users.get(renamed.get(account, account))
+        if known is None or user.is_role or user.options.plugin == IAM_PLUGIN:
+            continue
+        plugin = known.options.plugin or server.plugin
+        if plugin not in PASSWORD_PLUGINS or user.options.plugin not in (None, plugin):
+            continue  # another plugin comes with the password
+        if known.has_no_password:
+            why = "it has none: whoever knows its name may log in"
+        elif not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
+            continue
+        elif known.owner is None:
+            why = "unless that works already; the password it has now goes on working until the first rotation"
+        else:
+            why = "unless that works already"
+        retain = known.owner is None and not known.has_no_password
+        yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=retain), why)
