@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, Deployed, Stack, Tenant
+from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.grants import MEMBER
 from aurora_tenants.mysql.names import Account, unescaped
+from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.template import MAX_TEMPLATE_BYTES, tags
 
@@ -103,4 +105,23 @@ def unknown_roles(tenant: str, desired: State, live: State) -> list[Problem]:
         )
         for role in sorted(granted)
         if role not in desired.users and role not in live.users
+    ]
+
+
+def no_password(tenant: str, desired: State, live: State) -> list[Problem]:
+    """Users to adopt that log in without a password: with one of the secret's they would not get in any more."""
+    return [
+        Problem(
+            "no-password-to-keep",
+            f"{subject(account)} has no password and cannot be adopted",
+            "the password of a user that is adopted goes on working beside the secret's, and it has none that could",
+            f"give it one, with which its clients log in: ALTER USER {account} IDENTIFIED BY ...",
+            context=f"tenant {tenant}",
+        )
+        for account, user in sorted(desired.users.items())
+        if not user.is_role
+        and user.options.plugin != IAM_PLUGIN
+        and account in live.users
+        and live.users[account].owner is None
+        and live.users[account].has_no_password
     ]

@@ -227,6 +227,7 @@ def _tenant(
     problems += obstacles.too_long(tenant.name, desired)
     problems += obstacles.unknown_roles(tenant.name, desired, everything.state)
     problems += obstacles.undeployable(tenant, text)
+    problems += () if refusals else obstacles.no_password(tenant.name, desired, live.state)
     todo = changes_of_all(desired, live.state, server=live.server)
 
     def planned(action: Action, todo: Collection[Change], before: State | None, **more: Any) -> TenantPlan:

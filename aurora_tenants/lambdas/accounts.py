@@ -213,15 +213,15 @@ def _can_login(request: Request, secret: Secret) -> bool:
 def _give_password(execute: Execute, user: User, known: User, password: str) -> None:
     """The password that an adopted account came with goes on beside the secret's.
 
-    Retained a second time, the password of an adoption that failed would take the place of the one it came with. What
-    has none cannot keep it (3878).
+    Retained a second time, the password of an adoption that failed would take the place of the one it came with. Who
+    has none cannot be adopted (3878): it would not get in any more. Who lost it later gets the secret's alone.
     """
     retain = False
-    if user.owner and user.owner.adopted and not known.has_no_password:
+    if user.owner and user.owner.adopted:
         what = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
         where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
         has_second = execute(f"SELECT {what} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
-        retain = known.owner is None or not has_second
+        retain = known.owner is None or not (has_second or known.has_no_password)
     give_password(execute, user, password, retain=retain)
 
 

@@ -73,13 +73,13 @@ def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
         plugin = known.options.plugin or server.plugin
         if plugin not in PASSWORD_PLUGINS or user.options.plugin not in (None, plugin):
             continue  # another plugin comes with the password
-        if known.has_no_password:
-            why = "it has none: whoever knows its name may log in"
+        if known.has_no_password and known.owner:
+            why, retain = "it has none: whoever knows its name may log in", False
         elif not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
             continue
-        elif known.owner is None:
-            why = "unless that works already; the password it has now goes on working until the first rotation"
+        elif known.owner:
+            why, retain = "unless that works already", False
         else:
-            why = "unless that works already"
-        retain = known.owner is None and not known.has_no_password
+            why = "unless that works already; the password it has now goes on working until the first rotation"
+            retain = True
         yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=retain), why)

@@ -138,7 +138,7 @@ def test_every_kind_of_change(run: CommandLine, cloud: Cloud):
     cloud.sql(
         *("CREATE USER legacy IDENTIFIED BY 'old' REQUIRE SSL", "CREATE USER legacy@`10.1.%` IDENTIFIED BY 'old'"),
         *(
-            "CREATE USER bare",
+            "CREATE USER bare IDENTIFIED BY 'old'",
             "GRANT SELECT ON *.* TO bare",
             "CREATE DATABASE theirs",
             "GRANT ALL ON theirs.* TO legacy",
