@@ -392,7 +392,7 @@ def test_refusal_of_mysql_is_a_number_without_the_password(login: Login, step: S
 def test_paused_cluster_is_waited_for_as_long_as_the_function_lives(login: Login, step: Step) -> None:
     token = login.begun()
     step("createSecret", login.secret_id, token)
-    login.world.post("pause", {"seconds": 1})
+    login.world.post("pause", {"seconds": 4})
     with pytest.raises(DatabaseError, match=r"^the cluster did not answer within 1 s$"):
         step("setSecret", login.secret_id, token, seconds=21)
     assert tried(login.world) == []
