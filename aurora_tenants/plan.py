@@ -165,7 +165,8 @@ def _notices(
 ) -> Iterable[Notice]:
     handled = named_by_stacks(configuration, live.server)
     handled |= {(plan.stack, change.subject) for plan in plans for change in plan.changes}
-    handled |= {(plan.stack, subject(account)) for plan in plans for account in renamed(live.state, [plan.desired])}
+    moved = renamed(live.state, [plan.desired for plan in plans])
+    handled |= {(owner.stack, subject(account)) for account in moved if (owner := live.state.users[account].owner)}
     in_scope = {plan.stack for plan in plans}
     stacks = {stack.name for stack in deployed.tenants.values()}
     for stack, notice in left_over(configuration, live.state, handled):

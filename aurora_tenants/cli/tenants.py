@@ -68,7 +68,8 @@ def validate(
         held.append(count(roles, "role"))
     out.result(f"{file} is valid: {', '.join(held)}.")
     if live:
-        out.result("Nobody can get into a tenant's database without belonging there.")
+        but = ", apart from accounts that ignore.users names" if configuration.ignore.users else ""
+        out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
 
 
 def schema() -> None:

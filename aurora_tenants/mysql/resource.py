@@ -7,7 +7,7 @@ so accounts that are there are altered when their privileges are as they should 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, set_password, subject
 from aurora_tenants.mysql.grants import Grant
@@ -21,8 +21,8 @@ def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Chan
     """What the provider runs for everything that is desired of one stack, its passwords included."""
     return tuple(
         change
-        for part in _of_each_resource(desired)
-        for change in (*changes_of_one(part, live, server=server), *_passwords(part, live, server))
+        for part, found in _of_each_resource(desired, live)
+        for change in (*changes_of_one(part, found, server=server), *_passwords(part, found, server))
     )
 
 
@@ -48,19 +48,32 @@ def is_new_to(owner: Owner | None, before: Owner | None) -> bool:
     return before is None or owner is None or before.released or before[:3] != owner[:3]
 
 
-def _of_each_resource(desired: State) -> Iterator[State]:
-    """The state by resource; what has no owner is a resource of its own."""
+def _of_each_resource(desired: State, live: State) -> Iterator[tuple[State, State]]:
+    """The states by resource, live as the provider reads it; what has no owner is a resource of its own."""
     for name in sorted(desired.databases):
-        yield State(databases={name: desired.databases[name]})
-    accounts: dict[tuple[str, ...], set[Account]] = {}
+        yield State(databases={name: desired.databases[name]}), State(databases=live.databases)
+    accounts: dict[tuple[str, ...], list[Account]] = {}
     for account, user in sorted(desired.users.items(), key=lambda item: (not item[1].is_role, item[0])):
-        accounts.setdefault(user.owner[:2] if user.owner else account, set()).add(account)
-    grants: dict[Account, list[Grant]] = {}
-    for grant in desired.grants:
-        grants.setdefault(grant.account, []).append(grant)
+        accounts.setdefault(user.owner[:2] if user.owner else account, []).append(account)
+    wanted, held = _by_account(desired.grants), _by_account(live.grants)
+    of_name: dict[str, list[Account]] = {}
+    for account in live.users:
+        of_name.setdefault(account.user, []).append(account)
     for of_one in accounts.values():
-        users = {account: desired.users[account] for account in of_one}
-        yield State(users=users, grants=frozenset(grant for it in of_one for grant in grants.get(it, ())))
+        there = [account for name in {it.user for it in of_one} for account in of_name.get(name, ())]
+        yield _part(desired, of_one, wanted), _part(live, there, held)
+
+
+def _by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
+    found: dict[Account, list[Grant]] = {}
+    for grant in grants:
+        found.setdefault(grant.account, []).append(grant)
+    return found
+
+
+def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, Iterable[Grant]]) -> State:
+    users = {account: state.users[account] for account in accounts}
+    return State(users=users, grants=frozenset(grant for account in users for grant in grants.get(account, ())))
 
 
 def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
