@@ -307,7 +307,8 @@ def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, .
 
     An account that is renamed, or dropped beside others of its user, is among the changes of that user already.
     """
-    on_remove = set(stack.outputs.get(DROP_ON_REMOVE, "").split(","))
+    # By the name that the server stores; what is dropped is called as the file called it, which leave goes by.
+    on_remove = {live.server.stored(name): name for name in stack.outputs.get(DROP_ON_REMOVE, "").split(",")}
     removals: list[Change] = []
     drops: list[str] = []
     of_kept = {user.owner[:2] for user in kept.users.values() if user.owner}
@@ -322,7 +323,7 @@ def _removals(live: Live, stack: Stack, *, kept: State) -> tuple[tuple[Change, .
         if owner is None or owner.stack != stack.name or owner.released or name in kept.databases:
             continue
         if name in on_remove and not owner.adopted:
-            drops.append(name)
+            drops.append(on_remove[name])
             removals.append(Change("drop", f"database {name}", drop_database(name)))
             removals.append(Change("record", f"database {name}", forget_owner("databases", name)))
         else:

@@ -230,6 +230,18 @@ def test_a_database_whose_on_remove_was_drop_is_dropped():
     )
 
 
+def test_a_server_that_folds_names_drops_what_the_file_called_otherwise():
+    """Leave to drop goes by the file's name: the template that the provider reads it from says that one."""
+    shop = tenant("Shop", on_remove="drop")
+    live = live_after(shop)
+    (database,) = live.state.databases.values()
+    folded = State({"shop": database._replace(name="shop")}, live.state.users, live.state.grants)
+    live = Live(SERVER._replace(lower_case_names=True), folded)
+    (made,) = planned(live=live, deployed=deployed(shop)).tenants
+    assert made.drops == ("Shop",)
+    assert "DROP DATABASE `shop`" in [change.statement for change in bare(made)]
+
+
 def test_what_was_adopted_is_released_and_never_dropped():
     shop = tenant("shop", on_remove="drop")
     owner = Owner(STACK, "DatabaseShop", adopted=True)

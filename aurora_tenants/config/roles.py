@@ -10,7 +10,7 @@ from aurora_tenants.config.reading import text, texts
 from aurora_tenants.config.wording import Fault, KeyPath, did_you_mean, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
-from aurora_tenants.mysql.names import is_aws_role
+from aurora_tenants.mysql.names import is_aws_role, is_reserved_user
 
 # To guess what was meant: new versions of Aurora bring more. ("Role-based privilege model", Amazon Aurora User Guide)
 AURORA_ROLES = (
@@ -59,6 +59,9 @@ def _not_there(document: Document, tenant: DeclaredTenant, name: str, declared: 
     if is_user:
         why = "it is a user, and a user is granted roles only"
         return "unknown-role", what, why, "declare a role, and give it the privileges that are meant"
+    if is_reserved_user(name):
+        why = "MySQL, RDS or aurora-tenants keeps a role of this name for itself"
+        return "unknown-role", what, why, did_you_mean(name, AURORA_ROLES, "take it out")
     why = f"users are granted the roles of tenant {shown(tenant.value.name)} and Aurora's own, AWS_..._ACCESS"
     known = {*(role.value.name for role in tenant.roles), *AURORA_ROLES}
     return "unknown-role", what, why, did_you_mean(name, known, f"declare it: roles: {{{shown(name)}: {{}}}}")

@@ -27,7 +27,9 @@ _NAMED = {
 
 def shown(value: object) -> str:
     """A value of the file for a sentence: on one line, printable, at most 60 characters."""
-    text = value if isinstance(value, str) else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]  # as YAML writes it, not as Python does
+    text = str(value)
     printable = "".join(
         character if character.isprintable() else f"<{escaped(character)}>" for character in text[: _MOST + 1]
     )
