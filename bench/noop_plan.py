@@ -21,10 +21,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from aurora_sandbox import mysqld
+from aurora_sandbox.install import install
+from aurora_sandbox.server import Sandbox
 from aurora_tenants.aws import shared
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.install import install
-from aurora_tenants.sandbox.server import Sandbox
 
 COUNTED = ("rds-data:ExecuteStatement", "cloudformation:DescribeStacks")
 

@@ -18,10 +18,10 @@ import pymysql
 import pytest
 from botocore.config import Config
 
+from aurora_sandbox import lifecycle
 from aurora_tenants.aws import shared
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.mysql.names import Account, identifier
-from aurora_tenants.sandbox import lifecycle
 
 T = TypeVar("T")
 SHARED = "shared-global"

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox import iam_plugin, mysqld
-from aurora_tenants.sandbox.binary import VARIABLE
-from aurora_tenants.sandbox.install import install
+from aurora_sandbox import iam_plugin, mysqld
+from aurora_sandbox.binary import VARIABLE
+from aurora_sandbox.install import install
 from tests.cloud import Cloud, deployed
 
 

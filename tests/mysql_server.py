@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import pymysql
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.accounts import create_views, show_definers
 from aurora_tenants.mysql.grants import normalise
 from aurora_tenants.mysql.live import Execute, Row
 from aurora_tenants.mysql.owners import create_owners
 from aurora_tenants.mysql.state import Database, State, User
-from aurora_tenants.sandbox.mysqld import Server
 
 
 def execute_as(server: Server, user: str = "root", password: str = "") -> Execute:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aurora_tenants.sandbox.mysqld import Server
+from aurora_sandbox.mysqld import Server
 
 
 @contextmanager

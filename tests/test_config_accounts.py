@@ -5,12 +5,12 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.config import hosts
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS, Options, Require
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import execute_as
 from tests.tenants_file import HEAD, fixes, problems, tenants, told
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.config.server_privileges import NEVER, ON_DATABASES
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import Privilege
 from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GLOBAL_PRIVILEGES, TENANT_GLOBAL
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import execute_as
 from tests.tenants_file import HEAD, fixes, granting, problems, tenants, told
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import Privilege, RoleGrant, Tenant, TenantDatabase, TenantRole, TenantUser
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import execute_as
 from tests.tenants_file import HEAD, fixes, problems, tenants, told
 

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants import config
 from aurora_tenants.desired import resources_of, wanted
 from aurora_tenants.errors import InvalidFile
 from aurora_tenants.mysql.changes import changes
 from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.mysql.state import State
-from aurora_tenants.sandbox.mysqld import Server
 from aurora_tenants.template import template
 from tests.mysql_server import as_desired, execute_as, make_owners
 

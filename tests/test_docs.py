@@ -118,7 +118,7 @@ def test_imports_go_the_way_that_is_written_down():
     wrong = []
     for module in sorted((ROOT / "aurora_tenants").rglob("*.py")):
         own = module.relative_to(ROOT / "aurora_tenants").parts[0].removesuffix(".py")
-        if own not in ("__init__", "__main__", "sandbox"):  # the sandbox is known to one command alone
-            known = set(imported(module)) - ({"sandbox"} if module.name == "sandbox.py" else set())
+        if own not in ("__init__", "__main__"):
+            known = set(imported(module))
             wrong += [f"{module.name} -> {name}" for name in sorted(known) if not floors[name] < floors[own]]
     assert wrong == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from aurora_sandbox.expressions import parse
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared, Window
 from aurora_tenants.pause.template import (
     Entry,
@@ -23,7 +24,6 @@ from aurora_tenants.pause.template import (
     pause_template,
     without_revision,
 )
-from aurora_tenants.sandbox.expressions import parse
 from aurora_tenants.template import digest_of
 from tests.goldens import golden
 

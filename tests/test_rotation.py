@@ -15,14 +15,14 @@ import boto3
 import pymysql
 import pytest
 
+from aurora_sandbox import mysqld
+from aurora_sandbox.server import Sandbox
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas import rotation
 from aurora_tenants.lambdas.password import give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.mysql.options import IAM_PLUGIN
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.server import Sandbox
 
 SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from aurora_sandbox.cloudformation.yaml import load
+from aurora_sandbox.iam import Need, decide, trusts
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.lambdas import provider
 from aurora_tenants.lambdas.bundle import ENTRIES
 from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS
-from aurora_tenants.sandbox.cloudformation.yaml import load
-from aurora_tenants.sandbox.iam import Need, decide, trusts
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import execute_as, make_owners
 
 FILE = Path(__file__).parents[1] / "cfn" / "shared.yml"

@@ -16,7 +16,7 @@ from aurora_tenants.cli.options import SHARED_STACK, Command, Format, Group, in_
 from aurora_tenants.errors import Exit, Problem, SandboxError
 
 if TYPE_CHECKING:
-    from aurora_tenants.sandbox.state import Running
+    from aurora_sandbox.state import Running
 
 app = typer.Typer(cls=Group, help="The whole thing on this machine: a real MySQL, no AWS account.")
 
@@ -42,7 +42,7 @@ def sandbox_up(
     bare: Bare = False, mysqld: Mysqld = None, partial_revokes: PartialRevokes = None, region: Region = None
 ) -> None:
     """Start a sandbox in the background and deploy the shared stack into it as shared-global."""
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     out = output_of()
     with in_flight(""):
@@ -60,7 +60,7 @@ def sandbox_up(
 @app.command("down", cls=Command)
 def sandbox_down() -> None:
     """End the sandbox in the background; everything in it is gone."""
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     ended = lifecycle.down()
     output_of().result("The sandbox has ended." if ended else "No sandbox is running.")
@@ -69,7 +69,7 @@ def sandbox_down() -> None:
 @app.command("status", cls=Command)
 def sandbox_status(output: Format = "text") -> None:
     """Show what runs in the sandbox; exits 1 when there is none."""
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     out = output_of(output)
     status = lifecycle.status(endpoint=_endpoint())
@@ -85,8 +85,8 @@ def sandbox_status(output: Format = "text") -> None:
 @app.command("env", cls=Command)
 def sandbox_env() -> None:
     """Print the variables that lead the AWS CLI and SDKs to the sandbox, for eval."""
-    from aurora_tenants.sandbox import lifecycle
-    from aurora_tenants.sandbox.environment import in_the_way
+    from aurora_sandbox import lifecycle
+    from aurora_sandbox.environment import in_the_way
 
     running = _running()
     if names := in_the_way(os.environ):
@@ -104,7 +104,7 @@ def sandbox_run(
     region: Region = None,
 ) -> None:
     """Run a command with a fresh sandbox of its own, and pass its exit code on."""
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     code = lifecycle.run(
         command,
@@ -127,8 +127,8 @@ def sandbox_sql(
     output: Format = "text",
 ) -> None:
     """Run a statement in the sandbox's MySQL, as root or with the password from a user's secret."""
+    from aurora_sandbox.sql import sql
     from aurora_tenants import render
-    from aurora_tenants.sandbox.sql import sql
 
     out = output_of(output)
     running = _running()
@@ -153,7 +153,7 @@ def sandbox_clock(
     output: Format = "text",
 ) -> None:
     """Show the sandbox's time, or move it forward: schedules that fall in between fire on the way."""
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     out = output_of(output)
     running = _running()
@@ -174,7 +174,7 @@ def _fired(firing: Mapping[str, str]) -> str:
 
 
 def _running() -> Running:
-    from aurora_tenants.sandbox import lifecycle
+    from aurora_sandbox import lifecycle
 
     running = lifecycle.current(endpoint=_endpoint())
     if running is None:
@@ -189,8 +189,8 @@ def _endpoint() -> str:
 
 def _deploy_shared(environment: Mapping[str, str]) -> None:
     """Deploys the shared stack into a sandbox that has none, as a user would deploy it into an account."""
+    from aurora_sandbox.environment import of_command
     from aurora_tenants.aws import shared
-    from aurora_tenants.sandbox.environment import of_command
 
     # Nothing of the user's own AWS configuration may lead elsewhere.
     cleaned = of_command(os.environ, environment)

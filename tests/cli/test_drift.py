@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_tenants.sandbox import mysqld
+from aurora_sandbox import mysqld
 from tests.cli.conftest import CommandLine, command_line
 from tests.cloud import Cloud, deployed
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_sandbox import iam, mysqld
 from aurora_tenants import config, render_schedule
 from aurora_tenants.aws import clients, pausing
 from aurora_tenants.mysql import dataapi
-from aurora_tenants.sandbox import iam, mysqld
 from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
 from tests.cloud import SHARED, Cloud, deployed
 

@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 import pytest
 
+from aurora_sandbox import mysqld
 from aurora_tenants import data
 from aurora_tenants.mysql.dataapi import DataApi
-from aurora_tenants.sandbox import mysqld
 from tests.lambdas.process import Remote, arrived, sandbox
 from tests.lambdas.world import SHARED, World
 

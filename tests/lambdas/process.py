@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import pymysql
 
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.server import RollbackStyle, Sandbox
+from aurora_sandbox import mysqld
+from aurora_sandbox.server import RollbackStyle, Sandbox
 
 CHECKOUT = Path(__file__).parents[2]
 

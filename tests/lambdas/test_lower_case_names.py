@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import pymysql
 import pytest
 
+from aurora_sandbox import mysqld
+from aurora_sandbox.cluster import create_master
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.live import Execute, Row, read_databases, read_owners
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.cluster import create_master
 from tests.lambdas.world import fresh
 from tests.mysql_server import execute_as
 

@@ -17,12 +17,12 @@ import pymysql
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_sandbox.iam_plugin import LIBRARY
 from aurora_tenants.mysql.live import read_owners, read_users
 from aurora_tenants.mysql.names import account_of
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options
 from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.state import User
-from aurora_tenants.sandbox.iam_plugin import LIBRARY
 from tests.lambdas.process import Remote
 
 SHARED = "shared-global"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pymysql
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.sandbox.mysqld import Server
 
 # Each needs one privilege alone and changes nothing. Every database that is tried holds t, p and f (see `fill`).
 STATEMENTS = {

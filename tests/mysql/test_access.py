@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from aurora_sandbox import mysqld
 from aurora_tenants.mysql.access import Access, Way, reach
 from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GLOBAL_PRIVILEGES, MEMBER, Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.matching import Databases, covers, overlaps, rank
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, Server, State, User
-from aurora_tenants.sandbox import mysqld
 from tests.mysql.attempts import attempt, fill, has_address, login, quoted, succeeds
 from tests.mysql_server import execute_as
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from aurora_sandbox import mysqld
+from aurora_sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
 from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_user, set_password, subject
 from aurora_tenants.mysql.grants import Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
@@ -14,8 +16,6 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State, User
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
 from tests.mysql_server import as_desired, execute_as, make_owners
 
 SERVER = Server("8.0.42", False, "caching_sha2_password")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from aurora_sandbox import mysqld
 from aurora_tenants.mysql import live
 from aurora_tenants.mysql.grants import (
     DATABASE_PRIVILEGES,
@@ -21,7 +22,6 @@ from aurora_tenants.mysql.live import Execute, Row, count_objects, read_database
 from aurora_tenants.mysql.names import Account, identifier
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State
-from aurora_tenants.sandbox import mysqld
 from tests.mysql_server import execute_as, make_owners
 
 APP = Account("app")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.changes import changes, drop_database, drop_user
 from aurora_tenants.mysql.grants import MEMBER, Grant, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
@@ -21,7 +22,6 @@ from aurora_tenants.mysql.names import Account, identifier, is_reserved_database
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, State, User
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql_server import as_desired, execute_as, make_owners
 from tests.mysql_variables import variables
 

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import pymysql
 import pytest
 
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.changes import Change, changes
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql.walk import World, random_options
 from tests.mysql_server import execute_as, make_owners
 

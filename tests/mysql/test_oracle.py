@@ -14,11 +14,11 @@ from typing import NamedTuple
 import pymysql
 import pytest
 
+from aurora_sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
+from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.changes import changes
 from aurora_tenants.mysql.grants import as_stored
 from aurora_tenants.mysql.live import Execute, read_server, read_state
-from aurora_tenants.sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
-from aurora_tenants.sandbox.mysqld import Server
 from tests.mysql import judge, walk
 from tests.mysql_server import as_desired, execute_as, make_owners
 

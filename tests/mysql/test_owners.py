@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from aurora_sandbox import mysqld
 from aurora_tenants.mysql.live import Execute, owners_exist, read_databases, read_owners, read_users
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import (
@@ -18,7 +19,6 @@ from aurora_tenants.mysql.owners import (
     forget_owner,
     record_owner,
 )
-from aurora_tenants.sandbox import mysqld
 from tests.mysql_server import execute_as, make_owners
 
 MINE = Owner("shared-shop", "DatabaseShop")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.server import Sandbox
+from aurora_sandbox import mysqld
+from aurora_sandbox.server import Sandbox
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.cluster import AWS_ROLES, Cluster, Clusters, State, create_master, wipe
-from aurora_tenants.sandbox.scaling import Scaling
+from aurora_sandbox import mysqld
+from aurora_sandbox.cluster import AWS_ROLES, Cluster, Clusters, State, create_master, wipe
+from aurora_sandbox.scaling import Scaling
 
 AWAKE, ASLEEP = Scaling(0.5, 4), Scaling(0, 2, 300)
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"

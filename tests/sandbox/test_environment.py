@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from aurora_tenants.sandbox.environment import environment, in_the_way, of_command
+from aurora_sandbox.environment import environment, in_the_way, of_command
 
 
 def test_the_variables_lead_every_service_to_the_sandbox():

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from aurora_tenants.sandbox.faults import Faults
-from aurora_tenants.sandbox.wire import ServiceError
+from aurora_sandbox.faults import Faults
+from aurora_sandbox.wire import ServiceError
 
 
 def code_of(faults: Faults, service: str, operation: str) -> str | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox.faults import Faults
-from aurora_tenants.sandbox.front import Front, Signature, signature
-from aurora_tenants.sandbox.iam import Guard, Policies
-from aurora_tenants.sandbox.wire import Answer, Caller, Request
+from aurora_sandbox.faults import Faults
+from aurora_sandbox.front import Front, Signature, signature
+from aurora_sandbox.iam import Guard, Policies
+from aurora_sandbox.wire import Answer, Caller, Request
 
 HEADER = "AWS4-HMAC-SHA256 Credential=AKIA/20261123/eu-west-1/rds-data/aws4_request, SignedHeaders=host, Signature=00"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_tenants.sandbox.functions import Function, Functions
-from aurora_tenants.sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
+from aurora_sandbox.functions import Function, Functions
+from aurora_sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from aurora_tenants.sandbox import iam
-from aurora_tenants.sandbox.iam import Need, SecretFacts
-from aurora_tenants.sandbox.wire import ServiceError
+from aurora_sandbox import iam
+from aurora_sandbox.iam import Need, SecretFacts
+from aurora_sandbox.wire import ServiceError
 
 CLUSTER = "arn:aws:rds:eu-west-1:123456789012:cluster:shared"
 SECRETS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from aurora_tenants.sandbox import iam_plugin, mysqld
-from aurora_tenants.sandbox.iam_plugin import NoStandIn, stand_in
+from aurora_sandbox import iam_plugin, mysqld
+from aurora_sandbox.iam_plugin import NoStandIn, stand_in
 
 NAME, DESCRIPTION = b"mysql_no_login\0", b"No login authentication plugin\0"
 X86_64, R_X86_64_RELATIVE, AARCH64, R_AARCH64_RELATIVE = 62, 8, 183, 1027

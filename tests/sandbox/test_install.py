@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aurora_tenants.sandbox.install import closure
+from aurora_sandbox.install import closure
 
 DEPENDS = """\
 mysql-server-core

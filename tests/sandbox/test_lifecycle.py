@@ -16,11 +16,11 @@ from typing import Any
 import boto3
 import pytest
 
+from aurora_sandbox import lifecycle, mysqld
+from aurora_sandbox.server import Sandbox
+from aurora_sandbox.sql import Table, sql
+from aurora_sandbox.state import Running, State
 from aurora_tenants.errors import SandboxError
-from aurora_tenants.sandbox import lifecycle, mysqld
-from aurora_tenants.sandbox.server import Sandbox
-from aurora_tenants.sandbox.sql import Table, sql
-from aurora_tenants.sandbox.state import Running, State
 
 
 def codes(error: pytest.ExceptionInfo[SandboxError]) -> list[str]:
@@ -241,7 +241,7 @@ def test_while_another_process_starts_one_there_is_none_to_use(tmp_path: Path):
 
 RUN = """
 import sys
-from aurora_tenants.sandbox import lifecycle
+from aurora_sandbox import lifecycle
 sys.exit(lifecycle.run(sys.argv[1:], bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None))
 """
 

@@ -12,8 +12,8 @@ from typing import Any
 import pymysql
 import pytest
 
+from aurora_sandbox import binary, mysqld
 from aurora_tenants.errors import SandboxError
-from aurora_tenants.sandbox import binary, mysqld
 from tests.mysql_variables import variables
 
 
@@ -102,7 +102,7 @@ def test_stopped_server_leaves_neither_process_nor_data(mysqld_binary: mysqld.Bi
 def test_server_ends_and_tidies_up_when_its_starter_is_killed() -> None:
     script = """
 import time
-from aurora_tenants.sandbox import mysqld
+from aurora_sandbox import mysqld
 server = mysqld.start(mysqld.find())
 print(server.port, server.directory, flush=True)
 time.sleep(600)

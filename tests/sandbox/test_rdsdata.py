@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox import mysqld
-from aurora_tenants.sandbox.cluster import Clusters, create_master
-from aurora_tenants.sandbox.rdsdata import RdsData
-from aurora_tenants.sandbox.wire import Caller, ServiceError
+from aurora_sandbox import mysqld
+from aurora_sandbox.cluster import Clusters, create_master
+from aurora_sandbox.rdsdata import RdsData
+from aurora_sandbox.wire import Caller, ServiceError
 
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 

@@ -17,16 +17,16 @@ import boto3
 import pymysql
 import pytest
 
-from aurora_tenants.sandbox import ACCOUNT, REGION, iam_plugin, motoserver
-from aurora_tenants.sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
-from aurora_tenants.sandbox.cluster import Clusters
-from aurora_tenants.sandbox.functions import Functions
-from aurora_tenants.sandbox.mysqld import Server
-from aurora_tenants.sandbox.resources import resource_types
-from aurora_tenants.sandbox.resources.api import Boto, generated_name
-from aurora_tenants.sandbox.scaling import Scaling
-from aurora_tenants.sandbox.secretsmanager import SecretsManager
-from aurora_tenants.sandbox.wire import Caller, ServiceError
+from aurora_sandbox import ACCOUNT, REGION, iam_plugin, motoserver
+from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
+from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.functions import Functions
+from aurora_sandbox.mysqld import Server
+from aurora_sandbox.resources import resource_types
+from aurora_sandbox.resources.api import Boto, generated_name
+from aurora_sandbox.scaling import Scaling
+from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.wire import Caller, ServiceError
 
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/Shop/0"
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",

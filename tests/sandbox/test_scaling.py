@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox.scaling import Scaling, asked, refusal
+from aurora_sandbox.scaling import Scaling, asked, refusal
 
 
 @pytest.mark.parametrize(

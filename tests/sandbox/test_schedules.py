@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_sandbox import lifecycle
 from aurora_tenants.cli import main
-from aurora_tenants.sandbox import lifecycle
 from tests.cloud import Cloud, environment, until
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.sandbox.rotation import STEPS, Outcome
-from aurora_tenants.sandbox.secretsmanager import SecretsManager
-from aurora_tenants.sandbox.wire import Caller, ServiceError
+from aurora_sandbox.rotation import STEPS, Outcome
+from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.wire import Caller, ServiceError
 
 CALLER = Caller("AKIATEST")
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rotation"

@@ -18,8 +18,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from aurora_tenants.sandbox.environment import of_command
-from aurora_tenants.sandbox.server import Sandbox
+from aurora_sandbox.environment import of_command
+from aurora_sandbox.server import Sandbox
 
 Client = Callable[..., Any]
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aurora_tenants.sandbox.clock import Clock
-from aurora_tenants.sandbox.schedules import DEFAULT, Schedule, Schedules
-from aurora_tenants.sandbox.targets import Firing
-from aurora_tenants.sandbox.timetable import Timetable
+from aurora_sandbox.clock import Clock
+from aurora_sandbox.schedules import DEFAULT, Schedule, Schedules
+from aurora_sandbox.targets import Firing
+from aurora_sandbox.timetable import Timetable
 from tests.cloud import until
 
 NOON, HOUR = datetime(2026, 3, 28, 12, tzinfo=UTC), timedelta(hours=1)

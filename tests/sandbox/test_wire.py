@@ -19,8 +19,8 @@ from botocore.model import OperationModel, Shape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_tenants.sandbox import wire
-from aurora_tenants.sandbox.front import Listener
+from aurora_sandbox import wire
+from aurora_sandbox.front import Listener
 
 SERVICES = ("cloudformation", "secretsmanager", "rds-data", "scheduler", "cloudwatch")
 # botocore parses a template into an object, so what the caller receives is not what was sent.

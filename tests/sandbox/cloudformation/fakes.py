@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 from botocore.validate import ParamValidator
 
-from aurora_tenants.sandbox.cloudformation import CloudFormation, CustomResources, Outcome, Request, ResourceFailed
-from aurora_tenants.sandbox.cloudformation.stack import Stack
-from aurora_tenants.sandbox.wire import Caller, ServiceError
+from aurora_sandbox.cloudformation import CloudFormation, CustomResources, Outcome, Request, ResourceFailed
+from aurora_sandbox.cloudformation.stack import Stack
+from aurora_sandbox.wire import Caller, ServiceError
 
 DEADLINE_SECONDS = 10
 TOKEN = "arn:aws:lambda:eu-west-1:123456789012:function:provider"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_tenants.sandbox.cloudformation.intrinsics import Scope, Unresolvable, resolve
-from aurora_tenants.sandbox.cloudformation.template import parse
+from aurora_sandbox.cloudformation.intrinsics import Scope, Unresolvable, resolve
+from aurora_sandbox.cloudformation.template import parse
 
 from .fakes import Sandbox, queue, template
 

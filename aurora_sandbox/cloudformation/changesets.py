@@ -1,0 +1,171 @@
+"""Change sets: an operation prepared, looked at, executed or thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from aurora_sandbox.cloudformation import answers
+from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.engine import Engine
+from aurora_sandbox.cloudformation.handlers import Handlers
+from aurora_sandbox.cloudformation.intrinsics import Unresolvable
+from aurora_sandbox.cloudformation.preview import Preview
+from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.cloudformation.region import Region, StackFailed
+from aurora_sandbox.cloudformation.requests import asked, check_name, on_failure
+from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
+from aurora_sandbox.wire import ServiceError
+
+# The AWS CLI compares this sentence to tell "nothing to do" from a failure.
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+Parameters = Mapping[str, Any]
+
+
+class ChangeSets:
+    """The operations on change sets. Every method is called with `region.changed` held."""
+
+    def __init__(self, region: Region, handlers: Handlers, engine: Engine) -> None:
+        self._region = region
+        self._handlers = handlers
+        self._engine = engine
+
+    def create(self, request: Parameters) -> dict[str, Any]:
+        name = request["ChangeSetName"]
+        check_name(name, "changeSetName")
+        stack = self._region.find(request["StackName"])
+        kind = request.get("ChangeSetType") or "UPDATE"
+        if kind not in ("CREATE", "UPDATE"):
+            raise invalid(f"the sandbox does not imitate change sets of type {kind}")
+        if kind == "CREATE":
+            stack, wanted = self._for_creation(request, stack)
+        else:
+            stack, wanted = self._for_update(request, stack)
+        if any(item.name == name for item in stack.change_sets.values()):
+            raise ServiceError("AlreadyExistsException", f"ChangeSet {name} already exists")
+        change_set = self._prepared(request, stack, wanted, kind)
+        stack.change_sets[change_set.id] = change_set
+        return {"Id": change_set.id, "StackId": stack.id}
+
+    def describe(self, request: Parameters) -> dict[str, Any]:
+        stack, change_set = self._find(request)
+        return answers.change_set(stack, change_set, request.get("NextToken"))
+
+    def list(self, request: Parameters) -> dict[str, Any]:
+        stack = self._stack(request["StackName"])
+        listed = [item for item in stack.change_sets.values() if item.execution != "EXECUTE_COMPLETE"]
+        return answers.page(
+            "Summaries", listed, lambda item: answers.change_set_summary(stack, item), request.get("NextToken")
+        )
+
+    def delete(self, request: Parameters) -> dict[str, Any]:
+        try:
+            stack, change_set = self._find(request)
+        except ServiceError as exc:
+            if exc.code == "ChangeSetNotFound":
+                return {}
+            raise
+        del stack.change_sets[change_set.id]
+        return {}
+
+    def execute(self, request: Parameters) -> dict[str, Any]:
+        stack, change_set = self._find(request)
+        if change_set.execution != "AVAILABLE":
+            status = change_set.status if change_set.status == "FAILED" else change_set.execution
+            raise ServiceError(
+                "InvalidChangeSetStatus",
+                f"ChangeSet [{change_set.id}] cannot be executed in its current status of [{status}]",
+            )
+        if stack.status not in UPDATABLE and stack.status != REVIEW:
+            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        # A settled change set is only remembered by its ARN; the others no longer fit the stack.
+        stack.change_sets = {change_set.id: replace(change_set, execution="EXECUTE_COMPLETE")}
+        stack.change_set_id = change_set.id
+        stack.on_failure = "DO_NOTHING" if request.get("DisableRollback") else change_set.on_failure
+        stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
+        stack.role_arn = change_set.role_arn or stack.role_arn
+        stack.notification_arns = change_set.notification_arns
+        stack.token = request.get("ClientRequestToken")
+        stack.updated = datetime.now(UTC)
+        if change_set.type == "CREATE":
+            stack.deployment = change_set.deployment
+            self._engine.create(stack)
+        else:
+            self._engine.update(stack, change_set.deployment)
+        return {}
+
+    def template(self, request: Parameters) -> str:
+        """The template text of a change set."""
+        return self._find(request)[1].deployment.template.body
+
+    def _for_creation(self, request: Parameters, stack: Stack | None) -> tuple[Stack, Deployment]:
+        """A CREATE change set makes its stack, which waits in REVIEW_IN_PROGRESS."""
+        name = request["StackName"]
+        if stack is not None and stack.status != REVIEW:
+            raise invalid(
+                f"Stack [{name}] already exists and cannot be created again with the changeSet "
+                f"[{request['ChangeSetName']}]."
+            )
+        check_name(stack.name if stack else name, "stackName")
+        stack_id = stack.id if stack else self._region.new_id("stack", name)
+        name = stack.name if stack else name
+        wanted = asked(request, region=self._region, handlers=self._handlers, name=name, stack_id=stack_id, live=None)
+        if stack is None:
+            stack = self._region.add(name, stack_id, wanted)
+            self._region.set_status(stack, REVIEW, "User Initiated")
+        return stack, wanted
+
+    def _for_update(self, request: Parameters, stack: Stack | None) -> tuple[Stack, Deployment]:
+        if stack is None or stack.is_deleted:
+            raise invalid(f"Stack [{request['StackName']}] does not exist")
+        if stack.status not in UPDATABLE:
+            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        wanted = asked(
+            request, region=self._region, handlers=self._handlers, name=stack.name, stack_id=stack.id, live=stack
+        )
+        return stack, wanted
+
+    def _prepared(self, request: Parameters, stack: Stack, wanted: Deployment, kind: str) -> ChangeSet:
+        changes: tuple[Change, ...] = ()
+        reason: str | None = None
+        try:
+            preview = Preview(self._region, stack, wanted)
+            changes = preview.changes()
+            reason = None if kind == "CREATE" or preview.has_changes() else NO_CHANGES
+        except (StackFailed, Unresolvable) as exc:
+            reason = str(exc)
+        return ChangeSet(
+            id=self._region.new_id("changeSet", request["ChangeSetName"]),
+            name=request["ChangeSetName"],
+            type=kind,
+            description=request.get("Description"),
+            created=datetime.now(UTC),
+            status="FAILED" if reason else "CREATE_COMPLETE",
+            reason=reason,
+            execution="UNAVAILABLE" if reason else "AVAILABLE",
+            deployment=wanted,
+            changes=changes,
+            on_failure=on_failure(request),
+            role_arn=request.get("RoleARN"),
+            notification_arns=tuple(request.get("NotificationARNs") or ()),
+        )
+
+    def _stack(self, name: str) -> Stack:
+        stack = self._region.find(name)
+        if stack is None:
+            raise invalid(f"Stack [{name}] does not exist")
+        return stack
+
+    def _find(self, request: Parameters) -> tuple[Stack, ChangeSet]:
+        """By ARN, or by name and stack name."""
+        wanted = request["ChangeSetName"]
+        stacks = [self._stack(request["StackName"])] if request.get("StackName") else self._region.stacks()
+        if not wanted.startswith("arn:") and not request.get("StackName"):
+            raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+        for stack in stacks:
+            for item in stack.change_sets.values():
+                if wanted in (item.id, item.name):
+                    return stack, item
+        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist", status=404)

@@ -1,0 +1,168 @@
+"""The operations on a stack, from its first status to its last. Each runs in a thread of its own.
+
+    create   CREATE_IN_PROGRESS -> CREATE_COMPLETE | ROLLBACK_IN_PROGRESS -> ROLLBACK_COMPLETE
+    update   UPDATE_IN_PROGRESS -> UPDATE_COMPLETE_CLEANUP_IN_PROGRESS -> UPDATE_COMPLETE
+             | UPDATE_ROLLBACK_IN_PROGRESS -> …_COMPLETE_CLEANUP_IN_PROGRESS -> UPDATE_ROLLBACK_COMPLETE
+    delete   DELETE_IN_PROGRESS -> DELETE_COMPLETE
+Every arrow may also lead to the status with _FAILED, where the stack stays until somebody decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.handlers import Handlers
+from aurora_sandbox.cloudformation.region import Region, StackFailed
+from aurora_sandbox.cloudformation.rollback import skip, sweep, take_back
+from aurora_sandbox.cloudformation.rollout import RollbackStyle, Rollout, failures
+from aurora_sandbox.cloudformation.stack import REVIEW, Leftover, Stack
+
+log = logging.getLogger(__name__)
+_KEPT = ("Retain", "RetainExceptOnCreate")
+
+
+class Engine:
+    """Starts operations; each method returns at once. Call them with `region.changed` held."""
+
+    def __init__(self, region: Region, handlers: Handlers, *, style: RollbackStyle) -> None:
+        self._region = region
+        self._handlers = handlers
+        self._style = style
+        self._threads: list[threading.Thread] = []
+
+    def create(self, stack: Stack) -> None:
+        self._start(stack, "CREATE_IN_PROGRESS", lambda: self._create(stack))
+
+    def update(self, stack: Stack, deployment: Deployment) -> None:
+        stack.previous, stack.deployment = stack.deployment, deployment
+        self._start(stack, "UPDATE_IN_PROGRESS", lambda: self._update(stack))
+
+    def delete(self, stack: Stack, *, retain: Collection[str] = ()) -> None:
+        self._start(stack, "DELETE_IN_PROGRESS", lambda: self._delete(stack, retain))
+
+    def resume_rollback(self, stack: Stack, *, skipping: Collection[str] = ()) -> None:
+        for logical_id in skipping:
+            skip(self._region, stack, logical_id)
+        self._start(stack, "UPDATE_ROLLBACK_IN_PROGRESS", lambda: self._take_back(stack))
+
+    def close(self, *, deadline_seconds: float) -> None:
+        """Waits for operations that are about to end; the others end with the process."""
+        end = time.monotonic() + deadline_seconds
+        for thread in list(self._threads):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _start(self, stack: Stack, status: str, work: Callable[[], None]) -> None:
+        self._region.set_status(stack, status, "User Initiated")
+        thread = threading.Thread(target=self._run, args=(stack, work), daemon=True, name=f"cfn-stack-{stack.name}")
+        self._threads = [item for item in self._threads if item.is_alive()] + [thread]
+        thread.start()
+
+    def _run(self, stack: Stack, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as exc:
+            # A mistake of ours. It must neither vanish nor leave the stack in progress for ever.
+            log.exception("stack %s broke while it was %s", stack.name, stack.status)
+            self._region.set_status(stack, _failed(stack.status), f"Internal Failure: {type(exc).__name__}: {exc}")
+
+    def _rollout(self, stack: Stack) -> Rollout:
+        return Rollout(self._region, self._handlers, stack, stack.deployment, style=self._style)
+
+    def _create(self, stack: Stack) -> None:
+        reason = self._rollout(stack).run()
+        if reason is None:
+            self._region.set_status(stack, "CREATE_COMPLETE")
+        elif stack.on_failure == "DO_NOTHING":
+            self._region.set_status(stack, "CREATE_FAILED", reason)
+        elif stack.on_failure == "DELETE":
+            self._roll_back_creation(stack, "DELETE", f"{reason.strip()} Delete requested by user.")
+        else:
+            self._roll_back_creation(stack, "ROLLBACK", f"{reason.strip()} Rollback requested by user.")
+
+    def _roll_back_creation(self, stack: Stack, word: str, reason: str) -> None:
+        self._region.set_status(stack, f"{word}_IN_PROGRESS", reason)
+        leftovers = [
+            Leftover(item, is_kept=item.deletion_policy == "Retain" and not stack.deletes_new_on_rollback)
+            for item in stack.resources.values()
+        ]
+        is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
+        stack.imports = frozenset()
+        self._region.set_status(stack, f"{word}_{'COMPLETE' if is_clean else 'FAILED'}", _told(stack, is_clean))
+
+    def _update(self, stack: Stack) -> None:
+        rollout = self._rollout(stack)
+        reason = rollout.run()
+        if reason is not None and stack.on_failure != "DO_NOTHING":
+            self._roll_back_update(stack, rollout, reason)
+            return
+        with self._region.changed:
+            stack.previous = None
+            stack.leftovers += rollout.leftovers
+            if reason is not None:
+                self._region.set_status(stack, "UPDATE_FAILED", reason)
+                return
+            stack.imports = stack.deployment.imports
+            stack.leftovers += [
+                Leftover(item, is_kept=item.deletion_policy in _KEPT)
+                for name, item in stack.resources.items()
+                if name not in stack.deployment.resources
+            ]
+        self._clean_up(stack, "UPDATE_COMPLETE")
+
+    def _roll_back_update(self, stack: Stack, rollout: Rollout, reason: str) -> None:
+        with self._region.changed:
+            stack.unfinished = dict(rollout.undo)
+            if stack.previous is not None:
+                stack.deployment, stack.previous = stack.previous, None
+            self._region.set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+        self._take_back(stack)
+
+    def _take_back(self, stack: Stack) -> None:
+        failed = take_back(self._region, self._handlers, stack)
+        if failed:
+            reason = f"The following resource(s) failed to update: [{', '.join(failed)}]. "
+            self._region.set_status(stack, "UPDATE_ROLLBACK_FAILED", reason)
+            return
+        stack.imports = stack.deployment.imports
+        self._clean_up(stack, "UPDATE_ROLLBACK_COMPLETE")
+
+    def _clean_up(self, stack: Stack, final: str) -> None:
+        """What cannot be deleted now is left alone: the operation itself has succeeded."""
+        with self._region.changed:
+            self._region.set_status(stack, f"{final}_CLEANUP_IN_PROGRESS")
+            leftovers, stack.leftovers = stack.leftovers, []
+        sweep(self._region, self._handlers, stack, leftovers, forgets=True)
+        self._region.set_status(stack, final)
+
+    def _delete(self, stack: Stack, retain: Collection[str]) -> None:
+        try:
+            self._region.withdraw(stack)
+        except StackFailed as exc:
+            self._region.set_status(stack, "DELETE_FAILED", str(exc))
+            return
+        leftovers = [*stack.leftovers]
+        leftovers += [
+            Leftover(item, is_kept=item.deletion_policy in _KEPT or item.logical_id in retain)
+            for item in stack.resources.values()
+            if item.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+        ]
+        is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
+        self._region.set_status(stack, "DELETE_COMPLETE" if is_clean else "DELETE_FAILED", _told(stack, is_clean))
+
+
+def _told(stack: Stack, is_clean: bool) -> str | None:
+    return None if is_clean else failures(stack)
+
+
+def _failed(status: str) -> str:
+    """Where a stack stays that broke in this state."""
+    if status.startswith(REVIEW):
+        return "CREATE_FAILED"
+    for beginning in ("UPDATE_ROLLBACK", "ROLLBACK", "UPDATE", "DELETE"):
+        if status.startswith(beginning):
+            return f"{beginning}_FAILED"
+    return "CREATE_FAILED"

@@ -1,0 +1,104 @@
+"""The resource types the sandbox has: each called with everything a `Request` needs, each failing in one way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from aurora_sandbox.cloudformation.dynamic import ResolveSecret, revealed
+from aurora_sandbox.cloudformation.stack import Resource, Stack
+from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType, is_custom
+from aurora_sandbox.wire import ServiceError
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Handlers:
+    """Makes, changes and deletes single resources. Every method raises ResourceFailed and nothing else."""
+
+    def __init__(
+        self, resources: Mapping[str, ResourceType], custom: ResourceType, resolve_secret: ResolveSecret
+    ) -> None:
+        self._resources = resources
+        self._custom = custom
+        self._resolve_secret = resolve_secret
+
+    def knows(self, type_name: str) -> bool:
+        return is_custom(type_name) or type_name in self._resources
+
+    def create(self, stack: Stack, wanted: Resource) -> Resource:
+        """The resource as it was made."""
+
+        def work() -> Outcome:
+            return self._of(wanted).create(self._request(stack, wanted, self._revealed(wanted)))
+
+        return _made(wanted, _translated(wanted, work))
+
+    def update(self, stack: Stack, current: Resource, wanted: Resource) -> Resource:
+        """The resource as it is now, which has another physical id if it was replaced."""
+
+        def work() -> Outcome:
+            request = self._request(stack, wanted, self._revealed(wanted))
+            old = self._as_far_as_possible(current)
+            return self._of(wanted).update(replace(request, old_properties=old, physical_id=current.physical_id))
+
+        return _made(wanted, _translated(wanted, work))
+
+    def delete(self, stack: Stack, resource: Resource) -> None:
+        def work() -> None:
+            # Dynamic references stay text: a secret that is gone must not keep a resource from going too.
+            request = self._request(stack, resource, resource.properties)
+            self._of(resource).delete(replace(request, physical_id=resource.physical_id))
+
+        _translated(resource, work)
+
+    def _of(self, resource: Resource) -> ResourceType:
+        return self._custom if is_custom(resource.type) else self._resources[resource.type]
+
+    def _request(self, stack: Stack, resource: Resource, properties: Mapping[str, Any]) -> Request:
+        return Request(
+            type=resource.type,
+            logical_id=resource.logical_id,
+            stack_name=stack.name,
+            stack_id=stack.id,
+            properties=properties,
+            tags={
+                **resource.tags,
+                "aws:cloudformation:stack-name": stack.name,
+                "aws:cloudformation:stack-id": stack.id,
+                "aws:cloudformation:logical-id": resource.logical_id,
+            },
+        )
+
+    def _revealed(self, resource: Resource) -> Mapping[str, Any]:
+        """Custom resources get the reference, not the secret, as in AWS."""
+        if is_custom(resource.type):
+            return resource.properties
+        properties: Mapping[str, Any] = revealed(dict(resource.properties), self._resolve_secret)
+        return properties
+
+    def _as_far_as_possible(self, resource: Resource) -> Mapping[str, Any]:
+        """Old properties are only compared with new ones, so a secret that is gone may stay a reference."""
+        try:
+            return self._revealed(resource)
+        except (ServiceError, ResourceFailed):
+            return resource.properties
+
+
+def _made(wanted: Resource, outcome: Outcome) -> Resource:
+    return replace(wanted, physical_id=outcome.physical_id, ref=outcome.ref, attributes=dict(outcome.attributes))
+
+
+def _translated(resource: Resource, work: Callable[[], Result]) -> Result:
+    try:
+        return work()
+    except ResourceFailed:
+        raise
+    except ServiceError as exc:
+        raise ResourceFailed(exc.message) from exc
+    except Exception as exc:
+        log.exception("%s %s: its resource type is broken", resource.type, resource.logical_id)
+        raise ResourceFailed(f"Internal Failure: {type(exc).__name__}: {exc}") from exc

@@ -1,0 +1,172 @@
+"""What a deployment would change in a stack, as a change set announces it. Nothing is made, nothing is asked.
+
+A value that is known beforehand gives a Static change. One that hangs on a resource which is itself about to change
+gives a Dynamic one, announced although it may turn out to be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import Any
+
+from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, typed
+from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.intrinsics import Scope, as_text, references, resolve
+from aurora_sandbox.cloudformation.region import Region, StackFailed
+from aurora_sandbox.cloudformation.rollout import rules_of
+from aurora_sandbox.cloudformation.schemas import Schema
+from aurora_sandbox.cloudformation.stack import Change, Detail, Resource, Stack
+from aurora_sandbox.cloudformation.template import Declaration
+
+_GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
+
+
+class _Pending(Exception):
+    """A value that only the operation itself will find out."""
+
+    def __init__(self, cause: str, source: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.source = source
+
+
+class Preview:
+    """Compares a stack with a deployment. Use it with `region.changed` held."""
+
+    def __init__(self, region: Region, stack: Stack, deployment: Deployment) -> None:
+        self._region = region
+        self._stack = stack
+        self._deployment = deployment
+        self._live = {name: item for name, item in stack.resources.items() if item.status not in _GONE}
+        self._changes: dict[str, Change] = {}
+        exports = {export.name: export.value for export in region.exports()}
+        missing = sorted(deployment.imports - exports.keys())
+        if missing:
+            raise StackFailed(f"No export named {missing[0]} found.")
+        self._scope = Scope(
+            deployment.variables,
+            deployment.template.mappings,
+            deployment.conditions,
+            ref=self._ref,
+            attribute=self._attribute,
+            imported=exports.__getitem__,
+        )
+        for logical_id in TopologicalSorter(deployment.dependencies).static_order():
+            change = self._change(deployment.resources[logical_id])
+            if change:
+                self._changes[logical_id] = change
+        for logical_id, resource in self._live.items():
+            if logical_id not in deployment.resources:
+                self._changes[logical_id] = _removal(resource)
+
+    def changes(self) -> tuple[Change, ...]:
+        """By logical id."""
+        return tuple(self._changes[name] for name in sorted(self._changes))
+
+    def has_changes(self) -> bool:
+        """Whether there is anything to do: a resource, also one that failed half way, an output, the stack's tags."""
+        has_failed = any(item.status == "UPDATE_FAILED" for item in self._live.values())
+        has_other_tags = self._stack.deployment.tags != self._deployment.tags
+        return bool(self._changes) or has_failed or has_other_tags or self._has_other_outputs()
+
+    def _has_other_outputs(self) -> bool:
+        before = {(item.name, item.value, item.description, item.export_name) for item in self._stack.outputs}
+        after = {
+            (item.name, as_text(resolve(item.value, self._scope)), item.description, self._export(item.export_name))
+            for item in self._deployment.outputs.values()
+        }
+        return before != after
+
+    def _export(self, name: Any) -> str | None:
+        return None if name is None else as_text(resolve(name, self._scope))
+
+    def _change(self, declaration: Declaration) -> Change | None:
+        current = self._live.get(declaration.logical_id)
+        if current is None:
+            return Change("Add", declaration.logical_id, declaration.type)
+        rules = rules_of(declaration.type, self._region)
+        details = tuple(self._details(declaration, current, rules))
+        if not details:
+            return None
+        replacement = _replacement(details)
+        return Change(
+            action="Modify",
+            logical_id=current.logical_id,
+            type=current.type,
+            physical_id=current.physical_id,
+            replacement=replacement,
+            policy_action=_policy_on_replacement(current) if replacement == "True" else None,
+            details=details,
+        )
+
+    def _details(self, declaration: Declaration, current: Resource, rules: Schema | None) -> list[Detail]:
+        names = sorted(declaration.properties.keys() | current.properties.keys())
+        found = [self._property(name, declaration, current, rules) for name in names]
+        details = [detail for detail in found if detail]
+        tags = self._deployment.tags if rules and rules.has_tags else {}
+        pairs = {
+            "Tags": (current.tags, tags),
+            "Metadata": (current.metadata, declaration.metadata),
+            "DeletionPolicy": (current.deletion_policy, declaration.deletion_policy),
+            "UpdateReplacePolicy": (current.update_replace_policy, declaration.update_replace_policy),
+        }
+        for name, (before, after) in pairs.items():
+            if before != after:
+                details.append(Detail(name, None, "Never", "Static", "DirectModification", None))
+        return details
+
+    def _property(self, name: str, declaration: Declaration, current: Resource, rules: Schema | None) -> Detail | None:
+        before = {name: current.properties[name]} if name in current.properties else {}
+        after = {name: declaration.properties[name]} if name in declaration.properties else {}
+        try:
+            known = typed(resolve(after, self._scope), rules)
+        except _Pending as pending:
+            recreation = "Conditionally" if _may_replace(rules, name) else "Never"
+            return Detail("Properties", name, recreation, "Dynamic", pending.source, pending.cause)
+        if not changed(before, known):
+            return None
+        recreation = "Conditionally" if rules and any(path[0] == name for path in rules.may_replace) else "Never"
+        if rules and replaces(rules, before, known):
+            recreation = "Always"
+        parameter = self._changed_parameter(after)
+        source = "ParameterReference" if parameter else "DirectModification"
+        return Detail("Properties", name, recreation, "Static", source, parameter)
+
+    def _changed_parameter(self, value: Mapping[str, Any]) -> str | None:
+        """The parameter whose new value is why the property changes."""
+        before, after = self._stack.deployment.values, self._deployment.values
+        names = sorted({found.name for found in references(dict(value))} & after.keys())
+        return next((name for name in names if name in before and before[name] != after[name]), None)
+
+    def _ref(self, name: str) -> Any:
+        change = self._changes.get(name)
+        if change and (change.action == "Add" or change.replacement in ("True", "Conditional")):
+            raise _Pending(name, "ResourceReference")
+        return self._live[name].ref or self._live[name].physical_id
+
+    def _attribute(self, name: str, what: str) -> Any:
+        if name in self._changes:
+            raise _Pending(f"{name}.{what}", "ResourceAttribute")
+        return attribute(self._live[name], what, self._stack.id)
+
+
+def _may_replace(rules: Schema | None, name: str) -> bool:
+    return rules is not None and any(path[0] == name for path in (*rules.create_only, *rules.may_replace))
+
+
+def _replacement(details: tuple[Detail, ...]) -> str:
+    """Of custom resources nobody knows before their function has answered: CloudFormation announces False."""
+    recreations = {detail.recreation for detail in details}
+    if "Always" in recreations:
+        return "True"
+    return "Conditional" if "Conditionally" in recreations else "False"
+
+
+def _policy_on_replacement(resource: Resource) -> str:
+    return f"ReplaceAnd{resource.update_replace_policy}"
+
+
+def _removal(resource: Resource) -> Change:
+    policy = "Retain" if resource.deletion_policy == "RetainExceptOnCreate" else resource.deletion_policy
+    return Change("Remove", resource.logical_id, resource.type, resource.physical_id, policy_action=policy)

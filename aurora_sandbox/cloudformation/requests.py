@@ -1,0 +1,144 @@
+"""Requests turned into deployments: the part of CreateStack, UpdateStack and CreateChangeSet that is the same.
+
+Also the one list of what each operation understands. A parameter that is not on it is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aurora_sandbox.cloudformation import parameters, template
+from aurora_sandbox.cloudformation.deployment import Deployment, deployment
+from aurora_sandbox.cloudformation.handlers import Handlers
+from aurora_sandbox.cloudformation.refusals import invalid, not_imitated
+from aurora_sandbox.cloudformation.region import Region
+from aurora_sandbox.cloudformation.stack import OnFailure, Stack
+from aurora_sandbox.wire import ServiceError
+
+NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
+MAX_TAGS = 50
+_TEMPLATE = frozenset({"TemplateBody", "Parameters", "Capabilities", "Tags", "RoleARN", "NotificationARNs"})
+_OPERATION = frozenset({"StackName", "ClientRequestToken"})
+_ROLLBACK = frozenset({"DisableRollback", "RetainExceptOnCreate"})
+UNDERSTOOD: Mapping[str, frozenset[str]] = {
+    "CreateStack": _TEMPLATE
+    | _OPERATION
+    | _ROLLBACK
+    | {"OnFailure", "EnableTerminationProtection", "TimeoutInMinutes"},
+    "UpdateStack": _TEMPLATE | _OPERATION | _ROLLBACK | {"UsePreviousTemplate"},
+    "DeleteStack": _OPERATION | {"RetainResources", "RoleARN"},
+    "ContinueUpdateRollback": _OPERATION | {"ResourcesToSkip", "RoleARN"},
+    "UpdateTerminationProtection": frozenset({"StackName", "EnableTerminationProtection"}),
+    "CreateChangeSet": _TEMPLATE
+    | {"StackName", "ChangeSetName", "ChangeSetType", "ClientToken", "Description", "UsePreviousTemplate"}
+    | {"OnStackFailure", "IncludeNestedStacks"},
+    "DescribeChangeSet": frozenset({"ChangeSetName", "StackName", "NextToken"}),
+    "ExecuteChangeSet": _OPERATION | _ROLLBACK | {"ChangeSetName"},
+    "DeleteChangeSet": frozenset({"ChangeSetName", "StackName"}),
+    "ListChangeSets": frozenset({"StackName", "NextToken"}),
+    "DescribeStacks": frozenset({"StackName", "NextToken"}),
+    "ListStacks": frozenset({"StackStatusFilter", "NextToken"}),
+    "DescribeStackEvents": frozenset({"StackName", "NextToken"}),
+    "DescribeStackResource": frozenset({"StackName", "LogicalResourceId"}),
+    "DescribeStackResources": frozenset({"StackName", "LogicalResourceId", "PhysicalResourceId"}),
+    "ListStackResources": frozenset({"StackName", "NextToken"}),
+    "GetTemplate": frozenset({"StackName", "ChangeSetName", "TemplateStage"}),
+    "GetTemplateSummary": frozenset({"StackName", "TemplateBody"}),
+    "ValidateTemplate": frozenset({"TemplateBody"}),
+    "ListExports": frozenset({"NextToken"}),
+    "ListImports": frozenset({"ExportName", "NextToken"}),
+}
+
+
+def check(operation: str, request: Mapping[str, Any]) -> None:
+    """Raises for an operation, or a parameter of it, that the sandbox does not imitate."""
+    if operation not in UNDERSTOOD:
+        raise ServiceError("InvalidAction", f"the sandbox does not imitate CloudFormation's {operation}")
+    for name, value in sorted(request.items()):
+        if name not in UNDERSTOOD[operation] and value not in (None, "", [], {}, False):
+            raise not_imitated(f"{name} of CloudFormation's {operation}")
+
+
+def check_name(name: str, member: str) -> None:
+    """Raises ValidationError for a name that CloudFormation would not accept."""
+    if not NAME.fullmatch(name):
+        raise invalid(
+            f"1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
+        )
+
+
+def asked(
+    request: Mapping[str, Any], *, region: Region, handlers: Handlers, name: str, stack_id: str, live: Stack | None
+) -> Deployment:
+    """The deployment a request asks for. Raises ServiceError; nothing has happened then.
+
+    live: the stack to be changed, whose template, parameters and tags the request may go on using; None to create one.
+    """
+    parsed = template.parse(_body(request, live))
+    for declared in sorted(parsed.resources.values(), key=lambda item: item.logical_id):
+        if not handlers.knows(declared.type):
+            raise invalid(f"the sandbox does not imitate {declared.type} ({declared.logical_id})")
+    previous = None if live is None else live.deployment.values
+    values = parameters.values(parsed.parameters, request.get("Parameters") or (), previous=previous)
+    granted = tuple(sorted(request.get("Capabilities") or ()))
+    _check_capabilities(parsed, granted)
+    found = deployment(
+        parsed,
+        values,
+        tags=_tags(request, live),
+        capabilities=granted,
+        facts=region.facts(name, stack_id, request.get("NotificationARNs") or ()),
+    )
+    if live is not None:
+        _refuse_other_types(live, found)
+    return found
+
+
+def on_failure(request: Mapping[str, Any]) -> OnFailure:
+    """What a request wants to happen if it fails."""
+    if request.get("DisableRollback") and request.get("OnFailure"):
+        raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
+    wish = request.get("OnFailure") or request.get("OnStackFailure") or "ROLLBACK"
+    if request.get("DisableRollback") or wish == "DO_NOTHING":
+        return "DO_NOTHING"
+    return "DELETE" if wish == "DELETE" else "ROLLBACK"
+
+
+def _body(request: Mapping[str, Any], live: Stack | None) -> str:
+    if request.get("UsePreviousTemplate") and live is not None:
+        return live.deployment.template.body
+    if not request.get("TemplateBody"):
+        raise invalid("Either Template URL or Template Body must be specified.")
+    return str(request["TemplateBody"])
+
+
+def _tags(request: Mapping[str, Any], live: Stack | None) -> dict[str, str]:
+    if "Tags" not in request:
+        return {} if live is None else dict(live.deployment.tags)
+    tags = {item["Key"]: item["Value"] for item in request["Tags"]}
+    if len(tags) > MAX_TAGS:
+        raise invalid(f"Number of tags, {len(tags)}, is greater than maximum allowed, {MAX_TAGS}")
+    return tags
+
+
+def _check_capabilities(parsed: template.Template, granted: tuple[str, ...]) -> None:
+    needed = template.capabilities(parsed)
+    if needed is None or needed[0] in granted or "CAPABILITY_NAMED_IAM" in granted:
+        return
+    raise ServiceError("InsufficientCapabilitiesException", f"Requires capabilities : [{needed[0]}]")
+
+
+def _refuse_other_types(live: Stack, wanted: Deployment) -> None:
+    other = sorted(
+        name
+        for name, item in live.resources.items()
+        if name in wanted.resources and wanted.resources[name].type != item.type
+    )
+    if other:
+        raise invalid(
+            "Update of resource type is not permitted. The new template modifies resource type of the following "
+            f"resources: [{', '.join(other)}]"
+        )

@@ -1,0 +1,178 @@
+"""Stacks, their resources, events and change sets: what CloudFormation remembers.
+
+Everything but `Stack` is a value. A `Stack` is changed by `Region` alone, under its lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from aurora_sandbox.cloudformation.deployment import Deployment
+
+OnFailure = Literal["ROLLBACK", "DO_NOTHING", "DELETE"]
+
+# From these a stack can be updated. Source: "Stack status codes", AWS CloudFormation User Guide.
+UPDATABLE = frozenset(
+    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED"}
+)
+REVIEW = "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a stack's history; logical_id is the stack's name for the stack itself."""
+
+    id: str
+    stack_id: str
+    stack_name: str
+    logical_id: str
+    physical_id: str | None
+    type: str
+    status: str
+    reason: str | None
+    time: datetime
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of a stack as it is, or as an operation wants it.
+
+    properties: resolved, but for {{resolve:…}}, which is never stored in the clear.
+    dependencies: logical ids it needed when it was made; it is deleted before them.
+    """
+
+    logical_id: str
+    type: str
+    properties: Mapping[str, Any]
+    dependencies: frozenset[str]
+    tags: Mapping[str, str]
+    deletion_policy: str
+    update_replace_policy: str
+    metadata: Any
+    status: str = ""
+    reason: str | None = None
+    time: datetime | None = None
+    physical_id: str | None = None
+    ref: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A resource that an operation leaves behind: to be deleted, or kept outside the stack."""
+
+    resource: Resource
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """How to take back what an update did to one resource.
+
+    forget: it is new, and goes. update: bring it back in place. restore: its old physical resource is still there.
+    attempted: what the update wanted, with the physical id that goes with it (None if nothing was made).
+    """
+
+    how: Literal["forget", "update", "restore"]
+    previous: Resource | None
+    attempted: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class StackOutput:
+    """An output as the stack shows it."""
+
+    name: str
+    value: str
+    description: str | None
+    export_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One reason why a resource changes. evaluation: Static if the new value is known beforehand, else Dynamic."""
+
+    attribute: str
+    name: str | None
+    recreation: str
+    evaluation: str
+    source: str
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change set announces for one resource; replacement is None but for Modify."""
+
+    action: Literal["Add", "Modify", "Remove"]
+    logical_id: str
+    type: str
+    physical_id: str | None = None
+    replacement: str | None = None
+    policy_action: str | None = None
+    details: tuple[Detail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """An operation that was prepared and can be looked at."""
+
+    id: str
+    name: str
+    type: str
+    description: str | None
+    created: datetime
+    status: str
+    reason: str | None
+    execution: str
+    deployment: Deployment
+    changes: tuple[Change, ...]
+    on_failure: OnFailure
+    role_arn: str | None
+    notification_arns: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Stack:
+    """A stack, alive or deleted.
+
+    previous: what it was before the update that is going on; rolled back to should that fail.
+    leftovers: what is still to be deleted once the stack has settled. unfinished: what a rollback has still to undo.
+    """
+
+    id: str
+    name: str
+    created: datetime
+    deployment: Deployment
+    status: str = ""
+    reason: str | None = None
+    updated: datetime | None = None
+    deleted: datetime | None = None
+    previous: Deployment | None = None
+    resources: dict[str, Resource] = field(default_factory=dict)
+    leftovers: list[Leftover] = field(default_factory=list)
+    unfinished: dict[str, Undo] = field(default_factory=dict)
+    outputs: tuple[StackOutput, ...] = ()
+    imports: frozenset[str] = frozenset()
+    events: list[Event] = field(default_factory=list)
+    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    change_set_id: str | None = None
+    on_failure: OnFailure = "ROLLBACK"
+    timeout_seconds: float | None = None
+    deletes_new_on_rollback: bool = False
+    role_arn: str | None = None
+    notification_arns: tuple[str, ...] = ()
+    is_protected: bool = False
+    token: str | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.status == "DELETE_COMPLETE"
+
+    @property
+    def is_busy(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS") and self.status != REVIEW

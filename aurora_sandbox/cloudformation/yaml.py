@@ -1,0 +1,69 @@
+"""The text of a template as plain data: JSON, or YAML 1.1 with CloudFormation's short forms.
+
+`!GetAtt Database.Arn` becomes `{"Fn::GetAtt": ["Database", "Arn"]}`, every other `!Name x` becomes `{"Fn::Name": x}`.
+Dates stay text (a policy's `Version: 2012-10-17`), as CloudFormation does not know YAML's timestamps.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+
+from aurora_sandbox.cloudformation.refusals import invalid
+
+_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
+
+
+class _Constructor(SafeConstructor):
+    """Builds plain dicts, lists and scalars."""
+
+
+def _short_form(constructor: SafeConstructor, suffix: str, node: Node) -> dict[str, Any]:
+    if isinstance(node, ScalarNode):
+        value: Any = constructor.construct_scalar(node)
+    elif isinstance(node, MappingNode):
+        value = constructor.construct_mapping(node, deep=True)
+    else:
+        value = constructor.construct_sequence(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in _WITHOUT_PREFIX else f"Fn::{suffix}": value}
+
+
+_Constructor.add_multi_constructor("!", _short_form)
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_scalar)
+
+
+def load(body: str) -> dict[str, Any]:
+    """The template as a mapping of its sections. Raises ValidationError with AWS's text."""
+    raw = _json(body) if body.lstrip().startswith("{") else _yaml(body)
+    if not isinstance(raw, dict):
+        raise invalid("Template format error: unsupported structure.")
+    return raw
+
+
+def _json(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError:
+        # A YAML flow mapping starts with a brace too: { Resources: { … } }
+        return _yaml(body)
+
+
+def _yaml(body: str) -> Any:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    yaml.version = (1, 1)
+    try:
+        return yaml.load(body)
+    except MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise invalid(f"Template format error: YAML not well-formed.{where}") from exc
+    except YAMLError as exc:
+        raise invalid("Template format error: YAML not well-formed.") from exc

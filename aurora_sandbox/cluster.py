@@ -1,0 +1,293 @@
+"""The sandbox's one Aurora cluster: what AWS would say of it, its master user, and whether it is paused.
+
+Owns `Cluster` and `Clusters`, and turns a plain MySQL server into one that refuses what Aurora refuses. Knows nothing
+of CloudFormation or of RDS's own API: the handlers of those call `Clusters`.
+
+    create_master(server, "admin", "secret", partial_revokes=True)
+    cluster = clusters.create(identifier="shop", ..., host=server.host, port=server.port)
+    cluster.pause()                  # from now on a Data API call finds it resuming, for 15 s
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aurora_sandbox.mysqld import Server
+from aurora_sandbox.scaling import Scaling
+
+DEFAULT_SCALING = Scaling(0.5, 1.0)
+LEAST_ACU = 0.5  # a cluster that is awake has at least this much, also where its minimum is 0
+STANDARD = "aurora"  # the storage type; the other one is I/O-Optimized, aurora-iopt1
+RESUME_SECONDS = 15.0  # "about 15 s", Aurora User Guide, auto-pause; 30 s and more after a day
+
+SUPERUSER_ROLE = "rds_superuser_role"
+AWS_ROLES = (
+    "AWS_BEDROCK_ACCESS",
+    "AWS_COMPREHEND_ACCESS",
+    "AWS_LAMBDA_ACCESS",
+    "AWS_LOAD_S3_ACCESS",
+    "AWS_SAGEMAKER_ACCESS",
+    "AWS_SELECT_S3_ACCESS",
+)
+# Source: "Role-based privilege model", Aurora User Guide, Aurora MySQL 3.
+_MASTER_PRIVILEGES = (
+    "ALTER, ALTER ROUTINE, CREATE, CREATE ROLE, CREATE ROUTINE, CREATE TEMPORARY TABLES, CREATE USER, CREATE VIEW, "
+    "DELETE, DROP, DROP ROLE, EVENT, EXECUTE, INDEX, INSERT, LOCK TABLES, PROCESS, REFERENCES, RELOAD, "
+    "REPLICATION CLIENT, REPLICATION SLAVE, SELECT, SHOW DATABASES, SHOW VIEW, TRIGGER, UPDATE, "
+    "APPLICATION_PASSWORD_ADMIN, CONNECTION_ADMIN, ROLE_ADMIN, SHOW_ROUTINE, XA_RECOVER_ADMIN, "
+    "SET_USER_ID, ALLOW_NONEXISTENT_DEFINER, SET_ANY_DEFINER, "
+    "FLUSH_OPTIMIZER_COSTS, FLUSH_STATUS, FLUSH_TABLES, FLUSH_USER_RESOURCES"
+)
+_NOT_ON_MYSQL_SCHEMA = (
+    "INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, "
+    "CREATE VIEW, CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER"
+)
+
+
+class State(StrEnum):
+    """Whether the cluster answers."""
+
+    AVAILABLE = "available"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+
+
+@dataclass
+class Cluster:
+    """What is known of the cluster, and its pause state; safe to use from several threads.
+
+    The state follows from the clock alone, however long nobody looked: what happened meanwhile is made up for, each
+    change at its own moment. resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
+    """
+
+    identifier: str
+    arn: str
+    engine: str
+    engine_version: str
+    master_username: str
+    master_secret_arn: str
+    database_name: str | None
+    http_endpoint_enabled: bool
+    scaling: Scaling
+    host: str
+    port: int
+    storage_type: str = STANDARD
+    resume_seconds: float = RESUME_SECONDS
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._state = State.AVAILABLE
+        self._used_at = self.clock()
+        self._ready_at = 0.0
+        self._resume_takes = self.resume_seconds
+        self._every_calls = self._calls = 0
+        self._capacities: list[tuple[float, float]] = []  # ACUs from a moment on, in the order of time
+        self._note(self._used_at)
+
+    def state(self) -> State:
+        with self._lock:
+            return self._settled()
+
+    def pause(self, resume_after_seconds: float | None = None, *, every_calls: int = 0) -> None:
+        """Pauses at once; the next call that needs the cluster wakes it, which takes that long.
+
+        every_calls: pauses again each time that it has served so many calls, until this is called again; 0 for never.
+        """
+        with self._lock:
+            self._every_calls, self._calls = every_calls, 0
+            self._settled()
+            self._pause(self.clock(), self.resume_seconds if resume_after_seconds is None else resume_after_seconds)
+
+    def touch(self) -> State:
+        """The state a call to the database finds. One that finds it paused starts the resume, and so sees RESUMING."""
+        with self._lock:
+            state = self._touch()
+            if state is State.AVAILABLE and self._every_calls:
+                self._calls += 1
+                if self._calls % self._every_calls == 0:
+                    self._pause(self.clock(), self._resume_takes)
+            return state
+
+    def rescale(self, scaling: Scaling) -> None:
+        """Takes another range from now on, which wakes the cluster if it is paused, as on AWS."""
+        with self._lock:
+            self._touch()  # under the old range: the new one must not pause it for the time before
+            self.scaling = scaling
+            self._note(self.clock())
+
+    def capacity(self, at: float) -> float | None:
+        """How many ACUs it had at a moment of its clock: none while paused, else the least there can be; None before
+        there was a cluster. Nothing here uses more, so it never scales up.
+        """
+        with self._lock:
+            self._settled()
+            found = bisect_right(self._capacities, at, key=lambda change: change[0])
+            return self._capacities[found - 1][1] if found else None
+
+    def _touch(self) -> State:
+        if self._settled() is State.PAUSED:
+            self._state = State.RESUMING
+            self._ready_at = self.clock() + self._resume_takes
+            self._note(self.clock())
+        if self._state is State.AVAILABLE:
+            self._used_at = self.clock()
+        return self._state
+
+    def _settled(self) -> State:
+        now = self.clock()
+        if self._state is State.RESUMING and now >= self._ready_at:
+            self._state, self._used_at = State.AVAILABLE, self._ready_at
+        seconds = self.scaling.seconds
+        if self._state is State.AVAILABLE and seconds is not None and now - self._used_at >= seconds:
+            self._pause(self._used_at + seconds, self.resume_seconds)
+        return self._state
+
+    def _pause(self, at: float, resume_takes: float) -> None:
+        self._state, self._resume_takes = State.PAUSED, resume_takes
+        self._note(at)
+
+    def _note(self, at: float) -> None:
+        self._capacities.append((at, 0.0 if self._state is State.PAUSED else max(self.scaling.min_acu, LEAST_ACU)))
+
+
+class Clusters:
+    """The clusters of the account: none or one, because there is one mysqld."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, time_scale: float = 1.0) -> None:
+        """clock: seconds. time_scale divides the time a resume takes."""
+        self._clock = clock
+        self._resume_seconds = RESUME_SECONDS / time_scale
+        self._lock = threading.Lock()
+        self._cluster: Cluster | None = None
+
+    def create(
+        self,
+        *,
+        identifier: str,
+        arn: str,
+        engine: str,
+        engine_version: str,
+        master_username: str,
+        master_secret_arn: str,
+        http_endpoint_enabled: bool,
+        host: str,
+        port: int,
+        database_name: str | None = None,
+        scaling: Scaling = DEFAULT_SCALING,
+        storage_type: str = STANDARD,
+    ) -> Cluster:
+        """Raises ValueError if there is one already."""
+        cluster = Cluster(
+            identifier=identifier,
+            arn=arn,
+            engine=engine,
+            engine_version=engine_version,
+            master_username=master_username,
+            master_secret_arn=master_secret_arn,
+            database_name=database_name,
+            http_endpoint_enabled=http_endpoint_enabled,
+            scaling=scaling,
+            storage_type=storage_type,
+            host=host,
+            port=port,
+            resume_seconds=self._resume_seconds,
+            clock=self._clock,
+        )
+        with self._lock:
+            if self._cluster is not None:
+                raise ValueError("the sandbox has one cluster")
+            self._cluster = cluster
+        return cluster
+
+    def get(self, name: str) -> Cluster | None:
+        """The cluster with this ARN or identifier (AWS compares identifiers without regard to case)."""
+        cluster = self._cluster
+        if cluster is not None and name.lower() in (cluster.arn.lower(), cluster.identifier.lower()):
+            return cluster
+        return None
+
+    def all(self) -> tuple[Cluster, ...]:
+        return () if self._cluster is None else (self._cluster,)
+
+    def modify(
+        self,
+        name: str,
+        *,
+        engine_version: str | None = None,
+        http_endpoint_enabled: bool | None = None,
+        storage_type: str | None = None,
+        scaling: Scaling | None = None,
+    ) -> Cluster:
+        """Changes what is given; a scaling range wakes a paused cluster. Raises KeyError if unknown."""
+        cluster = self._known(name)
+        if engine_version is not None:
+            cluster.engine_version = engine_version
+        if http_endpoint_enabled is not None:
+            cluster.http_endpoint_enabled = http_endpoint_enabled
+        if storage_type is not None:
+            cluster.storage_type = storage_type
+        if scaling is not None:
+            cluster.rescale(scaling)
+        return cluster
+
+    def delete(self, name: str) -> None:
+        """Forgets the cluster; see `wipe` for its data. Raises KeyError if unknown."""
+        self._known(name)
+        with self._lock:
+            self._cluster = None
+
+    def _known(self, name: str) -> Cluster:
+        cluster = self.get(name)
+        if cluster is None:
+            raise KeyError(name)
+        return cluster
+
+
+def create_master(server: Server, username: str, password: str, *, partial_revokes: bool) -> None:
+    """Makes (or, run again, repairs) Aurora's own accounts and a master user that may do what Aurora's may.
+
+    The master's privileges come through the role rds_superuser_role, so the account itself shows USAGE. With
+    partial_revokes the role carries restrictions on `mysql`.*, and they reach the master: it reads the grant tables
+    and grants SELECT on them, but cannot write them, `REVOKE ALL PRIVILEGES, GRANT OPTION FROM` anybody fails (3879),
+    and what it grants on *.* is restricted likewise. (REVOKE on the account would be refused with 1141: it holds no
+    privilege itself.) Without partial_revokes nothing can restrict it, and unlike Aurora's it may write `mysql`.*.
+    """
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW PRIVILEGES")
+        known = {str(row[0]).upper() for row in cursor.fetchall()}
+        # SET_USER_ID is two privileges from MySQL 8.4 on; SHOW_ROUTINE and the FLUSH_ ones are younger than 8.0.19.
+        privileges = ", ".join(name for name in _MASTER_PRIVILEGES.split(", ") if name in known)
+        for role in (SUPERUSER_ROLE, *AWS_ROLES):
+            cursor.execute("CREATE ROLE IF NOT EXISTS %s", (role,))
+        cursor.execute("CREATE USER IF NOT EXISTS rdsadmin@localhost ACCOUNT LOCK")
+        cursor.execute("GRANT ALL ON *.* TO rdsadmin@localhost WITH GRANT OPTION")  # SYSTEM_USER: the master gets 1227
+        cursor.execute(f"GRANT {privileges} ON *.* TO {SUPERUSER_ROLE} WITH GRANT OPTION")
+        if partial_revokes:
+            cursor.execute(f"REVOKE {_NOT_ON_MYSQL_SCHEMA} ON mysql.* FROM {SUPERUSER_ROLE}")
+        cursor.execute("CREATE USER IF NOT EXISTS %s@'%%'", (username,))
+        cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s", (username, password))
+        cursor.execute(f"GRANT {SUPERUSER_ROLE} TO %s@'%%' WITH ADMIN OPTION", (username,))
+        cursor.execute(f"SET DEFAULT ROLE {SUPERUSER_ROLE} TO %s@'%%'", (username,))
+
+
+def wipe(server: Server) -> None:
+    """Drops every database and account that MySQL itself did not make: what deleting a cluster does to its data."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"
+            " WHERE SCHEMA_NAME NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DROP DATABASE `{name.replace('`', '``')}`")
+        cursor.execute(
+            "SELECT User, Host FROM mysql.user"
+            " WHERE NOT (Host = 'localhost' AND User IN ('root', 'mysql.sys', 'mysql.session', 'mysql.infoschema'))"
+        )
+        for account in cursor.fetchall():
+            cursor.execute("DROP USER %s@%s", account)

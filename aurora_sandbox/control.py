@@ -1,0 +1,156 @@
+"""The sandbox's own endpoints, beside those of AWS: what runs here, faults to switch on, the way for Lambdas to answer.
+
+    PUT  /_sandbox/cfn-response/<token>   a custom resource's answer; its ResponseURL leads here
+    POST /_sandbox/pause                  {"seconds": 20, "as_v1": false}: the cluster pauses now, and takes so long to
+                                          wake up; with as_v1 it says so in the words of Aurora Serverless v1, with
+                                          every_calls it pauses again each time that it has served so many calls
+    POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
+                                          {"throttle": {"service": …, "operation": … | null, "calls": 3}}
+                                          {"oversize": {"calls": 1}}
+    GET  /_sandbox/clock                  the sandbox's time: {"now": "2026-03-28T12:00:00Z", "ahead_seconds": 0}
+    POST /_sandbox/clock                  {"to": "+10h"} or {"to": "2026-03-29T00:00Z"}: moves it forward; the answer
+                                          says besides what "fired" on the way
+    GET  /_sandbox/status                 what there is, as JSON
+    GET  /_sandbox/logs/<function>        what a function printed
+    POST /_sandbox/shutdown
+
+Only programs on this machine get an answer: a web page that reaches 127.0.0.1, by a name that it made resolve there or
+by a form, is refused by its Host or Origin header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from aurora_sandbox.clock import Clock, shown
+from aurora_sandbox.cloudformation.custom import CustomResources
+from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.faults import Faults
+from aurora_sandbox.functions import Functions
+from aurora_sandbox.rdsdata import RdsData
+from aurora_sandbox.timetable import Timetable
+from aurora_sandbox.wire import Answer, Request
+
+PREFIX = "/_sandbox/"
+_LOCAL = frozenset({"127.0.0.1", "localhost"})
+_KINDS = ("crash", "hang", "twice", None)
+
+
+class Unusable(Exception):
+    """A request that cannot be used, and why."""
+
+
+class Control:
+    """Answers requests under /_sandbox/. status: what `GET /_sandbox/status` says. stop: asks the sandbox to end."""
+
+    def __init__(
+        self,
+        *,
+        responses: CustomResources,
+        clusters: Clusters,
+        data: RdsData,
+        functions: Functions,
+        faults: Faults,
+        clock: Clock,
+        timetable: Timetable,
+        status: Callable[[], Mapping[str, Any]],
+        stop: Callable[[], None],
+    ) -> None:
+        self._responses, self._clusters, self._data, self._functions = responses, clusters, data, functions
+        self._clock, self._timetable = clock, timetable
+        self._faults, self._status, self._stop = faults, status, stop
+
+    def answer(self, request: Request) -> Answer:
+        """The answer: 403 to what may come from a web page, 400 to what cannot be used, 404 to an unknown name."""
+        host = request.headers.get("host", "").partition(":")[0]
+        if host not in _LOCAL or "origin" in request.headers:
+            return _json(403, {"error": "only programs on this machine may ask this"})
+        what, _, name = request.path.removeprefix(PREFIX).partition("/")
+        try:
+            return self._route(request, what, name)
+        except Unusable as error:
+            return _json(400, {"error": str(error)})
+        except LookupError as error:
+            return _json(404, {"error": str(error)})
+
+    def _route(self, request: Request, what: str, name: str) -> Answer:
+        match request.method, what:
+            case "PUT", "cfn-response":
+                self._responses.respond(name, request.body)
+                return Answer(200, {}, b"")
+            case "POST", "pause":
+                self._pause(_document(request))
+            case "POST", "faults":
+                self._fault(_document(request))
+            case "GET", "clock":
+                return _json(200, self._time())
+            case "POST", "clock":
+                return _json(200, self._move(_document(request)) | self._time())
+            case "GET", "status":
+                return _json(200, self._status())
+            case "GET", "logs":
+                return Answer(200, {"Content-Type": "text/plain; charset=utf-8"}, self._functions.logs(name).encode())
+            case "POST", "shutdown":
+                self._stop()
+            case _:
+                raise LookupError(f"no {request.method} {request.path} here")
+        return _json(200, {})
+
+    def _pause(self, document: Mapping[str, Any]) -> None:
+        seconds = document.get("seconds")
+        if seconds is not None and not isinstance(seconds, int | float):
+            raise Unusable("seconds must be a number")
+        every_calls = document.get("every_calls", 0)
+        if not isinstance(every_calls, int) or every_calls < 0:
+            raise Unusable("every_calls must be a whole number")
+        if not self._clusters.all():
+            raise Unusable("there is no cluster yet")
+        self._data.resuming_as_v1 = bool(document.get("as_v1"))
+        for cluster in self._clusters.all():
+            cluster.pause(seconds, every_calls=every_calls)
+
+    def _time(self) -> dict[str, Any]:
+        return {"now": shown(self._clock.now()), "ahead_seconds": round(self._clock.ahead.total_seconds())}
+
+    def _move(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            fired = self._timetable.move(str(document.get("to", "")))
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+        return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
+
+    def _fault(self, document: Mapping[str, Any]) -> None:
+        for kind, fault in document.items():
+            try:
+                self._switch(kind, fault)
+            except (KeyError, TypeError, ValueError) as error:
+                raise Unusable(f"{kind}: {type(error).__name__} {error}") from error
+
+    def _switch(self, kind: str, fault: Mapping[str, Any]) -> None:
+        if kind == "function":
+            if fault["kind"] not in _KINDS:
+                raise Unusable('kind must be "crash", "hang", "twice" or null')
+            self._functions.fault(fault["name"], fault["kind"])
+        elif kind == "throttle":
+            self._faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
+        elif kind == "oversize":
+            self._faults.oversize(int(fault["calls"]))
+        else:
+            raise Unusable(f"there is no fault {kind}")
+
+
+def _document(request: Request) -> dict[str, Any]:
+    try:
+        document = json.loads(request.body or b"{}")
+    except ValueError as error:
+        raise Unusable(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Unusable("the body is not a JSON object")
+    return document
+
+
+def _json(status: int, document: Mapping[str, Any]) -> Answer:
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(document).encode() + b"\n")

@@ -1,0 +1,223 @@
+"""The one HTTP endpoint of the sandbox: finds out which AWS service a request is for and who answers it.
+
+    /_sandbox/…                              the sandbox's own endpoints (control.py)
+    signed for a service of ours             parsed, checked, answered here (wire.py, iam.py)
+    anything else                            passed on to moto as it is, and its answer passed back
+
+Listens on 127.0.0.1 alone. What a service does is no business of this module.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+
+from aurora_sandbox import wire
+from aurora_sandbox.faults import Faults
+from aurora_sandbox.iam import Guard
+from aurora_sandbox.wire import Answer, Caller, Request, Service, ServiceError
+
+log = logging.getLogger(__name__)
+
+# Answers of moto carry these for their own connection, not for ours.
+_HOP_BY_HOP = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
+_CREDENTIAL = re.compile(
+    r"\bCredential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a request's SigV4 header says about it. Nothing is verified: every key is accepted."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+def signature(headers: Mapping[str, str]) -> Signature | None:
+    """The signature of a request, None if it has none in its Authorization header."""
+    found = _CREDENTIAL.search(headers.get("authorization", ""))
+    return Signature(**found.groupdict()) if found else None
+
+
+class Front:
+    """Finds who answers a request, and gives the answer.
+
+    services: ours, by the name requests are signed for. moto: its host and port. own: answers /_sandbox/…
+    iam_changed is called after every request to moto that may have changed a role or a policy.
+    `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        *,
+        region: str,
+        moto: tuple[str, int],
+        own: Callable[[Request], Answer],
+        guard: Guard,
+        faults: Faults,
+        iam_changed: Callable[[], None],
+    ) -> None:
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self._services, self._region, self._moto = services, region, moto
+        self._own, self._guard, self._faults, self._iam_changed = own, guard, faults, iam_changed
+
+    def respond(self, request: Request) -> Answer:
+        """The answer to any request; never raises for what a request holds."""
+        if request.path.startswith("/_sandbox/"):
+            return self._own(request)
+        signed = signature(request.headers)
+        if signed is None:
+            return self._forward(request)
+        service = self._services.get(signed.service)
+        if service is not None:
+            return self._served(service, request, signed)
+        if self._guard.is_function(signed.access_key):
+            refusal = self._refusal_of_function(request, signed)
+            if refusal is not None:
+                return refusal
+        answer = self._forward(request)
+        if signed.service == "iam" and not re.search(rb"(?:^|&)Action=(?:Get|List)", request.body):
+            self._iam_changed()
+        return answer
+
+    def _served(self, service: Service, request: Request, signed: Signature) -> Answer:
+        """One of our services' answer."""
+        model = wire.spoken(service.name, request)
+        try:
+            operation, parameters = wire.parse(model, request)
+            self._refuse_other_regions(signed)
+            self.calls[service.name, operation.name] += 1
+            self._faults.check(service.name, operation.name)
+            self._guard.check(service.name, operation.name, parameters, signed.access_key)
+            return wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
+        except ServiceError as error:
+            return wire.refusal(model, error)
+        except wire.UnknownProtocol as protocol:
+            said = f"The sandbox does not speak the protocol {protocol}."
+            return wire.refusal(model, ServiceError("NotImplemented", said, status=501))
+        except Exception as error:  # as in _respond, but in the service's own form
+            log.exception("%s failed", service.name)
+            said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
+            return wire.refusal(model, ServiceError("InternalFailure", said, status=500))
+
+    def _refuse_other_regions(self, signed: Signature) -> None:
+        if signed.region != self._region:
+            raise ServiceError(
+                "UnrecognizedClientException",
+                f"The sandbox has one region, {self._region}; this request was signed for {signed.region}.",
+            )
+
+    def _refusal_of_function(self, request: Request, signed: Signature) -> Answer | None:
+        """The refusal of a function's call to one of moto's services, None if its role allows the call.
+
+        Which action a call is for is known where the body, a header or the bare path names it; every other call is
+        refused, rather than let pass unchecked.
+        """
+        said = f"The sandbox cannot tell what a role must allow for this call to {signed.service}, so it refuses it."
+        try:
+            model = wire.service_model(signed.service)
+        except UnknownServiceError:
+            return Answer(403, {"Content-Type": "text/plain"}, said.encode())
+        try:
+            operation, parameters = wire.parse(model, request)
+        except (ServiceError, wire.UnknownProtocol):
+            return wire.refusal(model, ServiceError("AccessDeniedException", said, status=403))
+        try:
+            self._guard.check(signed.service, operation.name, parameters, signed.access_key)
+        except ServiceError as error:
+            return wire.refusal(model, error)
+        return None
+
+    def _forward(self, request: Request) -> Answer:
+        """moto's answer."""
+        connection = http.client.HTTPConnection(*self._moto, timeout=60)
+        try:
+            connection.request(request.method, request.target, request.body, dict(request.headers))
+            response = connection.getresponse()
+            headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP}
+            return Answer(response.status, headers, response.read())
+        finally:
+            connection.close()
+
+
+class Listener:
+    """An HTTP/1.1 server on a free port of 127.0.0.1, known by its `url` before it serves; a thread a connection."""
+
+    def __init__(self) -> None:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def serve(self, respond: Callable[[Request], Answer], *, now: Callable[[], float] = time.time) -> None:
+        """Starts to answer in the background, until `close`; before, clients wait.
+
+        now: the time that answers say they are of, in seconds since 1970.
+        """
+        self._server.respond, self._server.now = respond, now
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True).start()
+
+    def close(self) -> None:
+        if hasattr(self._server, "respond"):  # shutdown waits for serve_forever, for ever if it was never called
+            self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128  # fifty stacks at once, with their functions' workers
+    respond: Callable[[Request], Answer]
+    now: Callable[[], float]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.exception("a request from %s could not be answered", client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # headers and body leave in one piece
+    server: _Server
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:
+            self.close_connection = True  # the client went away, as a killed worker does
+
+    def _respond(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        try:
+            answer = self.server.respond(Request(self.command, self.path, headers, body))
+        except Exception as error:  # a bug of ours: the caller gets an answer, and the log a traceback
+            log.exception("%s %s failed", self.command, self.path)
+            answer = Answer(500, {"Content-Type": "text/plain"}, f"{type(error).__name__}: {error}".encode())
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _respond
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The value of the header Date."""
+        return super().date_time_string(self.server.now() if timestamp is None else timestamp)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: requests are counted, not logged."""

@@ -1,0 +1,239 @@
+"""Lambda functions of the sandbox: deployed code, run in processes of its own with the environment Lambda gives it.
+
+    functions.put(Function("provider", arn, code, "index.handler", "python3.13", role_arn, 300, {"CLUSTER": …}))
+    functions.invoke("provider", event)            the handler's result, or an InvocationFailed
+    functions.invoke_async("provider", event)      returns at once; failures are retried twice, as Lambda does
+
+A function's calls to AWS carry an access key of its own, so that the sandbox knows whose role to ask.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aurora_sandbox.pool import InvocationFailed, Pool, Worker
+
+CFNRESPONSE = Path(__file__).with_name("cfnresponse.py")
+RETRY_DELAYS_SECONDS = (60.0, 120.0)  # between the attempts of an asynchronous invocation; Lambda's own
+
+Fault = Literal["crash", "hang", "twice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A deployed function; `code` is the text of its index.py."""
+
+    name: str
+    arn: str
+    code: str
+    handler: str
+    runtime: str
+    role_arn: str
+    timeout_seconds: int
+    environment: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Deployed:
+    """A function with its processes and what was set on it afterwards."""
+
+    function: Function
+    pool: Pool
+    permissions: dict[str, str]  # principal by statement id
+    retries: int
+    fault: Fault | None = None
+
+
+class Functions:
+    """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs."""
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: Callable[[], str],
+        region: str,
+        workers_per_function: int = 4,
+        time_scale: float = 1.0,
+    ) -> None:
+        self._endpoint_url, self._region = endpoint_url, region
+        self._size, self._time_scale = workers_per_function, time_scale
+        self._root = Path(tempfile.mkdtemp(prefix="aurora-tenants-functions-"))
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._deployed: dict[str, Deployed] = {}
+
+    def put(self, function: Function) -> None:
+        """Deploys a function, or its new code: events from now on run in new processes."""
+        directory = Path(tempfile.mkdtemp(prefix=f"{function.name}-", dir=self._root))
+        (directory / "index.py").write_text(function.code)
+        shutil.copy(CFNRESPONSE, directory)
+
+        def start() -> Worker:
+            return Worker(directory, function.handler, self._environment(function, directory), self._log(function.name))
+
+        with self._lock:
+            old = self._deployed.get(function.name)
+            permissions, retries = (old.permissions, old.retries) if old else ({}, len(RETRY_DELAYS_SECONDS))
+            fault = old.fault if old else None
+            self._deployed[function.name] = Deployed(function, Pool(start, self._size), permissions, retries, fault)
+        if old:
+            old.pool.close()
+
+    def remove(self, name: str) -> None:
+        """Forgets a function; what it printed stays readable."""
+        with self._lock:
+            deployed = self._deployed.pop(_name(name), None)
+        if deployed:
+            deployed.pool.close()
+
+    def get(self, name_or_arn: str) -> Function | None:
+        deployed = self._deployed.get(_name(name_or_arn))
+        return deployed.function if deployed else None
+
+    def names(self) -> list[str]:
+        return sorted(self._deployed)
+
+    # Running
+
+    def invoke(self, name_or_arn: str, event: dict[str, Any]) -> Any:
+        """The handler's result. Raises InvocationFailed, or LookupError for an unknown function."""
+        deployed = self._find(name_or_arn)
+        function, fault = deployed.function, deployed.fault
+        timeout_seconds: float = function.timeout_seconds
+        request = {
+            "id": str(uuid.uuid4()),
+            "arn": function.arn,
+            "timeout_seconds": timeout_seconds,
+            "event": event,
+            "fault": fault,
+        }
+        if fault == "hang":
+            timeout_seconds /= self._time_scale
+        try:
+            if fault == "twice":
+                deployed.pool.run(request, timeout_seconds=timeout_seconds)
+            return deployed.pool.run(request, timeout_seconds=timeout_seconds)
+        except InvocationFailed as error:
+            self._note(function.name, f"{request['id']} {error}\n")
+            raise
+
+    def invoke_async(self, name_or_arn: str, event: dict[str, Any]) -> None:
+        """Runs the function in a thread, and again with the same event when it fails. Raises LookupError at once."""
+        name = self._find(name_or_arn).function.name
+        threading.Thread(target=self._attempt, args=(name, event), name=f"event for {name}", daemon=True).start()
+
+    def _attempt(self, name: str, event: dict[str, Any]) -> None:
+        for attempt in range(len(RETRY_DELAYS_SECONDS) + 1):
+            try:
+                self.invoke(name, event)
+                return
+            except InvocationFailed:
+                deployed = self._deployed.get(name)
+                if deployed is None or attempt >= deployed.retries:
+                    return  # Lambda drops the event; the failure is in the log
+            except LookupError:
+                return  # the function was deleted between two attempts
+            if self._closing.wait(RETRY_DELAYS_SECONDS[attempt] / self._time_scale):
+                return
+
+    def logs(self, name: str) -> str:
+        """Everything the function printed, and why events failed."""
+        log = self._log(_name(name))
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def _note(self, name: str, line: str) -> None:
+        if not self._closing.is_set():  # its directory is gone
+            with self._log(name).open("a") as log:
+                log.write(line)
+
+    def close(self) -> None:
+        """Ends every worker, busy or not, and removes the code."""
+        self._closing.set()
+        with self._lock:
+            deployed, self._deployed = list(self._deployed.values()), {}
+        for each in deployed:
+            each.pool.close()
+            each.pool.kill()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    # What is set on a function after it was deployed
+
+    def fault(self, name: str, kind: Fault | None) -> None:
+        """Lets every following event crash the worker, hang till the timeout, or arrive twice; None lets them be."""
+        self._find(name).fault = kind
+
+    def set_retries(self, name: str, retries: int | None) -> None:
+        """How often Lambda repeats a failed asynchronous event: 0 to 2, None for its default of 2."""
+        self._find(name).retries = len(RETRY_DELAYS_SECONDS) if retries is None else retries
+
+    def retries(self, name: str) -> int:
+        return self._find(name).retries
+
+    def permit(self, name: str, statement_id: str, principal: str | None) -> None:
+        """Adds a statement to the function's policy that lets a principal invoke it; None takes the statement away."""
+        permissions = self._find(name).permissions
+        if principal is None:
+            permissions.pop(statement_id, None)
+        else:
+            permissions[statement_id] = principal
+
+    def allows(self, name_or_arn: str, principal: str) -> bool:
+        """Whether the function exists and its policy lets this principal invoke it."""
+        deployed = self._deployed.get(_name(name_or_arn))
+        return deployed is not None and principal in deployed.permissions.values()
+
+    # Who calls
+
+    def access_key(self, name: str) -> str:
+        """The function's AWS access key id; the same for the same name."""
+        return "AKIAFN" + base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()[:14]
+
+    def function_of(self, access_key: str) -> Function | None:
+        """The function whose workers sign with this key."""
+        functions = [deployed.function for deployed in list(self._deployed.values())]
+        return next((function for function in functions if self.access_key(function.name) == access_key), None)
+
+    def _find(self, name_or_arn: str) -> Deployed:
+        deployed = self._deployed.get(_name(name_or_arn))
+        if deployed is None:
+            raise LookupError(f"Function not found: {name_or_arn}")
+        return deployed
+
+    def _log(self, name: str) -> Path:
+        return self._root / f"{name}.log"
+
+    def _environment(self, function: Function, directory: Path) -> dict[str, str]:
+        """All a worker's environment holds; nothing is inherited, so no profile or key of the user leaks in."""
+        return {
+            **function.environment,
+            "PATH": os.defpath,
+            "HOME": str(directory),
+            "LANG": "C.UTF-8",
+            "TZ": ":UTC",
+            "AWS_ENDPOINT_URL": self._endpoint_url(),
+            "AWS_REGION": self._region,
+            "AWS_DEFAULT_REGION": self._region,
+            "AWS_ACCESS_KEY_ID": self.access_key(function.name),
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{uuid.uuid4().hex}",
+        }
+
+
+def _name(name_or_arn: str) -> str:
+    """The function's name; an ARN may end in a qualifier."""
+    return name_or_arn.split(":")[6] if name_or_arn.startswith("arn:") else name_or_arn

@@ -1,0 +1,88 @@
+"""Amazon RDS, as far as the sandbox knows better than moto: the one cluster that really has a server behind it.
+
+Every call goes to moto; in the answers the cluster's endpoint, port, Data API flag, capacities, storage type and master
+secret are ours, and a ModifyDBCluster that changes any of these changes our cluster too. Other clusters stay moto's
+fiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aurora_sandbox import scaling
+from aurora_sandbox.clients import ask
+from aurora_sandbox.cluster import STANDARD, Cluster, Clusters
+from aurora_sandbox.wire import Caller, ServiceError
+
+SCALING = "ServerlessV2ScalingConfiguration"
+NOT_FOR_MOTO = ("StorageType",)  # moto has no storage of Aurora's
+
+
+class Rds:
+    """The service. moto: gives a boto3 client to moto's RDS."""
+
+    name = "rds"
+
+    def __init__(self, *, clusters: Clusters, moto: Callable[[], Any]) -> None:
+        self._clusters, self._moto = clusters, moto
+
+    def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
+        ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
+        if ours is not None:
+            _check(ours, parameters)
+        result = ask(
+            self._moto(), operation, {k: v for k, v in parameters.items() if not ours or k not in NOT_FOR_MOTO}
+        )
+        if ours is not None:
+            self._modify(ours, parameters)
+        described = [*result.get("DBClusters", ()), *([result["DBCluster"]] if "DBCluster" in result else ())]
+        for description in described:
+            cluster = self._clusters.get(description["DBClusterIdentifier"])
+            if cluster is not None:
+                description |= facts(cluster)
+        return result
+
+    def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
+        asked = scaling.asked(parameters.get(SCALING, {}))
+        self._clusters.modify(
+            cluster.identifier,
+            engine_version=parameters.get("EngineVersion"),
+            http_endpoint_enabled=parameters.get("EnableHttpEndpoint"),
+            storage_type=parameters.get("StorageType"),
+            scaling=cluster.scaling.changed(**asked) if SCALING in parameters else None,
+        )
+
+
+def _check(cluster: Cluster, parameters: dict[str, Any]) -> None:
+    """Raises ServiceError for a scaling range that RDS does not take: it looks at it before it changes anything."""
+    version = parameters.get("EngineVersion", cluster.engine_version)
+    why_not = scaling.refusal(**scaling.asked(parameters.get(SCALING, {})), engine_version=version, now=cluster.scaling)
+    if why_not:
+        raise ServiceError("InvalidParameterValue", why_not)
+
+
+def facts(cluster: Cluster) -> dict[str, Any]:
+    """What DescribeDBClusters says of our cluster; a paused one is "available" there too, as on AWS."""
+    now = cluster.scaling
+    described: dict[str, Any] = {
+        "DBClusterArn": cluster.arn,
+        "Engine": cluster.engine,
+        "EngineVersion": cluster.engine_version,
+        "Endpoint": cluster.host,
+        "ReaderEndpoint": cluster.host,
+        "Port": cluster.port,
+        "HttpEndpointEnabled": cluster.http_endpoint_enabled,
+        "MasterUsername": cluster.master_username,
+        SCALING: {
+            "MinCapacity": now.min_acu,
+            "MaxCapacity": now.max_acu,
+            "SecondsUntilAutoPause": now.seconds,
+        },
+        # Aurora Standard is not named: "The storage type isn't returned when you set it to aurora", API Reference.
+        "StorageType": None if cluster.storage_type == STANDARD else cluster.storage_type,
+    }
+    if cluster.master_secret_arn:
+        described["MasterUserSecret"] = {"SecretArn": cluster.master_secret_arn, "SecretStatus": "active"}
+    return described

@@ -1,0 +1,34 @@
+"""The AWS resource types that the sandbox's CloudFormation can create, update and delete.
+
+Each is a `ResourceType`: three functions from a `Request` to an `Outcome`. What needs to be real is real (the cluster's
+server, secrets, functions), the rest are records in moto. A type that is not here is refused before a stack is touched.
+"""
+
+from __future__ import annotations
+
+from aurora_sandbox.cloudformation.types import ResourceType
+from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.functions import Functions
+from aurora_sandbox.mysqld import Server
+from aurora_sandbox.resources.api import Boto
+from aurora_sandbox.resources.credentials import credential_types
+from aurora_sandbox.resources.dbcluster import DbCluster
+from aurora_sandbox.resources.identity import identity_types
+from aurora_sandbox.resources.lambdas import lambda_types
+from aurora_sandbox.resources.network import network_types
+from aurora_sandbox.resources.plain import plain_types
+from aurora_sandbox.secretsmanager import SecretsManager
+
+
+def resource_types(
+    *, secrets: SecretsManager, functions: Functions, clusters: Clusters, server: Server, boto: Boto
+) -> dict[str, ResourceType]:
+    """Every type by its name. `boto(service)` gives a boto3 client to moto, the same one for the same service."""
+    return {
+        **network_types(boto),
+        **identity_types(boto),
+        **plain_types(boto, clusters),
+        **lambda_types(boto, functions),
+        **credential_types(secrets, clusters),
+        "AWS::RDS::DBCluster": DbCluster(boto, secrets, clusters, server),
+    }

@@ -1,0 +1,195 @@
+"""A result of MySQL in the Data API's form: records, column metadata, or one JSON string.
+
+Which member of a Field a value gets is decided by the column as MySQL describes it on the wire, as AWS's driver does,
+never by the value. Cells arrive as bytes.
+
+    TINYINT(1), BIT(1)   booleanValue        JSON, DECIMAL, ENUM, SET, dates, text   stringValue
+    integers, YEAR       longValue           BINARY, BLOB, BIT(n)                    blobValue
+    FLOAT, DOUBLE        doubleValue         NULL                                    isNull
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pymysql.constants import FIELD_TYPE, FLAG
+
+from aurora_sandbox.wire import ServiceError
+
+MAX_RESULT_BYTES = 1024 * 1024
+MAX_ROW_BYTES = 64 * 1024
+MAX_JSON_BYTES = 10 * 1024 * 1024
+
+Row = tuple[bytes | None, ...]
+
+
+class Column(Protocol):
+    """A column as MySQL's field packet describes it (PyMySQL's FieldDescriptorPacket)."""
+
+    name: str
+    org_name: str
+    org_table: str
+    type_code: int
+    charsetnr: int
+    length: int
+    scale: int
+    flags: int
+
+
+Columns = Sequence[Column]
+
+_BINARY = 63  # the character set number of bytes that are no text
+_NO_DECIMALS = 31  # what MySQL sends as scale of a FLOAT or DOUBLE
+_MAX_LONG = 2**63 - 1
+
+# Field type -> (name, number in java.sql.Types), from MySQL Connector/J's MysqlType.
+_NUMBERS = {
+    FIELD_TYPE.TINY: ("TINYINT", -6),
+    FIELD_TYPE.SHORT: ("SMALLINT", 5),
+    FIELD_TYPE.INT24: ("MEDIUMINT", 4),
+    FIELD_TYPE.LONG: ("INT", 4),
+    FIELD_TYPE.LONGLONG: ("BIGINT", -5),
+    FIELD_TYPE.FLOAT: ("FLOAT", 7),
+    FIELD_TYPE.DOUBLE: ("DOUBLE", 8),
+    FIELD_TYPE.DECIMAL: ("DECIMAL", 3),
+    FIELD_TYPE.NEWDECIMAL: ("DECIMAL", 3),
+}
+_OTHERS = {
+    FIELD_TYPE.NULL: ("NULL", 0),
+    FIELD_TYPE.YEAR: ("YEAR", 91),
+    FIELD_TYPE.DATE: ("DATE", 91),
+    FIELD_TYPE.NEWDATE: ("DATE", 91),
+    FIELD_TYPE.TIME: ("TIME", 92),
+    FIELD_TYPE.DATETIME: ("DATETIME", 93),
+    FIELD_TYPE.TIMESTAMP: ("TIMESTAMP", 93),
+    FIELD_TYPE.JSON: ("JSON", -1),
+    FIELD_TYPE.GEOMETRY: ("GEOMETRY", -2),
+    FIELD_TYPE.BIT: ("BIT", -7),
+}
+_BYTES = {FIELD_TYPE.STRING: ("BINARY", -2), FIELD_TYPE.VAR_STRING: ("VARBINARY", -3), FIELD_TYPE.BLOB: ("BLOB", -4)}
+_TEXTS = {FIELD_TYPE.STRING: ("CHAR", 1), FIELD_TYPE.VAR_STRING: ("VARCHAR", 12), FIELD_TYPE.BLOB: ("TEXT", -1)}
+_INTEGERS = {
+    FIELD_TYPE.TINY,
+    FIELD_TYPE.SHORT,
+    FIELD_TYPE.INT24,
+    FIELD_TYPE.LONG,
+    FIELD_TYPE.LONGLONG,
+    FIELD_TYPE.YEAR,
+}
+_DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
+_DOUBLES = {FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE}
+_TEMPORAL = {91, 92, 93}
+
+
+def check_size(rows: Sequence[Row], *, max_result_bytes: int = MAX_RESULT_BYTES) -> None:
+    """Raises ServiceError if a row, or all of them together, is more than the Data API returns."""
+    sizes = [sum(len(cell) for cell in row if cell is not None) for row in rows]
+    if sizes and max(sizes) > MAX_ROW_BYTES:
+        raise ServiceError("BadRequestException", "Packet for query is too large")
+    if sum(sizes) > max_result_bytes:
+        raise ServiceError("BadRequestException", "Database response exceeded size limit")
+
+
+def records(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> list[list[dict[str, Any]]]:
+    """`records` of an answer. options: the call's resultSetOptions. Raises ServiceError if it gets too long."""
+    check_size(rows)
+    return _fields(columns, rows, options)
+
+
+def _fields(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> list[list[dict[str, Any]]]:
+    return [[_field(column, cell, options) for column, cell in zip(columns, row, strict=True)] for row in rows]
+
+
+def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> str:
+    """`formattedRecords` of an answer: a JSON array of objects, bytes as base64.
+
+    Raises ServiceError if two columns have one label, or a row or the whole gets too long.
+    """
+    check_size(rows, max_result_bytes=MAX_JSON_BYTES)
+    labels = [column.name for column in columns]
+    if len(set(labels)) < len(labels):
+        raise ServiceError("UnsupportedResultException", "The result contains duplicate column names")
+    text = json.dumps(
+        [
+            dict(zip(labels, (_plain(field) for field in record), strict=True))
+            for record in _fields(columns, rows, options)
+        ],
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    if len(text.encode()) > MAX_JSON_BYTES:
+        raise ServiceError("BadRequestException", "Database response exceeded size limit")
+    return text
+
+
+def _field(column: Column, cell: bytes | None, options: dict[str, str]) -> dict[str, Any]:
+    if cell is None:
+        return {"isNull": True}
+    kind = column.type_code
+    if _is_boolean(column):
+        return {"booleanValue": cell not in (b"0", b"\0")}
+    if kind in _INTEGERS:
+        as_text = options.get("longReturnType") == "STRING" or int(cell) > _MAX_LONG
+        return {"stringValue": cell.decode()} if as_text else {"longValue": int(cell)}
+    if kind in _DOUBLES:
+        return {"doubleValue": float(cell)}
+    if kind in _DECIMALS and options.get("decimalReturnType") == "DOUBLE_OR_LONG":
+        return {"doubleValue": float(cell)} if column.scale else {"longValue": int(cell)}
+    # JSON and dates are sent in the binary character set too, and are text all the same.
+    if kind == FIELD_TYPE.BIT or (column.charsetnr == _BINARY and kind in {*_BYTES, FIELD_TYPE.GEOMETRY}):
+        return {"blobValue": cell}
+    return {"stringValue": cell.decode(errors="replace")}
+
+
+def _plain(field: dict[str, Any]) -> Any:
+    if "isNull" in field:
+        return None
+    (value,) = field.values()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _is_boolean(column: Column) -> bool:
+    return column.type_code in (FIELD_TYPE.TINY, FIELD_TYPE.BIT) and column.length == 1
+
+
+def metadata(columns: Columns) -> list[dict[str, Any]]:
+    """`columnMetadata` of an answer."""
+    return [_column(column) for column in columns]
+
+
+def _column(column: Column) -> dict[str, Any]:
+    name, number = _type(column)
+    is_number = column.type_code in _NUMBERS
+    is_text = not is_number and number not in _TEMPORAL and column.charsetnr != _BINARY
+    return {
+        "name": column.org_name or column.name,
+        "label": column.name,
+        "tableName": column.org_table,
+        "schemaName": "",
+        "type": number,
+        "typeName": name,
+        "precision": column.length // 4 if is_text else column.length,  # utf8mb4: four bytes a character
+        "scale": 0 if column.scale == _NO_DECIMALS else column.scale,
+        "nullable": 0 if column.flags & FLAG.NOT_NULL else 1,
+        "isSigned": is_number and not column.flags & FLAG.UNSIGNED,
+        "isAutoIncrement": bool(column.flags & FLAG.AUTO_INCREMENT),
+        "isCaseSensitive": bool(column.flags & FLAG.BINARY) and is_text,
+        "isCurrency": False,
+        "arrayBaseColumnType": 0,
+    }
+
+
+def _type(column: Column) -> tuple[str, int]:
+    kind = column.type_code
+    if _is_boolean(column):
+        return "BIT", -7
+    if kind in _NUMBERS:
+        name, number = _NUMBERS[kind]
+        return (f"{name} UNSIGNED" if column.flags & FLAG.UNSIGNED else name), number
+    if column.flags & (FLAG.ENUM | FLAG.SET):
+        return ("ENUM" if column.flags & FLAG.ENUM else "SET"), 1
+    by_kind = {**_OTHERS, **(_BYTES if column.charsetnr == _BINARY else _TEXTS)}
+    return by_kind.get(kind, ("VARCHAR", 12))

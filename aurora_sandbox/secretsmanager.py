@@ -1,0 +1,328 @@
+"""The sandbox's Secrets Manager: secrets by name and ARN, version stages, recovery windows, rotation.
+
+It answers with AWS's own error codes and sentences, because the program and the Lambda functions under test decide by
+them. It rotates when RotateSecret says so; nothing starts a rotation on its due date. Values live in memory only;
+resource policies are kept and shown, but not enforced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import string
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aurora_sandbox.password import random_password
+from aurora_sandbox.rotation import Outcome, Rotations
+from aurora_sandbox.secret import CURRENT, Secret, check_rules
+from aurora_sandbox.secretlist import description, entry, matching, page, versions
+from aurora_sandbox.wire import Caller, ServiceError
+
+NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+DEFAULT_RECOVERY_DAYS = 30
+
+Parameters = dict[str, Any]
+
+
+class SecretsManager:
+    """The service. A recovery window of one day lasts a day divided by `time_scale`.
+
+    `invoke(function_arn, event)` runs a rotation function and raises if it fails.
+    `may_invoke(function_arn)` says whether the function exists and its policy lets Secrets Manager call it.
+    """
+
+    name = "secretsmanager"
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        region: str,
+        invoke: Callable[[str, dict[str, str]], object],
+        may_invoke: Callable[[str], bool] = lambda function_arn: True,
+        time_scale: float = 1.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._prefix = f"arn:aws:secretsmanager:{region}:{account}:secret:"
+        self._may_invoke, self._time_scale, self._now = may_invoke, time_scale, now
+        self._lock = threading.RLock()
+        self._rotations = Rotations(invoke, self._lock, now)
+        self._secrets: dict[str, Secret] = {}  # by ARN
+        self._operations: dict[str, Callable[[Parameters], Parameters]] = {
+            "BatchGetSecretValue": self._batch_get,
+            "CancelRotateSecret": self._cancel_rotation,
+            "CreateSecret": self._create,
+            "DeleteResourcePolicy": self._delete_policy,
+            "DeleteSecret": self._delete,
+            "DescribeSecret": lambda parameters: description(self._find(parameters["SecretId"], deleted=True)),
+            "GetRandomPassword": lambda parameters: {"RandomPassword": random_password(parameters)},
+            "GetResourcePolicy": self._get_policy,
+            "GetSecretValue": self._get,
+            "ListSecretVersionIds": self._list_versions,
+            "ListSecrets": self._list,
+            "PutResourcePolicy": self._put_policy,
+            "PutSecretValue": self._put,
+            "RestoreSecret": self._restore,
+            "RotateSecret": self._rotate,
+            "TagResource": self._tag,
+            "UntagResource": self._untag,
+            "UpdateSecret": self._update,
+            "UpdateSecretVersionStage": self._move_stage,
+            "ValidateResourcePolicy": _validate_policy,
+        }
+
+    def handle(self, operation: str, parameters: Parameters, caller: Caller) -> Parameters:
+        """The answer to one request. Raises ServiceError with AWS's code."""
+        if operation not in self._operations:
+            raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501)
+        with self._lock:
+            return self._operations[operation](parameters)
+
+    # For the other parts of the sandbox, past the rules that bind callers.
+
+    def create_managed(self, name: str, secret_string: str, owning_service: str) -> str:
+        """The ARN of a new secret that only its owning service ("rds") may change or delete."""
+        with self._lock:
+            arn: str = self._create({"Name": name, "SecretString": secret_string})["ARN"]
+            self._secrets[arn].owning_service = owning_service
+            return arn
+
+    def delete_managed(self, secret_id: str) -> None:
+        """Forgets a managed secret, as its owning service does with the thing it belonged to."""
+        with self._lock:
+            self._forget(self._find(secret_id, deleted=True))
+
+    def current(self, secret_id: str) -> str:
+        """The SecretString that readers get now. Raises ResourceNotFoundException."""
+        with self._lock:
+            value: str = self._get({"SecretId": secret_id})["SecretString"]
+            return value
+
+    def rotation_outcome(self, secret_id: str, *, timeout_seconds: float = 10) -> Outcome | None:
+        """How the latest rotation ended, waiting for one under way; None if there was none or time ran out."""
+        with self._lock:
+            secret = self._find(secret_id)
+        return self._rotations.outcome(secret, timeout_seconds=timeout_seconds)
+
+    # Finding
+
+    def _known(self, secret_id: str) -> Secret | None:
+        """The secret of this name, ARN, or ARN without its random suffix, even if marked for deletion."""
+        for secret in self._secrets.values():
+            if secret_id in (secret.arn, secret.name, secret.arn[:-7]):
+                if secret.gone_on and self._now() >= secret.gone_on:
+                    self._forget(secret)
+                    return None
+                return secret
+        return None
+
+    def _find(self, secret_id: str, *, deleted: bool = False) -> Secret:
+        """The secret, one marked for deletion only if asked for. Raises what AWS raises."""
+        secret = self._known(secret_id)
+        if secret is None:
+            raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        if secret.gone_on and not deleted:
+            why = "You can't perform this operation on the secret because it was marked for deletion."
+            raise ServiceError("InvalidRequestException", why)
+        return secret
+
+    def _find_for_change(self, secret_id: str, *, deleted: bool = False) -> Secret:
+        secret = self._find(secret_id, deleted=deleted)
+        if secret.owning_service:
+            why = f"You can't modify this secret because it is managed by {secret.owning_service}."
+            raise ServiceError("InvalidRequestException", why)
+        return secret
+
+    def _forget(self, secret: Secret) -> None:
+        self._rotations.cancel(secret)
+        del self._secrets[secret.arn]
+
+    # Secrets
+
+    def _create(self, parameters: Parameters) -> Parameters:
+        name = parameters["Name"]
+        if not NAME.fullmatch(name):
+            allowed = "alphanumeric characters, or any of the following: -/_+=.@!"
+            raise ServiceError("ValidationException", f"Invalid name. Must be a valid name containing {allowed}")
+        existing = self._known(name)
+        if existing and existing.gone_on:
+            why = "a secret with this name is already scheduled for deletion."
+            raise ServiceError("InvalidRequestException", f"You can't create this secret because {why}")
+        if existing and parameters.get("ClientRequestToken") not in existing.versions:
+            why = f"The operation failed because the secret {name} already exists."
+            raise ServiceError("ResourceExistsException", why)
+        return self._put_value(existing or self._new_secret(name, parameters), parameters, {CURRENT})
+
+    def _new_secret(self, name: str, parameters: Parameters) -> Secret:
+        suffix = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(6))
+        now = self._now()
+        secret = Secret(f"{self._prefix}{name}-{suffix}", name, now, now, tags=_tags(parameters))
+        self._describe(secret, parameters)
+        self._secrets[secret.arn] = secret
+        return secret
+
+    def _describe(self, secret: Secret, parameters: Parameters) -> None:
+        secret.description = parameters.get("Description", secret.description)
+        secret.kms_key_id = parameters.get("KmsKeyId", secret.kms_key_id)
+        secret.changed = self._now()
+
+    def _update(self, parameters: Parameters) -> Parameters:
+        secret = self._find_for_change(parameters["SecretId"])
+        self._describe(secret, parameters)
+        return self._put_value(secret, parameters, {CURRENT})
+
+    def _delete(self, parameters: Parameters) -> Parameters:
+        secret_id, days = parameters["SecretId"], parameters.get("RecoveryWindowInDays")
+        is_forced = parameters.get("ForceDeleteWithoutRecovery", False)
+        if is_forced and days is not None:
+            raise _invalid("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
+        if days is not None and not 7 <= days <= 30:
+            raise _invalid("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
+        if is_forced and self._known(secret_id) is None:
+            # AWS answers as if there had been one, so that a forced deletion can be repeated.
+            return {"ARN": f"{self._prefix}{secret_id}", "Name": secret_id, "DeletionDate": self._now()}
+        secret = self._find_for_change(secret_id, deleted=is_forced)
+        recovery = timedelta(days=0 if is_forced else days or DEFAULT_RECOVERY_DAYS)
+        secret.gone_on = self._now() + recovery / self._time_scale
+        if is_forced:
+            self._forget(secret)
+        return {**_names(secret), "DeletionDate": secret.gone_on}
+
+    def _restore(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"], deleted=True)
+        secret.gone_on = None
+        return _names(secret)
+
+    def _tag(self, parameters: Parameters) -> Parameters:
+        self._find(parameters["SecretId"]).tags |= _tags(parameters)
+        return {}
+
+    def _untag(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"])
+        secret.tags = {key: value for key, value in secret.tags.items() if key not in parameters["TagKeys"]}
+        return {}
+
+    def _list(self, parameters: Parameters) -> Parameters:
+        found = self._matching(parameters, deleted=parameters.get("IncludePlannedDeletion", False))
+        found.sort(key=lambda secret: secret.created, reverse=parameters.get("SortOrder") != "asc")
+        return page([entry(secret) for secret in found], "SecretList", parameters, default=100)
+
+    def _matching(self, parameters: Parameters, *, deleted: bool = False) -> list[Secret]:
+        known = [secret for arn in list(self._secrets) if (secret := self._known(arn))]
+        filters = parameters.get("Filters") or []
+        return [secret for secret in known if (deleted or not secret.gone_on) and matching(secret, filters)]
+
+    # Values and their versions
+
+    def _put_value(self, secret: Secret, parameters: Parameters, stages: set[str]) -> Parameters:
+        value = parameters.get("SecretString", parameters.get("SecretBinary"))
+        if value is None:
+            return _names(secret)
+        token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
+        return {**_names(secret), "VersionId": secret.put(token, value, stages, self._now()).id}
+
+    def _put(self, parameters: Parameters) -> Parameters:
+        if ("SecretString" in parameters) == ("SecretBinary" in parameters):
+            raise _invalid("You must provide either SecretString or SecretBinary.")
+        secret = self._find_for_change(parameters["SecretId"])
+        answer = self._put_value(secret, parameters, set(parameters.get("VersionStages") or [CURRENT]))
+        return {**answer, "VersionStages": sorted(secret.versions[answer["VersionId"]].stages)}
+
+    def _get(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"])
+        version = secret.readable(parameters.get("VersionId"), parameters.get("VersionStage"))
+        version.accessed = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
+        value = {"SecretString" if isinstance(version.value, str) else "SecretBinary": version.value}
+        stages = {"VersionStages": sorted(version.stages)} if version.stages else {}
+        return {**_names(secret), "VersionId": version.id, **value, **stages, "CreatedDate": version.created}
+
+    def _batch_get(self, parameters: Parameters) -> Parameters:
+        values, errors = [], []
+        for secret_id in parameters.get("SecretIdList") or [secret.arn for secret in self._matching(parameters)]:
+            try:
+                values.append(self._get({"SecretId": secret_id}))
+            except ServiceError as error:
+                errors.append({"SecretId": secret_id, "ErrorCode": error.code, "Message": error.message})
+        return {**page(values, "SecretValues", parameters, default=20), "Errors": errors}
+
+    def _list_versions(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"], deleted=True)
+        shown = versions(secret, deprecated=parameters.get("IncludeDeprecated", False))
+        return {**_names(secret), **page(shown, "Versions", parameters, default=100)}
+
+    def _move_stage(self, parameters: Parameters) -> Parameters:
+        secret = self._find_for_change(parameters["SecretId"])
+        source, target = parameters.get("RemoveFromVersionId"), parameters.get("MoveToVersionId")
+        secret.relabel(parameters["VersionStage"], source=source, target=target)
+        secret.changed = self._now()
+        return _names(secret)
+
+    # Rotation
+
+    def _rotate(self, parameters: Parameters) -> Parameters:
+        secret = self._find_for_change(parameters["SecretId"])
+        function_arn = parameters.get("RotationLambdaARN") or secret.rotation.function_arn
+        if not function_arn:
+            why = "No Lambda rotation function ARN is associated with this secret."
+            raise ServiceError("InvalidRequestException", why)
+        if not self._may_invoke(function_arn):
+            why = "Secrets Manager cannot invoke the specified Lambda function. "
+            need = "Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com."
+            raise ServiceError("AccessDeniedException", why + need)
+        rules = parameters.get("RotationRules") or secret.rotation.rules
+        check_rules(rules)
+        secret.readable()
+        secret.rotation.enabled, secret.rotation.function_arn, secret.rotation.rules = True, function_arn, rules
+        token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
+        self._rotations.begin(secret, token, immediately=parameters.get("RotateImmediately", True))
+        return {**_names(secret), "VersionId": token}
+
+    def _cancel_rotation(self, parameters: Parameters) -> Parameters:
+        secret = self._find_for_change(parameters["SecretId"])
+        secret.rotation.enabled = False
+        self._rotations.cancel(secret)
+        return _names(secret)
+
+    # Resource policies
+
+    def _put_policy(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"])
+        _validate_policy(parameters)
+        secret.policy = parameters["ResourcePolicy"]
+        return _names(secret)
+
+    def _get_policy(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"])
+        return {**_names(secret), **({"ResourcePolicy": secret.policy} if secret.policy else {})}
+
+    def _delete_policy(self, parameters: Parameters) -> Parameters:
+        secret = self._find(parameters["SecretId"])
+        secret.policy = None
+        return _names(secret)
+
+
+def _names(secret: Secret) -> Parameters:
+    return {"ARN": secret.arn, "Name": secret.name}
+
+
+def _tags(parameters: Parameters) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags") or []}
+
+
+def _validate_policy(parameters: Parameters) -> Parameters:
+    try:
+        is_policy = "Statement" in json.loads(parameters["ResourcePolicy"])
+    except (ValueError, TypeError):
+        is_policy = False
+    if not is_policy:
+        raise ServiceError("MalformedPolicyDocumentException", "This resource policy contains invalid Json.")
+    return {"PolicyValidationPassed": True, "ValidationErrors": []}
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("InvalidParameterException", message)
