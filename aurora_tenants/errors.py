@@ -57,6 +57,14 @@ class Problem:
     context: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth knowing that is not wrong and that nobody asked to change. code: stable, kebab-case."""
+
+    code: str
+    text: str
+
+
 class AuroraTenantsError(Exception):
     """Base of every error this program raises on purpose; `problems` is never empty."""
 

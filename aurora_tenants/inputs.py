@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from aurora_tenants import config
 from aurora_tenants.aws import pausing
@@ -14,13 +14,12 @@ from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_template
 from aurora_tenants.errors import DatabaseError, Problem
-from aurora_tenants.model import Configuration, Deployed, Shared
+from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.notices import Notice
-from aurora_tenants.pause.plan import LivePause
-from aurora_tenants.plan import Live, Plan, make_plan
-from aurora_tenants.scheduling import cost_of, schedule_of
+from aurora_tenants.mysql.state import Live
+from aurora_tenants.schedule.plan import LivePause
+from aurora_tenants.stack import Deployed, Shared, StackPlan
 
 # CloudFormation's APIs begin to refuse at about ten calls at once.
 _AT_ONCE = 5
@@ -52,6 +51,7 @@ class Inputs:
 
     aws: Aws
     configuration: Configuration
+    shared: Shared
     deployed: Deployed
     live: Live
     woke: bool = False
@@ -70,8 +70,9 @@ def read_inputs(file: Path, *, region: str | None, profile: str | None, reading:
 
 def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
-    deployed = read_deployed(aws.cloudformation, configuration.cluster)
-    shared, woke = usable(configuration.cluster, deployed), list[bool]()
+    cluster, woke = configuration.cluster, list[bool]()
+    deployed = read_deployed(aws.cloudformation, cluster)
+    shared = usable(cluster, deployed)
     if not reading.may_wake:
         pausing.require_awake(aws, shared.cluster_arn)
 
@@ -79,50 +80,22 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
         woke.append(True)
         reading.woken()
 
-    pause, cluster = None, configuration.cluster
+    pause = None
     if reading.with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = pausing.read_pause(aws, cluster, shared)
-    live = read_live(aws, shared, replace(reading, woken=woken))
-    return Inputs(aws, configuration, deployed, live, bool(woke), pause)
+    live = _read_live(aws, shared, replace(reading, woken=woken))
+    return Inputs(aws, configuration, shared, deployed, live, bool(woke), pause)
 
 
-def plan_of(inputs: Inputs, only: Collection[str] = (), *, acu_price: Decimal | None = None) -> Plan:
-    """The whole difference, the pause schedule's part in it; with `only`, that of these tenants alone.
-
-    acu_price: instead of the known one. Raises InvalidUsage for a tenant that is nowhere.
-    """
-    made = replace(_tenants(inputs, only), woke_cluster=inputs.woke)
-    if only or inputs.pause is None or inputs.deployed.shared is None:
-        return made
-    schedule = schedule_of(inputs.configuration.cluster, inputs.deployed.shared, inputs.deployed, inputs.pause)
-    notices = (Notice(code, text) for code, text in schedule.warnings)
-    return replace(
-        made,
-        schedule=schedule,
-        cost=cost_of(inputs.configuration, inputs.aws.region, inputs.pause.cluster, acu_price=acu_price),
-        notices=(*made.notices, *notices),
-        problems=(*made.problems, *schedule.problems),
-    )
-
-
-def _tenants(inputs: Inputs, only: Collection[str]) -> Plan:
-    """The tenants' part of a plan.
-
-    Where the file changed and MySQL differs, the template that is deployed is read too: it tells the file's doing from
-    drift.
-    """
-    plan = make_plan(inputs.configuration, inputs.live, inputs.deployed, only=only)
-    unclear = [it.tenant for it in plan.todo if it.action == "update" and it.origin == "file" and it.lines]
-    if not unclear:
-        return plan
-    deployed = inputs.deployed
+def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[str, Any]]:
+    """What is deployed of these stacks, by the part that each is the stack of. Raises AwsError."""
+    parts = {stack.part: stack.name for stack in stacks}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        texts = pool.map(lambda name: read_template(inputs.aws.cloudformation, deployed.tenants[name].name), unclear)
-        templates = dict(zip(unclear, texts, strict=True))
-    return make_plan(inputs.configuration, inputs.live, replace(deployed, templates=templates), only=only)
+        templates = pool.map(lambda name: read_template(aws.cloudformation, name), parts.values())
+        return dict(zip(parts, templates, strict=True))
 
 
-def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
+def _read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     """What MySQL holds, read as the inspector or with the secret given."""
     secret = reading.secret
     if shared.inspector_problem and not secret:

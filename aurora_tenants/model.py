@@ -1,4 +1,4 @@
-"""What tenants.yaml says, as values, and what CloudFormation holds of it.
+"""What tenants.yaml says, as values.
 
 A `Tenant` here is always one deployable thing: `stages` of the file are already expanded. Nothing in this module
 reads, writes or decides.
@@ -9,11 +9,12 @@ reads, writes or decides.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from aurora_tenants.errors import Location
+from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 
 OnRemove = Literal["retain", "drop"]
@@ -104,6 +105,20 @@ class Tenant:
     users: tuple[TenantUser, ...] = ()
     roles: tuple[TenantRole, ...] = ()
 
+    @property
+    def users_and_roles(self) -> tuple[TenantUser | TenantRole, ...]:
+        """Whoever holds privileges; to MySQL a role is a user as well."""
+        return (*self.users, *self.roles)
+
+
+def accounts_of(tenant: Tenant) -> Iterator[Account]:
+    """The accounts that a tenant asks for: one for each host of each user, and its roles."""
+    for user in tenant.users:
+        for host in user.hosts:
+            yield Account(user.name, host)
+    for role in tenant.roles:
+        yield Account(role.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -172,69 +187,3 @@ class Configuration:
     cluster: Cluster
     tenants: tuple[Tenant, ...]
     ignore: Ignore = field(default_factory=Ignore)
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A CloudFormation stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
-
-    Source of what a status means: "Stack status codes", CloudFormation User Guide.
-    """
-
-    name: str
-    status: str
-    reason: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def was_begun(self) -> bool:
-        """Whether anything was ever made of it. One that was not waits for a change set, for ever if nobody does."""
-        return self.status != "REVIEW_IN_PROGRESS"
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether an operation is under way that has to end first."""
-        return self.was_begun and self.status.endswith("_IN_PROGRESS")
-
-    @property
-    def is_only_to_delete(self) -> bool:
-        """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
-        return self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The shared stack's outputs that the command line needs.
-
-    version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
-    works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
-    work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
-    """
-
-    stack: str
-    cluster_arn: str
-    inspector_secret: str
-    version: int | None
-    inspector_problem: str = ""
-    master_user: str = ""
-    role_arn: str = ""
-    status: str = ""
-    pause_role_arn: str = ""
-    pause_dead_letters: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
-
-    others: names of all other stacks; a tenant's stack is never made in the place of one of them. templates: by tenant,
-    what is deployed, for those of which it was read. pause_schedule: the stack of the pause schedule.
-    """
-
-    shared: Shared | None
-    tenants: Mapping[str, Stack]
-    others: frozenset[str] = frozenset()
-    templates: Mapping[str, str] = field(default_factory=dict)
-    pause_schedule: Stack | None = None

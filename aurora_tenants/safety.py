@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from aurora_tenants.errors import Problem
-from aurora_tenants.isolation import Summary
-from aurora_tenants.model import Configuration, Deployed
+from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.plan import Plan
+from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.isolation import Summary
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
 _MASS_REMOVAL = 0.3
@@ -19,16 +21,23 @@ _MOST_NAMES = 5
 
 def dangers(plan: Plan) -> tuple[Problem, ...]:
     """Every dangerous change, each with its reason and the flag that allows it."""
-    return (*_drops(plan), *_mass_removal(plan), *map(_opened, plan.opened), *map(breach_problem, plan.breaches))
+    breaches, opened = plan.isolation
+    return (*_drops(plan), *_mass_removal(plan), *map(_opened, opened), *map(breach_problem, breaches))
 
 
-def not_allowed(
-    plan: Plan, *, allow_drop: Collection[str], allow_mass_removal: bool, allow_access: Collection[str] = ()
-) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The dangers that the command line allows. drops: databases. access: accounts, as --allow-access takes them."""
+
+    drops: tuple[str, ...] = ()
+    mass_removal: bool = False
+    access: tuple[str, ...] = ()
+
+
+def not_allowed(plan: Plan, allowed: Allowed) -> tuple[Problem, ...]:
     """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
-    drops = tuple(danger for danger, name in zip(_drops(plan), _dropped(plan), strict=True) if name not in allow_drop)
-    opened = (_opened(breach) for breach in plan.opened if not _names(breach).intersection(allow_access))
-    return (*drops, *(() if allow_mass_removal else _mass_removal(plan)), *opened)
+    opened = (_opened(breach) for breach in plan.isolation.opened if not _names(breach).intersection(allowed.access))
+    return (*_drops(plan, allowed.drops), *(() if allowed.mass_removal else _mass_removal(plan)), *opened)
 
 
 def breach_problem(breach: Summary) -> Problem:
@@ -69,18 +78,24 @@ def _belongs(breach: Summary) -> str:
     return f"it belongs to {', '.join(breach.tenants)}, with whom {what} not shared"
 
 
-def no_tenants(configuration: Configuration, deployed: Deployed) -> tuple[Problem, ...]:
+def no_tenants(configuration: Configuration, deployed: Deployed, allowed: Allowed) -> tuple[Problem, ...]:
     """A file that lost its tenants: far more likely than a wish to remove every one of them."""
-    if configuration.tenants or not deployed.tenants:
+    if configuration.tenants or not deployed.tenants or allowed.mass_removal:
         return ()
     what = f"the file names no tenants, but CloudFormation holds {len(deployed.tenants)}"
     why = "every user and every secret of theirs would be deleted"
     return (Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"),)
 
 
-def not_dropped(plan: Plan, allow_drop: Collection[str]) -> tuple[str, ...]:
-    """The names that leave is given for and that this plan does not drop: perhaps a slip of the pen."""
-    return tuple(sorted(set(allow_drop) - set(_dropped(plan))))
+def unused(plan: Plan, allowed: Allowed) -> tuple[str, ...]:
+    """A sentence for each flag that allows something which this plan does not do: perhaps a slip of the pen."""
+    drops = sorted({*allowed.drops}.difference(*(tenant.stack.drops for tenant in plan.tenants)))
+    access = sorted({*allowed.access}.difference(*map(_names, plan.isolation.opened)))
+    nothing_new = "this account would get into nothing that it could not get into before"
+    return (
+        *(f"--allow-drop {name}: no database of this name would be dropped" for name in drops),
+        *(f"--allow-access {account}: {nothing_new}" for account in access),
+    )
 
 
 def _names(breach: Summary) -> set[str]:
@@ -89,16 +104,7 @@ def _names(breach: Summary) -> set[str]:
     return {account.entry, account.user} if account.host == "%" else {account.entry}
 
 
-def not_opened(plan: Plan, allow_access: Collection[str]) -> tuple[str, ...]:
-    """The accounts that leave is given for and that this plan lets in nowhere."""
-    return tuple(sorted(set(allow_access).difference(*map(_names, plan.opened))))
-
-
-def _dropped(plan: Plan) -> list[str]:
-    return [name for tenant in plan.tenants for name in tenant.drops]
-
-
-def _drops(plan: Plan) -> tuple[Problem, ...]:
+def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             "drops-database",
@@ -108,12 +114,13 @@ def _drops(plan: Plan) -> tuple[Problem, ...]:
             context=f"tenant {tenant.tenant}",
         )
         for tenant in plan.tenants
-        for name in tenant.drops
+        for name in tenant.stack.drops
+        if name not in allowed
     )
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
-    gone = [tenant.tenant for tenant in plan.tenants if tenant.action == "delete"]
+    gone = [tenant.tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
     is_all = bool(gone) and len(gone) == plan.deployed
     is_many = plan.deployed >= _MASS_REMOVAL_FROM and len(gone) > plan.deployed * _MASS_REMOVAL
     if not (is_all or is_many):

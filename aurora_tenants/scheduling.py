@@ -10,17 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from aurora_tenants import cost
+from aurora_tenants.apply import run
 from aurora_tenants.aws import pausing
 from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import Tell, read_deployed
-from aurora_tenants.cost import Cost
-from aurora_tenants.model import Capacity, Cluster, Configuration, Deployed, Shared
-from aurora_tenants.pause.plan import LiveCluster, LivePause, SchedulePlan, is_held, plan_schedule
-from aurora_tenants.pause.shown import Shown, look
-from aurora_tenants.pause.template import pause_stack
-from aurora_tenants.schedule import capacity_at
+from aurora_tenants.model import Capacity, Configuration
+from aurora_tenants.schedule.cost import of_schedule
+from aurora_tenants.schedule.plan import SchedulePlan, is_held, plan_schedule
+from aurora_tenants.schedule.view import Shown, look
+from aurora_tenants.schedule.week import capacity_at
+from aurora_tenants.stack import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,17 @@ class Schedule:
         """All there is to show; one more call, for how many ACU the cluster has. file: what it is called."""
         cluster = self.plan.live.cluster
         measured = pausing.read_acu(self.aws, self.shared.cluster_arn)
-        price = cost_of(self.configuration, self.aws.region, cluster, acu_price=acu_price)
+        price = of_schedule(self.configuration, self.aws.region, cluster, acu_price=acu_price)
         return look(file, self.plan, price, measured)
 
     def deploy(self, tell: Tell) -> None:
-        """Runs the plan. Raises StackFailed, AwsError."""
-        pausing.deploy(self.aws, self.plan, self.configuration.cluster, self.shared, tell=tell)
+        """Brings the stack to the plan, and then the cluster to what should hold now, if there is a schedule.
+
+        Raises StackFailed, AwsError.
+        """
+        run(self.plan.stack, self.aws.cloudformation, tell=tell)
+        if self.plan.schedule:
+            pausing.bring_to_hour(self.aws, self.plan.schedule, self.shared.cluster_arn)
 
     def bring(self, capacity: Capacity) -> None:
         """Brings the cluster to a capacity. Raises AwsError."""
@@ -73,37 +78,4 @@ def _schedule(aws: Aws, configuration: Configuration) -> Schedule:
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     live = pausing.read_pause(aws, cluster, shared)
-    return Schedule(aws, configuration, shared, schedule_of(cluster, shared, deployed, live))
-
-
-def schedule_of(cluster: Cluster, shared: Shared, deployed: Deployed, live: LivePause) -> SchedulePlan:
-    """The pause schedule's part of a plan."""
-    is_taken = pause_stack(cluster) in deployed.others
-    return plan_schedule(cluster, shared, deployed.pause_schedule, live, is_taken=is_taken)
-
-
-def deploy_schedule(aws: Aws, plan: SchedulePlan | None, cluster: Cluster, shared: Shared | None, tell: Tell) -> None:
-    """Runs the pause schedule's part of a plan, if it has one. Raises StackFailed, AwsError."""
-    if plan and shared:
-        pausing.deploy(aws, plan, cluster, shared, tell=tell)
-
-
-def cost_of(
-    configuration: Configuration, region: str, live: LiveCluster, *, acu_price: Decimal | None = None
-) -> Cost | None:
-    """What the schedule of the file costs a month; None without one.
-
-    Secrets are counted for users with a password, for the inspector and for the master.
-    """
-    schedule = configuration.cluster.pause_schedule
-    if schedule is None:
-        return None
-    secrets = sum(user.auth == "password" for tenant in configuration.tenants for user in tenant.users) + 2
-    return cost.monthly(
-        schedule,
-        region=region,
-        secrets=secrets,
-        year=live.now.year,
-        is_io_optimized=live.is_io_optimized,
-        acu_price=acu_price,
-    )
+    return Schedule(aws, configuration, shared, plan_schedule(cluster, shared, deployed, live))

@@ -15,8 +15,8 @@ from typing import Any
 from aurora_tenants.aws.stacks import read_stack
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
 from aurora_tenants.model import Cluster, Configuration, Tenant
+from aurora_tenants.naming import logical_id, stack_name
 from aurora_tenants.plan import unknown_tenant
-from aurora_tenants.template import logical_id, stack_name
 
 _ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
 

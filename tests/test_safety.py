@@ -7,20 +7,23 @@ import pytest
 from aurora_tenants.errors import Problem
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.state import State, User
-from aurora_tenants.plan import Live, Plan, TenantPlan
-from aurora_tenants.safety import dangers, not_allowed
-from tests.values import CLUSTER, EMPTY, SHOP, deployed, live_after, planned, tenant
+from aurora_tenants.mysql.state import Live, State, User
+from aurora_tenants.plan import Plan
+from aurora_tenants.safety import Allowed, dangers, not_allowed
+from aurora_tenants.tenant.plan import TenantPlan
+from tests.values import CLUSTER, EMPTY, SHOP, deployed, live_after, planned, stack_plan, tenant
 
 
 def removing(gone: int, *, deployed: int) -> Plan:
     """A plan that removes some of the deployed tenants."""
-    plans = [TenantPlan(f"t{n:02}", f"shared-t{n:02}", "delete" if n < gone else "none") for n in range(deployed)]
+    names = [f"t{number:02}" for number in range(deployed)]
+    actions = {name: "delete" if number < gone else "none" for number, name in enumerate(names)}
+    plans = (TenantPlan(name, stack_plan(name, actions[name])) for name in names)
     return Plan(CLUSTER, tuple(plans), deployed=deployed)
 
 
 def dropping(*names: str) -> Plan:
-    return Plan(CLUSTER, (TenantPlan("shop", "shared-shop", "update", drops=names),), deployed=1)
+    return Plan(CLUSTER, (TenantPlan("shop", stack_plan("shop", drops=names)),), deployed=1)
 
 
 def drop_of(name: str) -> Problem:
@@ -43,7 +46,7 @@ def mass_removal(what: str) -> Problem:
 
 
 def refused(plan: Plan, *allow_drop: str, allow_mass_removal: bool = False) -> tuple[Problem, ...]:
-    return not_allowed(plan, allow_drop=allow_drop, allow_mass_removal=allow_mass_removal)
+    return not_allowed(plan, Allowed(allow_drop, allow_mass_removal))
 
 
 def test_every_dropped_database_is_a_danger_of_its_own():
@@ -109,22 +112,22 @@ def test_who_can_get_in_already_is_a_danger_that_stops_nothing():
             fix="REVOKE SELECT ON `shop`.* FROM `stray`@`%`",
         ),
     )
-    assert not_allowed(made, allow_drop=(), allow_mass_removal=False) == ()
+    assert not_allowed(made, Allowed()) == ()
 
 
 @pytest.mark.parametrize("level", ["DATABASE", "TABLE"])
 def test_a_new_database_that_old_rights_would_open_needs_leave_for_that_account(level: str):
     made = planned(SHOP, live=with_stray(EMPTY, on("shop", level)))
-    (refused,) = not_allowed(made, allow_drop=(), allow_mass_removal=False)
+    (refused,) = not_allowed(made, Allowed())
     assert (refused.code, refused.what) == (
         "opens-database",
         "user stray could get into database shop of tenant shop from then on",
     )
     assert refused.fix.endswith("; or, if that is meant: --allow-access stray@%")
     assert dangers(made) == (refused,)
-    assert not_allowed(made, allow_drop=(), allow_mass_removal=False, allow_access=["stray@10.%"]) == (refused,)
+    assert not_allowed(made, Allowed(access=("stray@10.%",))) == (refused,)
     for written in ("stray@%", "stray"):
-        assert not_allowed(made, allow_drop=(), allow_mass_removal=False, allow_access=[written]) == ()
+        assert not_allowed(made, Allowed(access=(written,))) == ()
 
 
 def test_a_breach_that_the_plan_closes_is_not_told():

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from aurora_tenants.desired import resources_of, wanted
-from aurora_tenants.model import Cluster, Configuration, Deployed, Privilege, Stack, Tenant, TenantDatabase, TenantUser
+from aurora_tenants.model import Cluster, Configuration, Privilege, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.mysql.changes import Change
-from aurora_tenants.mysql.state import Server, State
-from aurora_tenants.plan import Live, Plan, TenantPlan, make_plan
-from aurora_tenants.template import DIGEST, DROP_ON_REMOVE, digest_of, stack_name, tags, template
+from aurora_tenants.mysql.state import Live, Server, State
+from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, stack_name, tenant_tags
+from aurora_tenants.plan import Plan, make_plan
+from aurora_tenants.stack import Action, Deployed, Stack, StackPlan, Template
+from aurora_tenants.tenant.desired import state_of
+from aurora_tenants.tenant.plan import TenantPlan
+from aurora_tenants.tenant.reasons import Line, explain
+from aurora_tenants.tenant.template import template
 
 CLUSTER = Cluster("shared")
 SERVER = Server("8.0.42", True, "caching_sha2_password")
@@ -31,7 +36,7 @@ def live_after(*tenants: Tenant) -> Live:
     """What MySQL holds when exactly these tenants have been applied."""
     databases, users, grants = {}, {}, frozenset()
     for it in tenants:
-        state = wanted(resources_of(template(CLUSTER, it)), stack_name(CLUSTER, it.name), SERVER)
+        state = state_of(template(CLUSTER, it).resources, stack_name(CLUSTER, it.name), SERVER)
         databases |= state.databases
         users |= state.users
         grants |= state.grants
@@ -41,9 +46,9 @@ def live_after(*tenants: Tenant) -> Live:
 def stack_of(it: Tenant, *, status: str = "CREATE_COMPLETE", revision: str = "1") -> Stack:
     """The stack of a tenant as CloudFormation describes it."""
     dropped = [database.name for database in it.databases if database.on_remove == "drop"]
-    outputs = {DIGEST: digest_of(template(CLUSTER, it))} | ({DROP_ON_REMOVE: ",".join(dropped)} if dropped else {})
+    outputs = {DIGEST: template(CLUSTER, it).digest} | ({DROP_ON_REMOVE: ",".join(dropped)} if dropped else {})
     name = stack_name(CLUSTER, it.name)
-    return Stack(name, status, tags=tags(CLUSTER, it.name), parameters={"Revision": revision}, outputs=outputs)
+    return Stack(name, status, tags=tenant_tags(CLUSTER, it.name), parameters={"Revision": revision}, outputs=outputs)
 
 
 def deployed(*tenants: Tenant) -> Deployed:
@@ -59,6 +64,18 @@ def planned(*tenants: Tenant, live: Live = EMPTY, deployed: Deployed = NOTHING_D
     return make_plan(Configuration(CLUSTER, tenants), live, deployed, only=(only,) if only else ())
 
 
+def lines_of(
+    *tenants: Tenant,
+    live: Live = EMPTY,
+    deployed: Deployed = NOTHING_DEPLOYED,
+    templates: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[Line, ...]:
+    """The changes of the only tenant that has any, with their reasons. templates: what is deployed, by tenant."""
+    plans = planned(*tenants, live=live, deployed=deployed).tenants
+    (lines,) = explain(plans, Configuration(CLUSTER, tenants), live, deployed, templates or {}).values()
+    return lines
+
+
 def without_user(live: Live, *names: str) -> Live:
     users = {account: user for account, user in live.state.users.items() if account.user not in names}
     grants = frozenset(grant for grant in live.state.grants if grant.account.user not in names)
@@ -66,23 +83,31 @@ def without_user(live: Live, *names: str) -> Live:
 
 
 class Brief(NamedTuple):
-    """What happens to a tenant, without the reasons of each line."""
+    """What happens to a tenant, without the single grants of each change."""
 
     tenant: str
     stack: str
     action: str
     origin: str = "file"
     changes: tuple[Change, ...] = ()
-    template: str = ""
+    template: Template | None = None
     revision: int = 1
     drops: tuple[str, ...] = ()
     status: str = ""
 
 
-def brief(it: TenantPlan) -> Brief:
-    return Brief(it.tenant, it.stack, it.action, it.origin, bare(it), it.template, it.revision, it.drops, it.status)
+def brief(plan: TenantPlan) -> Brief:
+    stack = plan.stack
+    revision = int(stack.parameters.get(REVISION, 1))
+    what = (stack.name, stack.action, stack.origin, bare(plan), stack.template)
+    return Brief(plan.tenant, *what, revision, stack.drops, stack.status)
 
 
-def bare(it: TenantPlan) -> tuple[Change, ...]:
+def bare(plan: TenantPlan) -> tuple[Change, ...]:
     """The changes as they are written, without the single grants of each."""
-    return tuple(change._replace(grants=()) for change in it.changes)
+    return tuple(change._replace(grants=()) for change in plan.changes)
+
+
+def stack_plan(tenant: str, action: Action = "update", **rest: Any) -> StackPlan:
+    """What happens to the stack of a tenant of this name."""
+    return StackPlan(stack_name(CLUSTER, tenant), tenant, f"tenant {tenant}", action, **rest)

@@ -1,7 +1,7 @@
 """The cluster's scaling and its pause schedule as they are, and changing them; whether the cluster is paused.
 
     live = read_pause(aws, cluster, shared)        LivePause(LiveCluster("8.0.mysql_aurora.3.10.6", …), (Entry(…), …))
-    deploy(aws, plan, …)                           the schedule's stack, then the capacity that should hold now
+    bring_to_hour(aws, schedule, cluster_arn)      the capacity that a schedule wants at this hour
     require_awake(aws, cluster_arn)                raises AwsError for a cluster that is paused; asks nothing of MySQL
 
 DescribeDBClusters calls a paused cluster available; only the metric ServerlessDatabaseCapacity tells.
@@ -17,14 +17,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from aurora_tenants.aws import stacks
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.errors import AwsError, Problem
-from aurora_tenants.model import Capacity, Cluster, Shared
-from aurora_tenants.pause.plan import LiveCluster, LivePause, SchedulePlan, acu, is_equipped, is_held
-from aurora_tenants.pause.template import Entry, group, pause_tags, scaling
-from aurora_tenants.schedule import capacity_at
-from aurora_tenants.template import REVISION
+from aurora_tenants.model import Capacity, Cluster, PauseSchedule
+from aurora_tenants.naming import schedule_group
+from aurora_tenants.schedule.plan import LiveCluster, LivePause, acu, is_equipped, is_held
+from aurora_tenants.schedule.template import Entry, scaling
+from aurora_tenants.schedule.week import capacity_at
+from aurora_tenants.stack import Shared
 
 # How far back the metric is read. CloudWatch has a value for each minute, some minutes late.
 _METRIC_MINUTES = 5
@@ -50,7 +50,7 @@ def read_pause(aws: Aws, cluster: Cluster, shared: Shared) -> LivePause:
     lost = int(attributes.get("Attributes", {}).get("ApproximateNumberOfMessages", 0))
     scheduler = aws.client("scheduler")
     try:
-        return LivePause(facts, tuple(sorted(_entries(scheduler, group(cluster)))), lost)
+        return LivePause(facts, tuple(sorted(_entries(scheduler, schedule_group(cluster)))), lost)
     except AwsError as error:
         if code_of(error.__cause__) == "ResourceNotFoundException":
             return LivePause(facts, None, lost)
@@ -155,29 +155,11 @@ def read_acu(aws: Aws, cluster_arn: str) -> float | None:
     return float(values[0]) if values else None
 
 
-def deploy(aws: Aws, plan: SchedulePlan, cluster: Cluster, shared: Shared, *, tell: stacks.Tell) -> None:
-    """Brings the stack to the plan, and then the cluster to what should hold now, if there is a schedule.
-
-    Raises StackFailed, AwsError.
-    """
-    cloudformation = aws.cloudformation
-    if plan.action in ("delete", "replace"):
-        stacks.delete(cloudformation, plan.stack, tell=tell)
-    if plan.schedule is None:
-        return
-    if plan.action != "none":
-        stacks.deploy(
-            cloudformation,
-            plan.stack,
-            plan.template,
-            parameters={REVISION: str(plan.revision)},
-            tags=pause_tags(cluster),
-            tell=tell,
-            role_arn=shared.role_arn,
-        )
+def bring_to_hour(aws: Aws, schedule: PauseSchedule, cluster_arn: str) -> None:
+    """Brings the cluster to what a schedule that was just deployed says of this hour. Raises AwsError."""
     try:
-        live = read_cluster(aws, shared.cluster_arn)
-        bring(aws, shared.cluster_arn, capacity_at(plan.schedule, live.now), live=live)
+        live = read_cluster(aws, cluster_arn)
+        bring(aws, cluster_arn, capacity_at(schedule, live.now), live=live)
     except AwsError as error:
         what = "the schedules are deployed, but the cluster is not at what they say of this hour"
         fix = "the next of them brings it there; `aurora-tenants pause-schedule set` does before, apply does not"

@@ -10,8 +10,9 @@ from aurora_tenants import data
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.clients import asking, connect
 from aurora_tenants.errors import AwsError, Problem, Refused
-from aurora_tenants.model import Cluster, Deployed, Shared, Stack
-from aurora_tenants.template import TENANT_TAG
+from aurora_tenants.model import Cluster
+from aurora_tenants.naming import TENANT_TAG
+from aurora_tenants.stack import Deployed, Shared, Stack
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
-from aurora_tenants.model import Cluster, Deployed, Shared, Stack
-from aurora_tenants.pause.template import pause_stack, pause_tags
-from aurora_tenants.template import CLUSTER_TAG, TENANT_TAG, stack_name
+from aurora_tenants.model import Cluster
+from aurora_tenants.naming import CLUSTER_TAG, TENANT_TAG, pause_stack, pause_tags, stack_name
+from aurora_tenants.stack import Deployed, Shared, Stack
 
 _POLL_SECONDS = (0.2, 5.0)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
@@ -101,14 +100,12 @@ def _shared(stack: Stack) -> Shared:
     )
 
 
-def read_template(cloudformation: Any, name: str) -> str:
-    """The text of a stack's template as it was deployed."""
+def read_template(cloudformation: Any, name: str) -> Mapping[str, Any]:
+    """A stack's template as it was deployed; empty for one that is not JSON, so not of this program."""
     with asking(f"read the template of stack {name}"):
         body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    if isinstance(body, str):
-        return body
-    # boto3 parses a template that is JSON.
-    return json.dumps(body)
+    # boto3 parses what is JSON, and leaves everything else as the text that it is.
+    return body if isinstance(body, Mapping) else {}
 
 
 def deploy(

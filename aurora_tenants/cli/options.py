@@ -16,7 +16,7 @@ from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Proble
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from aurora_tenants.render import Output
+    from aurora_tenants.render.output import Output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
 FileIfThere = Annotated[
@@ -58,7 +58,7 @@ SHARED_STACK = "shared-global"
 
 def given_price(text: str | None) -> Decimal | None:
     """The price of --acu-price. Raises InvalidUsage unless it is one."""
-    from aurora_tenants.cost import given_price as read
+    from aurora_tenants.schedule.cost import given_price as read
 
     return read(text) if text is not None else None
 
@@ -92,22 +92,25 @@ class Command(typer.core.TyperCommand):
 
 
 def _fail(error: AuroraTenantsError, *, as_json: bool, no_color: bool) -> Exit:
-    from aurora_tenants import render
+    from aurora_tenants.render.output import Output
+    from aurora_tenants.render.problems import problem as shown
+    from aurora_tenants.render.problems import problem_data
 
-    out = render.Output(color=False if no_color else None)
+    out = Output(color=False if no_color else None)
     for problem in error.problems:
-        out.tell(render.problem(problem))
+        out.tell(shown(problem))
     if error.nothing_was_changed:
         out.tell("Nothing was changed.")
     if as_json:
-        out.json({"version": 1, "problems": [render.problem_data(problem) for problem in error.problems]})
+        out.json({"version": 1, "problems": [problem_data(problem) for problem in error.problems]})
     return error.exit_code
 
 
+IN_FLIGHT = "What CloudFormation has begun, it finishes; plan shows what is left."
+
+
 @contextmanager
-def in_flight(
-    after: str = "What CloudFormation has begun, it finishes; plan shows what is left.",
-) -> Iterator[None]:
+def in_flight(after: str = IN_FLIGHT) -> Iterator[None]:
     """Around what changes something: an interrupt of it is told with `after`, any other with "Nothing was changed."."""
     try:
         yield
@@ -116,7 +119,7 @@ def in_flight(
 
 
 def output_of(form: str = "text", *, no_color: bool = False) -> Output:
-    from aurora_tenants.render import Output
+    from aurora_tenants.render.output import Output
 
     if form not in ("text", "json"):
         raise InvalidUsage(Problem("unknown-output", f"--output cannot be {form}", fix="use text or json"))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from aurora_tenants.model import Capacity, PauseSchedule
-    from aurora_tenants.render import Output
+    from aurora_tenants.render.output import Output
     from aurora_tenants.scheduling import Schedule
 
 app = typer.Typer(cls=Group, help="When the cluster stays awake and when it may pause, and what that costs.")
@@ -90,7 +90,7 @@ def set_schedule(
         out.result(_shown(out, schedule, str(file), price))
         out.tell(_about_to(schedule, edit))
     live, done = schedule, "Nothing was changed."
-    if edit.changes or schedule.plan.action != "none" or schedule.to_bring:
+    if edit.changes or schedule.plan.stack.action != "none" or schedule.to_bring:
         ask(out, f"Write {file} and deploy the schedule?", yes=yes)
         with _after_writing(edit, "this again"):
             _deploy(out, schedule)
@@ -141,7 +141,7 @@ def clear_schedule(
     no_color: NoColor = False,
 ) -> None:
     """Take the schedule out of the file, remove its stack, and leave the cluster at what should hold from now on."""
-    from aurora_tenants.pause.plan import acu
+    from aurora_tenants.schedule.plan import acu
 
     out = output_of(output, no_color=no_color)
     edit = _Edit(file, None)
@@ -155,7 +155,7 @@ def clear_schedule(
         _write_only(out, output, edit)
         return
     schedule = edit.deployment(region, profile)
-    is_gone = not edit.changes and schedule.plan.action == "none"
+    is_gone = not edit.changes and schedule.plan.stack.action == "none"
     if is_gone and then in (None, "stay"):
         _cleared(out, output, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
         return
@@ -240,26 +240,26 @@ def _require(schedule: Schedule) -> None:
 
 
 def _require_converged(schedule: Schedule) -> None:
-    if schedule.plan.action != "none" or schedule.plan.problems:
+    if schedule.plan.stack.action != "none" or schedule.plan.problems:
         what = "deployed, but CloudFormation still differs from the file"
         why = "somebody else changes it at the same time, or this is a bug"
         raise NotConverged(Problem("not-converged", what, why, "run aurora-tenants plan"), *schedule.plan.problems)
 
 
 def _deploy(out: Output, schedule: Schedule) -> None:
-    from aurora_tenants.progress import StackProgress
+    from aurora_tenants.render.progress import StackProgress
 
     schedule.deploy(StackProgress(out.err).tell)
 
 
 def _about_to(schedule: Schedule, edit: _Edit) -> str:
-    from aurora_tenants.pause.plan import acu
+    from aurora_tenants.schedule.plan import acu
 
     parts = [f"{edit.file} {'will be written' if edit.changes else 'says so already'}"]
     parts.append(
         "the stack is as it should be"
-        if schedule.plan.action == "none"
-        else f"{schedule.plan.action} stack {schedule.plan.stack}"
+        if schedule.plan.stack.action == "none"
+        else f"{schedule.plan.stack.action} stack {schedule.plan.stack.name}"
     )
     if schedule.to_bring:
         parts.append(f"bring the cluster to {acu(schedule.to_bring)}")
@@ -267,28 +267,29 @@ def _about_to(schedule: Schedule, edit: _Edit) -> str:
 
 
 def _scales(schedule: Schedule) -> str:
-    from aurora_tenants.pause.plan import acu
+    from aurora_tenants.schedule.plan import acu
 
     capacity = schedule.plan.live.cluster.capacity
     return f"The cluster scales from now on: {acu(capacity)}." if capacity else ""
 
 
 def _shown(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> Text:
-    from aurora_tenants import render_schedule
+    from aurora_tenants.render import schedule as render_schedule
 
     is_plain = not out.out.encoding.lower().startswith("utf")
     return render_schedule.show(schedule.look(file, acu_price), is_plain=is_plain, columns=out.out.width)
 
 
 def _show_json(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> None:
-    from aurora_tenants import render, render_schedule
+    from aurora_tenants.render import schedule as render_schedule
+    from aurora_tenants.render.problems import problem_data
 
     data = render_schedule.show_data(schedule.look(file, acu_price))
-    out.json(data | {"problems": [render.problem_data(it) for it in schedule.plan.problems]})
+    out.json(data | {"problems": [problem_data(it) for it in schedule.plan.problems]})
 
 
 def _cleared(out: Output, output: str, schedule: Schedule, text: str) -> None:
-    from aurora_tenants import render_schedule
+    from aurora_tenants.render import schedule as render_schedule
 
     if output == "json":
         scaling = render_schedule.capacity_data(schedule.plan.live.cluster.capacity)
@@ -301,7 +302,7 @@ def _held_then(
     out: Output, then: str | None, pause_after: str, before: PauseSchedule | None, schedule: Schedule, *, yes: bool
 ) -> Capacity | None:
     """What should hold from now on; None to leave the cluster as it is. Asks where it was not said."""
-    from aurora_tenants.pause.plan import acu, cannot_pause
+    from aurora_tenants.schedule.plan import acu, cannot_pause
 
     choices: dict[str, Capacity | None] = {"stay": None}
     if before:

@@ -128,7 +128,7 @@ def sandbox_sql(
 ) -> None:
     """Run a statement in the sandbox's MySQL, as root or with the password from a user's secret."""
     from aurora_sandbox.sql import sql
-    from aurora_tenants import render
+    from aurora_tenants.render.output import table as tabbed
 
     out = output_of(output)
     running = _running()
@@ -141,7 +141,7 @@ def sandbox_sql(
     if output == "json":
         out.json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     elif table.columns:
-        out.raw(render.table(table.columns, table.rows))
+        out.raw(tabbed(table.columns, table.rows))
 
 
 @app.command("clock", cls=Command)

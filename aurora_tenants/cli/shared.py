@@ -42,7 +42,7 @@ def shared_deploy(
 ) -> None:
     """Create or update the shared stack."""
     from aurora_tenants.aws import shared
-    from aurora_tenants.progress import StackProgress
+    from aurora_tenants.render.progress import StackProgress
 
     out, parameters = output_of(no_color=no_color), _pairs(parameter or ())
     stack, region = _place(file, stack, region)
@@ -83,7 +83,7 @@ def shared_delete(
 ) -> None:
     """Delete the shared stack and the cluster in it; refused while tenants are deployed on it."""
     from aurora_tenants.aws import shared
-    from aurora_tenants.progress import StackProgress
+    from aurora_tenants.render.progress import StackProgress
 
     out = output_of()
     stack, region = _place(file, stack, region)

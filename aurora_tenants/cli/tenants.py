@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
+    IN_FLIGHT,
     WAIT_SECONDS,
     AcuPrice,
     File,
     Format,
+    InterruptedInFlight,
     NoColor,
     Profile,
     Region,
@@ -21,18 +24,21 @@ from aurora_tenants.cli.options import (
     Wait,
     ask,
     given_price,
-    in_flight,
     output_of,
 )
-from aurora_tenants.errors import AuroraTenantsError, Breached, Exit, NotConverged, Problem, Refused
+from aurora_tenants.errors import Exit, NotConverged
 
 if TYPE_CHECKING:
-    from decimal import Decimal
     from pathlib import Path
 
-    from aurora_tenants.inputs import Inputs, Reading
+    from aurora_tenants.apply import Step
+    from aurora_tenants.inputs import Reading
+    from aurora_tenants.model import Configuration
     from aurora_tenants.plan import Plan
-    from aurora_tenants.render import Output
+    from aurora_tenants.proposal import Proposal
+    from aurora_tenants.reconcile import Outcome
+    from aurora_tenants.render.output import Output
+    from aurora_tenants.safety import Allowed
 
 
 def validate(
@@ -48,25 +54,19 @@ def validate(
     no_color: NoColor = False,
 ) -> None:
     """Check the file alone; asks nothing of AWS without --live."""
-    from aurora_tenants import config, render
+    from aurora_tenants import config
 
     out = output_of(output, no_color=no_color)
     configuration = config.load(file)
     if live:
-        reading = replace(_reading(out, secret, wait, None), with_schedule=False)
-        _check_isolation(_read(file, region, profile, reading))
+        from aurora_tenants.reconcile import Request, check_isolation
+
+        reading = _reading(out, secret, wait, with_schedule=False)
+        check_isolation(Request(file, region, profile, reading=reading))
     if output == "json":
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
-    tenants, count = configuration.tenants, render.count
-    held = [
-        count(len(tenants), "tenant"),
-        count(sum(len(tenant.databases) for tenant in tenants), "database"),
-        count(sum(len(tenant.users) for tenant in tenants), "user"),
-    ]
-    if roles := sum(len(tenant.roles) for tenant in tenants):
-        held.append(count(roles, "role"))
-    out.result(f"{file} is valid: {', '.join(held)}.")
+    out.result(f"{file} is valid: {_held(configuration)}.")
     if live:
         but = ", apart from accounts that ignore.users names" if configuration.ignore.users else ""
         out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
@@ -99,20 +99,21 @@ def plan(
     no_color: NoColor = False,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
-    from aurora_tenants import render, safety
+    from aurora_tenants.reconcile import Request, preview
+    from aurora_tenants.render.plan import plan_data, plan_text
+    from aurora_tenants.safety import Allowed
 
     out, price = output_of(output, no_color=no_color), given_price(acu_price)
-    inputs = _read(file, region, profile, _reading(out, secret, wait, tenant, may_wake=not no_wake))
-    _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant, price)
-    dangers = safety.dangers(made)
+    reading = _reading(out, secret, wait, may_wake=not no_wake, with_schedule=not tenant)
+    allowed = Allowed(mass_removal=allow_mass_removal)
+    proposal = preview(Request(file, region, profile, tuple(tenant or ()), reading, allowed, price))
     if output == "json":
-        out.json(render.plan_data(made, dangers, inputs.live))
+        out.json(plan_data(proposal))
     else:
-        out.result(render.plan(made, dangers, inputs.live, file=str(file), explain=explain))
-    if made.problems:
+        out.result(plan_text(proposal, file=str(file), explain=explain))
+    if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
-    if detailed_exitcode and made.has_changes:
+    if detailed_exitcode and proposal.plan.stacks:
         raise typer.Exit(Exit.CHANGES)
 
 
@@ -143,55 +144,21 @@ def apply(
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
-    from aurora_tenants import render, render_schedule, safety
-    from aurora_tenants.apply import apply as run
-    from aurora_tenants.progress import Progress
-    from aurora_tenants.scheduling import deploy_schedule
+    from aurora_tenants.reconcile import Request, reconcile
+    from aurora_tenants.safety import Allowed
 
     out, price = output_of(no_color=no_color), given_price(acu_price)
-    reading = _reading(out, secret, wait, tenant)
-    inputs = _read(file, region, profile, reading)
-    _check_not_empty(inputs, allow_mass_removal)
-    made = _plan(inputs, tenant, price)
-    refused = safety.not_allowed(
-        made,
-        allow_drop=allow_drop or (),
-        allow_mass_removal=allow_mass_removal,
-        allow_access=allow_access or (),
-    )
-    out.result(render.plan(made, safety.dangers(made), inputs.live, file=str(file)))
-    for name in safety.not_dropped(made, allow_drop or ()):
-        out.tell(f"--allow-drop {name}: no database of this name would be dropped")
-    for account in safety.not_opened(made, allow_access or ()):
-        out.tell(f"--allow-access {account}: this account would get into nothing that it could not get into before")
-    if made.problems or refused:
-        raise Refused(*made.problems, *refused)
-    if not made.has_changes:
-        return
-    ask(out, f"Apply to {_what(made)}?", yes=yes)
-    aws, shared = inputs.aws, inputs.deployed.shared
-    with in_flight(), Progress(out.err, len(made.todo) + bool(made.schedule_todo)) as progress:
-        results = run(
-            made,
-            aws.cloudformation,
-            parallel=parallel,
-            allow_drop=allow_drop or (),
-            tell=progress.tell,
-            deploy_schedule=lambda tell: deploy_schedule(aws, made.schedule, made.cluster, shared, tell),
-        )
-    failed = list(dict.fromkeys(problem for result in results for problem in result.problems))
-    if failed:
-        done = len(results) - sum(bool(result.problems) for result in results)
-        what = "stacks" if made.schedule_todo else "tenants"
-        out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
-        raise NotConverged(*failed)
-    with in_flight():
-        _read_back(out, inputs, made, tenant, file=file, reading=reading)
-    if made.todo:
-        done = len(made.todo)
-        out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
-    if made.schedule_todo:
-        out.result(render_schedule.deployed(made.schedule_todo))
+    reading = _reading(out, secret, wait, with_schedule=not tenant)
+    allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
+    request = Request(file, region, profile, tuple(tenant or ()), reading, allowed, price, parallel)
+    operator = _Operator(out, file, allowed, yes=yes)
+    try:
+        outcome = reconcile(request, operator)
+    except KeyboardInterrupt as error:
+        if not operator.has_begun:
+            raise
+        raise InterruptedInFlight(IN_FLIGHT) from error
+    _tell_outcome(out, outcome, str(file))
 
 
 def env(
@@ -215,76 +182,80 @@ def env(
     typer.echo(write(values))
 
 
-def _read(file: Path, region: str | None, profile: str | None, reading: Reading) -> Inputs:
-    from aurora_tenants.inputs import read_inputs
+class _Operator:
+    """The person at the terminal, or nobody in CI. has_begun: something may have been changed."""
 
-    return read_inputs(file, region=region, profile=profile, reading=reading)
+    def __init__(self, out: Output, file: Path, allowed: Allowed, *, yes: bool) -> None:
+        self.has_begun = False
+        self._out, self._file, self._allowed, self._yes = out, str(file), allowed, yes
+
+    def show(self, proposal: Proposal) -> None:
+        from aurora_tenants import safety
+        from aurora_tenants.render.plan import plan_text
+
+        self._out.result(plan_text(proposal, file=self._file))
+        for sentence in safety.unused(proposal.plan, self._allowed):
+            self._out.tell(sentence)
+
+    def confirm(self, proposal: Proposal) -> None:
+        ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes)
+
+    @contextmanager
+    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step], None]]:
+        from aurora_tenants.render.progress import Progress
+
+        self.has_begun = True
+        with Progress(self._out.err, len(proposal.plan.stacks)) as progress:
+            yield progress.tell
 
 
-def _check_isolation(inputs: Inputs) -> None:
-    """Raises Breached with everybody who can get into a database that is not theirs."""
-    from aurora_tenants.isolation import breaches, summed_up
-    from aurora_tenants.safety import breach_problem
+def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
+    """Says what was applied. Raises NotConverged when that is not everything."""
+    from aurora_tenants.render.plan import plan_text
+    from aurora_tenants.render.schedule import deployed
 
-    master = inputs.deployed.shared.master_user if inputs.deployed.shared else ""
-    found = breaches(inputs.configuration, inputs.live.state, inputs.live.server, master=master)
-    if found:
-        raise Breached(*map(breach_problem, summed_up(found, inputs.live.state, inputs.live.server)))
+    plan, results = outcome.proposal.plan, outcome.results
+    if failed := sum(bool(result.problems) for result in results):
+        what = "stacks" if plan.changes_schedule else "tenants"
+        done = len(results) - failed
+        out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
+    if outcome.left:
+        out.tell(plan_text(outcome.left, file=file))
+    if outcome.problems:
+        raise NotConverged(*outcome.problems)
+    if done := len(plan.changed):
+        out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
+    if plan.schedule and plan.changes_schedule:
+        out.result(deployed(plan.schedule))
 
 
-def _reading(out: Output, secret: str | None, wait: float, only: list[str] | None, *, may_wake: bool = True) -> Reading:
+def _reading(out: Output, secret: str | None, wait: float, *, may_wake: bool = True, with_schedule: bool) -> Reading:
     from aurora_tenants.inputs import Reading
 
-    woken = lambda: out.tell("The cluster is waking, usually 15 s.")  # noqa: E731
-    return Reading(secret, wait, may_wake, woken, with_schedule=not only)
+    def woken() -> None:
+        out.tell("The cluster is waking, usually 15 s.")
+
+    return Reading(secret, wait, may_wake, woken, with_schedule)
 
 
-def _plan(inputs: Inputs, only: list[str] | None, acu_price: Decimal | None = None) -> Plan:
-    from aurora_tenants.inputs import plan_of
+def _held(configuration: Configuration) -> str:
+    """`2 tenants, 2 databases, 3 users`; roles only where there are some."""
+    from aurora_tenants.render.text import count
 
-    return plan_of(inputs, only or (), acu_price=acu_price)
+    tenants = configuration.tenants
+    roles = sum(len(tenant.roles) for tenant in tenants)
+    held = [
+        count(len(tenants), "tenant"),
+        count(sum(len(tenant.databases) for tenant in tenants), "database"),
+        count(sum(len(tenant.users) for tenant in tenants), "user"),
+        *([count(roles, "role")] if roles else []),
+    ]
+    return ", ".join(held)
 
 
-def _what(made: Plan) -> str:
+def _what(plan: Plan) -> str:
     """What apply asks about: `2 tenants and the pause schedule`."""
-    from aurora_tenants.render import count
+    from aurora_tenants.render.text import count
 
-    tenants = [count(len(made.todo), "tenant")] if made.todo else []
-    return " and ".join([*tenants, *(["the pause schedule"] if made.schedule_todo else [])])
-
-
-def _check_not_empty(inputs: Inputs, allow_mass_removal: bool) -> None:
-    from aurora_tenants import safety
-
-    empty = safety.no_tenants(inputs.configuration, inputs.deployed)
-    if empty and not allow_mass_removal:
-        raise Refused(*empty)
-
-
-def _read_back(
-    out: Output, applied: Inputs, before: Plan, only: list[str] | None, *, file: Path, reading: Reading
-) -> None:
-    """What was applied must be there; a difference now is an error, not a later surprise."""
-    from aurora_tenants import render
-    from aurora_tenants.inputs import read_world
-    from aurora_tenants.notices import LEFT_OVER
-
-    try:
-        again = read_world(applied.aws, applied.configuration, reading)
-        there = {it.name for it in again.configuration.tenants} | again.deployed.tenants.keys()
-        named = [name for name in only or () if name in there]  # without those that were removed
-        if only and not named:
-            return
-        left = _plan(again, named)
-    except AuroraTenantsError as error:
-        raise NotConverged(Problem("not-read-back", "applied, but could not read back"), *error.problems) from error
-    lost = [notice for notice in left.notices if notice.code == LEFT_OVER and notice not in before.notices]
-    if lost:
-        raise NotConverged(*(Problem(notice.code, notice.text) for notice in lost))
-    if left.has_changes or left.problems:
-        out.tell(render.plan(left, (), again.live, file=str(file)))
-        differing = [it.tenant for it in (*left.todo, left.schedule_todo) if it]
-        where = "MySQL" if left.todo or not differing else "CloudFormation"
-        what = f"applied, but {where} still differs: {', '.join(differing)}"
-        why = "somebody else changes it at the same time, or this is a bug"
-        raise NotConverged(Problem("not-converged", what, why, "run plan again"), *left.problems)
+    tenants = [count(len(plan.changed), "tenant")] if plan.changed else []
+    return " and ".join([*tenants, *(["the pause schedule"] if plan.changes_schedule else [])])

@@ -3,7 +3,7 @@
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
     declared     plain data → the model's values, each with its place, stages written out    (reading, options)
-    naming, ownership, accounts, roles, privileges, pause    the rules the schema cannot say (hosts, server_privileges)
+    names, ownership, accounts, roles, privileges, pause    the rules the schema cannot say (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import accounts, declared, naming, ownership, pause, privileges, roles, schema, yaml_file
+from aurora_tenants.config import accounts, declared, names, ownership, pause, privileges, roles, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -36,7 +36,7 @@ def parse(text: str, file: str) -> Configuration:
         tenants = declared.tenants(document)
         shape = [*document.problems, *schema.problems(document)]
         rules = [
-            *naming.problems(document, cluster, tenants),
+            *names.problems(document, cluster, tenants),
             *ownership.problems(document, tenants),
             *accounts.problems(document, tenants),
             *roles.problems(document, tenants),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aurora_tenants.config import hosts
 from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, DeclaredUser, described
-from aurora_tenants.config.naming import placeholders
+from aurora_tenants.config.names import placeholders
 from aurora_tenants.config.options import KINDS, PARTS
 from aurora_tenants.config.reading import mapping, text, text_or_texts
 from aurora_tenants.config.wording import (

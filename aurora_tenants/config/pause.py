@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aurora_tenants import clock
 from aurora_tenants.config.reading import mapping
 from aurora_tenants.config.schedule_text import (
     ASLEEP_ACU,
@@ -35,7 +34,8 @@ from aurora_tenants.config.wording import Fault, KeyPath, did_you_mean, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.model import Capacity, PauseSchedule, Window
-from aurora_tenants.schedule import DAYS, day_names
+from aurora_tenants.schedule import zones
+from aurora_tenants.schedule.week import DAYS, day_names
 
 SECTION: KeyPath = ("cluster", "pause_schedule")
 
@@ -224,15 +224,15 @@ def _faults(read: _Read) -> Iterator[_Found]:
 
 
 def _zone_faults(name: str) -> Iterator[Fault]:
-    zones = clock.zones()
-    if not zones:
+    known = zones.zones()
+    if not known:
         why = f"without it nobody knows when the clocks of {shown(name)} change"
         fix = "install the package tzdata, of the system or with pip"
         yield "no-time-zones", "this machine has no time zone data", why, fix
-    elif name not in zones:
-        by_word = {word.lower(): zone for zone in sorted(zones) for word in (zone.split("/")[-1], zone)}
+    elif name not in known:
+        by_word = {word.lower(): zone for zone in sorted(known) for word in (zone.split("/")[-1], zone)}
         guess = by_word.get(name.strip().replace(" ", "_").lower())
-        fix = f"did you mean {guess}?" if guess else did_you_mean(name, zones, "for example Europe/Berlin, or UTC")
+        fix = f"did you mean {guess}?" if guess else did_you_mean(name, known, "for example Europe/Berlin, or UTC")
         why = "a zone has a name of the IANA database, such as Europe/Berlin"
         yield "unknown-time-zone", f"there is no time zone {shown(name)}", why, fix
 

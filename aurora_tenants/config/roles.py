@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aurora_tenants.config.declared import DeclaredRole, DeclaredTenant, DeclaredUser, described
-from aurora_tenants.config.naming import placeholders
+from aurora_tenants.config.names import placeholders
 from aurora_tenants.config.reading import text, texts
 from aurora_tenants.config.wording import Fault, KeyPath, did_you_mean, shown
 from aurora_tenants.config.yaml_file import Document

@@ -14,7 +14,7 @@ import re
 
 from aurora_tenants.config.wording import Fault, did_you_mean, shown
 from aurora_tenants.model import Capacity, Window
-from aurora_tenants.schedule import DAYS, day_names
+from aurora_tenants.schedule.week import DAYS, day_names
 
 AWAKE_ACU = "0.5-4"
 ASLEEP_ACU = "0-2"

@@ -10,12 +10,12 @@ from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, claimed, 
 from aurora_tenants.lambdas.password import give_password, is_told_by_login, takes
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
-from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject
+from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.live import Execute, read_owners, read_users
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
-from aurora_tenants.mysql.resource import changes_of_one, is_new_to
+from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import Server, State, User
 
 
@@ -138,12 +138,10 @@ def _claimed(request: Request, asked: Asked, found: _Found) -> State:
     users: dict[Account, User] = {}
     for account, user in asked.wanted.users.items():
         before, known = found.entries.get(account), found.live.users.get(account)
-        what = subject(account).replace("user", "role", 1) if user.is_role else subject(account)
-        is_same = before is not None and before[:2] == mine[:2]
-        if known and known.is_role != user.is_role and not is_same:
-            raise ValueError(f"{what} cannot be made: there is a {'role' if known.is_role else 'user'} of this name")
+        if known:
+            check_kind(user, known, is_same_resource=before is not None and before.identity == mine.identity)
         adopt = request.may_adopt(before, is_there=is_there)
-        owner = claimed(what, before, mine, adopt=adopt, exists=known is not None)
+        owner = claimed(title(user), before, mine, adopt=adopt, exists=known is not None)
         users[account] = user._replace(owner=owner)
     # An account that gets another host stays what it was.
     for new, old in moves(State(users=users), found.live).items():
@@ -232,7 +230,7 @@ def _take_back(request: Request, asked: Asked, origin: _Found) -> None:
     """
     execute, mine = request.execute, request.owner
     now = _find(execute, asked.name)
-    touched = {account for account, owner in now.entries.items() if owner[:2] == mine[:2]}
+    touched = {account for account, owner in now.entries.items() if owner.identity == mine.identity}
     old = {
         account: user
         for account, user in origin.live.users.items()

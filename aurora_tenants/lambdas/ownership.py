@@ -54,4 +54,4 @@ def put_back(execute: Execute, kind: Kind, name: str, before: Owner | None) -> N
 
 def is_mine(owner: Owner, mine: Owner) -> bool:
     """Whether this very stack owns it: a Delete may arrive late, when a stack of the same name was made again."""
-    return owner[:2] == mine[:2] and not owner.released and owner.stack_id in ("", mine.stack_id)
+    return owner.identity == mine.identity and not owner.released and owner.stack_id in ("", mine.stack_id)

@@ -96,8 +96,8 @@ def _shadowed(to_grant: Collection[Grant], to_revoke: Collection[Grant], live: C
     Of two rows that match, MySQL looks at the more exact one alone; so the new row must hold all of the old one for as
     long as both are there (test_no_right_that_both_states_hold_is_ever_missing).
     """
-    there = {grant[:2] for grant in live}
-    new = {it.scope for it in to_grant if it.scope.level == "DATABASE" and it[:2] not in there}
+    there = {grant.row for grant in live}
+    new = {grant.scope for grant in to_grant if grant.scope.level == "DATABASE" and grant.row not in there}
     return frozenset(
         grant._replace(scope=scope)
         for grant in to_revoke
@@ -109,6 +109,11 @@ def _shadowed(to_grant: Collection[Grant], to_revoke: Collection[Grant], live: C
 def subject(account: Account) -> str:
     """How people say an account: the host only where it is not `%`."""
     return f"user {account.user}" if account.host == "%" else f"user {account.user}@{account.host}"
+
+
+def title(user: User) -> str:
+    """How people say an account, which may be a role: "user shop", "role reader"."""
+    return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
 
 
 def removal(user: User, why: str = "") -> Iterator[Change]:
@@ -135,14 +140,14 @@ def moves(desired: State, live: State) -> dict[Account, Account]:
 
 def _surplus(desired: State, live: State) -> list[Account]:
     """Accounts of desired users' names and resources at hosts that are not desired."""
-    names = {(account.user, *user.owner[:2]) for account, user in desired.users.items() if user.owner}
+    names = {(account.user, user.owner.identity) for account, user in desired.users.items() if user.owner}
     return [
         account
         for account, user in sorted(live.users.items())
         if account not in desired.users
         and user.owner
         and not user.owner.released
-        and (account.user, *user.owner[:2]) in names
+        and (account.user, user.owner.identity) in names
     ]
 
 

@@ -78,6 +78,19 @@ class Grant(NamedTuple):
     scope: Scope
     privilege: str
 
+    @property
+    def row(self) -> tuple[Account, Scope]:
+        """What it shares with the other privileges of one account on one scope."""
+        return self.account, self.scope
+
+
+def by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
+    """The grants of each account; accounts without any are not among them."""
+    found: dict[Account, list[Grant]] = {}
+    for grant in grants:
+        found.setdefault(grant.account, []).append(grant)
+    return found
+
 
 def privilege_names(permission: str) -> tuple[str, ...]:
     """The privileges one `permission` lists, upper case, `ALL PRIVILEGES` as ALL: "select, insert" gives two."""
@@ -174,10 +187,10 @@ def as_stored(desired: Iterable[Grant], live: Iterable[Grant]) -> frozenset[Gran
     REVOKE finds a column in the spelling of its GRANT alone (1147), and a second spelling would be a second row
     (test_column_that_was_granted_in_capitals_is_revoked).
     """
-    held = {grant[:2] for grant in live if grant.scope.column}
-    wanted = sorted(grant[:2] for grant in desired if grant.scope.column)
+    held = {grant.row for grant in live if grant.scope.column}
+    wanted = sorted(grant.row for grant in desired if grant.scope.column)
     spellings = {_folded(*it): it[1] for it in (*wanted, *sorted(held), *(it for it in wanted if it in held))}
-    return frozenset(grant._replace(scope=spellings.get(_folded(*grant[:2]), grant.scope)) for grant in desired)
+    return frozenset(grant._replace(scope=spellings.get(_folded(*grant.row), grant.scope)) for grant in desired)
 
 
 def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Grant]:
@@ -190,8 +203,8 @@ def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Gra
     columns = {grant for grant in everything if grant.scope.column}
     spellings: dict[tuple[Account, Scope], set[Scope]] = {}
     for grant in columns:
-        spellings.setdefault(_folded(*grant[:2]), set()).add(grant.scope)
-    tangled = {_on_table(grant) for grant in columns if len(spellings[_folded(*grant[:2])]) > 1}
+        spellings.setdefault(_folded(*grant.row), set()).add(grant.scope)
+    tangled = {_on_table(grant) for grant in columns if len(spellings[_folded(*grant.row)]) > 1}
     kept = {grant for grant in normalise(everything) if not (grant.scope.column and _on_table(grant) in tangled)}
     return frozenset(kept | (tangled - frozenset(wanted)))
 

@@ -33,6 +33,11 @@ class Owner(NamedTuple):
     def __str__(self) -> str:
         return f"stack {self.stack}, resource {self.resource}"
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Which resource it is: the stack and the logical id, whatever else is known of it."""
+        return self.stack, self.resource
+
 
 def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner:
     """The owner of something that exists, once `owner` has asked for it. known: who owns it now, None for nobody.
@@ -45,7 +50,7 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
         if not adopt:
             raise ValueError(f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is")
         return owner._replace(adopted=True)
-    is_same = known.stack == owner.stack and known.resource == owner.resource
+    is_same = known.identity == owner.identity
     # A user that changes between a password and IAM stays the same account, under the id it has.
     owner = owner._replace(secret=owner.secret or known.secret) if is_same else owner
     if is_same and known.secret and known.secret != owner.secret:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, set_password, subject
-from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, set_password, subject, title
+from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, record_owner
-from aurora_tenants.mysql.state import Server, State
+from aurora_tenants.mysql.state import Server, State, User
 
 
 def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Change, ...]:
@@ -45,30 +45,37 @@ def changes_of_one(desired: State, live: State, *, server: Server, password: str
 
 def is_new_to(owner: Owner | None, before: Owner | None) -> bool:
     """Whether an account was nobody's, another resource's or another secret's until now."""
-    return before is None or owner is None or before.released or before[:3] != owner[:3]
+    return before is None or owner is None or before.released or _login(before) != _login(owner)
+
+
+def _login(owner: Owner) -> tuple[str, ...]:
+    return (*owner.identity, owner.secret)
+
+
+def check_kind(user: User, known: User, *, is_same_resource: bool) -> None:
+    """Raises ValueError with a sentence where a role would take the place of a user, or a user that of a role.
+
+    is_same_resource: whether what is there is this very resource's, which may put it right.
+    """
+    if known.is_role != user.is_role and not is_same_resource:
+        there = "role" if known.is_role else "user"
+        raise ValueError(f"{title(user)} cannot be made: there is a {there} of this name")
 
 
 def _of_each_resource(desired: State, live: State) -> Iterator[tuple[State, State]]:
     """The states by resource, live as the provider reads it; what has no owner is a resource of its own."""
     for name in sorted(desired.databases):
         yield State(databases={name: desired.databases[name]}), State(databases=live.databases)
-    accounts: dict[tuple[str, ...], list[Account]] = {}
+    accounts: dict[tuple[str, str], list[Account]] = {}
     for account, user in sorted(desired.users.items(), key=lambda item: (not item[1].is_role, item[0])):
-        accounts.setdefault(user.owner[:2] if user.owner else account, []).append(account)
-    wanted, held = _by_account(desired.grants), _by_account(live.grants)
+        accounts.setdefault(user.owner.identity if user.owner else account, []).append(account)
+    wanted, held = by_account(desired.grants), by_account(live.grants)
     of_name: dict[str, list[Account]] = {}
     for account in live.users:
         of_name.setdefault(account.user, []).append(account)
     for of_one in accounts.values():
         there = [account for name in {it.user for it in of_one} for account in of_name.get(name, ())]
         yield _part(desired, of_one, wanted), _part(live, there, held)
-
-
-def _by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
-    found: dict[Account, list[Grant]] = {}
-    for grant in grants:
-        found.setdefault(grant.account, []).append(grant)
-    return found
 
 
 def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, Iterable[Grant]]) -> State:

@@ -77,3 +77,10 @@ class State:
     databases: Mapping[str, Database] = field(default_factory=dict)
     users: Mapping[Account, User] = field(default_factory=dict)
     grants: frozenset[Grant] = frozenset()
+
+
+class Live(NamedTuple):
+    """What a server holds, and what decides how its statements must be written."""
+
+    server: Server
+    state: State

@@ -15,9 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aurora_sandbox import iam, mysqld
-from aurora_tenants import config, render_schedule
+from aurora_tenants import config
 from aurora_tenants.aws import clients, pausing
 from aurora_tenants.mysql import dataapi
+from aurora_tenants.render import schedule as render_schedule
 from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
 from tests.cloud import SHARED, Cloud, deployed
 

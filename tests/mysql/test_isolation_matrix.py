@@ -13,13 +13,13 @@ import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
-from aurora_tenants.isolation import fix
 from aurora_tenants.mysql.access import Access, reach
 from aurora_tenants.mysql.changes import changes
 from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, State, User
+from aurora_tenants.tenant.isolation import fix
 from tests.mysql.attempts import attempt, fill, has_address, quoted
 from tests.mysql_server import execute_as
 

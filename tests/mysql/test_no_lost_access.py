@@ -181,7 +181,7 @@ class Lost(NamedTuple):
     at: int
 
     def __str__(self) -> str:
-        done = (f"{'>>' if number == self.at else '  '} {it}" for number, it in enumerate(self.todo))
+        done = (f"{'>>' if number == self.at else '  '} {it}" for number, it in enumerate(self.changed))
         return "\n".join((f"{self.who} lost {self.probe} after:", *done))
 
 

@@ -1,0 +1,171 @@
+"""The loop: read, propose, refuse, deploy, verify. Values in and out; asking and telling is the operator's affair.
+
+outcome = reconcile(Request(Path("tenants.yaml")), operator)
+outcome.proposal.plan        what was to be done
+outcome.problems             why not everything that the file says is so; empty when it is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from aurora_tenants import safety
+from aurora_tenants.apply import Result, Step, apply, failed
+from aurora_tenants.aws.pausing import bring_to_hour
+from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
+from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
+from aurora_tenants.plan import Plan, make_plan
+from aurora_tenants.proposal import Proposal
+from aurora_tenants.safety import Allowed
+from aurora_tenants.schedule.cost import of_schedule
+from aurora_tenants.tenant.isolation import breaches, summed_up
+from aurora_tenants.tenant.notices import LEFT_OVER
+from aurora_tenants.tenant.reasons import explain, unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. only: the tenants that it is about, all of them when empty.
+
+    acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
+    """
+
+    file: Path
+    region: str | None = None
+    profile: str | None = None
+    only: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    allowed: Allowed = field(default_factory=Allowed)
+    acu_price: Decimal | None = None
+    parallel: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went. results: of every stack. left: the proposal for what still differs, None when nothing does."""
+
+    proposal: Proposal
+    results: tuple[Result, ...] = ()
+    left: Proposal | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class Operator(Protocol):
+    """Whoever asked: is shown the proposal, asked before anything is changed, and told what happens meanwhile."""
+
+    def show(self, proposal: Proposal) -> None: ...
+
+    def confirm(self, proposal: Proposal) -> None:
+        """Raises Refused for a no."""
+
+    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step], None]]:
+        """Around the deployment; what it gives is called with every step, from the threads that work."""
+
+
+def reconcile(request: Request, operator: Operator) -> Outcome:
+    """Brings CloudFormation, and MySQL through it, to what the file says.
+
+    Raises InvalidFile, InvalidUsage, AwsError, DatabaseError, Refused; nothing was changed then.
+    """
+    inputs = read(request)
+    proposal = propose(inputs, request)
+    operator.show(proposal)
+    if proposal.refusals:
+        raise Refused(*proposal.refusals)
+    if not proposal.plan.stacks:
+        return Outcome(proposal)
+    operator.confirm(proposal)
+    with operator.watching(proposal) as tell:
+        outcome = deploy(inputs, proposal, request, tell)
+    return outcome if outcome.problems else verify(inputs, outcome, request)
+
+
+def preview(request: Request) -> Proposal:
+    """What `reconcile` would do. Raises as it does."""
+    return propose(read(request), request)
+
+
+def check_isolation(request: Request) -> None:
+    """Raises Breached with everybody who can get into a database that is not theirs."""
+    inputs = read(request)
+    server, state = inputs.live
+    found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
+    if found:
+        raise Breached(*map(safety.breach_problem, summed_up(found, state, server)))
+
+
+def read(request: Request) -> Inputs:
+    """Everything that is compared. Raises InvalidFile, AwsError, DatabaseError."""
+    return read_inputs(request.file, region=request.region, profile=request.profile, reading=request.reading)
+
+
+def propose(inputs: Inputs, request: Request) -> Proposal:
+    """The plan, and what there is to say of it. Raises Refused for a file that lost its tenants."""
+    configuration, deployed, live = inputs.configuration, inputs.deployed, inputs.live
+    if refused := safety.no_tenants(configuration, deployed, request.allowed):
+        raise Refused(*refused)
+    plan = make_plan(configuration, live, deployed, pause=inputs.pause, only=request.only)
+    templates = read_templates(inputs.aws, (tenant.stack for tenant in unclear(plan.tenants)))
+    cost = None
+    if inputs.pause and not request.only:
+        cost = of_schedule(configuration, inputs.aws.region, inputs.pause.cluster, acu_price=request.acu_price)
+    return Proposal(
+        plan,
+        live,
+        lines=explain(plan.tenants, configuration, live, deployed, templates),
+        dangers=safety.dangers(plan),
+        refusals=(*plan.problems, *safety.not_allowed(plan, request.allowed)),
+        cost=cost,
+        woke_cluster=inputs.woke,
+    )
+
+
+def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
+    """Runs the plan's stacks, and brings the cluster to the hour of a schedule that is among them."""
+    plan, drops = proposal.plan, request.allowed.drops
+    cloudformation = inputs.aws.cloudformation
+    results = apply(plan.stacks, cloudformation, parallel=request.parallel, allow_drop=drops, tell=tell)
+    if plan.schedule and plan.schedule.schedule and plan.changes_schedule and not results[-1].problems:
+        try:
+            bring_to_hour(inputs.aws, plan.schedule.schedule, inputs.shared.cluster_arn)
+        except AwsError as error:
+            results = (*results[:-1], failed(results[-1], error))
+    problems = dict.fromkeys(problem for result in results for problem in result.problems)
+    return Outcome(proposal, results, problems=tuple(problems))
+
+
+def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
+    """Reads everything back: what was applied must be there, and a difference now is an error, not a later surprise."""
+    try:
+        again = read_world(inputs.aws, inputs.configuration, request.reading)
+        there = {tenant.name for tenant in again.configuration.tenants} | again.deployed.tenants.keys()
+        only = tuple(name for name in request.only if name in there)  # without those that were removed
+        if request.only and not only:
+            return outcome
+        left = propose(again, replace(request, only=only))
+    except AuroraTenantsError as error:
+        problems = (Problem("not-read-back", "applied, but could not read back"), *error.problems)
+        return replace(outcome, problems=problems)
+    if lost := _lost(outcome.proposal.plan, left.plan):
+        return replace(outcome, problems=lost)
+    if left.plan.stacks or left.plan.problems:
+        return replace(outcome, left=left, problems=(_not_converged(left.plan), *left.plan.problems))
+    return outcome
+
+
+def _lost(before: Plan, after: Plan) -> tuple[Problem, ...]:
+    """What a stack should have dropped and did not, and names no more: no later apply would."""
+    left_over = (notice for notice in after.notices if notice.code == LEFT_OVER and notice not in before.notices)
+    return tuple(Problem(notice.code, notice.text) for notice in left_over)
+
+
+def _not_converged(left: Plan) -> Problem:
+    where = "MySQL" if left.changed or not left.stacks else "CloudFormation"
+    what = f"applied, but {where} still differs: {', '.join(stack.part for stack in left.stacks)}"
+    why = "somebody else changes it at the same time, or this is a bug"
+    return Problem("not-converged", what, why, "run plan again")

@@ -1,0 +1,1 @@
+"""Finished values as text or JSON. The only part that knows rich; it decides nothing."""

@@ -1,0 +1,246 @@
+"""The pause schedule as text and JSON: its part of a plan, its week, what comes next, its cost. Decides nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from rich.text import Text
+
+from aurora_tenants.config import pause
+from aurora_tenants.model import Capacity, PauseSchedule
+from aurora_tenants.render.stacks import STYLES, heading
+from aurora_tenants.render.text import printable
+from aurora_tenants.schedule import cost
+from aurora_tenants.schedule.plan import SchedulePlan, acu, is_held
+from aurora_tenants.schedule.view import Shown
+from aurora_tenants.schedule.week import DAYS, ClockChange, Span, Transition, day
+
+_SYMBOLS = {"create": "+", "alter": "~", "drop": "-"}
+
+
+def part(plan: SchedulePlan | None) -> Text:
+    """Its part of a plan, in the form of a tenant; nothing when nothing is to be done."""
+    if plan is None or not plan.stack.is_changed:
+        return Text()
+    text = Text("\n")
+    text.append(heading(plan.stack, drifted="the schedules were changed behind its back" if plan.changes else ""))
+    for change in plan.changes:
+        symbol = _SYMBOLS[change.action]
+        text.append(f"    {symbol} {change.action:<7} ", STYLES[symbol])
+        text.append(printable(f"schedule {change.name}{f': {change.text}' if change.text else ''}") + "\n")
+    if plan.stack.action == "delete":
+        text.append(f"    the cluster's scaling stays as it is now: {_scaling(plan)}\n")
+    return text
+
+
+def _scaling(it: SchedulePlan) -> str:
+    capacity = it.live.cluster.capacity
+    return acu(capacity) if capacity else "it is not Serverless v2"
+
+
+def part_data(it: SchedulePlan | None) -> dict[str, Any] | None:
+    """Its part of a plan for a program."""
+    if it is None:
+        return None
+    return {
+        "stack": it.stack.name,
+        "action": it.stack.action,
+        "origin": it.stack.origin if it.stack.is_changed else None,
+        "changes": [{"action": change.action, "schedule": change.name, "text": change.text} for change in it.changes],
+        "scaling": capacity_data(it.live.cluster.capacity),
+    }
+
+
+def capacity_data(it: Capacity | None) -> dict[str, float] | None:
+    """A capacity for a program. The seconds are of effect only where min_acu is 0."""
+    if it is None:
+        return None
+    return {"min_acu": it.min_acu, "max_acu": it.max_acu, "pause_after_seconds": it.pause_after_seconds}
+
+
+def deployed(it: SchedulePlan) -> str:
+    """What apply says at its end."""
+    if it.schedule is None:
+        return f"The pause schedule is removed; the cluster's scaling stays as it is: {_scaling(it)}."
+    return "The pause schedule is deployed, and the cluster is at what it says of this hour."
+
+
+# What `pause-schedule` shows
+
+# The first mark is of the asleep, the others of the awake capacities in the order of the file.
+_MARKS, _PLAIN_MARKS = "·█▓▒░", ".#%=+"
+# A mark is half an hour; in a terminal that has no room for 48 marks behind the day's name, an hour.
+_MARK_MINUTES, _NARROW_MARK_MINUTES = 30, 60
+_WEEK_COLUMNS = 7 + 48 + 2
+
+
+def week(schedule: PauseSchedule, *, is_plain: bool = False, columns: int = 80) -> Text:
+    """The week as a picture, one row for each day. is_plain: with characters that every terminal has.
+
+    columns: how many the terminal has.
+    """
+    marks = _marks(schedule, _PLAIN_MARKS if is_plain else _MARKS)
+    minutes = _MARK_MINUTES if columns >= _WEEK_COLUMNS else _NARROW_MARK_MINUTES
+    text = Text()
+    hours = "".join(f"{hour:02}".ljust(180 // minutes) for hour in range(0, 24, 3))
+    text.append(f"       {hours}24\n", "dim")
+    for weekday, name in enumerate(DAYS):
+        text.append(f"  {name.capitalize()}  ")
+        for is_awake, run in groupby(_longest(schedule, weekday, minutes), key=lambda span: span.is_awake):
+            text.append("".join(marks[span.capacity] for span in run), "green" if is_awake else "blue")
+        text.append("\n")
+    asleep = schedule.asleep
+    for capacity, mark in sorted(marks.items(), key=lambda it: it[0] == asleep):
+        text.append(f"       {mark} {'asleep' if capacity == asleep else 'awake'}: {acu(capacity)}\n")
+    return text
+
+
+def _marks(schedule: PauseSchedule, marks: str) -> dict[Capacity, str]:
+    found = {schedule.asleep: marks[0]}
+    for window in schedule.awake:
+        found.setdefault(window.capacity, marks[min(len(found), len(marks) - 1)])
+    return found
+
+
+def _longest(schedule: PauseSchedule, weekday: int, minutes: int) -> list[Span]:
+    """What holds longest in each part of a day of so many minutes."""
+    spans = day(schedule, weekday)
+
+    def minutes_in(span: Span, start: int) -> int:
+        return min(span.end, start + minutes) - max(span.start, start)
+
+    return [max(spans, key=lambda span: minutes_in(span, start)) for start in range(0, 1440, minutes)]
+
+
+def show(it: Shown, *, is_plain: bool = False, columns: int = 80) -> Text:
+    """All that `pause-schedule show` says. columns: how many the terminal has."""
+    text = Text()
+    schedule = it.schedule
+    if schedule is None:
+        text.append(f"{it.file} has no pause schedule.\n\n")
+    else:
+        text.append(f"Pause schedule of {it.file} in {schedule.timezone}\n\n", "bold")
+        text.append(week(schedule, is_plain=is_plain, columns=columns))
+        text.append("\nNext\n", "bold")
+        for transition in it.following:
+            local = f"{transition.local:%a %Y-%m-%d %H:%M}"
+            text.append(f"  {local} ({_offset(transition.local.utcoffset())})  {transition.at:%a %H:%M} UTC")
+            text.append(f"  {_state(transition.is_awake)}: {acu(transition.capacity)}\n")
+        if not it.following:
+            text.append("  nothing: the same capacity holds all week\n")
+        if it.clock_changes:
+            text.append("\nThe clock within a year\n", "bold")
+            for change in it.clock_changes:
+                text.append(_clock_change(change))
+    text.append("\nNow\n" if schedule else "Now\n", "bold")
+    for line in _now(it):
+        text.append(f"  {line}\n")
+    if it.cost:
+        text.append("\nA month\n", "bold")
+        text.append("\n".join(f"  {line}" for line in cost.lines(it.cost)))
+    text.rstrip()
+    return text
+
+
+def _state(is_awake: bool) -> str:
+    return "awake" if is_awake else "asleep"
+
+
+def _offset(distance: timedelta | None) -> str:
+    minutes = int((distance or timedelta()).total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"
+
+
+def _clock_change(change: ClockChange) -> str:
+    text = f"  {change.at:%a %Y-%m-%d %H:%M} UTC: from {_offset(change.before)} to {_offset(change.after)}, "
+    minutes = int((change.after - change.before).total_seconds()) // 60
+    text += f"so that all of it comes {abs(minutes)} min {'earlier' if minutes > 0 else 'later'} in UTC\n"
+    for lost in change.skipped:
+        text += f"    {lost.local:%a %H:%M} does not exist that day: {_state(lost.is_awake)} is skipped, "
+        text += f"{acu(lost.stays)} stays until {lost.until:%a %Y-%m-%d %H:%M} UTC\n"
+    for twice in change.repeated:
+        text += f"    {twice.local:%a %H:%M} comes twice that day: {_state(twice.is_awake)} the first time only, "
+        text += f"at {twice.at:%H:%M} UTC\n"
+    return text
+
+
+def _now(it: Shown) -> list[str]:
+    """The stack against the file, and the cluster's scaling against the hour."""
+    plan, cluster = it.plan, it.plan.live.cluster
+    stack = {
+        "none": f"stack {plan.stack.name} is deployed as the file says" if plan.schedule else "no schedule is deployed",
+        "create": f"stack {plan.stack.name} is not deployed yet; apply deploys it",
+        "delete": f"stack {plan.stack.name} is still deployed; apply removes it",
+    }.get(plan.stack.action, f"stack {plan.stack.name} differs from the file; plan shows how")
+    if plan.problems:
+        stack = f"stack {plan.stack.name} cannot be deployed: {plan.problems[0].what}"
+    lines = [stack]
+    scaling = acu(cluster.capacity) if cluster.capacity else "nowhere: it is not Serverless v2"
+    measured = "not measured in the last minutes" if it.acu is None else "paused" if it.acu == 0 else f"{it.acu:g} ACU"
+    lines.append(f"the cluster scales {scaling}; it is at this moment: {measured}")
+    if it.should_be and not is_held(cluster.capacity, it.should_be):
+        lines.append(f"the schedule says of this hour: {acu(it.should_be)}")
+    return [*lines, *(notice.text for notice in plan.notices)]
+
+
+def show_data(it: Shown) -> dict[str, Any]:
+    """The same for a program. Instants are in UTC, `local` is the same one in the schedule's zone."""
+    cluster = it.plan.live.cluster
+    return {
+        "version": 1,
+        "file": it.file,
+        "pause_schedule": pause.as_data(it.schedule) if it.schedule else None,
+        "stack": part_data(it.plan),
+        "week": [
+            {"day": name, "spans": [_span_data(span) for span in day(it.schedule, weekday)]}
+            for weekday, name in enumerate(DAYS)
+        ]
+        if it.schedule
+        else [],
+        "next": [_transition_data(transition) for transition in it.following],
+        "clock_changes": [_clock_change_data(change) for change in it.clock_changes],
+        "cluster": {
+            "scaling": capacity_data(cluster.capacity),
+            "should_be": capacity_data(it.should_be),
+            "acu": it.acu,
+            "is_paused": None if it.acu is None else it.acu == 0,
+            "engine_version": cluster.engine_version,
+        },
+        "cost": cost.as_data(it.cost) if it.cost else None,
+        "notices": [{"code": notice.code, "text": notice.text} for notice in it.plan.notices],
+    }
+
+
+def _span_data(span: Span) -> dict[str, Any]:
+    start, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (span.start, span.end))
+    return {"from": start, "to": end, "state": _state(span.is_awake), "capacity": capacity_data(span.capacity)}
+
+
+def _transition_data(it: Transition) -> dict[str, Any]:
+    return {
+        "at": it.at.isoformat(),
+        "local": it.local.isoformat(),
+        "state": _state(it.is_awake),
+        "capacity": capacity_data(it.capacity),
+    }
+
+
+def _clock_change_data(change: ClockChange) -> dict[str, Any]:
+    return {
+        "at": change.at.isoformat(),
+        "utc_offset_minutes_before": int(change.before.total_seconds()) // 60,
+        "utc_offset_minutes_after": int(change.after.total_seconds()) // 60,
+        "skipped": [
+            {
+                "local": lost.local.isoformat(),
+                "state": _state(lost.is_awake),
+                "stays": capacity_data(lost.stays),
+                "until": lost.until.isoformat(),
+            }
+            for lost in change.skipped
+        ],
+        "repeated": [_transition_data(twice) for twice in change.repeated],
+    }

@@ -1,0 +1,173 @@
+"""A CloudFormation stack: as it is, and what is to happen to it.
+
+A tenant and the pause schedule are a stack each. Whatever is deployed is deployed as a `StackPlan`, by apply.py alone.
+
+    Stack("shared-global-shop", "CREATE_COMPLETE", tags={…}, parameters={"Revision": "3"}, outputs={"Digest": "ab…"})
+    StackPlan("shared-global-shop", "shop", "tenant shop", action="update", template=Template({…}, "cd…"), …)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aurora_tenants.errors import Problem
+from aurora_tenants.naming import DIGEST, REVISION
+
+Action = Literal["none", "create", "update", "replace", "delete"]
+Origin = Literal["file", "drift"]
+
+# CloudFormation takes no larger template in a request.
+MAX_TEMPLATE_BYTES = 51_200
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
+
+    Source of what a status means: "Stack status codes", CloudFormation User Guide.
+    """
+
+    name: str
+    status: str
+    reason: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether anything was ever made of it. One that was not waits for a change set, for ever if nobody does."""
+        return self.status != "REVIEW_IN_PROGRESS"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation is under way that has to end first."""
+        return self.was_begun and self.status.endswith("_IN_PROGRESS")
+
+    @property
+    def is_only_to_delete(self) -> bool:
+        """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
+        return self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+
+    def revision(self, default: int) -> int:
+        """The value of its parameter Revision; the default for a stack that has no number there."""
+        text = self.parameters.get(REVISION, "")
+        return int(text) if text.isdecimal() else default
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that this program generates. body: with its digest among the outputs."""
+
+    body: Mapping[str, Any]
+    digest: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Template:
+        """The template with its digest among the outputs. The same body always has the same digest."""
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+        output = {"Value": digest, "Description": "Of this template; a plan compares it."}
+        return cls({**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}, digest)
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """By logical id."""
+        resources: Mapping[str, Mapping[str, Any]] = self.body["Resources"]
+        return resources
+
+    def text(self) -> str:
+        """What CloudFormation is sent: without blanks where it would be too long with them."""
+        text = json.dumps(self.body, indent=1)
+        return text if len(text) <= MAX_TEMPLATE_BYTES else self._without_blanks()
+
+    def size_bytes(self) -> int:
+        """Of the text at its shortest."""
+        return len(self._without_blanks())
+
+    def _without_blanks(self) -> str:
+        return json.dumps(self.body, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """What happens to one stack.
+
+    part: what it is the stack of, in a word: shop-dev, pause-schedule. about: as people say it: tenant shop-dev.
+    origin: why there is something to do: the file changed, or what the stack made was changed behind its back.
+    status: what CloudFormation says of it now; empty when there is none. role_arn: what CloudFormation is to work with;
+    with none it works with the caller's rights. drops: databases that are dropped with it, once that is allowed.
+    """
+
+    name: str
+    part: str
+    about: str
+    action: Action = "none"
+    origin: Origin = "file"
+    template: Template | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str = ""
+    status: str = ""
+    drops: tuple[str, ...] = ()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything happens to it."""
+        return self.action != "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The shared stack's outputs that the command line needs.
+
+    version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
+    works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
+    work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
+    """
+
+    stack: str
+    cluster_arn: str
+    inspector_secret: str
+    version: int | None
+    inspector_problem: str = ""
+    master_user: str = ""
+    role_arn: str = ""
+    status: str = ""
+    pause_role_arn: str = ""
+    pause_dead_letters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
+
+    others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
+    stack of the pause schedule.
+    """
+
+    shared: Shared | None
+    tenants: Mapping[str, Stack]
+    others: frozenset[str] = frozenset()
+    pause_schedule: Stack | None = None
+
+    @property
+    def role_arn(self) -> str:
+        """What CloudFormation works with when it deploys tenants; empty for the caller's rights."""
+        return self.shared.role_arn if self.shared else ""
+
+    @property
+    def master_user(self) -> str:
+        """The cluster's master user; empty when nobody says it."""
+        return self.shared.master_user if self.shared else ""
+
+
+def busy(stack: Stack, about: str) -> list[Problem]:
+    """An operation that has to end first. about: whose stack it is, "tenant shop"."""
+    if not stack.is_busy:
+        return []
+    what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
+    return [Problem("stack-busy", what, context=about, fix="wait until it has ended, then try again")]

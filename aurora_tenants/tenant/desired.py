@@ -1,0 +1,106 @@
+"""What MySQL should hold for a tenant, read out of its template: the same properties, the same code as the provider's.
+
+So a plan cannot mean something else than what is deployed, and what an earlier template asked for is read likewise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from aurora_tenants.mysql.changes import moves, title
+from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import Owner, claim
+from aurora_tenants.mysql.properties import is_iam, wanted_database, wanted_role, wanted_user
+from aurora_tenants.mysql.resource import check_kind
+from aurora_tenants.mysql.state import Database, Live, Server, State, User
+
+Resources = Mapping[str, Mapping[str, Any]]
+
+
+class Desired(NamedTuple):
+    """What a template asks for, with the owners that things will have.
+
+    refusals: a sentence for each that is not the tenant's to take; such a thing has the owner that it asks for.
+    """
+
+    state: State
+    refusals: tuple[str, ...] = ()
+
+
+def desired(resources: Resources, stack: str, live: Live, outputs: Collection[str]) -> Desired:
+    """What a template asks of this server. stack: the name of the tenant's.
+
+    outputs: the names of those that the deployed stack has. What is among them is the stack's, even if its entry in
+    MySQL was lost.
+    """
+    wanted = state_of(resources, stack, live.server)
+    refusals: list[str] = []
+
+    def owner_of(thing: Database | User, known: Database | User) -> Owner | None:
+        assert thing.owner is not None
+        properties = resources[thing.owner.resource]["Properties"]
+        is_deployed = known.owner is None and not _outputs(properties, thing.owner.resource).isdisjoint(outputs)
+        try:
+            return _taken(thing, known, may_adopt=bool(properties.get("Adopt")) or is_deployed)
+        except ValueError as error:
+            refusals.append(str(error))
+            return thing.owner
+
+    databases, users = {**wanted.databases}, {**wanted.users}
+    for name, database in wanted.databases.items():
+        if there := live.state.databases.get(name):
+            databases[name] = database._replace(owner=owner_of(database, there))
+    renamed = moves(wanted, live.state)
+    for account, user in wanted.users.items():
+        if known := live.state.users.get(renamed.get(account, account)):
+            users[account] = user._replace(owner=owner_of(user, known))
+    return Desired(State(databases, users, wanted.grants), tuple(refusals))
+
+
+def state_of(resources: Resources, stack: str, server: Server) -> State:
+    """What a template asks for as if nothing were there yet: each thing owned by its resource."""
+    databases: dict[str, Database] = {}
+    users: dict[Account, User] = {}
+    grants = frozenset[Grant]()
+    for logical_id, resource in resources.items():
+        kind, properties, owner = resource["Type"], resource["Properties"], Owner(stack, logical_id)
+        if kind == "Custom::Database":
+            database = wanted_database(properties, server)
+            databases[database.name] = database._replace(owner=owner)
+        elif kind in ("Custom::DatabaseRole", "Custom::DatabaseUser"):
+            if kind == "Custom::DatabaseRole":
+                accounts = wanted_role(properties, server)
+            else:
+                name, secret = login_of(resources, properties)
+                accounts, owner = wanted_user(properties, name, server), owner._replace(secret=secret)
+            users |= {account: user._replace(owner=owner) for account, user in accounts.users.items()}
+            grants |= accounts.grants
+    return State(databases, users, grants)
+
+
+def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, str]:
+    """The name of a Custom::DatabaseUser's user and of its secret, which is empty for one without."""
+    if is_iam(properties):
+        return str(properties["UserName"]), ""
+    secret = resources[properties["SecretId"]["Ref"]]["Properties"]
+    username = json.loads(secret["GenerateSecretString"]["SecretStringTemplate"])["username"]
+    return str(username), str(secret["Name"])
+
+
+def _taken(thing: Database | User, known: Database | User, *, may_adopt: bool) -> Owner:
+    """The owner of something that exists. Raises ValueError with a sentence when it is not the tenant's to take."""
+    assert thing.owner is not None
+    if isinstance(thing, User) and isinstance(known, User):
+        is_same = known.owner is not None and known.owner.identity == thing.owner.identity
+        check_kind(thing, known, is_same_resource=is_same)
+    what = title(thing) if isinstance(thing, User) else f"database {thing.name}"
+    return claim(what, known.owner, thing.owner, adopt=may_adopt)
+
+
+def _outputs(properties: Mapping[str, Any], logical_id: str) -> set[str]:
+    """The outputs that say that a resource is deployed: its own, or its secret's."""
+    secret = properties.get("SecretId", {}).get("Ref")
+    return {logical_id, secret} if secret else {logical_id}

@@ -1,0 +1,288 @@
+"""Who can get into a database of a tenant without belonging there, whoever let them in. Pure.
+
+A state is judged as it stands: the live one, or the one that a plan would leave behind. So what a plan mends is not
+told, and what it would open is.
+
+    breaches(configuration, state, server, master="admin")
+    Breach(Account("report"), "shop", tenant="shop", tenants=(), access=…)
+
+    summed_up(breaches, state, server)
+    Summary(Account("report"), ("shop",), …, how="SELECT on `shop`.*", fix="REVOKE SELECT ON `shop`.* FROM …")
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aurora_tenants.model import Cluster, Configuration, accounts_of
+from aurora_tenants.mysql.access import Access, reach
+from aurora_tenants.mysql.grants import (
+    GRANT_OPTION,
+    MEMBER,
+    PRIVILEGES,
+    Grant,
+    Scope,
+    role_scope,
+    row_scope,
+    statements,
+)
+from aurora_tenants.mysql.matching import Databases, rank
+from aurora_tenants.mysql.names import Account, identifier, is_reserved_user
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Live, Server, State
+from aurora_tenants.naming import stack_name
+
+
+class Breach(NamedTuple):
+    """An account can get into a database of a tenant that it does not belong to and that is not shared with its own.
+
+    tenants: those the account belongs to; empty for one of nobody's.
+    """
+
+    account: Account
+    database: str
+    tenant: str
+    tenants: tuple[str, ...]
+    access: Access
+
+    @property
+    def opened(self) -> tuple[Account, str]:
+        """Who gets in where, however that is."""
+        return self.account, self.database
+
+
+class Summary(NamedTuple):
+    """What one account can get into in one and the same way: SELECT on *.* opens every database at once.
+
+    of: the tenants whose databases these are. how: the grants that let it in, in words. fix: what closes it.
+    """
+
+    account: Account
+    databases: tuple[str, ...]
+    of: tuple[str, ...]
+    tenants: tuple[str, ...]
+    how: str
+    fix: str
+
+
+class Isolation(NamedTuple):
+    """Who can get in where without belonging there, once a plan is applied: those who can already, and those who cannot
+    yet."""
+
+    breaches: tuple[Summary, ...] = ()
+    opened: tuple[Summary, ...] = ()
+
+
+def compared(
+    configuration: Configuration, live: Live, afterwards: State, *, master: str, only: Collection[str] = ()
+) -> Isolation:
+    """The breaches that a plan leaves and those that it makes; with `only`, of what these tenants have or get into."""
+    server = live.server
+    found = [
+        breach
+        for breach in breaches(configuration, afterwards, server, master=master)
+        if not only or breach.tenant in only or not set(breach.tenants).isdisjoint(only)
+    ]
+    is_same = not found or afterwards is live.state
+    before = found if is_same else breaches(configuration, live.state, server, master=master)
+    known = {breach.opened for breach in before}
+    stay = [breach for breach in found if breach.opened in known]
+    new = [breach for breach in found if breach.opened not in known]
+    return Isolation(summed_up(stay, afterwards, server), summed_up(new, afterwards, server))
+
+
+def breaches(configuration: Configuration, state: State, server: Server, *, master: str = "") -> tuple[Breach, ...]:
+    """Every breach, sorted by account and database.
+
+    Not counted: the cluster's master user, users that the server, RDS or this product keeps for itself, accounts that
+    nobody can log in to (a role counts through its members), and those that configuration.ignore.users names. A user
+    of a tenant always counts, also when a glob names it, and so does the anonymous user.
+    """
+    belonging = _Belonging.of(configuration, state, server)
+    found: list[Breach] = []
+    for access in reach(state, server):
+        owner = belonging.databases.get(access.database)
+        if owner is None or _is_exempt(access.account, belonging, configuration, state, master):
+            continue
+        own = belonging.accounts.get(access.account, frozenset())
+        if not own & owner.welcome:
+            found.append(Breach(access.account, access.database, owner.tenant, tuple(sorted(own)), access))
+    return tuple(found)
+
+
+def summed_up(found: Iterable[Breach], state: State, server: Server) -> tuple[Summary, ...]:
+    """The breaches, one entry for each account and way in, with what there is to say of them."""
+    together: dict[tuple[object, ...], list[Breach]] = defaultdict(list)
+    for breach in found:
+        access = breach.access
+        alone = breach.database if any(_is_alias(grant, breach.database, server) for grant in access.grants) else ""
+        together[breach.account, access.via, access.hidden, alone].append(breach)
+    return tuple(
+        Summary(
+            group[0].account,
+            tuple(breach.database for breach in group),
+            tuple(sorted({breach.tenant for breach in group})),
+            group[0].tenants,
+            told(group[0].access),
+            fix(group[0].access, state, server),
+        )
+        for group in together.values()
+    )
+
+
+def orphans(state: State, server: Server) -> tuple[Grant, ...]:
+    """Grants on databases that do not exist, of any account; they wake up when the name returns."""
+    databases = Databases(state.databases, server)
+
+    def is_orphan(scope: Scope) -> bool:
+        if scope.level == "DATABASE":
+            return not databases.matches(scope.database)
+        return bool(scope.database) and scope.level != "ROLE" and not databases.named(scope.database)
+
+    return tuple(sorted(grant for grant in state.grants if is_orphan(grant.scope)))
+
+
+def patterns(state: State, server: Server) -> tuple[Grant, ...]:
+    """Grants on databases by a pattern, of any account: what they open changes with every database that is made."""
+    if server.partial_revokes:
+        return ()
+    return tuple(
+        sorted(grant for grant in state.grants if grant.scope.level == "DATABASE" and rank(grant.scope.database) < 128)
+    )
+
+
+class _Owned(NamedTuple):
+    """A database's tenant, and all whose users may get in."""
+
+    tenant: str
+    welcome: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Belonging:
+    """Which tenant every database and every account belongs to: as the file says, and as MySQL says of their owners."""
+
+    databases: dict[str, _Owned]
+    accounts: dict[Account, frozenset[str]]
+
+    @classmethod
+    def of(cls, configuration: Configuration, state: State, server: Server) -> _Belonging:
+        cluster = configuration.cluster
+        databases: dict[str, _Owned] = {}
+        accounts: dict[Account, set[str]] = defaultdict(set)
+        for tenant in configuration.tenants:
+            for database in tenant.databases:
+                welcome = frozenset((tenant.name, *database.shared_with))
+                databases[server.stored(database.name)] = _Owned(tenant.name, welcome)
+            for account in accounts_of(tenant):
+                accounts[account].add(tenant.name)
+        for name, known in state.databases.items():
+            tenant_name = _tenant(cluster, known.owner)
+            if tenant_name and name not in databases:
+                databases[name] = _Owned(tenant_name, frozenset((tenant_name,)))
+        for account, of_live in state.users.items():
+            if tenant_name := _tenant(cluster, of_live.owner):
+                accounts[account].add(tenant_name)
+        return cls(databases, {account: frozenset(names) for account, names in accounts.items()})
+
+
+def _tenant(cluster: Cluster, owner: Owner | None) -> str:
+    """The tenant whose stack owns something; what the stack let go of is still the tenant's. Empty for nobody."""
+    prefix = stack_name(cluster, "")
+    return owner.stack.removeprefix(prefix) if owner and owner.stack.startswith(prefix) else ""
+
+
+def _is_exempt(
+    account: Account, belonging: _Belonging, configuration: Configuration, state: State, master: str
+) -> bool:
+    name = account.user
+    if state.users[account].options.is_locked:
+        return True
+    if account in belonging.accounts or not name:
+        return False
+    return configuration.ignore.names_user(name) or (bool(master) and name == master) or is_reserved_user(name)
+
+
+def told(access: Access) -> str:
+    """How an account gets in, in words: "SELECT on `shop`.* through role reader"."""
+    grouped: dict[tuple[Scope, Account, Account | None], list[Grant]] = defaultdict(list)
+    for grant, role in access.via:
+        if grant.privilege != GRANT_OPTION:
+            grouped[row_scope(grant.scope), grant.account, role].append(grant)
+    return ", and ".join(
+        f"{_privileges(scope, grants)} on {_place(scope)}{_whose(access.account, holder, role)}"
+        for (scope, holder, role), grants in grouped.items()
+    )
+
+
+def _privileges(scope: Scope, grants: Iterable[Grant]) -> str:
+    names = {
+        grant.privilege + (f" ({identifier(grant.scope.column)})" if grant.scope.column else "") for grant in grants
+    }
+    return "ALL PRIVILEGES" if names == PRIVILEGES[scope.level] else ", ".join(sorted(names))
+
+
+def _place(scope: Scope) -> str:
+    if scope.level == "GLOBAL":
+        return "*.*"
+    kind = f"{scope.level.lower()} " if scope.level in ("PROCEDURE", "FUNCTION") else ""
+    return f"{kind}{identifier(scope.database)}.{identifier(scope.name) if scope.name else '*'}"
+
+
+def _whose(account: Account, holder: Account, role: Account | None) -> str:
+    if role is not None:
+        of = "" if holder == role else " as long as any role is active" if holder == account else f" of {_said(holder)}"
+        return of if holder == account else f"{of} through role {_said(role)}"
+    if holder == account:
+        return ""
+    return f" of {_said(holder) if holder.user else 'the anonymous user'}, which applies to its clients too"
+
+
+def _said(account: Account) -> str:
+    return account.user if account.host == "%" else f"{account.user}@{account.host}"
+
+
+def fix(access: Access, state: State, server: Server) -> str:
+    """What closes it, in the order it is to be done: a role is taken from the account, and keeps what it has."""
+    return "; ".join(dict.fromkeys(_steps(access, state, server)))
+
+
+def _steps(access: Access, state: State, server: Server) -> Iterator[str]:
+    revoked: set[Grant] = set()
+    for grant, role in (*access.via, *access.hidden):
+        if _is_alias(grant, access.database, server):
+            yield (
+                f"rename database {access.database} or {grant.scope.database}: to a session in which a role is active,"
+                " MySQL takes the two for the same"
+            )
+        elif grant.account != access.account and role is None and _is_managed(grant.account, state):
+            yield (
+                f"drop user {_said(access.account)}, or rename it: what lets it in are the rights of user"
+                f" {_said(grant.account)}, which is a tenant's and keeps them"
+            )
+        elif role is None or grant.account == access.account:
+            revoked.add(grant)
+        else:
+            if role in server.mandatory_roles:
+                yield f"take the role {_said(role)} out of mandatory_roles"
+            revoked |= state.grants & {Grant(access.account, role_scope(role), MEMBER)}
+    yield from (sql for sql, _ in statements((), revoked))
+
+
+def _is_managed(account: Account, state: State) -> bool:
+    user = state.users.get(account)
+    return user is not None and user.owner is not None and not user.owner.released
+
+
+def _is_alias(grant: Grant, database: str, server: Server) -> bool:
+    """Whether the grant names the database exactly but for the case (see Databases.matches)."""
+    spelled = server.stored(grant.scope.database)
+    return (
+        server.partial_revokes
+        and grant.scope.level == "DATABASE"
+        and spelled != database
+        and spelled.lower() == database.lower()
+    )

@@ -1,0 +1,167 @@
+"""What others left behind: worth knowing, and never touched. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from aurora_tenants.errors import Notice
+from aurora_tenants.model import Configuration, Ignore, accounts_of
+from aurora_tenants.mysql.changes import subject, title
+from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
+from aurora_tenants.mysql.state import Live, State, User
+from aurora_tenants.naming import stack_name
+from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.isolation import orphans, patterns
+from aurora_tenants.tenant.outcome import renamed
+from aurora_tenants.tenant.plan import TenantPlan
+
+# The code of the notice that something should have been dropped and was not.
+LEFT_OVER = "left-over"
+# Who holds one of these on the whole server can make itself whatever access it likes: by another's password, by a role,
+# by what runs as somebody else, or by passing a right of its own on.
+_SELF_SERVICE = frozenset(
+    ("CREATE USER", "SUPER", "GRANT OPTION", "ROLE_ADMIN", "SET_USER_ID", "SET_ANY_DEFINER", "SYSTEM_USER")
+)
+# What Secrets Manager's rotation for two alternating users calls the second one.
+_CLONE = "_clone"
+
+
+def notices(
+    configuration: Configuration,
+    plans: Collection[TenantPlan],
+    live: Live,
+    deployed: Deployed,
+    *,
+    is_partial: bool,
+) -> Iterator[Notice]:
+    """What these plans do not touch and should be known: what a stack let slip, and what belongs to nobody.
+
+    is_partial: the plans are of some tenants alone, so nothing is told of others.
+    """
+    stacks = {plan.stack.name for plan in plans}
+    deployed_stacks = {stack.name for stack in deployed.tenants.values()}
+    for stack, notice in _left_over(configuration, live.state, _handled(configuration, plans, live)):
+        if stack in stacks or (not is_partial and stack not in deployed_stacks):
+            yield notice
+    if not is_partial:
+        yield from _databases(configuration, live)
+        yield from _accounts(configuration, live, deployed.master_user)
+
+
+def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:
+    """Databases that no stack owns and no file names."""
+    named = {live.server.stored(database.name) for tenant in configuration.tenants for database in tenant.databases}
+    for name, database in sorted(live.state.databases.items()):
+        if name in named or is_reserved_database(name) or configuration.ignore.names_database(name):
+            continue
+        if database.owner is None:
+            yield Notice("unmanaged-database", f"database {name} belongs to nobody and is not in the file")
+        elif database.owner.released:
+            yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
+
+
+def _accounts(configuration: Configuration, live: Live, master: str) -> Iterator[Notice]:
+    """Accounts that no file names, and what those that no stack owns may do."""
+    server, state = live
+    in_file = _in_file(configuration)
+    names = {account.user for account in in_file}
+    orphaned, by_pattern = by_account(orphans(state, server)), by_account(patterns(state, server))
+    on_all = by_account(grant for grant in state.grants if grant.scope.level in ("GLOBAL", "DYNAMIC"))
+    for account, user in sorted(state.users.items()):
+        if account in in_file or _is_exempt(account, master, configuration.ignore):
+            continue
+        yield from _account(user, names)
+        if user.owner is None or user.owner.released:
+            yield from _self_service(user, on_all.get(account, ()))
+            yield from _grants(title(user), orphaned.get(account, ()), by_pattern.get(account, ()))
+
+
+def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
+    about, kind = title(user), "role" if user.is_role else "user"
+    name, may_log_in = user.account.user, not user.options.is_locked
+    if user.has_no_password and may_log_in:
+        yield Notice("no-password", f"{about} has no password: whoever knows its name may log in")
+    if not name:
+        text = "is anonymous: whoever gives an unknown name becomes it, and its rights are everybody's"
+        yield Notice("anonymous-user", f"user ''@{user.account.host} {text}")
+    elif user.owner is None and name.removesuffix(_CLONE) in named and name.endswith(_CLONE):
+        text = "was made by a rotation that alternates between two users; nothing rotates it any more"
+        yield Notice("clone-user", f"{about} {text}")
+    elif user.owner is None and name in named:
+        text = "belongs to nobody, and who connects from its host logs in to it instead of the one in the file"
+        yield Notice("unmanaged-user", f"{about} {text}")
+    elif user.owner is None:
+        yield Notice(f"unmanaged-{kind}", f"{about} belongs to nobody and is not in the file")
+    elif user.owner.released:
+        yield Notice(f"kept-{kind}", f"{about} was kept when stack {user.owner.stack} let go of it")
+
+
+def _self_service(user: User, on_all: Iterable[Grant]) -> Iterator[Notice]:
+    """Rights that no tenant may have, because with them every other one can be had."""
+    held = sorted(_SELF_SERVICE.intersection(grant.privilege for grant in on_all))
+    if held and not user.options.is_locked:
+        text = f"{subject(user.account)} has {', '.join(held)} on *.*: it can get into every tenant's database"
+        yield Notice("self-service", text)
+
+
+def _grants(about: str, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) -> Iterator[Notice]:
+    """Grants on databases that do not exist, and grants by pattern; a pattern may be both."""
+    spellings = {grant.scope.database for grant in by_pattern}
+    for name in sorted({grant.scope.database for grant in orphaned} - spellings):
+        text = f"{about} has rights on database {name}, which does not exist: they wake up with its name"
+        yield Notice("orphan-grant", text)
+    for name in sorted(spellings):
+        text = f"{about} has rights on every database that matches {name}, also on those to come"
+        yield Notice("pattern-grant", text)
+
+
+def _left_over(
+    configuration: Configuration, live: State, handled: Collection[tuple[str, str]]
+) -> Iterable[tuple[str, Notice]]:
+    """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
+
+    Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
+    drops it either. handled: (stack, subject) of all that the plan is about or the file names.
+    """
+    cluster, ignore = configuration.cluster, configuration.ignore
+    owned = [
+        (subject(account), title(user), user.owner)
+        for account, user in live.users.items()
+        if user.owner and not ignore.names_user(account.user)
+    ]
+    owned += [
+        (f"database {name}", f"database {name}", database.owner)
+        for name, database in live.databases.items()
+        if database.owner and not ignore.names_database(name)
+    ]
+    for name, about, owner in sorted(entry for entry in owned if not entry[2].released):
+        if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
+            text = f"{about} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
+            # CloudFormation leaves the secret too, because what depends on it is still there.
+            secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
+            fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"
+            yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
+
+
+def _handled(configuration: Configuration, plans: Collection[TenantPlan], live: Live) -> set[tuple[str, str]]:
+    """(stack, subject) of everything that the file names or the plans are about."""
+    found = set()
+    for tenant in configuration.tenants:
+        stack = stack_name(configuration.cluster, tenant.name)
+        found |= {(stack, f"database {live.server.stored(database.name)}") for database in tenant.databases}
+        found |= {(stack, subject(account)) for account in accounts_of(tenant)}
+    found |= {(plan.stack.name, change.subject) for plan in plans for change in plan.changes}
+    users = live.state.users
+    moved = renamed(live.state, [plan.desired for plan in plans])
+    return found | {(owner.stack, subject(account)) for account in moved if (owner := users[account].owner)}
+
+
+def _in_file(configuration: Configuration) -> set[Account]:
+    return {account for tenant in configuration.tenants for account in accounts_of(tenant)}
+
+
+def _is_exempt(account: Account, master: str, ignore: Ignore) -> bool:
+    """Accounts of the server's own, and of those that the file tells not to report. Anonymous ones are nobody's."""
+    name = account.user
+    return bool(name) and (name == master or is_reserved_user(name) or ignore.names_user(name))

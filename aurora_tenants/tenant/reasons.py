@@ -1,0 +1,145 @@
+"""Why a line of a plan is there: who asked for it, where in the file, and by which rule. Pure.
+
+origin      the line is there because
+file        the file asks for something else than what was deployed last
+drift       MySQL was changed since: what was deployed last would need the same line
+spelling    a database is granted under a spelling that means something else on this server
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from aurora_tenants.errors import Location
+from aurora_tenants.model import Configuration
+from aurora_tenants.mysql.changes import Change, subject, title
+from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.names import unescaped
+from aurora_tenants.mysql.resource import changes_of_all
+from aurora_tenants.mysql.state import Live, Server, State
+from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.desired import desired
+from aurora_tenants.tenant.places import places_of, where
+from aurora_tenants.tenant.plan import TenantPlan
+from aurora_tenants.tenant.reliance import reliances_on, relied_on
+
+Origin = Literal["file", "drift", "spelling"]
+
+
+class Line(NamedTuple):
+    """A change and its reasons. where: the places in the file that ask for it; none for what the file is silent about.
+
+    about: the change's subject as the file says it, "role reader" where MySQL knows users alone. relied_on: what else
+    stops working, said in a sentence; empty when nothing does.
+    """
+
+    change: Change
+    about: str
+    origins: tuple[Origin, ...] = ("file",)
+    where: tuple[Location, ...] = ()
+    relied_on: str = ""
+
+
+def unclear(plans: Iterable[TenantPlan]) -> list[TenantPlan]:
+    """The plans whose lines the file and drift may share: the template that is deployed tells the two apart."""
+    return [plan for plan in plans if plan.changes and plan.stack.action == "update" and plan.stack.origin == "file"]
+
+
+def explain(
+    plans: Iterable[TenantPlan],
+    configuration: Configuration,
+    live: Live,
+    deployed: Deployed,
+    templates: Mapping[str, Mapping[str, Any]],
+) -> dict[str, tuple[Line, ...]]:
+    """The changes of each plan with their reasons, by tenant; plans without changes are not among them.
+
+    templates: by tenant, what is deployed for those that are `unclear`. Where one is missing, or is somebody else's,
+    the file is taken to ask for everything.
+    """
+    tenants = {tenant.name: tenant for tenant in configuration.tenants}
+    reliances = reliances_on(live.state)
+    lines: dict[str, tuple[Line, ...]] = {}
+    for plan in plans:
+        if plan.changes:
+            origins = _Origins(plan, _before(plan, live.server, deployed, templates), live.server)
+            tenant = tenants.get(plan.tenant)
+            places = places_of(tenant, plan, live.server) if tenant else {}
+            titles = _titles(plan)
+            lines[plan.tenant] = tuple(
+                Line(
+                    change,
+                    titles.get(change.subject, change.subject),
+                    origins.of(change),
+                    tuple(where(change, places)),
+                    relied_on(change, reliances),
+                )
+                for change in plan.changes
+            )
+    return lines
+
+
+def _before(
+    plan: TenantPlan, server: Server, deployed: Deployed, templates: Mapping[str, Mapping[str, Any]]
+) -> State | None:
+    """What was deployed last asks for; None where nothing is deployed."""
+    if plan.stack.action != "update":
+        return None
+    if plan.stack.origin == "drift":
+        return plan.desired
+    try:
+        resources, outputs = templates[plan.tenant]["Resources"], deployed.tenants[plan.tenant].outputs
+        return desired(resources, plan.stack.name, Live(server, plan.live), outputs).state
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return State()  # none was read, or somebody else wrote it
+
+
+def _titles(plan: TenantPlan) -> dict[str, str]:
+    """What roles are called, which the subject of a change calls users."""
+    users = (*plan.live.users.values(), *plan.desired.users.values())
+    return {subject(user.account): title(user) for user in users if user.is_role}
+
+
+class _Origins:
+    """Tells the changes that the file asks for from those that what was deployed last would need as well."""
+
+    def __init__(self, plan: TenantPlan, before: State | None, server: Server) -> None:
+        drift = changes_of_all(before, plan.live, server=server) if before else ()
+        self._statements = {change.statement for change in drift}
+        self._subjects = {(change.action, change.subject) for change in drift}
+        self._grants = {(change.action, grant) for change in drift for grant in change.grants}
+        self._live = plan.live.grants
+        self._spelled = {"grant": _unspelled(plan.live.grants), "revoke": _unspelled(plan.desired.grants)}
+
+    def of(self, change: Change) -> tuple[Origin, ...]:
+        if self._is_spelling(change):
+            return ("spelling",)
+        if change.statement in self._statements:
+            return ("drift",)
+        if change.grants:
+            drifted = sum((change.action, grant) in self._grants for grant in change.grants)
+            return ("drift",) if drifted == len(change.grants) else ("file", "drift") if drifted else ("file",)
+        is_both = change.action in ("alter", "set") and (change.action, change.subject) in self._subjects
+        return ("file", "drift") if is_both else ("file",)
+
+    def _is_spelling(self, change: Change) -> bool:
+        """Whether the same grants on databases are only spelled in another way."""
+        is_grant = change.action == "grant"
+        moved = [grant for grant in change.grants if not is_grant or grant not in self._live]
+        if not moved or not (change.why or is_grant) or not _is_database(moved):
+            return False
+        return _unspelled(moved) <= self._spelled[change.action]
+
+
+def _is_database(grants: Iterable[Grant]) -> bool:
+    return all(grant.scope.level == "DATABASE" for grant in grants)
+
+
+def _unspelled(grants: Iterable[Grant]) -> set[Grant]:
+    """Grants on databases as if no name were escaped."""
+    return {
+        grant._replace(scope=grant.scope._replace(database=unescaped(grant.scope.database)))
+        for grant in grants
+        if grant.scope.level == "DATABASE"
+    }

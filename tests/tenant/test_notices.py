@@ -1,0 +1,135 @@
+"""What others left behind: who is reported, who is not, and in which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from aurora_tenants.model import Configuration, Ignore
+from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.options import Options
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Database, Live, State, User
+from aurora_tenants.plan import make_plan
+from tests.values import CLUSTER, NOTHING_DEPLOYED, SERVER, SHOP
+
+STRAY = Account("stray")
+PATTERNS = SERVER._replace(partial_revokes=False)
+
+
+def notices(
+    *users: User, grants: tuple[Grant, ...] = (), ignore: Ignore | None = None, literal: bool = False
+) -> list[tuple[str, str]]:
+    state = State({"there": Database("there")}, {user.account: user for user in users}, frozenset(grants))
+    live = Live(SERVER if literal else PATTERNS, state)
+    ignore = ignore or Ignore(databases=("there",))
+    made = make_plan(Configuration(CLUSTER, (SHOP,), ignore), live, NOTHING_DEPLOYED)
+    return [(notice.code, notice.text) for notice in made.notices]
+
+
+def on(database: str, level: str = "DATABASE", account: Account = STRAY) -> Grant:
+    return Grant(account, Scope(level, database, "" if level == "DATABASE" else "orders"), "SELECT")
+
+
+def test_a_user_that_nobody_owns():
+    assert notices(User(STRAY)) == [("unmanaged-user", "user stray belongs to nobody and is not in the file")]
+
+
+def test_a_role_that_nobody_owns_is_called_a_role():
+    role = User(Account("readers"), options=Options(is_locked=True), is_role=True, has_no_password=True)
+    assert notices(role) == [("unmanaged-role", "role readers belongs to nobody and is not in the file")]
+
+
+def test_a_role_that_a_stack_let_go_of_or_left_over_is_called_a_role():
+    options = Options(is_locked=True)
+    owner = Owner("shared-gone", "RoleReaders")
+    role = User(Account("readers"), owner, options, is_role=True, has_no_password=True)
+    kept = role._replace(owner=owner._replace(adopted=True, released=True))
+    assert notices(kept) == [("kept-role", "role readers was kept when stack shared-gone let go of it")]
+    assert notices(role) == [
+        (
+            "left-over",
+            "role readers was made by stack shared-gone, which does not name it any more, and was not dropped;"
+            " to drop it, put it back into the file, apply, take it out, and apply again",
+        )
+    ]
+
+
+def test_a_user_of_a_tenants_name_at_another_host_takes_its_logins():
+    assert notices(User(Account("shop", "10.%"))) == [
+        (
+            "unmanaged-user",
+            "user shop@10.% belongs to nobody, and who connects from its host logs in to it instead of the one in"
+            " the file",
+        )
+    ]
+
+
+def test_the_second_user_of_an_alternating_rotation():
+    text = "user shop_clone was made by a rotation that alternates between two users; nothing rotates it any more"
+    assert notices(User(Account("shop_clone"))) == [("clone-user", text)]
+    assert notices(User(Account("other_clone")))[0][0] == "unmanaged-user"
+
+
+def test_who_may_log_in_without_a_password():
+    open_door = User(STRAY, has_no_password=True)
+    assert notices(open_door)[0] == (
+        "no-password",
+        "user stray has no password: whoever knows its name may log in",
+    )
+    locked = open_door._replace(options=Options(is_locked=True))
+    assert [code for code, _ in notices(locked)] == ["unmanaged-user"]
+
+
+def test_the_anonymous_user_is_told_of_though_its_name_is_reserved():
+    (notice,) = notices(User(Account("", "localhost")))
+    assert notice == (
+        "anonymous-user",
+        "user ''@localhost is anonymous: whoever gives an unknown name becomes it, and its rights are everybody's",
+    )
+
+
+def test_rights_on_a_database_that_is_not_there_wake_up_with_its_name():
+    text = "user stray has rights on database gone, which does not exist: they wake up with its name"
+    for grant in (on("gone"), on("gone", "TABLE")):
+        assert notices(User(STRAY), grants=(grant, on("there")))[1:] == [("orphan-grant", text)]
+
+
+@pytest.mark.parametrize("spelling", ["sho_", "sh%", "shop\\_a_"])
+def test_rights_by_pattern_also_reach_databases_to_come(spelling: str):
+    text = f"user stray has rights on every database that matches {spelling}, also on those to come"
+    assert notices(User(STRAY), grants=(on(spelling),))[1:] == [("pattern-grant", text)]
+
+
+def test_an_escaped_name_is_no_pattern_and_with_partial_revokes_none_is():
+    assert [code for code, _ in notices(User(STRAY), grants=(on("gone\\_a"),))] == ["unmanaged-user", "orphan-grant"]
+    assert [code for code, _ in notices(User(STRAY), grants=(on("gone_a"),), literal=True)] == [
+        "unmanaged-user",
+        "orphan-grant",
+    ]
+
+
+def test_what_the_file_ignores_is_not_told_of():
+    ignore = Ignore(users=("stray",), databases=("there",))
+    assert notices(User(STRAY, has_no_password=True), grants=(on("gone"), on("sh%")), ignore=ignore) == []
+
+
+def test_the_servers_own_accounts_are_not_told_of():
+    own = (Account("mysql.sys", "localhost"), Account("rdsadmin", "localhost"), Account("AWS_LAMBDA_ACCESS"))
+    assert notices(*(User(account) for account in own)) == []
+
+
+def test_another_tenants_user_is_not_told_of_as_a_stranger():
+    owned = User(Account("billing"), Owner("other-billing", "UserBilling"))
+    assert notices(owned, grants=(on("sh%", account=Account("billing")),)) == []
+
+
+@pytest.mark.parametrize("privilege", ["CREATE USER", "GRANT OPTION", "ROLE_ADMIN"])
+def test_who_can_give_itself_every_right(privilege: str):
+    level = "DYNAMIC" if privilege == "ROLE_ADMIN" else "GLOBAL"
+    held = Grant(STRAY, Scope(level, name=privilege if level == "DYNAMIC" else ""), privilege)
+    text = f"user stray has {privilege} on *.*: it can get into every tenant's database"
+    assert notices(User(STRAY), grants=(held,))[1:] == [("self-service", text)]
+    assert [code for code, _ in notices(User(STRAY, options=Options(is_locked=True)), grants=(held,))] == [
+        "unmanaged-user"
+    ]
