@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from aurora_tenants.model import Cluster
+from aurora_tenants.model import Cluster, Tenant
 
 CLUSTER_TAG = "aurora-tenants:cluster"
 TENANT_TAG = "aurora-tenants:tenant"
@@ -67,3 +69,29 @@ def logical_id(kind: str, name: str) -> str:
     if not _PLAIN.match(name) or _HASHED.search(readable) or f"{kind}{readable}" == SERVER:
         readable += hashlib.sha256(name.encode()).hexdigest()[:8].upper()
     return f"{kind}{readable}"
+
+
+_OF_A_USER = ("User", "Secret", "Attachment", "Rotation")
+
+
+class LogicalIds(NamedTuple):
+    """The logical ids of a tenant's resources, by the names of databases, roles and users."""
+
+    databases: Mapping[str, str]
+    roles: Mapping[str, str]
+    users: Mapping[str, str]
+    secrets: Mapping[str, str]
+    attachments: Mapping[str, str]
+    rotations: Mapping[str, str]
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> LogicalIds:
+        users = [user.name for user in tenant.users]
+        return cls(
+            {database.name: logical_id("Database", database.name) for database in tenant.databases},
+            {role.name: logical_id("Role", role.name) for role in tenant.roles},
+            *(
+                {name: logical_id(kind, name) for name in users}
+                for kind in ("User", "Secret", "Attachment", "Rotation")
+            ),
+        )

@@ -6,7 +6,7 @@ They write the file first and deploy then: what fails between the two is made go
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -302,7 +302,7 @@ def _held_then(
     out: Output, then: str | None, pause_after: str, before: PauseSchedule | None, schedule: Schedule, *, yes: bool
 ) -> Capacity | None:
     """What should hold from now on; None to leave the cluster as it is. Asks where it was not said."""
-    from aurora_tenants.schedule.plan import acu, cannot_pause
+    from aurora_tenants.schedule.plan import cannot_pause
 
     choices: dict[str, Capacity | None] = {"stay": None}
     if before:
@@ -312,20 +312,25 @@ def _held_then(
     if then is None:
         if yes or not sys.stdin.isatty():
             what, why = "it is not said what should hold from now on", "without a schedule nothing changes it any more"
-            raise Refused(
-                Problem("not-said", what, why, f"add --then with one of: {', '.join(sorted(choices))}, 0.5-4")
-            )
-        now = schedule.plan.live.cluster.capacity
-        out.tell("What should hold from now on?")
-        for name, capacity in sorted(choices.items()):
-            shown = capacity or now
-            out.tell(f"  {name:<7} {acu(shown) if shown else ''}{'' if capacity else ', as it is now'}")
-        out.tell("  or a range such as 0.5-4")
-        then = sys.stdin.readline().strip()
+            fix = f"add --then with one of: {', '.join(sorted(choices))}, 0.5-4"
+            raise Refused(Problem("not-said", what, why, fix))
+        then = _asked(out, choices, schedule.plan.live.cluster.capacity)
     capacity = choices[then] if then in choices else _range(then, pause_after, sorted(choices))
     if capacity and (problems := cannot_pause(schedule.plan.live.cluster, [capacity])):
         raise Refused(*problems)
     return capacity
+
+
+def _asked(out: Output, choices: Mapping[str, Capacity | None], now: Capacity | None) -> str:
+    """What somebody at the terminal says. now: what the cluster scales now, None when that is nothing."""
+    from aurora_tenants.schedule.plan import acu
+
+    out.tell("What should hold from now on?")
+    for name, capacity in sorted(choices.items()):
+        shown = capacity or now
+        out.tell(f"  {name:<7} {acu(shown) if shown else ''}{'' if capacity else ', as it is now'}")
+    out.tell("  or a range such as 0.5-4")
+    return sys.stdin.readline().strip()
 
 
 def _range(then: str, pause_after: str, choices: list[str]) -> Capacity:

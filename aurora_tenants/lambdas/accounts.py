@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -106,24 +106,28 @@ def _check_roles(execute: Execute, asked: Asked, found: _Found) -> None:
     A role has to be some stack's, so that it holds nothing that no tenant may; one that the user has had all the time
     stays, also without its entry, for the way back of a rollback must not be refused.
     """
-    grants = [grant for grant in asked.wanted.grants if grant.scope.level == "ROLE"]
-    if not grants:
+    roles = _roles(asked.wanted)
+    if not roles:
         return
-    held = {grant.scope for grant in found.live.grants} if asked.is_there else set()
-    roles = {Account(grant.scope.name, grant.scope.database): grant.scope in held for grant in grants}
-    names = ", ".join(key(role.user) for role in sorted(roles))
-    where = f"User IN ({names})"
+    held = _roles(found.live) if asked.is_there else set()
+    where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
     rows = execute(f"SELECT User, Host, account_locked FROM mysql.user WHERE {where}")  # noqa: S608 - hexadecimal
     locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
     for role in sorted(roles):
-        owner = found.entries.get(role)
         if role not in locked:
             why = "this version of Aurora does not have it" if is_aws_role(role.user) else "it has to be made first"
             raise ValueError(f"there is no role {role.user} to grant: {why}")
         if not locked[role]:
             raise ValueError(f"{role.user} cannot be granted: it is a user, and a user is granted roles only")
-        if not is_aws_role(role.user) and (owner is None or owner.released) and not roles[role]:
+        owner = found.entries.get(role)
+        if (owner is None or owner.released) and role not in held and not is_aws_role(role.user):
             raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody; roles that a stack made can")
+
+
+def _roles(state: State) -> set[Account]:
+    """The roles that are granted to somebody."""
+    scopes = (grant.scope for grant in state.grants if grant.scope.level == "ROLE")
+    return {Account(scope.name, scope.database) for scope in scopes}
 
 
 def _claimed(request: Request, asked: Asked, found: _Found) -> State:
@@ -171,26 +175,31 @@ def _give_passwords(request: Request, asked: Asked, desired: State, found: _Foun
     """
     if asked.secret is None:
         return
-    renamed = moves(desired, found.live)
-    kept = {
-        account: user._replace(options=user.options._replace(plugin=known.options.plugin))
-        for account, user in desired.users.items()
-        if (known := found.live.users.get(renamed.get(account, account)))
-        # Another plugin came with the secret's password.
-        and known.options.plugin in PASSWORD_PLUGINS
-        and user.options.plugin in (None, known.options.plugin)
-    }
+    kept = [(user, known) for user, known in _there_before(desired, found.live) if _keeps_plugin(user, known)]
     if not kept:
         return
     is_told = not _others(request, desired, found) and is_told_by_login(desired.users.values())
     is_denied = is_told and not _can_login(request, asked.secret)
     is_create = request.event.get("RequestType") == "Create"
-    for account, user in kept.items():
-        was = renamed.get(account, account)
-        before = found.entries.get(was)
-        is_new = is_create or found.live.users[was].has_no_password or is_new_to(user.owner, before)
+    for user, known in kept:
+        is_new = is_create or known.has_no_password or is_new_to(user.owner, found.entries.get(known.account))
         if is_denied or (is_new and not (is_told and len(desired.users) == 1)):
-            _give_password(request.execute, user, found.live.users[was], asked.secret.password)
+            as_it_is = user._replace(options=user.options._replace(plugin=known.options.plugin))
+            _give_password(request.execute, as_it_is, known, asked.secret.password)
+
+
+def _there_before(desired: State, live: State) -> Iterator[tuple[User, User]]:
+    """The desired accounts that are there already, perhaps at another host, each with what it is now."""
+    renamed = moves(desired, live)
+    for account, user in desired.users.items():
+        if known := live.users.get(renamed.get(account, account)):
+            yield user, known
+
+
+def _keeps_plugin(user: User, known: User) -> bool:
+    """Whether an account goes on with the plugin it has; another one came with the secret's password."""
+    plugin = known.options.plugin
+    return plugin in PASSWORD_PLUGINS and user.options.plugin in (None, plugin)
 
 
 def _others(request: Request, desired: State, found: _Found) -> set[Account]:
@@ -257,11 +266,12 @@ def _without_password(was: State, now: State) -> State:
 
     Any other would come back without a password. The Update with which CloudFormation goes back has the secret again.
     """
-    renamed, users = moves(was, now), {}
-    for account, user in was.users.items():
-        if still := now.users.get(renamed.get(account, account)):
-            users[account] = user._replace(options=user.options._replace(plugin=still.options.plugin))
-    return State(users=users)
+    return State(
+        users={
+            user.account: user._replace(options=user.options._replace(plugin=still.options.plugin))
+            for user, still in _there_before(was, now)
+        }
+    )
 
 
 def _give_up_others(execute: Execute, desired: State, found: _Found) -> None:
@@ -272,13 +282,15 @@ def _give_up_others(execute: Execute, desired: State, found: _Found) -> None:
     """
     names = {account.user for account in desired.users}
     owner = max(user.owner for user in desired.users.values() if user.owner)
-    for account, known in found.entries.items():
-        if account in desired.users or not is_mine(known, owner):
+    others = {account: known for account, known in found.entries.items() if account not in desired.users}
+    for account, known in others.items():
+        if not is_mine(known, owner):
             continue
-        if account.user not in names and known.secret and known.secret == owner.secret:
+        if account.user in names:
+            if account not in found.live.users:
+                execute(forget_owner("users", account.entry))
+        elif known.secret and known.secret == owner.secret:
             give_up(execute, account.entry, known)
-        elif account.user in names and account not in found.live.users:
-            execute(forget_owner("users", account.entry))
-    for account in found.live.users:
-        if account.host.endswith(NOWHERE) and account not in found.entries:
+    for account in sorted(found.live.users.keys() - found.entries.keys()):
+        if account.host.endswith(NOWHERE):
             execute(drop_user(account))

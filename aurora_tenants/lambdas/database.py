@@ -30,15 +30,13 @@ def serve_database(request: Request, attempts: int = ATTEMPTS) -> Outcome:
         raise ValueError(f"AllowDrop names {what}, which was there before: a rollback now would drop it")
     desired = State(databases={name: wanted._replace(owner=owner)})
     # Before anything is written down: a character set that no statement can hold raises here.
-    todo = changes(desired, State(databases=live), server=server)
-    written = ""
+    todo = [change.statement for change in changes(desired, State(databases=live), server=server)]
     try:
         if not before and name not in live:
             execute(record_owner("databases", name, owner, "INSERT"))
-            written = record_owner("databases", name, owner)
-        for change in todo:
-            if change.statement != written:
-                run(execute, change.statement)
+            todo.remove(record_owner("databases", name, owner))
+        for statement in todo:
+            run(execute, statement)
     except DatabaseError as error:
         if error.number in DONE_MEANWHILE and attempts > 1:
             return serve_database(request, attempts - 1)

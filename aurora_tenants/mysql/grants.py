@@ -18,7 +18,7 @@ ROLE       role's host          role's user       ""          MEMBER, and ADMIN 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
@@ -117,23 +117,25 @@ def expand(
     """
     scopes = _scopes(database, table, columns, procedure, function, partial_revokes=partial_revokes)
     level = scopes[0].level
-    known = PRIVILEGES[level]
-    names: set[str] = set()
-    for permission in permissions:
-        for name in privilege_names(permission):
-            if name == "ALL" and level not in ("GLOBAL", "COLUMN"):
-                names |= known
-            elif name in known:
-                names.add(name)
-            elif name != "USAGE":
-                what = "the whole server" if level == "GLOBAL" else f"a {level.lower()}"
-                raise ValueError(f"{name or 'an empty name'} is not a privilege that can be granted on {what}")
+    names = {name for permission in permissions for name in _privileges(permission, level)}
     if grant_option and level == "GLOBAL":
         raise ValueError("GRANT OPTION cannot be granted on the whole server")
     grants = {Grant(account, _dynamic(scope, name), name) for scope in scopes for name in names}
     if grant_option:
         grants |= {Grant(account, row_scope(scope), GRANT_OPTION) for scope in scopes}
     return frozenset(grants)
+
+
+def _privileges(permission: str, level: str) -> Iterator[str]:
+    """The privileges that a `permission` names on a level. Raises ValueError when the level has no such privilege."""
+    for name in privilege_names(permission):
+        if name == "ALL" and level not in ("GLOBAL", "COLUMN"):
+            yield from PRIVILEGES[level]
+        elif name in PRIVILEGES[level]:
+            yield name
+        elif name != "USAGE":
+            what = "the whole server" if level == "GLOBAL" else f"a {level.lower()}"
+            raise ValueError(f"{name or 'an empty name'} is not a privilege that can be granted on {what}")
 
 
 def _scopes(

@@ -9,7 +9,7 @@ deployed: so all three mean the same. CloudFormation sends every scalar as a str
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, TENANT_GLOBAL, Grant, expand, normalise, role_scope
@@ -157,25 +157,34 @@ def _privileges(properties: Properties, account: Account, server: Server, *, may
         # An empty Table or a misspelt Columns would otherwise mean every table, every column.
         if not isinstance(entry, Mapping) or not entry.keys() <= _PRIVILEGE or not all(entry.values()):
             raise ValueError(f"Privileges is a list whose entries hold {', '.join(sorted(_PRIVILEGE))}, none empty")
-        database, permissions = text(entry, "Database"), entry.get("Permission", "")
-        if not may_reach_all and database != "*":
-            checked(database, "a database", 64, is_reserved_database)
-        asked = expand(
-            account,
-            [permissions] if isinstance(permissions, str) else map(str, permissions),
-            database=server.stored(database),
-            table=server.stored(text(entry, "Table") or "*"),
-            columns=[str(column) for column in _list(entry, "Columns")],
-            procedure=text(entry, "Procedure"),
-            function=text(entry, "Function"),
-            grant_option=truth(entry, "GrantOption"),
-            partial_revokes=server.partial_revokes,
-        )
-        refused = sorted({grant.privilege for grant in asked} - TENANT_GLOBAL)
-        if database == "*" and refused and not may_reach_all:
-            raise ValueError(f"{', '.join(refused)} cannot be granted to a tenant on the whole server")
+        asked = _asked(entry, account, server)
+        if not may_reach_all:
+            _check_reach(text(entry, "Database"), asked)
         grants |= asked
     return grants
+
+
+def _asked(entry: Properties, account: Account, server: Server) -> frozenset[Grant]:
+    permissions = entry.get("Permission", "")
+    return expand(
+        account,
+        [permissions] if isinstance(permissions, str) else map(str, permissions),
+        database=server.stored(text(entry, "Database")),
+        table=server.stored(text(entry, "Table") or "*"),
+        columns=[str(column) for column in _list(entry, "Columns")],
+        procedure=text(entry, "Procedure"),
+        function=text(entry, "Function"),
+        grant_option=truth(entry, "GrantOption"),
+        partial_revokes=server.partial_revokes,
+    )
+
+
+def _check_reach(database: str, asked: Iterable[Grant]) -> None:
+    """Raises ValueError for what no tenant may be granted, because it reaches others."""
+    if database != "*":
+        checked(database, "a database", 64, is_reserved_database)
+    elif refused := sorted({grant.privilege for grant in asked} - TENANT_GLOBAL):
+        raise ValueError(f"{', '.join(refused)} cannot be granted to a tenant on the whole server")
 
 
 def _list(properties: Properties, name: str) -> list[Any]:

@@ -93,13 +93,17 @@ def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
         plugin = known.options.plugin or server.plugin
         if plugin not in PASSWORD_PLUGINS or user.options.plugin not in (None, plugin):
             continue  # another plugin comes with the password
-        if known.has_no_password and known.owner:
-            why, retain = "it has none: whoever knows its name may log in", False
-        elif not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
-            continue
-        elif known.owner:
-            why, retain = "unless that works already", False
-        else:
-            why = "unless that works already; the password it has now goes on working until the first rotation"
-            retain = True
-        yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=retain), why)
+        if why := _password_why(user, known):
+            retain = known.owner is None
+            yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=retain), why)
+
+
+def _password_why(user: User, known: User) -> str:
+    """Why an account that is there gets the secret's password; empty when it keeps the one it has."""
+    if known.has_no_password and known.owner:
+        return "it has none: whoever knows its name may log in"
+    if not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
+        return ""
+    if known.owner:
+        return "unless that works already"
+    return "unless that works already; the password it has now goes on working until the first rotation"

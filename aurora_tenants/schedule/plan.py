@@ -94,12 +94,12 @@ def plan_schedule(cluster: Cluster, shared: Shared, deployed: Deployed, live: Li
         changes = tuple(ScheduleChange("drop", name, "") for name in sorted(there))
     elif is_equipped(shared):
         happens = replace(happens, template=pause_template(cluster, wanted, shared))
-        by_name = _by_name(entries(wanted, shared, revision=revision))
+        desired = _by_name(entries(wanted, shared, revision=revision))
         if stack and stack.was_begun and not stack.is_only_to_delete:
-            changes = _difference(by_name, there)
+            changes = _difference(desired, there)
             happens = _updated(happens, stack, live, differs=bool(changes))
         else:
-            changes = tuple(ScheduleChange("create", name, told(entry)) for name, entry in by_name.items())
+            changes = _difference(desired, {})
             happens = _created(happens, stack, live)
     return SchedulePlan(
         happens,

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aurora_tenants.model import WHOLE_SERVER, Cluster, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.options import Options
-from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, SERVER, logical_id, secret_name
+from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, SERVER, LogicalIds, secret_name
 from aurora_tenants.stack import Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
@@ -30,27 +31,17 @@ _OPTION_DEFAULTS: Mapping[str, object] = {
 
 def template(cluster: Cluster, tenant: Tenant) -> Template:
     """What is deployed for a tenant."""
-    resources: dict[str, Any] = {}
-    for database in tenant.databases:
-        resources[logical_id("Database", database.name)] = _database(cluster, database)
-    for role in tenant.roles:
-        resources[logical_id("Role", role.name)] = _role(cluster, tenant, role)
-    for user in tenant.users:
-        resources |= _user_resources(cluster, tenant, user)
-    body = {
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
-        "Parameters": {
-            REVISION: {
-                "Type": "String",
-                "Default": "1",
-                "Description": "Another value makes every custom resource compare MySQL with this template again.",
-            }
-        },
-        "Resources": resources,
-        "Outputs": _outputs(cluster, tenant),
-    }
-    return Template.of(body)
+    builder = _Builder(cluster, tenant, LogicalIds.of(tenant))
+    revision = "Another value makes every custom resource compare MySQL with this template again."
+    return Template.of(
+        {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
+            "Parameters": {REVISION: {"Type": "String", "Default": "1", "Description": revision}},
+            "Resources": builder.resources(),
+            "Outputs": builder.outputs(),
+        }
+    )
 
 
 def allowing_drops(body: Mapping[str, Any], databases: Collection[str]) -> Template:
@@ -68,57 +59,126 @@ def allowing_drops(body: Mapping[str, Any], databases: Collection[str]) -> Templ
     return Template({**body, "Resources": resources, "Outputs": outputs}, digest)
 
 
-def _import(cluster: Cluster, export: str) -> Mapping[str, str]:
-    return {"Fn::ImportValue": f"{cluster.stack}-{export}"}
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Makes the parts of one tenant's template."""
 
+    cluster: Cluster
+    tenant: Tenant
+    ids: LogicalIds
 
-def _custom(cluster: Cluster, kind: str, service: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    token = {"ServiceToken": _import(cluster, service), "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS}
-    return {"Type": kind, "Properties": {**token, **properties, REVISION: {"Ref": REVISION}}}
+    def resources(self) -> dict[str, Any]:
+        ids, resources = self.ids, dict[str, Any]()
+        for database in self.tenant.databases:
+            resources[ids.databases[database.name]] = self._database(database)
+        for role in self.tenant.roles:
+            resources[ids.roles[role.name]] = self._role(role)
+        for user in self.tenant.users:
+            resources |= self._user(user)
+        return resources
 
+    def outputs(self) -> dict[str, Any]:
+        """What a service needs. Exports are named by logical ids, which hold nothing that an export's name may not."""
+        outputs = _exported(SERVER, self._import("database-server"), "ARN of the cluster")
+        for name, logical_id in self.ids.databases.items():
+            outputs |= _exported(logical_id, {"Ref": logical_id}, f"Name of database {name}")
+        for name, logical_id in self.ids.roles.items():
+            # Nobody needs it: it tells a plan that the role is this stack's, should its entry in MySQL be lost.
+            outputs[logical_id] = {"Value": name, "Description": f"Name of role {name}"}
+        for user in self.tenant.users:
+            # Outputs are read when every resource is there, so the secret is told of after its user, and not by the
+            # user: one that once logged in by IAM keeps the id it had then, which is no ARN.
+            if user.auth == "iam":
+                text = f"Name of user {user.name}, who logs in by IAM"
+                outputs |= _exported(self.ids.users[user.name], user.name, text)
+            else:
+                secret = self.ids.secrets[user.name]
+                outputs |= _exported(secret, {"Ref": secret}, f"ARN of the secret of user {user.name}")
+        if dropped := [database.name for database in self.tenant.databases if database.on_remove == "drop"]:
+            text = "Databases dropped when they are removed"
+            outputs[DROP_ON_REMOVE] = {"Value": ",".join(dropped), "Description": text}
+        return outputs
 
-def _database(cluster: Cluster, database: TenantDatabase) -> dict[str, Any]:
-    properties: dict[str, Any] = {"Name": database.name}
-    if database.charset:
-        properties["Charset"] = database.charset
-    if database.collation:
-        properties["Collation"] = database.collation
-    if database.adopt:
-        properties["Adopt"] = True
-    if database.on_remove == "drop":
-        properties["OnRemove"] = "drop"
-    return _custom(cluster, "Custom::Database", "database-service-token", properties)
+    def _database(self, database: TenantDatabase) -> dict[str, Any]:
+        asked = {"Charset": database.charset, "Collation": database.collation, "Adopt": database.adopt}
+        asked["OnRemove"] = "drop" if database.on_remove == "drop" else None
+        return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(asked)})
 
+    def _role(self, role: TenantRole) -> dict[str, Any]:
+        properties: dict[str, Any] = {"Name": role.name, "Privileges": [_privilege(p) for p in role.privileges]}
+        if role.comment is not None:
+            properties["Comment"] = role.comment
+        properties |= _present({"Adopt": role.adopt})
+        custom = self._custom("Custom::DatabaseRole", "database-user-service-token", properties)
+        return _after(self._databases_of(role.privileges), custom)
 
-def _role(cluster: Cluster, tenant: Tenant, role: TenantRole) -> dict[str, Any]:
-    properties: dict[str, Any] = {"Name": role.name, "Privileges": [_privilege(p) for p in role.privileges]}
-    if role.comment is not None:
-        properties["Comment"] = role.comment
-    if role.adopt:
-        properties["Adopt"] = True
-    return _after(
-        _databases_of(tenant, role.privileges),
-        _custom(cluster, "Custom::DatabaseRole", "database-user-service-token", properties),
-    )
+    def _user(self, user: TenantUser) -> dict[str, Any]:
+        """The id of the user itself is the same for both kinds of login, so that a change of it is an update."""
+        name, ids = user.name, self.ids
+        roles = [ids.roles[grant.name] for grant in user.roles if grant.name in ids.roles]
+        before = [*self._databases_of(user.privileges), *roles]
+        by_iam = {"UserName": name, "Auth": "iam"}
+        login = by_iam if user.auth == "iam" else {"SecretId": {"Ref": ids.secrets[name]}}
+        properties = {**login, **_user_properties(user)}
+        custom = self._custom("Custom::DatabaseUser", "database-user-service-token", properties)
+        if user.auth == "iam":
+            return {ids.users[name]: _after(before, custom)}
+        return {
+            ids.secrets[name]: self._secret(user),
+            ids.attachments[name]: {
+                "Type": "AWS::SecretsManager::SecretTargetAttachment",
+                "Properties": {
+                    "SecretId": {"Ref": ids.secrets[name]},
+                    "TargetId": self._import("database-server"),
+                    "TargetType": "AWS::RDS::DBCluster",
+                },
+            },
+            ids.users[name]: _after([ids.attachments[name], *before], custom),
+            **({ids.rotations[name]: self._rotation(user)} if user.rotate_after_days else {}),
+        }
 
+    def _secret(self, user: TenantUser) -> dict[str, Any]:
+        """The secret with the user's password; its attachment completes it with the cluster's address."""
+        return {
+            "Type": "AWS::SecretsManager::Secret",
+            "Properties": {
+                "Name": secret_name(self.cluster, user.name),
+                "Description": f"Login of MySQL user {user.name}, tenant {self.tenant.name}",
+                # Letters and digits alone: nothing that SQL, a shell or a connection URL would take for its own.
+                "GenerateSecretString": {
+                    "SecretStringTemplate": json.dumps({"username": user.name}),
+                    "GenerateStringKey": "password",
+                    "PasswordLength": 32,
+                    "ExcludePunctuation": True,
+                },
+            },
+        }
 
-def _user_resources(cluster: Cluster, tenant: Tenant, user: TenantUser) -> dict[str, Any]:
-    """The id of the user itself is the same for both kinds of login, so that a change of it is an update."""
-    secret, attachment, login = (logical_id(kind, user.name) for kind in ("Secret", "Attachment", "User"))
-    own = {role.name for role in tenant.roles}
-    roles = (logical_id("Role", grant.name) for grant in user.roles if grant.name in own)
-    before = [*_databases_of(tenant, user.privileges), *roles]
-    if user.auth == "iam":
-        properties: dict[str, Any] = {"UserName": user.name, "Auth": "iam"} | _user_properties(user)
-        custom = _custom(cluster, "Custom::DatabaseUser", "database-user-service-token", properties)
-        return {login: _after(before, custom)}
-    properties = {"SecretId": {"Ref": secret}} | _user_properties(user)
-    custom = _custom(cluster, "Custom::DatabaseUser", "database-user-service-token", properties)
-    return {
-        **_secret(cluster, tenant, user),
-        login: _after([attachment, *before], custom),
-        **_rotation(cluster, user, secret, login),
-    }
+    def _rotation(self, user: TenantUser) -> dict[str, Any]:
+        return {
+            "Type": "AWS::SecretsManager::RotationSchedule",
+            "DependsOn": self.ids.users[user.name],
+            "Properties": {
+                "SecretId": {"Ref": self.ids.secrets[user.name]},
+                "RotationLambdaARN": self._import("database-secret-rotation-lambda"),
+                "RotationRules": {"AutomaticallyAfterDays": user.rotate_after_days},
+                # Otherwise every change of the schedule would rotate at once.
+                "RotateImmediatelyOnUpdate": False,
+            },
+        }
+
+    def _custom(self, kind: str, service: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        token = {"ServiceToken": self._import(service), "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS}
+        return {"Type": kind, "Properties": {**token, **properties, REVISION: {"Ref": REVISION}}}
+
+    def _databases_of(self, privileges: Iterable[Privilege]) -> list[str]:
+        """The tenant's own databases that privileges reach, all of them for one on the whole server."""
+        reached = {privilege.database for privilege in privileges}
+        ids = self.ids.databases
+        return [ids[name] for name in ids if name in reached or WHOLE_SERVER in reached]
+
+    def _import(self, export: str) -> Mapping[str, str]:
+        return {"Fn::ImportValue": f"{self.cluster.stack}-{export}"}
 
 
 def _after(names: list[str], resource: dict[str, Any]) -> dict[str, Any]:
@@ -126,31 +186,28 @@ def _after(names: list[str], resource: dict[str, Any]) -> dict[str, Any]:
     return {"DependsOn": names, **resource} if names else resource
 
 
-def _databases_of(tenant: Tenant, privileges: Iterable[Privilege]) -> list[str]:
-    """The tenant's own databases that privileges reach, all of them for one on the whole server."""
-    names = {privilege.database for privilege in privileges}
-    return [
-        logical_id("Database", database.name)
-        for database in tenant.databases
-        if database.name in names or WHOLE_SERVER in names
-    ]
+def _exported(name: str, value: object, description: str) -> dict[str, Any]:
+    export = {"Name": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}
+    return {name: {"Value": value, "Description": description, "Export": export}}
+
+
+def _present(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties without those that are empty or false, which is their default."""
+    return {name: value for name, value in properties.items() if value}
 
 
 def _user_properties(user: TenantUser) -> dict[str, Any]:
     """What a user is like; whatever has its default is left out."""
-    properties: dict[str, Any] = {"Privileges": [_privilege(p) for p in user.privileges]}
-    if user.hosts != ("%",):
-        properties["Hosts"] = list(user.hosts)
-    properties |= _options(user.options)
-    if user.roles:
-        properties["Roles"] = [
-            {"Role": grant.name} | ({"AdminOption": True} if grant.admin_option else {}) for grant in user.roles
-        ]
+    roles = [_present({"Role": grant.name, "AdminOption": grant.admin_option}) for grant in user.roles]
+    properties = {
+        "Privileges": [_privilege(privilege) for privilege in user.privileges],
+        **({"Hosts": list(user.hosts)} if user.hosts != ("%",) else {}),
+        **_options(user.options),
+        **_present({"Roles": roles}),
+    }
     if user.default_roles is not None:
         properties["DefaultRoles"] = list(user.default_roles)
-    if user.adopt:
-        properties["Adopt"] = True
-    return properties
+    return properties | _present({"Adopt": user.adopt})
 
 
 def _options(options: Options) -> dict[str, Any]:
@@ -173,92 +230,13 @@ def _options(options: Options) -> dict[str, Any]:
     return {name: value for name, value in every.items() if value != _OPTION_DEFAULTS[name]}
 
 
-def _secret(cluster: Cluster, tenant: Tenant, user: TenantUser) -> dict[str, Any]:
-    """The secret with the user's password, and what completes it with the cluster's address."""
-    secret = logical_id("Secret", user.name)
-    return {
-        secret: {
-            "Type": "AWS::SecretsManager::Secret",
-            "Properties": {
-                "Name": secret_name(cluster, user.name),
-                "Description": f"Login of MySQL user {user.name}, tenant {tenant.name}",
-                # Letters and digits alone: nothing that SQL, a shell or a connection URL would take for its own.
-                "GenerateSecretString": {
-                    "SecretStringTemplate": json.dumps({"username": user.name}),
-                    "GenerateStringKey": "password",
-                    "PasswordLength": 32,
-                    "ExcludePunctuation": True,
-                },
-            },
-        },
-        logical_id("Attachment", user.name): {
-            "Type": "AWS::SecretsManager::SecretTargetAttachment",
-            "Properties": {
-                "SecretId": {"Ref": secret},
-                "TargetId": _import(cluster, "database-server"),
-                "TargetType": "AWS::RDS::DBCluster",
-            },
-        },
-    }
-
-
-def _rotation(cluster: Cluster, user: TenantUser, secret: str, login: str) -> dict[str, Any]:
-    if not user.rotate_after_days:
-        return {}
-    return {
-        logical_id("Rotation", user.name): {
-            "Type": "AWS::SecretsManager::RotationSchedule",
-            "DependsOn": login,
-            "Properties": {
-                "SecretId": {"Ref": secret},
-                "RotationLambdaARN": _import(cluster, "database-secret-rotation-lambda"),
-                "RotationRules": {"AutomaticallyAfterDays": user.rotate_after_days},
-                # Otherwise every change of the schedule would rotate at once.
-                "RotateImmediatelyOnUpdate": False,
-            },
-        }
-    }
-
-
 def _privilege(privilege: Privilege) -> dict[str, Any]:
-    entry: dict[str, Any] = {"Permission": list(privilege.permissions), "Database": privilege.database}
-    if privilege.database != WHOLE_SERVER and not (privilege.procedure or privilege.function):
-        entry["Table"] = privilege.table
-    if privilege.columns:
-        entry["Columns"] = list(privilege.columns)
-    if privilege.procedure:
-        entry["Procedure"] = privilege.procedure
-    if privilege.function:
-        entry["Function"] = privilege.function
-    if privilege.grant_option:
-        entry["GrantOption"] = True
-    return entry
-
-
-def _outputs(cluster: Cluster, tenant: Tenant) -> dict[str, Any]:
-    """What a service needs. Exports are named by the logical id, which holds nothing that an export's name may not."""
-
-    def output(name: str, value: object, description: str) -> dict[str, Any]:
-        export = {"Name": {"Fn::Sub": f"${{AWS::StackName}}-{name}"}}
-        return {name: {"Value": value, "Description": description, "Export": export}}
-
-    outputs = output(SERVER, _import(cluster, "database-server"), "ARN of the cluster")
-    for database in tenant.databases:
-        name = logical_id("Database", database.name)
-        outputs |= output(name, {"Ref": name}, f"Name of database {database.name}")
-    for role in tenant.roles:
-        # Nobody needs it: it tells a plan that the role is this stack's, should its entry in MySQL be lost.
-        name = logical_id("Role", role.name)
-        outputs[name] = {"Value": role.name, "Description": f"Name of role {role.name}"}
-    for user in tenant.users:
-        # Outputs are read when every resource is there, so the secret is told of after its user, and not by the user:
-        # one that once logged in by IAM keeps the id it had then, which is no ARN.
-        if user.auth == "iam":
-            outputs |= output(logical_id("User", user.name), user.name, f"Name of user {user.name}, who logs in by IAM")
-        else:
-            secret = logical_id("Secret", user.name)
-            outputs |= output(secret, {"Ref": secret}, f"ARN of the secret of user {user.name}")
-    dropped = [database.name for database in tenant.databases if database.on_remove == "drop"]
-    if dropped:
-        outputs[DROP_ON_REMOVE] = {"Value": ",".join(dropped), "Description": "Databases dropped when they are removed"}
-    return outputs
+    has_table = privilege.database != WHOLE_SERVER and not (privilege.procedure or privilege.function)
+    asked = {
+        "Table": privilege.table if has_table else None,
+        "Columns": list(privilege.columns),
+        "Procedure": privilege.procedure,
+        "Function": privilege.function,
+        "GrantOption": privilege.grant_option,
+    }
+    return {"Permission": list(privilege.permissions), "Database": privilege.database, **_present(asked)}
