@@ -18,12 +18,12 @@ from aurora_sandbox.cloudformation.yaml import load
 from aurora_sandbox.iam import Need, decide, trusts
 from aurora_sandbox.mysqld import Server
 from aurora_tenants.lambdas import provider
-from aurora_tenants.lambdas.bundle import ENTRIES
 from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS
 from tests.mysql_server import execute_as, make_owners
+from tools.bundle import ENTRIES
 
 FILE = Path(__file__).parents[1] / "cfn" / "shared.yml"
 REGIONS = ("eu-central-1", "eu-west-1", "us-east-1", "us-west-2", "ap-southeast-2")

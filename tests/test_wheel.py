@@ -56,5 +56,13 @@ def test_the_sandbox_says_what_is_missing(unpacked: Path):
     assert "fix: install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'\n" in done.stderr
 
 
+def test_what_builds_the_product_is_not_in_the_wheel(unpacked: Path):
+    assert {path.name for path in unpacked.iterdir() if path.is_dir()} == {
+        "aurora_sandbox",
+        "aurora_tenants",
+        next(unpacked.glob("*.dist-info")).name,
+    }
+
+
 def test_the_package_says_that_it_is_typed(unpacked: Path):
     assert (unpacked / "aurora_tenants" / "py.typed").exists()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
-from aurora_tenants.lambdas import bundle
-from aurora_tenants.lambdas.bundle import (
+from tools import bundle
+from tools.bundle import (
     ENTRIES,
     TEMPLATE,
     StaleTemplate,
@@ -25,7 +25,7 @@ from aurora_tenants.lambdas.bundle import (
     source,
     unpacked,
 )
-from aurora_tenants.lambdas.flatten import CannotBundle, flatten
+from tools.flatten import CannotBundle, flatten
 
 MODULES = {
     "aurora_tenants.main": '''
@@ -211,8 +211,8 @@ def test_template_without_markers_is_a_sentence() -> None:
 
 def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> None:
     """In a copy of the checkout, whose template is then made stale."""
-    package = TEMPLATE.parents[1] / "aurora_tenants"
-    shutil.copytree(package, tmp_path / "aurora_tenants", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
+    for package in ("aurora_tenants", "tools"):
+        shutil.copytree(TEMPLATE.parents[1] / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "cfn").mkdir()
     copy = tmp_path / "cfn" / "shared.yml"
     code = inlined(TEMPLATE.read_text())
@@ -220,7 +220,7 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
     copy.write_text(bundled(TEMPLATE.read_text(), by_hand))
 
     def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "aurora_tenants.lambdas.bundle", *arguments]
+        command = [sys.executable, "-S", "-m", "tools.bundle", *arguments]  # -S: nothing that is installed
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input=stdin)
         return done.returncode, done.stdout, done.stderr
 
