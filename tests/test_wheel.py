@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from aurora_tenants.aws import code
+
 ROOT = Path(__file__).parents[1]
 NOT_INSTALLED = ("moto", "pymysql", "cfnlint", "cryptography", "pytest", "hypothesis")
 
@@ -42,6 +44,12 @@ def run(unpacked: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_files_of_other_languages_come_with_the_wheel(unpacked: Path, arguments: list[str], file: str):
     done = run(unpacked, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (0, (ROOT / file).read_text(), "")
+
+
+def test_the_zip_for_a_bucket_is_the_same_from_the_wheel_and_from_a_checkout(unpacked: Path):
+    """What `script/bundle --hash` prints in a checkout is what an installed program uploads."""
+    done = run(unpacked, "shared", "template", "--code-bucket", "builds")
+    assert (done.stdout, done.stderr) == (code.template("builds", code.build()), "")
 
 
 def test_a_file_is_validated_without_the_sandbox_or_the_tests(unpacked: Path):

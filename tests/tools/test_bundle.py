@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
+from aurora_tenants.aws.code import build
 from tools import bundle
 from tools.bundle import (
     ENTRIES,
@@ -233,6 +234,8 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
     assert run("--show", "none.yml") == (1, "", "[Errno 2] No such file or directory: 'none.yml'\n")
     assert run() == (0, "", "")
     assert run("--check") == (0, "", "")
+    archive = build()
+    assert run("--hash") == (0, f"SHA-256     {archive.sha256}\nCodeSha256  {archive.checksum}\n", "")
 
 
 def test_template_that_is_current_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
