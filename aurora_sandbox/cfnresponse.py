@@ -1,6 +1,6 @@
 """The `cfnresponse` module that Lambda puts beside inline code: a custom resource answers CloudFormation with it.
 
-Copied next to every index.py of the sandbox, so it stands alone.
+Put beside every index.py that comes from a template, so it stands alone.
 Source of the names and the argument order: "cfn-response module", AWS CloudFormation User Guide.
 """
 

@@ -1,6 +1,6 @@
 """Lambda functions of the sandbox: deployed code, run in processes of its own with the environment Lambda gives it.
 
-    functions.put(Function("provider", arn, code, "index.handler", "python3.13", role_arn, 300, {"CLUSTER": …}))
+    functions.put(Function("provider", arn, inline(code), "index.handler", "python3.13", role_arn, 300, {"CLUSTER": …}))
     functions.invoke("provider", event)            the handler's result, or an InvocationFailed
     functions.invoke_async("provider", event)      returns at once; failures are retried twice, as Lambda does
 
@@ -16,8 +16,10 @@ import shutil
 import tempfile
 import threading
 import uuid
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,16 +33,30 @@ Fault = Literal["crash", "hang", "twice"]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed function; `code` is the text of its index.py."""
+    """A deployed function; `code` is a zip."""
 
     name: str
     arn: str
-    code: str
+    code: bytes
     handler: str
     runtime: str
     role_arn: str
     timeout_seconds: int
     environment: Mapping[str, str]
+
+    @property
+    def code_sha256(self) -> str:
+        """What Lambda calls CodeSha256."""
+        return base64.b64encode(hashlib.sha256(self.code).digest()).decode()
+
+
+def inline(text: str) -> bytes:
+    """The zip that CloudFormation makes of code in a template: index.py, and the module cfnresponse beside it."""
+    written = BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("index.py"), text)
+        archive.writestr(zipfile.ZipInfo(CFNRESPONSE.name), CFNRESPONSE.read_bytes())
+    return written.getvalue()
 
 
 @dataclass(slots=True)
@@ -75,8 +91,8 @@ class Functions:
     def put(self, function: Function) -> None:
         """Deploys a function, or its new code: events from now on run in new processes."""
         directory = Path(tempfile.mkdtemp(prefix=f"{function.name}-", dir=self._root))
-        (directory / "index.py").write_text(function.code)
-        shutil.copy(CFNRESPONSE, directory)
+        with zipfile.ZipFile(BytesIO(function.code)) as archive:
+            archive.extractall(directory)
 
         def start() -> Worker:
             return Worker(directory, function.handler, self._environment(function, directory), self._log(function.name))

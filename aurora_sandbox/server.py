@@ -28,6 +28,7 @@ from typing import Any, Literal
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld
+from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.clock import Clock, shown
 from aurora_sandbox.cloudformation.custom import CustomResources
@@ -125,6 +126,7 @@ class Sandbox:
         self._front = Front(
             {
                 "cloudformation": self._cloudformation,
+                "lambda": Lambda(self._functions, s3=lambda: clients("s3"), region=region),
                 "monitoring": CloudWatch(self.clock, self._clusters, counts, moto=lambda: clients("cloudwatch")),
                 "rds": rds,
                 "rds-data": self._data,
@@ -289,7 +291,6 @@ def _warm_up(clients: Clients, region: str) -> None:
         clients("ec2").describe_vpcs()
         clients("rds").describe_db_clusters()
         clients("iam").list_roles()
-        clients("lambda").list_functions()
         clients("logs").describe_log_groups()
 
 

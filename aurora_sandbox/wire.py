@@ -4,9 +4,9 @@ Everything that differs between services (names, types, list and map spelling, r
 from botocore's public service models, so a service of the sandbox deals in what a boto3 caller passes and receives
 and never sees XML, JSON or base64. Three protocols, each the only one its services list:
 
-    query      cloudformation, rds   form fields in, XML out
-    json       secretsmanager        X-Amz-Target and JSON in, JSON out
-    rest-json  rds-data, scheduler   the path, its query and JSON in, JSON out
+    query      cloudformation, rds           form fields in, XML out
+    json       secretsmanager                X-Amz-Target and JSON in, JSON out
+    rest-json  rds-data, scheduler, lambda   the path, its query and JSON in, JSON out
 
 A client of cloudwatch chooses between the first two. Only what these models use is here: no flattened lists, no
 parameters in headers, no streams.

@@ -1,6 +1,6 @@
 """The program inside a Lambda worker process: imports a handler once, then answers one event after another.
 
-    python -I -u worker.py <directory of index.py> <module.function> <file descriptor>
+    python -I -u worker.py <directory of the code> <module.function> <file descriptor>
 
 Events come as JSON lines on standard input, answers leave as JSON lines on the file descriptor, so that whatever the
 handler prints is its log. It runs outside the package and imports nothing but the standard library and the handler. The

@@ -88,7 +88,10 @@ def test_links_of_a_document_lead_somewhere(document: Path):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_a_document_names_exist(document: Path):
-    named = re.findall(r"`((?:cfn|docs|examples|schema|script|tests|aurora_tenants)/[\w./-]+)`", document.read_text())
+    named = re.findall(
+        r"`((?:cfn|docs|examples|schema|script|tests|tools|aurora_tenants|aurora_sandbox)/[\w./-]+)`",
+        document.read_text(),
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -17,8 +17,9 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from aurora_sandbox.cloudformation.yaml import load
 from aurora_sandbox.iam import Need, decide, trusts
 from aurora_sandbox.mysqld import Server
+from aurora_tenants.aws.code import ENTRIES, build
+from aurora_tenants.aws.code import template as of_bucket
 from aurora_tenants.lambdas import provider
-from aurora_tenants.lambdas.bundle import ENTRIES
 from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
@@ -124,12 +125,21 @@ def permits(statements: list[Any], action: str, resource: str, **keys: str) -> b
     return decide(statements, Need(action, resource, keys)) is None
 
 
-def test_cloudformation_takes_the_template_in_a_request() -> None:
-    assert len(FILE.read_bytes()) <= 51_200
+@pytest.fixture(params=["inline", "from a bucket"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The template, with the functions' code in it or in a bucket."""
+    if request.param == "inline":
+        return FILE
+    (tmp_path / "shared.yml").write_text(of_bucket("builds", build()))
+    return tmp_path / "shared.yml"
 
 
-def test_cfn_lint_finds_nothing_in_any_region() -> None:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), str(FILE), "--regions", *REGIONS]
+def test_cloudformation_takes_the_template_in_a_request(either: Path) -> None:
+    assert len(either.read_bytes()) <= 51_200
+
+
+def test_cfn_lint_finds_nothing_in_any_region(either: Path) -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), str(either), "--regions", *REGIONS]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from aurora_tenants.aws import code
+
 ROOT = Path(__file__).parents[1]
 NOT_INSTALLED = ("moto", "pymysql", "cfnlint", "cryptography", "pytest", "hypothesis")
 
@@ -44,6 +46,12 @@ def test_files_of_other_languages_come_with_the_wheel(unpacked: Path, arguments:
     assert (done.returncode, done.stdout, done.stderr) == (0, (ROOT / file).read_text(), "")
 
 
+def test_the_zip_for_a_bucket_is_the_same_from_the_wheel_and_from_a_checkout(unpacked: Path):
+    """What `script/bundle --hash` prints in a checkout is what an installed program uploads."""
+    done = run(unpacked, "shared", "template", "--code-bucket", "builds")
+    assert (done.stdout, done.stderr) == (code.template("builds", code.build()), "")
+
+
 def test_a_file_is_validated_without_the_sandbox_or_the_tests(unpacked: Path):
     done = run(unpacked, "validate", "--file", str(ROOT / "examples" / "tenants.yaml"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -54,6 +62,14 @@ def test_the_sandbox_says_what_is_missing(unpacked: Path):
     done = run(unpacked, "sandbox", "up")
     assert done.returncode == 1
     assert "fix: install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'\n" in done.stderr
+
+
+def test_what_builds_the_product_is_not_in_the_wheel(unpacked: Path):
+    assert {path.name for path in unpacked.iterdir() if path.is_dir()} == {
+        "aurora_sandbox",
+        "aurora_tenants",
+        next(unpacked.glob("*.dist-info")).name,
+    }
 
 
 def test_the_package_says_that_it_is_typed(unpacked: Path):

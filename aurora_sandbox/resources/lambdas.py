@@ -7,9 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from aurora_sandbox.awslambda import from_bucket
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
-from aurora_sandbox.functions import Function, Functions
+from aurora_sandbox.functions import Function, Functions, inline
 from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_name
+from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
 PYTHON = re.compile(r"python3\.\d+")
@@ -32,7 +34,7 @@ def lambda_types(boto: Boto, functions: Functions) -> dict[str, ResourceType]:
 
 @dataclass(frozen=True, slots=True)
 class FunctionType:
-    """A function whose Python code stands in the template. VPC, layers and memory change nothing here."""
+    """A function in Python, whose code stands in the template or in a bucket. VPC, layers and memory change nothing."""
 
     boto: Boto
     functions: Functions
@@ -55,7 +57,7 @@ class FunctionType:
         function = Function(
             name=name,
             arn=arn(request, "lambda", f"function:{name}"),
-            code=_code(properties),
+            code=self._code(request),
             handler=properties.get("Handler", ""),
             runtime=properties.get("Runtime", ""),
             role_arn=properties["Role"],
@@ -65,6 +67,20 @@ class FunctionType:
         self.functions.put(function)
         return Outcome(name, {"Arn": function.arn})
 
+    def _code(self, request: Request) -> bytes:
+        """The zip. Raises ResourceFailed for code that the sandbox cannot run, or that is not where it should be."""
+        runtime, place = request.properties.get("Runtime", ""), request.properties["Code"]
+        if not PYTHON.fullmatch(runtime):
+            raise ResourceFailed(
+                f"The sandbox runs Lambda functions in Python only, not in {runtime or 'a container image'}."
+            )
+        if "ZipFile" in place:
+            return inline(place["ZipFile"])
+        try:
+            return from_bucket(self.boto("s3"), place, region=request.stack_id.split(":")[3])
+        except ServiceError as error:
+            raise ResourceFailed(error.message) from error
+
     def _check_role(self, role_arn: str) -> None:
         """Lambda takes only a role that exists and trusts it."""
         try:
@@ -73,19 +89,6 @@ class FunctionType:
             raise ResourceFailed(NOT_ASSUMABLE) from error
         if '"lambda.amazonaws.com"' not in json.dumps(role["AssumeRolePolicyDocument"]):
             raise ResourceFailed(NOT_ASSUMABLE)
-
-
-def _code(properties: Properties) -> str:
-    """The text of index.py. Raises ResourceFailed for code that the sandbox cannot run."""
-    runtime = properties.get("Runtime", "")
-    if not PYTHON.fullmatch(runtime):
-        raise ResourceFailed(
-            f"The sandbox runs Lambda functions in Python only, not in {runtime or 'a container image'}."
-        )
-    code: str | None = properties["Code"].get("ZipFile")
-    if code is None:
-        raise ResourceFailed("The sandbox runs Lambda functions only from code in the template (Code.ZipFile).")
-    return code
 
 
 def _environment(properties: Properties) -> dict[str, str]:

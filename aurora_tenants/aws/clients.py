@@ -32,6 +32,7 @@ from aurora_tenants.errors import AwsError, Problem
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN = {"UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoesNotMatch", "AuthFailure"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_POLICIES = "attach the plan or the apply policy that the shared stack makes (its outputs PlanPolicy, ApplyPolicy)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,15 @@ def _no_url(text: str) -> Problem:
 
 
 @contextmanager
-def asking(purpose: str) -> Iterator[None]:
-    """Turns what botocore raises into an AwsError that says what could not be done. purpose: "read the stacks"."""
+def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
+    """Turns what botocore raises into an AwsError that says what could not be done. purpose: "read the stacks".
+
+    if_denied: what to do about a missing right.
+    """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise AwsError(problem_of(error, purpose)) from error
+        raise AwsError(problem_of(error, purpose, if_denied)) from error
 
 
 def code_of(error: BaseException | None) -> str:
@@ -97,7 +101,7 @@ def code_of(error: BaseException | None) -> str:
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
-def problem_of(error: BotoCoreError | ClientError, purpose: str) -> Problem:
+def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str = _POLICIES) -> Problem:
     """What a botocore error means for a user."""
     code, what = code_of(error), f"could not {purpose}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
@@ -116,8 +120,7 @@ def problem_of(error: BotoCoreError | ClientError, purpose: str) -> Problem:
         why = "AWS does not know this access key, or its secret key does not fit"
         return Problem("wrong-credentials", f"{what}: the AWS credentials are wrong", why)
     if code in _DENIED:
-        fix = "attach the plan or the apply policy that the shared stack makes (its outputs PlanPolicy, ApplyPolicy)"
-        return Problem("access-denied", f"{what}: {_message(error)}", fix=fix)
+        return Problem("access-denied", f"{what}: {_message(error)}", fix=if_denied)
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
         fix = "check the network and the region's name"
         return Problem("no-connection", f"{what}: {error}", fix=fix)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurora_tenants import data
-from aurora_tenants.aws import stacks
-from aurora_tenants.aws.clients import asking, connect
-from aurora_tenants.errors import AwsError, Problem, Refused
+from aurora_tenants.aws import bucket, code, stacks
+from aurora_tenants.aws.clients import Aws, asking, connect
+from aurora_tenants.aws.code import CODE_BUCKET, Archive
+from aurora_tenants.errors import AwsError, NotConverged, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG
 from aurora_tenants.stack import Deployed, Shared, Stack
@@ -24,13 +25,17 @@ _ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment that nothing stands against. is_new: it makes a cluster. parameters: those kept and those given."""
+    """A deployment that nothing stands against. is_new: it makes a cluster. parameters: those kept and those given.
 
-    cloudformation: Any
+    archive: the functions' code where it goes into a bucket, which a parameter then names.
+    """
+
+    aws: Aws
     stack: str
     template: str
     parameters: Mapping[str, str]
     is_new: bool
+    archive: Archive | None
 
 
 def deploy(
@@ -40,18 +45,30 @@ def deploy(
     return execute(prepare(region=region, profile=profile, stack=stack, parameters=parameters), tell=tell)
 
 
-def prepare(*, region: str | None, profile: str | None, stack: str, parameters: Mapping[str, str]) -> Deployment:
+def prepare(
+    *,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    parameters: Mapping[str, str],
+    code_bucket: str | None = None,
+) -> Deployment:
     """What is to be deployed; changes nothing.
 
-    A parameter that is not given keeps the value it was deployed with. Raises AwsError for a parameter that the
-    template does not have, Refused when the stack of this name is another, or cannot be updated.
+    A parameter that is not given keeps the value it was deployed with. code_bucket: where the functions' code goes; ""
+    is the template itself, None where it is now. Raises AwsError for a bucket that cannot be used and a parameter that
+    the template does not have, Refused when the stack of this name is another, or cannot be updated.
     """
-    cloudformation = connect(region=region, profile=profile).cloudformation
-    template = data.text("shared.yml")
+    aws = connect(region=region, profile=profile)
+    cloudformation = aws.cloudformation
     before = stacks.read_stack(cloudformation, stack)
     if before:
         _require_shared(before, "deploying the shared stack would delete what is in it")
         _require_updatable(before)
+    deployed = before.parameters if before else {}
+    place = deployed.get(CODE_BUCKET, "") if code_bucket is None else code_bucket
+    archive = code.build() if place else None
+    template = code.template(place, archive) if archive else data.text("shared.yml")
     with asking("check the shared stack's template"):
         declared = {
             entry["ParameterKey"] for entry in cloudformation.get_template_summary(TemplateBody=template)["Parameters"]
@@ -60,21 +77,47 @@ def prepare(*, region: str | None, profile: str | None, stack: str, parameters: 
     if unknown:
         fix = f"the template has: {', '.join(sorted(declared))}"
         raise AwsError(Problem("unknown-parameter", f"the shared stack has no parameter {unknown[0]}", fix=fix))
-    kept = {name: value for name, value in (before.parameters if before else {}).items() if name in declared}
-    is_new = before is None or not before.was_begun
-    return Deployment(cloudformation, stack, template, kept | dict(parameters), is_new)
+    if archive:
+        bucket.require(aws.client("s3"), place, region=aws.region)
+    kept = {name: value for name, value in deployed.items() if name in declared}
+    given = {**parameters, **({CODE_BUCKET: place} if archive else {})}
+    return Deployment(aws, stack, template, kept | given, before is None or not before.was_begun, archive)
 
 
 def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
-    """Deploys what was prepared; False when there was nothing to change. Raises StackFailed, AwsError."""
-    return stacks.deploy(
-        deployment.cloudformation,
-        deployment.stack,
-        deployment.template,
-        parameters=deployment.parameters,
-        tags={},
-        tell=tell,
-    )
+    """Deploys what was prepared; False when there was nothing to change.
+
+    Raises StackFailed, AwsError, NotConverged when the functions then run other code than was put into the bucket.
+    """
+    aws, stack, parameters = deployment.aws, deployment.stack, deployment.parameters
+    if deployment.archive:
+        bucket.upload(aws.client("s3"), parameters[CODE_BUCKET], deployment.archive)
+    changed = stacks.deploy(aws.cloudformation, stack, deployment.template, parameters=parameters, tags={}, tell=tell)
+    if deployment.archive:
+        _compare(aws, stack, parameters[CODE_BUCKET], deployment.archive)
+    return changed
+
+
+def _compare(aws: Aws, stack: str, place: str, archive: Archive) -> None:
+    """Raises NotConverged unless Lambda says of both functions that they run this archive."""
+    outputs, functions = _existing(aws.cloudformation, stack).outputs, aws.client("lambda")
+    arns = outputs["DatabaseServiceToken"], outputs["DatabaseSecretRotationLambda"]
+    try:
+        with asking(
+            "compare what the functions run", if_denied="allow lambda:GetFunctionConfiguration on both of them"
+        ):
+            found = {arn: functions.get_function_configuration(FunctionName=arn)["CodeSha256"] for arn in arns}
+    except AwsError as error:
+        raise NotConverged(*error.problems) from error
+    others = {arn.rpartition(":")[2]: checksum for arn, checksum in found.items() if checksum != archive.checksum}
+    why = "somebody changed it by hand, or the zip in the bucket before Lambda read it"
+    update = f"aws lambda update-function-code --s3-bucket {place} --s3-key {archive.key} --function-name"
+    problems = [
+        Problem("other-code", f"function {name} runs other code: its CodeSha256 is {checksum}", why, f"{update} {name}")
+        for name, checksum in others.items()
+    ]
+    if problems:
+        raise NotConverged(*problems)
 
 
 def status(*, region: str | None, profile: str | None, stack: str) -> dict[str, str]:

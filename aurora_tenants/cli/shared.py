@@ -25,6 +25,11 @@ from aurora_tenants.cli.options import (
 )
 from aurora_tenants.errors import InvalidUsage, Problem
 
+CodeBucket = Annotated[
+    str | None,
+    typer.Option("--code-bucket", help="S3 bucket for the functions' code, as a readable zip.", metavar="BUCKET"),
+]
+
 app = typer.Typer(cls=Group, help="The shared stack: the cluster, and what makes databases and users on it.")
 
 
@@ -35,21 +40,30 @@ def shared_deploy(
         list[str] | None,
         typer.Option(help="A parameter of the template as Name=Value; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
+    code_bucket: CodeBucket = None,
+    inline_code: Annotated[bool, typer.Option("--inline-code", help="Put the code back into the template.")] = False,
     file: FileIfThere = None,
     region: Region = None,
     profile: Profile = None,
     no_color: NoColor = False,
 ) -> None:
-    """Create or update the shared stack."""
+    """Create or update the shared stack. The functions' code stays where it is; at first that is the template."""
     from aurora_tenants.aws import shared
+    from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.render.progress import StackProgress
 
     out, parameters = output_of(no_color=no_color), _pairs(parameter or ())
+    place = _code_place(code_bucket, inline_code, parameters)
     stack, region = _place(file, stack, region)
-    deployment = shared.prepare(region=region, profile=profile, stack=stack, parameters=parameters)
+    deployment = shared.prepare(region=region, profile=profile, stack=stack, parameters=parameters, code_bucket=place)
+    if archive := deployment.archive:
+        out.tell(f"The functions' code: bucket {deployment.parameters[CODE_BUCKET]}, key {archive.key}")
+        out.tell(f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}")
     out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if deployment.is_new else "."))
     with in_flight():
         changed = shared.execute(deployment, tell=StackProgress(out.err).tell)
+    if archive:
+        out.tell("Lambda says the same SHA-256 of both functions.")
     out.result(f"Stack {stack} is deployed." if changed else f"Stack {stack} is up to date: nothing was changed.")
 
 
@@ -95,11 +109,50 @@ def shared_delete(
 
 
 @app.command("template", cls=Command)
-def shared_template() -> None:
+def shared_template(
+    code_bucket: CodeBucket = None,
+    code_zip: Annotated[
+        Path | None, typer.Option("--code-zip", help="Write that zip here, to be uploaded.", metavar="PATH")
+    ] = None,
+) -> None:
     """Print the shared stack's template, for any other tool that deploys CloudFormation."""
     from aurora_tenants import data
+    from aurora_tenants.aws import code
 
-    typer.echo(data.text("shared.yml"), nl=False)
+    if code_bucket is None:
+        if code_zip:
+            what, fix = "--code-zip needs --code-bucket", "name the bucket that the zip is for"
+            raise InvalidUsage(Problem("no-code-bucket", what, "the template without it holds the code itself", fix))
+        typer.echo(data.text("shared.yml"), nl=False)
+        return
+    code.check_bucket(code_bucket)
+    archive = code.build()
+    if code_zip:
+        _write(code_zip, archive.content)
+        output_of().tell(f"The template takes {code_zip} from bucket {code_bucket}, key {archive.key}")
+    typer.echo(code.template(code_bucket, archive), nl=False)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidUsage(Problem("cannot-write", f"{path} cannot be written: {error.strerror}")) from error
+
+
+def _code_place(code_bucket: str | None, inline_code: bool, parameters: Mapping[str, str]) -> str | None:
+    """Where the functions' code goes: a bucket, "" for the template, None for where it is. Raises InvalidUsage."""
+    from aurora_tenants.aws.code import CODE_BUCKET, check_bucket
+
+    if CODE_BUCKET in parameters:
+        what, fix = f"{CODE_BUCKET} is not set as a parameter", "pass --code-bucket, which puts the code there, too"
+        raise InvalidUsage(Problem("invalid-parameter", what, fix=fix))
+    if inline_code and code_bucket is not None:
+        what, fix = "--code-bucket and --inline-code contradict each other", "pass one of them"
+        raise InvalidUsage(Problem("invalid-bucket", what, fix=fix))
+    if code_bucket is not None:  # an empty one, too: a variable that is not set must not bring back packed code
+        check_bucket(code_bucket)
+    return "" if inline_code else code_bucket
 
 
 def _place(file: Path | None, stack: str | None, region: str | None) -> tuple[str, str | None]:

@@ -1,1 +1,1 @@
-"""The code of the shared stack's two functions, and the tool that writes it into cfn/shared.yml."""
+"""The code of the shared stack's two functions. All of it is deployed, with what it imports of mysql/ and errors."""

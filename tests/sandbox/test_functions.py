@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_sandbox.functions import Function, Functions
+from aurora_sandbox.functions import Function, Functions, inline
 from aurora_sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
@@ -26,7 +26,7 @@ def functions() -> Iterator[Functions]:
 
 def deploy(functions: Functions, code: str, *, timeout_seconds: int = 10, **environment: str) -> None:
     role = "arn:aws:iam::123456789012:role/f"
-    functions.put(Function("f", ARN, code, "index.handler", "python3.13", role, timeout_seconds, environment))
+    functions.put(Function("f", ARN, inline(code), "index.handler", "python3.13", role, timeout_seconds, environment))
 
 
 def eventually(condition: Callable[[], bool], *, timeout_seconds: float = 10) -> bool:

@@ -5,10 +5,14 @@ Records go to moto's server, secrets and functions to the sandbox's own services
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from typing import Any
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
@@ -18,9 +22,10 @@ import pymysql
 import pytest
 
 from aurora_sandbox import ACCOUNT, REGION, iam_plugin, motoserver
+from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.functions import Functions
+from aurora_sandbox.functions import Functions, inline
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
@@ -526,7 +531,6 @@ def test_a_function_runs_the_code_of_the_template_with_its_environment(account: 
     ("changed", "part"),
     [
         ({"Runtime": "nodejs12.x"}, "Python only, not in nodejs12.x"),
-        ({"Code": {"S3Bucket": "b", "S3Key": "k"}}, "Code.ZipFile"),
         ({"Role": f"arn:aws:iam::{ACCOUNT}:role/missing"}, "cannot be assumed by Lambda"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "Reserved keys used in this request: AWS_REGION"),
     ],
@@ -535,6 +539,71 @@ def test_a_function_that_lambda_or_the_sandbox_would_not_take_is_refused(
     account: Account, changed: dict[str, Any], part: str
 ) -> None:
     assert part in failure(account.create, "AWS::Lambda::Function", **function_properties(account, **changed))
+
+
+def zipped(**modules: str) -> bytes:
+    written = BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name, text in modules.items():
+            archive.writestr(f"shop/{name}.py", text)
+    return written.getvalue()
+
+
+def test_a_function_runs_a_module_of_a_package_in_a_bucket(account: Account) -> None:
+    """As it is there: without the module cfnresponse, which only code in a template gets."""
+    code = zipped(
+        provider="from shop.words import HELLO\ndef handler(event, context):\n    return HELLO", words="HELLO = 'hello'"
+    )
+    s3 = account.boto("s3")
+    s3.create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="builds", Key="provider.zip", Body=code)
+    place = {"S3Bucket": "builds", "S3Key": "provider.zip"}
+    properties = function_properties(account)
+    function, made = account.create(
+        "AWS::Lambda::Function", **properties | {"Code": place, "Handler": "shop.provider.handler"}
+    )
+    api = Lambda(account.functions, s3=lambda: s3, region=REGION)
+
+    def sha256() -> str:
+        found = api.handle("GetFunctionConfiguration", {"FunctionName": made.attributes["Arn"]}, Caller("x"))
+        return str(found["CodeSha256"])
+
+    assert account.functions.invoke(made.physical_id, {}) == "hello"
+    assert sha256() == base64.b64encode(hashlib.sha256(code).digest()).decode()
+    account.update(function, **properties)
+    of_the_template = sha256()
+    assert account.functions.invoke(made.physical_id, {"n": 1}) == {"n": 1}
+    assert of_the_template == base64.b64encode(hashlib.sha256(inline(HANDLER)).digest()).decode()
+    api.handle("UpdateFunctionCode", {"FunctionName": made.physical_id, **place}, Caller("x"))
+    assert sha256() == base64.b64encode(hashlib.sha256(code).digest()).decode()
+    with pytest.raises(ServiceError, match=r"^ResourceNotFoundException: Function not found: other$"):
+        api.handle("GetFunctionConfiguration", {"FunctionName": "other"}, Caller("x"))
+
+
+GET_OBJECT = "Error occurred while GetObject. S3 Error Code: "
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "said"),
+    [
+        ("builds", "none.zip", f"{GET_OBJECT}NoSuchKey. S3 Error Message: The specified key does not exist."),
+        ("none", "good.zip", f"{GET_OBJECT}NoSuchBucket. S3 Error Message: The specified bucket does not exist"),
+        ("elsewhere", "good.zip", f"{GET_OBJECT}PermanentRedirect. S3 Error Message: The bucket is in this region: "
+         "us-west-2. Please use this region to retry the request"),
+        ("builds", "text.zip", "Could not unzip uploaded file. Please check your file, then try to upload again."),
+    ],
+)  # fmt: skip
+def test_code_that_lambda_cannot_take_from_a_bucket_is_refused(
+    account: Account, bucket: str, key: str, said: str
+) -> None:
+    s3 = account.boto("s3")
+    s3.create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="builds", Key="text.zip", Body=b"text")
+    there = boto3.client("s3", "us-west-2", endpoint_url=s3.meta.endpoint_url, aws_access_key_id="x",
+                         aws_secret_access_key="x")  # fmt: skip
+    there.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    properties = function_properties(account, Code={"S3Bucket": bucket, "S3Key": key})
+    assert failure(account.create, "AWS::Lambda::Function", **properties) == said
 
 
 def test_a_role_that_does_not_trust_lambda_is_refused(account: Account) -> None:

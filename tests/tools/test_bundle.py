@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
-from aurora_tenants.lambdas import bundle
-from aurora_tenants.lambdas.bundle import (
+from aurora_tenants.aws.code import build
+from tools import bundle
+from tools.bundle import (
     ENTRIES,
     TEMPLATE,
     StaleTemplate,
@@ -25,7 +26,7 @@ from aurora_tenants.lambdas.bundle import (
     source,
     unpacked,
 )
-from aurora_tenants.lambdas.flatten import CannotBundle, flatten
+from tools.flatten import CannotBundle, flatten
 
 MODULES = {
     "aurora_tenants.main": '''
@@ -211,8 +212,8 @@ def test_template_without_markers_is_a_sentence() -> None:
 
 def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> None:
     """In a copy of the checkout, whose template is then made stale."""
-    package = TEMPLATE.parents[1] / "aurora_tenants"
-    shutil.copytree(package, tmp_path / "aurora_tenants", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
+    for package in ("aurora_tenants", "tools"):
+        shutil.copytree(TEMPLATE.parents[1] / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "cfn").mkdir()
     copy = tmp_path / "cfn" / "shared.yml"
     code = inlined(TEMPLATE.read_text())
@@ -220,7 +221,7 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
     copy.write_text(bundled(TEMPLATE.read_text(), by_hand))
 
     def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "aurora_tenants.lambdas.bundle", *arguments]
+        command = [sys.executable, "-S", "-m", "tools.bundle", *arguments]  # -S: nothing that is installed
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input=stdin)
         return done.returncode, done.stdout, done.stderr
 
@@ -233,6 +234,8 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
     assert run("--show", "none.yml") == (1, "", "[Errno 2] No such file or directory: 'none.yml'\n")
     assert run() == (0, "", "")
     assert run("--check") == (0, "", "")
+    archive = build()
+    assert run("--hash") == (0, f"SHA-256     {archive.sha256}\nCodeSha256  {archive.checksum}\n", "")
 
 
 def test_template_that_is_current_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

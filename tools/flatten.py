@@ -1,10 +1,10 @@
-"""Modules of this package as the text of one file: only what is reached, and nothing that only people need.
+"""Modules of aurora_tenants as the text of one file: only what is reached, and nothing that only people need.
 
     flatten({"rotation": "aurora_tenants.lambdas.rotation"}, source)      "import json, …\\ndef rotation(event, …):…"
 
 Everything ends up in one namespace: the `handler` of each module under the name that is asked for, a private name that
 two modules define with the module's name in front. A public name defined twice is refused, as is one that would hide a
-name of Python's own. Of this package only `from aurora_tenants.x import names` is understood, and at the top of a
+name of Python's own. Of aurora_tenants only `from aurora_tenants.x import names` is understood, and at the top of a
 module only imports, functions, classes and assignments to one name.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-ROOT = __name__.partition(".")[0]
+ROOT = "aurora_tenants"
 HANDLER = "handler"
 _PLAIN = frozenset({"bool", "bytes", "float", "int", "str"})
 _MEANINGFUL = frozenset({"ClassVar", "InitVar", "KW_ONLY"})
@@ -28,7 +28,7 @@ class CannotBundle(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One module, stripped. ours: imported name → the module of this package that defines it.
+    """One module, stripped. ours: imported name → the module of aurora_tenants that defines it.
 
     imports: imported name → the statement that imports it from elsewhere.
     """

@@ -1,0 +1,1 @@
+"""What builds the product, and is no part of it: not in the wheel, never deployed, standard library alone."""
