@@ -73,15 +73,7 @@ def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: 
     if plan.action in ("delete", "replace"):
         stacks.delete(cloudformation, plan.name, tell=tell)
     if plan.is_changed and plan.template:
-        stacks.deploy(
-            cloudformation,
-            plan.name,
-            plan.template.text(),
-            parameters=plan.parameters,
-            tags=plan.tags,
-            tell=tell,
-            role_arn=plan.role_arn,
-        )
+        stacks.deploy(cloudformation, plan, tell=tell)
 
 
 def _result(plan: StackPlan, cloudformation: Any, allow_drop: Collection[str], tell: Callable[[Step], None]) -> Result:
@@ -107,12 +99,6 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
         raise AwsError(Problem("foreign-template", what, why, fix))
     # Another revision would make every custom resource of a tenant that is to go converge once more.
     before = stacks.read_stack(cloudformation, plan.name)
-    stacks.deploy(
-        cloudformation,
-        plan.name,
-        allowing_drops(template, allowed).text(),
-        parameters=before.parameters if before else {},
-        tags=plan.tags,
-        tell=tell,
-        role_arn=plan.role_arn,
-    )
+    parameters = before.parameters if before else {}
+    allowing = replace(plan, template=allowing_drops(template, allowed), parameters=parameters)
+    stacks.deploy(cloudformation, allowing, tell=tell)

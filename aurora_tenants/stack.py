@@ -98,8 +98,9 @@ class StackPlan:
 
     part: what it is the stack of, in a word: shop-dev, pause-schedule. about: as people say it: tenant shop-dev.
     origin: why there is something to do: the file changed, or what the stack made was changed behind its back.
-    status: what CloudFormation says of it now; empty when there is none. role_arn: what CloudFormation is to work with;
-    with none it works with the caller's rights. drops: databases that are dropped with it, once that is allowed.
+    template: a text where it is shipped as a file. status: what CloudFormation says of the stack now; empty when there
+    is none. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops: databases
+    that are dropped with it, once that is allowed.
     """
 
     name: str
@@ -107,7 +108,7 @@ class StackPlan:
     about: str
     action: Action = "none"
     origin: Origin = "file"
-    template: Template | None = None
+    template: Template | str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
@@ -118,6 +119,10 @@ class StackPlan:
     def is_changed(self) -> bool:
         """Whether anything happens to it."""
         return self.action != "none"
+
+    def template_text(self) -> str:
+        """What CloudFormation is sent."""
+        return self.template.text() if isinstance(self.template, Template) else self.template or ""
 
 
 @dataclass(frozen=True, slots=True)

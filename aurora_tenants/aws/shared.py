@@ -13,7 +13,7 @@ from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.errors import AwsError, NotConverged, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG
-from aurora_tenants.stack import Deployed, Shared, Stack
+from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
 
 # The provider this command line needs; lambdas/provider.py counts its own.
 PROVIDER_VERSION = 2
@@ -25,17 +25,14 @@ _ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment that nothing stands against. is_new: it makes a cluster. parameters: those kept and those given.
+    """A deployment that nothing stands against. stack: with the parameters that are kept and those that are given.
 
     archive: the functions' code where it goes into a bucket, which a parameter then names.
     """
 
     aws: Aws
-    stack: str
-    template: str
-    parameters: Mapping[str, str]
-    is_new: bool
-    archive: Archive | None
+    stack: StackPlan
+    archive: Archive | None = None
 
 
 def deploy(
@@ -81,7 +78,15 @@ def prepare(
         bucket.require(aws.client("s3"), place, region=aws.region)
     kept = {name: value for name, value in deployed.items() if name in declared}
     given = {**parameters, **({CODE_BUCKET: place} if archive else {})}
-    return Deployment(aws, stack, template, kept | given, before is None or not before.was_begun, archive)
+    plan = StackPlan(
+        stack,
+        "shared",
+        "the shared stack",
+        action="update" if before and before.was_begun else "create",
+        template=template,
+        parameters=kept | given,
+    )
+    return Deployment(aws, plan, archive)
 
 
 def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
@@ -89,12 +94,17 @@ def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
 
     Raises StackFailed, AwsError, NotConverged when the functions then run other code than was put into the bucket.
     """
-    aws, stack, parameters = deployment.aws, deployment.stack, deployment.parameters
-    if deployment.archive:
-        bucket.upload(aws.client("s3"), parameters[CODE_BUCKET], deployment.archive)
-    changed = stacks.deploy(aws.cloudformation, stack, deployment.template, parameters=parameters, tags={}, tell=tell)
-    if deployment.archive:
-        _compare(aws, stack, parameters[CODE_BUCKET], deployment.archive)
+    aws, stack, archive = deployment.aws, deployment.stack, deployment.archive
+    if archive is None:
+        return stacks.deploy(aws.cloudformation, stack, tell=tell)
+    place = stack.parameters[CODE_BUCKET]
+    bucket.upload(aws.client("s3"), place, archive)
+    try:
+        changed = stacks.deploy(aws.cloudformation, stack, tell=tell)
+    except AwsError as error:
+        error.nothing_was_changed = False  # the zip is in the bucket
+        raise
+    _compare(aws, stack.name, place, archive)
     return changed
 
 

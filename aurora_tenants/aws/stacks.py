@@ -13,7 +13,7 @@ from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import CLUSTER_TAG, TENANT_TAG, pause_stack, pause_tags, stack_name
-from aurora_tenants.stack import Deployed, Shared, Stack
+from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
 
 _POLL_SECONDS = (0.2, 5.0)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
@@ -108,21 +108,12 @@ def read_template(cloudformation: Any, name: str) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else {}
 
 
-def deploy(
-    cloudformation: Any,
-    name: str,
-    template: str,
-    *,
-    parameters: Mapping[str, str],
-    tags: Mapping[str, str],
-    tell: Tell,
-    role_arn: str = "",
-) -> bool:
-    """Brings a stack to a template by a change set and waits for it. False when there was nothing to change.
+def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
+    """Brings a stack to its template by a change set and waits for it. False when there was nothing to change.
 
-    role_arn: the service role that CloudFormation works with; without one it works with the caller's rights.
     Raises StackFailed with the first cause when the operation fails or is rolled back.
     """
+    name = plan.name
     before = read_stack(cloudformation, name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
         _continue_rollback(cloudformation, name, tell)
@@ -133,11 +124,11 @@ def deploy(
             StackName=name,
             ChangeSetName=change_set,
             ChangeSetType=kind,
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())],
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+            TemplateBody=plan.template_text(),
+            Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in sorted(plan.parameters.items())],
+            Tags=[{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
             Capabilities=_CAPABILITIES,
-            **({"RoleARN": role_arn} if role_arn else {}),
+            **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
         )["StackId"]
     if not _has_changes(cloudformation, stack_id, change_set):
         return False

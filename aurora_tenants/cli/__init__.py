@@ -17,7 +17,7 @@ import typer
 
 from aurora_tenants import __version__
 from aurora_tenants.cli import pause_schedule, sandbox, shared, tenants
-from aurora_tenants.cli.options import Command, Group, InterruptedInFlight
+from aurora_tenants.cli.options import Command, Group, InterruptedInFlight, with_groups
 from aurora_tenants.errors import Exit
 
 NAME = "aurora-tenants"
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (tenants.validate, tenants.schema, tenants.plan, tenants.apply, tenants.env):
-    app.command(cls=Command)(command)
+    app.command(cls=Command)(with_groups(command))
 app.add_typer(pause_schedule.app, name="pause-schedule")
 app.add_typer(shared.app, name="shared")
 app.add_typer(sandbox.app, name="sandbox")

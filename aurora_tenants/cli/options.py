@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 import typer.core
@@ -19,12 +22,6 @@ if TYPE_CHECKING:
     from aurora_tenants.render.output import Output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
-FileIfThere = Annotated[
-    Path | None,
-    typer.Option(
-        "--file", "-f", help="The file that names the stack and its region; tenants.yaml if it exists.", metavar="PATH"
-    ),
-]
 Region = Annotated[
     str | None, typer.Option(help="AWS region; otherwise the file's or the AWS configuration's.", metavar="REGION")
 ]
@@ -37,11 +34,6 @@ NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; so does t
 Secret = Annotated[
     str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
 ]
-SharedName = Annotated[
-    str | None,
-    typer.Option("--stack", help="Name of the shared stack; otherwise the file's, or shared-global.", metavar="NAME"),
-]
-
 Wait = Annotated[
     float,
     typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
@@ -54,6 +46,66 @@ AcuPrice = Annotated[
 
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The file that a command is about, and the AWS account and region that it is compared with."""
+
+    file: File = DEFAULT_FILE
+    region: Region = None
+    profile: Profile = None
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a command says what it found."""
+
+    output: Format = "text"
+    no_color: NoColor = False
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a program reads it."""
+        return self.output == "json"
+
+    def open(self) -> Output:
+        """Raises InvalidUsage for another form than the two there are."""
+        from aurora_tenants.render.output import Output
+
+        if self.output not in ("text", "json"):
+            raise InvalidUsage(Problem("unknown-output", f"--output cannot be {self.output}", fix="use text or json"))
+        return Output(color=False if self.no_color else None)
+
+
+TARGET, DISPLAY = Target(), Display()
+
+
+def with_groups(function: Callable[..., None]) -> Callable[..., None]:
+    """A command as typer takes it: a parameter of one of the types above stands for the options that are its fields."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+
+    @wraps(function)
+    def run(**options: Any) -> None:
+        for name, group in groups.items():
+            options[name] = group(**{field.name: options.pop(field.name) for field in fields(group)})
+        function(**options)
+
+    def options_of(parameter: Parameter) -> Iterator[Parameter]:
+        if parameter.name not in groups:
+            yield parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+            return
+        group = groups[parameter.name]
+        of_fields = get_type_hints(group, include_extras=True)
+        for field in fields(group):
+            hint = of_fields[field.name]
+            yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hint)
+
+    parameters = [each for parameter in signature(function).parameters.values() for each in options_of(parameter)]
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def given_price(text: str | None) -> Decimal | None:
@@ -118,12 +170,8 @@ def in_flight(after: str = IN_FLIGHT) -> Iterator[None]:
         raise InterruptedInFlight(after) from error
 
 
-def output_of(form: str = "text", *, no_color: bool = False) -> Output:
-    from aurora_tenants.render.output import Output
-
-    if form not in ("text", "json"):
-        raise InvalidUsage(Problem("unknown-output", f"--output cannot be {form}", fix="use text or json"))
-    return Output(color=False if no_color else None)
+def output_of(form: str = "text") -> Output:
+    return Display(form).open()
 
 
 def ask(out: Output, question: str, yes: bool) -> None:

@@ -8,32 +8,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aurora_tenants.cli.options import (
-    DEFAULT_FILE,
+    DISPLAY,
+    TARGET,
     AcuPrice,
     Command,
-    File,
-    Format,
+    Display,
     Group,
-    NoColor,
-    Profile,
-    Region,
+    Target,
     ask,
     given_price,
     in_flight,
-    output_of,
+    with_groups,
 )
 from aurora_tenants.errors import AuroraTenantsError, InvalidUsage, NotConverged, Problem, Refused
 
 if TYPE_CHECKING:
     from decimal import Decimal
-
-    from rich.text import Text
 
     from aurora_tenants.model import Capacity, PauseSchedule
     from aurora_tenants.render.output import Output
@@ -48,82 +45,84 @@ PauseAfter = Annotated[
 ]
 
 
-@app.command("set", cls=Command)
-def set_schedule(
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A schedule as `set` takes it."""
+
     timezone: Annotated[
         str, typer.Option("--timezone", help="Whose local time the windows are in.", metavar="ZONE")
-    ] = "",
+    ] = ""
     awake: Annotated[
         list[str] | None,
         typer.Option("--awake", help='Days and hours, "MON-FRI 07:00-17:00"; may be repeated.', metavar="WINDOW"),
-    ] = None,
+    ] = None
     awake_acu: Annotated[
         str, typer.Option("--awake-acu", help="Minimum and maximum while awake.", metavar="MIN-MAX")
-    ] = "0.5-4",
+    ] = "0.5-4"
     asleep_acu: Annotated[
         str, typer.Option("--asleep-acu", help="Minimum and maximum at all other times.", metavar="MIN-MAX")
-    ] = "0-2",
-    pause_after: PauseAfter = "5m",
+    ] = "0-2"
+    pause_after: PauseAfter = "5m"
+
+    def read(self) -> PauseSchedule:
+        """Raises InvalidUsage with all that is wrong."""
+        from aurora_tenants.config.pause import from_options
+
+        capacities = {"awake_acu": self.awake_acu, "asleep_acu": self.asleep_acu, "pause_after": self.pause_after}
+        return from_options(self.timezone, self.awake or (), **capacities)
+
+
+WEEK = Week()
+
+
+@app.command("set", cls=Command)
+@with_groups
+def set_schedule(
+    week: Week = WEEK,
     file_only: FileOnly = False,
     yes: Yes = False,
-    file: File = DEFAULT_FILE,
-    region: Region = None,
-    profile: Profile = None,
+    target: Target = TARGET,
     acu_price: AcuPrice = None,
-    output: Format = "text",
-    no_color: NoColor = False,
+    display: Display = DISPLAY,
 ) -> None:
     """Write a schedule into the file, deploy it, and bring the cluster to what it says of this hour."""
-    from aurora_tenants.config import pause
-
-    out, price = output_of(output, no_color=no_color), given_price(acu_price)
-    wanted = pause.from_options(
-        timezone, awake or (), awake_acu=awake_acu, asleep_acu=asleep_acu, pause_after=pause_after
-    )
-    edit = _Edit(file, wanted)
+    out, price = display.open(), given_price(acu_price)
+    edit = _Edit(target.file, week.read())
     if file_only:
-        _write_only(out, output, edit)
+        _write_only(out, display, edit)
         return
-    schedule = edit.deployment(region, profile)
+    schedule = edit.deployment(target)
     _require(schedule)
-    if output == "text":
-        out.result(_shown(out, schedule, str(file), price))
+    if not display.is_json:
+        _show(out, display, schedule, target, price)
         out.tell(_about_to(schedule, edit))
     live, done = schedule, "Nothing was changed."
-    if edit.changes or schedule.plan.stack.action != "none" or schedule.to_bring:
-        ask(out, f"Write {file} and deploy the schedule?", yes=yes)
+    if edit.changes or schedule.plan.stack.is_changed or schedule.to_bring:
+        ask(out, f"Write {target.file} and deploy the schedule?", yes=yes)
         with _after_writing(edit, "this again"):
             _deploy(out, schedule)
             live, done = schedule.again(), "The pause schedule is deployed."
             _require_converged(live)
-    if output == "json":
-        _show_json(out, live, str(file), price)
+    if display.is_json:
+        _show(out, display, live, target, price)
     else:
         out.result(f"{done} {_scales(live)}")
 
 
 @app.command("show", cls=Command)
-def show_schedule(
-    file: File = DEFAULT_FILE,
-    region: Region = None,
-    profile: Profile = None,
-    acu_price: AcuPrice = None,
-    output: Format = "text",
-    no_color: NoColor = False,
-) -> None:
+@with_groups
+def show_schedule(target: Target = TARGET, acu_price: AcuPrice = None, display: Display = DISPLAY) -> None:
     """Show the week, what comes next, what the cluster does now, and what that costs a month. Wakes nothing."""
     from aurora_tenants import config
     from aurora_tenants.scheduling import read_schedule
 
-    out, price = output_of(output, no_color=no_color), given_price(acu_price)
-    schedule = read_schedule(config.load(file), region=region, profile=profile)
-    if output == "json":
-        _show_json(out, schedule, str(file), price)
-    else:
-        out.result(_shown(out, schedule, str(file), price))
+    out, price = display.open(), given_price(acu_price)
+    schedule = read_schedule(config.load(target.file), region=target.region, profile=target.profile)
+    _show(out, display, schedule, target, price)
 
 
 @app.command("clear", cls=Command)
+@with_groups
 def clear_schedule(
     then: Annotated[
         str | None,
@@ -134,30 +133,25 @@ def clear_schedule(
     pause_after: PauseAfter = "5m",
     file_only: FileOnly = False,
     yes: Yes = False,
-    file: File = DEFAULT_FILE,
-    region: Region = None,
-    profile: Profile = None,
-    output: Format = "text",
-    no_color: NoColor = False,
+    target: Target = TARGET,
+    display: Display = DISPLAY,
 ) -> None:
     """Take the schedule out of the file, remove its stack, and leave the cluster at what should hold from now on."""
     from aurora_tenants.schedule.plan import acu
 
-    out = output_of(output, no_color=no_color)
+    out, file = display.open(), target.file
     edit = _Edit(file, None)
     if file_only:
         if then is not None:
-            what, why = (
-                "--then cannot go together with --file-only",
-                "it is about the cluster, which the file leaves alone",
-            )
-            raise InvalidUsage(Problem("unknown-then", what, why, "leave one of them out"))
-        _write_only(out, output, edit)
+            why = "it is about the cluster, which the file leaves alone"
+            what, fix = "--then cannot go together with --file-only", "leave one of them out"
+            raise InvalidUsage(Problem("unknown-then", what, why, fix))
+        _write_only(out, display, edit)
         return
-    schedule = edit.deployment(region, profile)
-    is_gone = not edit.changes and schedule.plan.stack.action == "none"
+    schedule = edit.deployment(target)
+    is_gone = not edit.changes and not schedule.plan.stack.is_changed
     if is_gone and then in (None, "stay"):
-        _cleared(out, output, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
+        _cleared(out, display, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
         return
     _require(schedule)
     capacity = _held_then(out, then, pause_after, edit.before, schedule, yes=yes)
@@ -171,7 +165,7 @@ def clear_schedule(
             schedule.bring(capacity)
         live = schedule.again()
         _require_converged(live)
-    _cleared(out, output, live, f"The pause schedule is removed. {_scales(live)}")
+    _cleared(out, display, live, f"The pause schedule is removed. {_scales(live)}")
 
 
 class _Edit:
@@ -190,11 +184,11 @@ class _Edit:
         self._configuration = replace(configuration, cluster=replace(configuration.cluster, pause_schedule=wanted))
         self.changes = self._edited != self._text
 
-    def deployment(self, region: str | None, profile: str | None) -> Schedule:
+    def deployment(self, target: Target) -> Schedule:
         """What there is in AWS, beside what the file would say."""
         from aurora_tenants.scheduling import read_schedule
 
-        return read_schedule(self._configuration, region=region, profile=profile)
+        return read_schedule(self._configuration, region=target.region, profile=target.profile)
 
     def write(self) -> None:
         from aurora_tenants.config import edit
@@ -203,9 +197,9 @@ class _Edit:
             edit.replace(self.file, self._text, self._edited)
 
 
-def _write_only(out: Output, output: str, edit: _Edit) -> None:
+def _write_only(out: Output, display: Display, edit: _Edit) -> None:
     edit.write()
-    if output == "json":
+    if display.is_json:
         out.json({"version": 1, "file": str(edit.file), "is_changed": edit.changes})
     elif edit.changes:
         out.result(f"{edit.file} is written. aurora-tenants plan shows what it changes, apply deploys it.")
@@ -240,7 +234,7 @@ def _require(schedule: Schedule) -> None:
 
 
 def _require_converged(schedule: Schedule) -> None:
-    if schedule.plan.stack.action != "none" or schedule.plan.problems:
+    if schedule.plan.stack.is_changed or schedule.plan.problems:
         what = "deployed, but CloudFormation still differs from the file"
         why = "somebody else changes it at the same time, or this is a bug"
         raise NotConverged(Problem("not-converged", what, why, "run aurora-tenants plan"), *schedule.plan.problems)
@@ -257,9 +251,9 @@ def _about_to(schedule: Schedule, edit: _Edit) -> str:
 
     parts = [f"{edit.file} {'will be written' if edit.changes else 'says so already'}"]
     parts.append(
-        "the stack is as it should be"
-        if schedule.plan.stack.action == "none"
-        else f"{schedule.plan.stack.action} stack {schedule.plan.stack.name}"
+        f"{schedule.plan.stack.action} stack {schedule.plan.stack.name}"
+        if schedule.plan.stack.is_changed
+        else "the stack is as it should be"
     )
     if schedule.to_bring:
         parts.append(f"bring the cluster to {acu(schedule.to_bring)}")
@@ -273,27 +267,23 @@ def _scales(schedule: Schedule) -> str:
     return f"The cluster scales from now on: {acu(capacity)}." if capacity else ""
 
 
-def _shown(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> Text:
-    from aurora_tenants.render import schedule as render_schedule
-
-    is_plain = not out.out.encoding.lower().startswith("utf")
-    return render_schedule.show(schedule.look(file, acu_price), is_plain=is_plain, columns=out.out.width)
-
-
-def _show_json(out: Output, schedule: Schedule, file: str, acu_price: Decimal | None) -> None:
-    from aurora_tenants.render import schedule as render_schedule
+def _show(out: Output, display: Display, schedule: Schedule, target: Target, acu_price: Decimal | None) -> None:
     from aurora_tenants.render.problems import problem_data
+    from aurora_tenants.render.schedule import show, show_data
 
-    data = render_schedule.show_data(schedule.look(file, acu_price))
-    out.json(data | {"problems": [problem_data(it) for it in schedule.plan.problems]})
+    shown = schedule.look(str(target.file), acu_price)
+    if display.is_json:
+        out.json(show_data(shown) | {"problems": [problem_data(problem) for problem in schedule.plan.problems]})
+    else:
+        is_plain = not out.out.encoding.lower().startswith("utf")
+        out.result(show(shown, is_plain=is_plain, columns=out.out.width))
 
 
-def _cleared(out: Output, output: str, schedule: Schedule, text: str) -> None:
-    from aurora_tenants.render import schedule as render_schedule
+def _cleared(out: Output, display: Display, schedule: Schedule, text: str) -> None:
+    from aurora_tenants.render.schedule import capacity_data
 
-    if output == "json":
-        scaling = render_schedule.capacity_data(schedule.plan.live.cluster.capacity)
-        out.json({"version": 1, "cluster": {"scaling": scaling}})
+    if display.is_json:
+        out.json({"version": 1, "cluster": {"scaling": capacity_data(schedule.plan.live.cluster.capacity)}})
     else:
         out.result(text)
 

@@ -198,7 +198,7 @@ def _deploy_shared(environment: Mapping[str, str]) -> None:
         del os.environ[name]
     os.environ.update(cleaned)
     deployment = shared.prepare(region=None, profile=None, stack=SHARED_STACK, parameters={})
-    if deployment.is_new:
+    if deployment.stack.action == "create":
         shared.execute(deployment, tell=lambda event: None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,16 @@ from aurora_tenants.cli.options import (
     DEFAULT_FILE,
     SHARED_STACK,
     Command,
-    FileIfThere,
+    Display,
     Format,
     Group,
     NoColor,
     Profile,
     Region,
-    SharedName,
     ask,
     in_flight,
     output_of,
+    with_groups,
 )
 from aurora_tenants.errors import InvalidUsage, Problem
 
@@ -29,22 +30,55 @@ CodeBucket = Annotated[
     str | None,
     typer.Option("--code-bucket", help="S3 bucket for the functions' code, as a readable zip.", metavar="BUCKET"),
 ]
+Stack = Annotated[
+    str | None,
+    typer.Option("--stack", help="Name of the shared stack; otherwise the file's, or shared-global.", metavar="NAME"),
+]
+FileIfThere = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", "-f", help="The file that names the stack and its region; tenants.yaml if it exists.", metavar="PATH"
+    ),
+]
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which shared stack a command is about, and in which account and region."""
+
+    stack: Stack = None
+    file: FileIfThere = None
+    region: Region = None
+    profile: Profile = None
+
+    def read(self) -> tuple[str, str | None]:
+        """The stack's name and region: as given, else as the file says. Raises InvalidFile.
+
+        The file of the usual name is read only if it is there and something is left for it to say.
+        """
+        stack, region = self.stack, self.region
+        if self.file or (DEFAULT_FILE.exists() and not (stack and region)):
+            from aurora_tenants import config
+
+            cluster = config.load(self.file or DEFAULT_FILE).cluster
+            stack, region = stack or cluster.stack, region or cluster.region
+        return stack or SHARED_STACK, region
+
+
+PLACE = Place()
 app = typer.Typer(cls=Group, help="The shared stack: the cluster, and what makes databases and users on it.")
 
 
 @app.command("deploy", cls=Command)
+@with_groups
 def shared_deploy(
-    stack: SharedName = None,
+    place: Place = PLACE,
     parameter: Annotated[
         list[str] | None,
         typer.Option(help="A parameter of the template as Name=Value; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
     code_bucket: CodeBucket = None,
     inline_code: Annotated[bool, typer.Option("--inline-code", help="Put the code back into the template.")] = False,
-    file: FileIfThere = None,
-    region: Region = None,
-    profile: Profile = None,
     no_color: NoColor = False,
 ) -> None:
     """Create or update the shared stack. The functions' code stays where it is; at first that is the template."""
@@ -52,14 +86,17 @@ def shared_deploy(
     from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.render.progress import StackProgress
 
-    out, parameters = output_of(no_color=no_color), _pairs(parameter or ())
-    place = _code_place(code_bucket, inline_code, parameters)
-    stack, region = _place(file, stack, region)
-    deployment = shared.prepare(region=region, profile=profile, stack=stack, parameters=parameters, code_bucket=place)
+    out, parameters = Display(no_color=no_color).open(), _pairs(parameter or ())
+    bucket = _code_bucket(code_bucket, inline_code, parameters)
+    stack, region = place.read()
+    deployment = shared.prepare(
+        region=region, profile=place.profile, stack=stack, parameters=parameters, code_bucket=bucket
+    )
     if archive := deployment.archive:
-        out.tell(f"The functions' code: bucket {deployment.parameters[CODE_BUCKET]}, key {archive.key}")
+        out.tell(f"The functions' code: bucket {deployment.stack.parameters[CODE_BUCKET]}, key {archive.key}")
         out.tell(f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}")
-    out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if deployment.is_new else "."))
+    is_new = deployment.stack.action == "create"
+    out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if is_new else "."))
     with in_flight():
         changed = shared.execute(deployment, tell=StackProgress(out.err).tell)
     if archive:
@@ -68,19 +105,14 @@ def shared_deploy(
 
 
 @app.command("status", cls=Command)
-def shared_status(
-    stack: SharedName = None,
-    file: FileIfThere = None,
-    region: Region = None,
-    profile: Profile = None,
-    output: Format = "text",
-) -> None:
+@with_groups
+def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     """Show the shared stack's state and outputs."""
     from aurora_tenants.aws import shared
 
     out = output_of(output)
-    stack, region = _place(file, stack, region)
-    status = shared.status(region=region, profile=profile, stack=stack)
+    stack, region = place.read()
+    status = shared.status(region=region, profile=place.profile, stack=stack)
     if output == "json":
         out.json(status)
     else:
@@ -88,20 +120,18 @@ def shared_status(
 
 
 @app.command("delete", cls=Command)
+@with_groups
 def shared_delete(
-    stack: SharedName = None,
+    place: Place = PLACE,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    file: FileIfThere = None,
-    region: Region = None,
-    profile: Profile = None,
 ) -> None:
     """Delete the shared stack and the cluster in it; refused while tenants are deployed on it."""
     from aurora_tenants.aws import shared
     from aurora_tenants.render.progress import StackProgress
 
     out = output_of()
-    stack, region = _place(file, stack, region)
-    delete = shared.prepare_deletion(region=region, profile=profile, stack=stack)
+    stack, region = place.read()
+    delete = shared.prepare_deletion(region=region, profile=place.profile, stack=stack)
     ask(out, f"Delete stack {stack}, and the cluster with every database in it (a last snapshot is kept)?", yes=yes)
     with in_flight():
         delete(StackProgress(out.err).tell)
@@ -140,7 +170,7 @@ def _write(path: Path, content: bytes) -> None:
         raise InvalidUsage(Problem("cannot-write", f"{path} cannot be written: {error.strerror}")) from error
 
 
-def _code_place(code_bucket: str | None, inline_code: bool, parameters: Mapping[str, str]) -> str | None:
+def _code_bucket(code_bucket: str | None, inline_code: bool, parameters: Mapping[str, str]) -> str | None:
     """Where the functions' code goes: a bucket, "" for the template, None for where it is. Raises InvalidUsage."""
     from aurora_tenants.aws.code import CODE_BUCKET, check_bucket
 
@@ -153,19 +183,6 @@ def _code_place(code_bucket: str | None, inline_code: bool, parameters: Mapping[
     if code_bucket is not None:  # an empty one, too: a variable that is not set must not bring back packed code
         check_bucket(code_bucket)
     return "" if inline_code else code_bucket
-
-
-def _place(file: Path | None, stack: str | None, region: str | None) -> tuple[str, str | None]:
-    """The stack's name and region: as given, else as the file says. Raises InvalidFile for a file that cannot be used.
-
-    The file of the usual name is read only if it is there and something is left for it to say.
-    """
-    if file is None and (not DEFAULT_FILE.exists() or (stack and region)):
-        return stack or SHARED_STACK, region
-    from aurora_tenants import config
-
-    cluster = config.load(file or DEFAULT_FILE).cluster
-    return stack or cluster.stack, region or cluster.region
 
 
 def _pairs(pairs: Iterable[str]) -> Mapping[str, str]:

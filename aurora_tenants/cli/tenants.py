@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_tenants.cli.options import (
-    DEFAULT_FILE,
+    DISPLAY,
     IN_FLIGHT,
+    TARGET,
     WAIT_SECONDS,
     AcuPrice,
-    File,
-    Format,
+    Display,
     InterruptedInFlight,
     NoColor,
-    Profile,
-    Region,
     Secret,
+    Target,
     Tenants,
     Wait,
     ask,
     given_price,
-    output_of,
 )
 from aurora_tenants.errors import Exit, NotConverged
 
@@ -42,31 +40,28 @@ if TYPE_CHECKING:
 
 
 def validate(
-    file: File = DEFAULT_FILE,
+    target: Target = TARGET,
     live: Annotated[
         bool, typer.Option("--live", help="Also ask MySQL who can get into a database that is not theirs.")
     ] = False,
-    region: Region = None,
-    profile: Profile = None,
     secret: Secret = None,
     wait: Wait = WAIT_SECONDS,
-    output: Format = "text",
-    no_color: NoColor = False,
+    display: Display = DISPLAY,
 ) -> None:
     """Check the file alone; asks nothing of AWS without --live."""
     from aurora_tenants import config
 
-    out = output_of(output, no_color=no_color)
-    configuration = config.load(file)
+    out = display.open()
+    configuration = config.load(target.file)
     if live:
         from aurora_tenants.reconcile import Request, check_isolation
 
         reading = _reading(out, secret, wait, with_schedule=False)
-        check_isolation(Request(file, region, profile, reading=reading))
-    if output == "json":
+        check_isolation(Request(target.file, target.region, target.profile, reading=reading))
+    if display.is_json:
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
-    out.result(f"{file} is valid: {_held(configuration)}.")
+    out.result(f"{target.file} is valid: {_held(configuration)}.")
     if live:
         but = ", apart from accounts that ignore.users names" if configuration.ignore.users else ""
         out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
@@ -80,7 +75,7 @@ def schema() -> None:
 
 
 def plan(
-    file: File = DEFAULT_FILE,
+    target: Target = TARGET,
     tenant: Tenants = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
@@ -89,28 +84,26 @@ def plan(
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
     ] = False,
-    region: Region = None,
-    profile: Profile = None,
     secret: Secret = None,
     wait: Wait = WAIT_SECONDS,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
-    output: Format = "text",
-    no_color: NoColor = False,
+    display: Display = DISPLAY,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants.reconcile import Request, preview
     from aurora_tenants.render.plan import plan_data, plan_text
     from aurora_tenants.safety import Allowed
 
-    out, price = output_of(output, no_color=no_color), given_price(acu_price)
+    out, price = display.open(), given_price(acu_price)
     reading = _reading(out, secret, wait, may_wake=not no_wake, with_schedule=not tenant)
     allowed = Allowed(mass_removal=allow_mass_removal)
-    proposal = preview(Request(file, region, profile, tuple(tenant or ()), reading, allowed, price))
-    if output == "json":
+    request = Request(target.file, target.region, target.profile, tuple(tenant or ()), reading, allowed, price)
+    proposal = preview(request)
+    if display.is_json:
         out.json(plan_data(proposal))
     else:
-        out.result(plan_text(proposal, file=str(file), explain=explain))
+        out.result(plan_text(proposal, file=str(target.file), explain=explain))
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
     if detailed_exitcode and proposal.plan.stacks:
@@ -118,7 +111,7 @@ def plan(
 
 
 def apply(
-    file: File = DEFAULT_FILE,
+    target: Target = TARGET,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
@@ -136,8 +129,6 @@ def apply(
             metavar="USER@HOST",
         ),
     ] = None,
-    region: Region = None,
-    profile: Profile = None,
     secret: Secret = None,
     wait: Wait = WAIT_SECONDS,
     acu_price: AcuPrice = None,
@@ -147,18 +138,19 @@ def apply(
     from aurora_tenants.reconcile import Request, reconcile
     from aurora_tenants.safety import Allowed
 
-    out, price = output_of(no_color=no_color), given_price(acu_price)
+    out, price = Display(no_color=no_color).open(), given_price(acu_price)
     reading = _reading(out, secret, wait, with_schedule=not tenant)
     allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
-    request = Request(file, region, profile, tuple(tenant or ()), reading, allowed, price, parallel)
-    operator = _Operator(out, file, allowed, yes=yes)
+    only = tuple(tenant or ())
+    request = Request(target.file, target.region, target.profile, only, reading, allowed, price, parallel)
+    operator = _Operator(out, target.file, allowed, yes=yes)
     try:
         outcome = reconcile(request, operator)
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
-    _tell_outcome(out, outcome, str(file))
+    _tell_outcome(out, outcome, str(target.file))
 
 
 def env(
@@ -166,9 +158,7 @@ def env(
     user: Annotated[str | None, typer.Option(help="The user to log in as; the first of the file by default.")] = None,
     database: Annotated[str | None, typer.Option(help="The database; the first of the file by default.")] = None,
     format: Annotated[str, typer.Option("--format", help="shell, dotenv or json.")] = "shell",
-    file: File = DEFAULT_FILE,
-    region: Region = None,
-    profile: Profile = None,
+    target: Target = TARGET,
 ) -> None:
     """Print what a service of this tenant needs: names of resources, never a password."""
     from aurora_tenants import config
@@ -176,8 +166,8 @@ def env(
     from aurora_tenants.service import environment, writer
 
     write = writer(format)
-    configuration = config.load(file)
-    aws = connect(region=region or configuration.cluster.region, profile=profile)
+    configuration = config.load(target.file)
+    aws = connect(region=target.region or configuration.cluster.region, profile=target.profile)
     values = environment(aws.cloudformation, configuration, tenant, user=user, database=database)
     typer.echo(write(values))
 

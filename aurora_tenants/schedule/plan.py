@@ -24,7 +24,7 @@ from aurora_tenants.model import Capacity, Cluster, PauseSchedule
 from aurora_tenants.naming import DIGEST, PART_TAG, PAUSE_SCHEDULE, REVISION, pause_stack, pause_tags, schedule_group
 from aurora_tenants.schedule.template import Entry, entries, is_of_revision, pause_template, without_revision
 from aurora_tenants.schedule.week import lacks_auto_pause
-from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan, busy
+from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan, Template, busy
 
 _ABOUT = "pause schedule"
 
@@ -118,7 +118,7 @@ def _created(happens: StackPlan, stack: Stack | None, live: LivePause) -> StackP
 
 def _updated(happens: StackPlan, stack: Stack, live: LivePause, *, differs: bool) -> StackPlan:
     """differs: the schedules that are there are not what the file says."""
-    is_other = happens.template is not None and stack.outputs.get(DIGEST) != happens.template.digest
+    is_other = isinstance(happens.template, Template) and stack.outputs.get(DIGEST) != happens.template.digest
     has_to = is_other or differs or stack.status == "UPDATE_ROLLBACK_FAILED"
     revision = stack.revision(1)
     return replace(

@@ -12,7 +12,7 @@ from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import tenant_tags
-from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, busy
+from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy
 from aurora_tenants.tenant.plan import TenantPlan
 
 
@@ -101,7 +101,7 @@ def _undeployable(tenant: Tenant, stack: StackPlan) -> list[Problem]:
         what = f"tenant {tenant.name} has neither a database nor a user"
         why = "CloudFormation takes no stack without resources"
         return [Problem("empty-tenant", what, why, "give it one, or take the tenant out of the file")]
-    size = stack.template.size_bytes() if stack.template and stack.is_changed else 0
+    size = stack.template.size_bytes() if isinstance(stack.template, Template) and stack.is_changed else 0
     if size <= MAX_TEMPLATE_BYTES:
         return []
     what = f"the template of tenant {tenant.name} has {size:,} bytes"

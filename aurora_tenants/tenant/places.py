@@ -12,6 +12,7 @@ from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, Grant, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.properties import wanted_role, wanted_user
 from aurora_tenants.mysql.state import Server
+from aurora_tenants.stack import Template
 from aurora_tenants.tenant.plan import TenantPlan
 
 Places = Mapping[str | Grant, Location]
@@ -23,7 +24,7 @@ def places_of(tenant: Tenant, plan: TenantPlan, server: Server) -> Places:
     for database in tenant.databases:
         if database.where:
             places[f"database {server.stored(database.name)}"] = database.where
-    resources = plan.stack.template.resources if plan.stack.template else {}
+    resources = plan.stack.template.resources if isinstance(plan.stack.template, Template) else {}
     entries = {entry.name: entry for entry in tenant.users_and_roles}
     for account, user in plan.desired.users.items():
         entry = entries[account.user]

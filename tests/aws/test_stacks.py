@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AwsError, Problem, StackFailed
+from aurora_tenants.stack import StackPlan
 from tests.cloud import Cloud
 
 TEMPLATE = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "%s"}}}}'
@@ -23,7 +25,8 @@ def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
 
 
 def deploy(cloudformation: Any, template: str, tell: stacks.Tell = lambda event: None) -> bool:
-    return stacks.deploy(cloudformation, "log", template, parameters={}, tags={"a": "b"}, tell=tell)
+    plan = StackPlan("log", "log", "the log", template=template, tags={"a": "b"})
+    return stacks.deploy(cloudformation, plan, tell=tell)
 
 
 def test_a_stack_is_made_changed_left_alone_and_deleted(cloudformation: Any, cloud: Cloud):
@@ -46,7 +49,10 @@ def test_a_stack_is_made_changed_left_alone_and_deleted(cloudformation: Any, clo
     stack = stacks.read_stack(cloudformation, "log")
     assert stack is not None
     assert (stack.status, stack.tags) == ("UPDATE_COMPLETE", {"a": "b"})
-    assert stacks.read_template(cloudformation, "log") == TEMPLATE % "two"
+    assert stacks.read_template(cloudformation, "log") == json.loads(TEMPLATE % "two")
+    in_yaml = "Resources: {Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: three}}}"
+    assert deploy(cloudformation, in_yaml, tell)
+    assert stacks.read_template(cloudformation, "log") == {}, "this program writes JSON"
     stacks.delete(cloudformation, "log", tell=tell)
     assert told[-1] == ("log", "DELETE_COMPLETE")
     assert stacks.read_stack(cloudformation, "log") is None
@@ -62,7 +68,8 @@ def test_a_template_that_cannot_be_deployed_changes_nothing(cloudformation: Any)
 def test_a_failed_resource_is_the_cause_and_not_what_was_cancelled_because_of_it(cloudformation: Any):
     deploy(cloudformation, TEMPLATE % "one")
     with pytest.raises(StackFailed) as caught:
-        stacks.deploy(cloudformation, "second", TEMPLATE % "one", parameters={}, tags={}, tell=lambda event: None)
+        plan = StackPlan("second", "second", "the second", template=TEMPLATE % "one")
+        stacks.deploy(cloudformation, plan, tell=lambda event: None)
     (problem,) = caught.value.problems
     assert problem == Problem(
         "stack-failed",
