@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aurora_tenants.errors import Problem, SandboxError
+from aurora_sandbox.errors import Problem, SandboxError
 
 VARIABLE = "AURORA_TENANTS_MYSQLD"
 OLDEST = (8, 0, 21)  # the first with CREATE USER ... ATTRIBUTE

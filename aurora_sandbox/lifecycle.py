@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_sandbox import REGION
 from aurora_sandbox import environment as variables
+from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.signals import Signals
 from aurora_sandbox.state import Running, State
-from aurora_tenants.errors import Problem, SandboxError
 
 if TYPE_CHECKING:
     from aurora_sandbox.binary import Binary

@@ -21,7 +21,7 @@ import pymysql
 
 from aurora_sandbox import iam_plugin
 from aurora_sandbox.binary import Binary, default_cache, find, publish
-from aurora_tenants.errors import Problem, SandboxError
+from aurora_sandbox.errors import Problem, SandboxError
 
 __all__ = ["Binary", "Server", "default_cache", "find", "initialised", "start"]
 

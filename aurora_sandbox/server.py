@@ -38,6 +38,7 @@ from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.control import Control
 from aurora_sandbox.environment import KEY, environment
+from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.front import Front, Listener
 from aurora_sandbox.functions import Functions
@@ -51,7 +52,6 @@ from aurora_sandbox.secretsmanager import SecretsManager
 from aurora_sandbox.targets import Targets
 from aurora_sandbox.timetable import Timetable
 from aurora_sandbox.wire import Caller, ServiceError
-from aurora_tenants.errors import Exit, SandboxError
 
 RollbackStyle = Literal["update", "restore"]
 _USER = Caller(KEY)
@@ -313,12 +313,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             sandbox = Sandbox.start(binary=binary, partial_revokes=partial_revokes, region=options.region)
         except SandboxError as error:
             json.dump({"problems": [asdict(problem) for problem in error.problems]}, ready)
-            return Exit.FAILED
+            return 1
         ends.enter_context(sandbox)
         json.dump(sandbox.status(), ready)
         ready.close()
         sandbox.wait()
-    return Exit.DONE
+    return 0
 
 
 def _end(number: int, frame: object) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aurora_sandbox.clients import Clients
+from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.state import Running
-from aurora_tenants.errors import Problem, SandboxError
 
 Cell = int | float | str | None
 

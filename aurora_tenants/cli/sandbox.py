@@ -1,4 +1,4 @@
-"""The commands about the sandbox; the only part of the program that knows of it."""
+"""The commands about the sandbox: the one place where the two packages meet. Neither knows the other."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import shlex
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aurora_tenants.cli.options import SHARED_STACK, Command, Format, Group, in_flight, output_of
+import aurora_sandbox.errors
+from aurora_tenants.cli import options
+from aurora_tenants.cli.options import SHARED_STACK, Format, Group, in_flight, output_of
 from aurora_tenants.errors import Exit, Problem, SandboxError
 
 if TYPE_CHECKING:
@@ -35,6 +37,17 @@ PartialRevokes = Annotated[
 Region = Annotated[
     str | None, typer.Option(help="The region that the sandbox is; eu-west-1 by default.", metavar="REGION")
 ]
+
+
+class Command(options.Command):
+    """A command of the sandbox, whose own errors are told like all others."""
+
+    def run(self, ctx: Any) -> Any:
+        try:
+            return super().run(ctx)
+        except aurora_sandbox.errors.SandboxError as error:
+            problems = (Problem(found.code, found.what, found.why, found.fix) for found in error.problems)
+            raise SandboxError(*problems) from error
 
 
 @app.command("up", cls=Command)

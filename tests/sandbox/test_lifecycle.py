@@ -17,10 +17,10 @@ import boto3
 import pytest
 
 from aurora_sandbox import lifecycle, mysqld
+from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.sql import Table, sql
 from aurora_sandbox.state import Running, State
-from aurora_tenants.errors import SandboxError
 
 
 def codes(error: pytest.ExceptionInfo[SandboxError]) -> list[str]:
