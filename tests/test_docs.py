@@ -15,7 +15,8 @@ from aurora_tenants.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "script" / "demo"])
-MODULES = sorted(path for path in (ROOT / "aurora_tenants").rglob("*.py") if "aurora-tenants " in path.read_text())
+PACKAGES = (ROOT / "aurora_tenants", ROOT / "aurora_sandbox")
+MODULES = sorted(path for each in PACKAGES for path in each.rglob("*.py") if "aurora-tenants " in path.read_text())
 
 
 def command_lines(text: str) -> list[list[str]]:
@@ -88,7 +89,9 @@ def test_links_of_a_document_lead_somewhere(document: Path):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_a_document_names_exist(document: Path):
-    named = re.findall(r"`((?:cfn|docs|examples|schema|script|tests|aurora_tenants)/[\w./-]+)`", document.read_text())
+    named = re.findall(
+        r"`((?:cfn|docs|examples|schema|script|tests|aurora_tenants|aurora_sandbox)/[\w./-]+)`", document.read_text()
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import aurora_sandbox
 from aurora_sandbox.functions import Function, Functions
 from aurora_sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
 
@@ -111,8 +112,7 @@ def test_the_environment_holds_the_functions_own_variables_and_nothing_of_ours(
 
 def test_the_package_under_test_is_not_next_to_the_handler(functions: Functions) -> None:
     deploy(functions, "import sys\ndef handler(event, context):\n    return sys.path")
-    sandbox = Path(__file__).parents[2] / "aurora_tenants" / "sandbox"
-    assert str(sandbox) not in functions.invoke("f", {})
+    assert str(Path(aurora_sandbox.__file__).parent) not in functions.invoke("f", {})
 
 
 def test_a_functions_access_key_leads_back_to_it(functions: Functions) -> None:

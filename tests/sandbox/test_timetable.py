@@ -12,7 +12,7 @@ from aurora_sandbox.clock import Clock
 from aurora_sandbox.schedules import DEFAULT, Schedule, Schedules
 from aurora_sandbox.targets import Firing
 from aurora_sandbox.timetable import Timetable
-from tests.cloud import until
+from tests.endpoint import until
 
 NOON, HOUR = datetime(2026, 3, 28, 12, tzinfo=UTC), timedelta(hours=1)
 
