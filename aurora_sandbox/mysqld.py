@@ -104,10 +104,6 @@ class Server:
         self._process = process
         self._watcher = watcher
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def connect(self, user: str = "root", password: str = "", database: str | None = None) -> pymysql.Connection[Any]:
         """A new connection with autocommit. Raises pymysql.MySQLError. Without TLS: 1 ms rather than 35."""
         return pymysql.connect(

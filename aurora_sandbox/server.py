@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
@@ -78,7 +78,7 @@ class Sandbox:
         self._stopping = threading.Event()
         self.clock = Clock()
         self._faults, self._clusters = Faults(), Clusters(clock=self.clock.seconds, time_scale=time_scale)
-        self._functions = Functions(endpoint_url=lambda: listener.url, region=region, time_scale=time_scale)
+        self._functions = Functions(endpoint_url=listener.url, region=region, time_scale=time_scale)
         ends.callback(self._functions.close)
         self._secrets = SecretsManager(
             account=ACCOUNT,
@@ -91,7 +91,7 @@ class Sandbox:
         clients.iam_changed, clients.elsewhere = policies.forget, {"scheduler": listener.url}
         custom = CustomResources(
             invoke_async=self._functions.invoke_async,
-            response_base_url=lambda: listener.url,
+            response_base_url=listener.url,
             time_scale=time_scale,
         )
         self._cloudformation = CloudFormation(
@@ -293,14 +293,14 @@ def _warm_up(clients: Clients, region: str) -> None:
         clients("logs").describe_log_groups()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Runs a sandbox until it is told to end; what goes wrong goes to standard error."""
     parser = argparse.ArgumentParser(prog="aurora_sandbox.server")
     parser.add_argument("--ready-fd", type=int, required=True, help="where to write the status when it is ready")
     parser.add_argument("--mysqld")
     parser.add_argument("--region", default=REGION)
     parser.add_argument("--partial-revokes", choices=("on", "off"), default="on")
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -24,10 +23,9 @@ _LOOK_SECONDS = 30.0  # how long it trusts the machine's clock not to jump, as i
 
 
 class Timetable:
-    """Of one sandbox. `fired` holds what fired last."""
+    """Of one sandbox."""
 
     def __init__(self, clock: Clock, schedules: Schedules, fire: Callable[[Schedule, datetime], Firing]) -> None:
-        self.fired: deque[Firing] = deque(maxlen=10_000)
         self._clock, self._schedules, self._fire = clock, schedules, fire
         self._turn = threading.Lock()
         self._closing = False
@@ -71,7 +69,6 @@ class Timetable:
             self._clock.move(at)
             self._schedules.fired(schedule, at)
             fired.append(self._fired(schedule, at))
-        self.fired.extend(fired)
         return tuple(fired)
 
     def _fired(self, schedule: Schedule, at: datetime) -> Firing:

@@ -89,7 +89,7 @@ class Handlers:
 
 
 def _made(wanted: Resource, outcome: Outcome) -> Resource:
-    return replace(wanted, physical_id=outcome.physical_id, ref=outcome.ref, attributes=dict(outcome.attributes))
+    return replace(wanted, physical_id=outcome.physical_id, attributes=dict(outcome.attributes))
 
 
 def _translated(resource: Resource, work: Callable[[], Result]) -> Result:

@@ -57,7 +57,6 @@ class FunctionType:
             arn=arn(request, "lambda", f"function:{name}"),
             code=_code(properties),
             handler=properties.get("Handler", ""),
-            runtime=properties.get("Runtime", ""),
             role_arn=properties["Role"],
             timeout_seconds=properties.get("Timeout", DEFAULT_TIMEOUT_SECONDS),
             environment=_environment(properties),

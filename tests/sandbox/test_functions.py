@@ -20,14 +20,14 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 
 @pytest.fixture
 def functions() -> Iterator[Functions]:
-    functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region="eu-west-1", time_scale=10_000)
+    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1", time_scale=10_000)
     yield functions
     functions.close()
 
 
 def deploy(functions: Functions, code: str, *, timeout_seconds: int = 10, **environment: str) -> None:
     role = "arn:aws:iam::123456789012:role/f"
-    functions.put(Function("f", ARN, code, "index.handler", "python3.13", role, timeout_seconds, environment))
+    functions.put(Function("f", ARN, code, "index.handler", role, timeout_seconds, environment))
 
 
 def eventually(condition: Callable[[], bool], *, timeout_seconds: float = 10) -> bool:
@@ -282,7 +282,7 @@ def handler(event, context):
 
 
 def test_closing_ends_busy_workers_too(tmp_path: Path) -> None:
-    functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region="eu-west-1")
+    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1")
     code = "import os, time\ndef handler(event, context):\n    open(event['file'], 'w').close()\n    time.sleep(60)"
     deploy(functions, code, timeout_seconds=60)
     failures: list[BaseException] = []

@@ -62,7 +62,7 @@ class Account:
     def __init__(self, boto: Boto, server: Server | None = None) -> None:
         self.boto = boto
         self.clusters = Clusters()
-        self.functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region=REGION)
+        self.functions = Functions(endpoint_url="http://127.0.0.1:1", region=REGION)
         self.secrets = SecretsManager(
             account=ACCOUNT,
             region=REGION,
