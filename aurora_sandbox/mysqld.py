@@ -154,7 +154,7 @@ def start(
     """A running server on a fresh copy of the initialised data directory (about 1 s).
 
     lower_case_names: it folds the names of databases and tables (lower_case_table_names=1). Its plugins are those of
-    the binary, and where it can be made a stand-in for AWS's, which iam_plugin.switch loads.
+    the binary, and where it can be made a stand-in for AWS's, which aurora.switch_iam loads.
     Raises SandboxError with the end of the server's log if it does not come up within START_SECONDS.
     """
     template = initialised(binary, cache or default_cache(), lower_case_names=lower_case_names)

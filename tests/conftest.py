@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aurora_sandbox import iam_plugin, mysqld
+from aurora_sandbox import aurora, iam_plugin, mysqld
 from aurora_sandbox.binary import VARIABLE
 from aurora_sandbox.install import install
 
@@ -31,7 +31,7 @@ def mysqld_binary() -> mysqld.Binary:
 def running(binary: mysqld.Binary, **options: Any) -> Iterator[mysqld.Server]:
     """A server of mysqld.start, with the stand-in for AWSAuthenticationPlugin loaded where there can be one."""
     with mysqld.start(binary, **options) as started:
-        iam_plugin.switch(started, on=True)
+        aurora.switch_iam(started, on=True)
         yield started
 
 

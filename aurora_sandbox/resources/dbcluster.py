@@ -10,9 +10,10 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import iam_plugin, scaling
+from aurora_sandbox import scaling
+from aurora_sandbox.aurora import create_master, switch_iam, wipe
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
-from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters, create_master, wipe
+from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.password import random_password
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
@@ -75,7 +76,7 @@ class DbCluster:
             scaling=wanted if wanted != _scaling(old) else None,
         )
         try:
-            iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
+            switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
             self._change_master(cluster, properties, old)
         except pymysql.MySQLError as error:
             raise ResourceFailed(f"The master user cannot be changed: {error}.") from error
@@ -115,7 +116,7 @@ class DbCluster:
             scaling=_scaling(properties),
             storage_type=properties.get("StorageType", STANDARD),
         )
-        iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
+        switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
         self._set_master(cluster, properties, password)
         if cluster.database_name:
             with self.server.connect() as connection, connection.cursor() as cursor:

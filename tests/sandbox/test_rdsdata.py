@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from aurora_sandbox import mysqld
-from aurora_sandbox.cluster import Clusters, create_master
+from aurora_sandbox.aurora import create_master
+from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.rdsdata import RdsData
 from aurora_sandbox.wire import Caller, ServiceError
 

@@ -17,7 +17,8 @@ import boto3
 import pymysql
 import pytest
 
-from aurora_sandbox import ACCOUNT, REGION, iam_plugin, motoserver
+from aurora_sandbox import ACCOUNT, REGION, motoserver
+from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions
@@ -204,7 +205,7 @@ def aurora(boto: Boto, server: Server) -> Iterator[Account]:
         boto("rds").modify_db_cluster(DBClusterIdentifier=cluster.identifier, DeletionProtection=False)
         account.delete(Request("AWS::RDS::DBCluster", "Main", "Shop", STACK_ID, {}, physical_id=cluster.identifier))
     account.functions.close()
-    iam_plugin.switch(server, on=True)  # as the session's servers have it
+    switch_iam(server, on=True)  # as the session's servers have it
 
 
 def test_a_cluster_is_a_server_its_managed_master_can_log_in_to(aurora: Account, server: Server) -> None:
