@@ -103,6 +103,18 @@ class SecretsManager:
             value: str = self._get({"SecretId": secret_id})["SecretString"]
             return value
 
+    def referenced(self, secret_id: str, json_key: str, stage: str, version: str) -> str:
+        """What a dynamic reference stands for; the last three may be empty. Raises ServiceError."""
+        asked = {"SecretId": secret_id, "VersionStage": stage, "VersionId": version}
+        with self._lock:
+            answer = self._get({name: text for name, text in asked.items() if text})
+        try:
+            return str(json.loads(answer["SecretString"])[json_key] if json_key else answer["SecretString"])
+        except (KeyError, TypeError, ValueError):
+            # `from None`: the error underneath would quote the secret.
+            why = f"Could not find a value for key {json_key} in the secret {secret_id}."
+            raise ServiceError("ValidationError", why) from None
+
     def rotation_outcome(self, secret_id: str, *, timeout_seconds: float = 10) -> Outcome | None:
         """How the latest rotation ended, waiting for one under way; None if there was none or time ran out."""
         with self._lock:
