@@ -20,13 +20,11 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aurora_sandbox import REGION
+from aurora_sandbox import REGION, remote
 from aurora_sandbox import environment as variables
 from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.signals import Signals
@@ -98,8 +96,8 @@ def down(*, directory: Path | None = None) -> bool:
     if not state.is_locked():
         return False
     running = _known(state)
-    told = _status(running)
-    if (told["id"], told["pid"]) != (running.id, running.pid):
+    status = remote.status(running)
+    if (status["id"], status["pid"]) != (running.id, running.pid):
         raise _problem("another-sandbox", f"{running.endpoint} answers, but it is not the sandbox that was started")
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -114,7 +112,7 @@ def down(*, directory: Path | None = None) -> bool:
 def status(*, endpoint: str = "", directory: Path | None = None) -> dict[str, Any] | None:
     """What the sandbox (see `current`) says of itself, None if there is none; for its keys see `Sandbox.status`."""
     found = current(endpoint=endpoint, directory=directory)
-    return None if found is None else _status(found)
+    return None if found is None else remote.status(found)
 
 
 def current(*, endpoint: str = "", directory: Path | None = None) -> Running | None:
@@ -123,35 +121,10 @@ def current(*, endpoint: str = "", directory: Path | None = None) -> Running | N
     The endpoint comes first: within `run` it is where everything else goes, whatever is in the background.
     Raises SandboxError while the one in the background is starting.
     """
-    if found := at(endpoint):
+    if found := remote.at(endpoint):
         return found
     state = State(directory)
     return _known(state) if state.is_locked() else None
-
-
-def at(endpoint: str) -> Running | None:
-    """The sandbox that answers at this URL, such as that of `run`; None if there is none."""
-    if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
-        return None
-    try:
-        return _running(_asked(endpoint))
-    except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
-        return None
-
-
-def clock(running: Running, to: str | None = None) -> dict[str, Any]:
-    """A sandbox's time ("now", "ahead_seconds"), after it was moved forward to a time or by a duration ("fired").
-
-    to: "+10h" or "2026-03-29T00:00Z"; see `aurora_sandbox.clock.destination`. Raises SandboxError.
-    """
-    try:
-        return _asked(running.endpoint, "clock", None if to is None else {"to": to})
-    except urllib.error.HTTPError as error:
-        why = str(json.load(error)["error"])
-        what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
-        raise _problem("clock-not-moved", what, why=why, fix=fix) from error
-    except (OSError, ValueError) as error:
-        raise _silent(running, error) from error
 
 
 def environment(running: Running) -> dict[str, str]:
@@ -283,24 +256,13 @@ def _came_up(process: subprocess.Popen[bytes], ready: int, state: State) -> Runn
     with os.fdopen(ready, "rb") as pipe:
         if not select.select([pipe], [], [], START_SECONDS)[0]:
             raise _problem("does-not-start", f"the sandbox is not ready after {START_SECONDS:.0f} s", log=state.log)
-        said = pipe.read()
-    if not said:
+        text = pipe.read()
+    if not text:
         raise _problem("does-not-start", f"the sandbox ended while it started ({process.wait()})", log=state.log)
-    document = json.loads(said)
+    document = json.loads(text)
     if "problems" in document:
         raise SandboxError(*(Problem(**problem) for problem in document["problems"]))
-    return _running(document)
-
-
-def _running(status: Mapping[str, Any]) -> Running:
-    return Running(
-        id=status["id"],
-        pid=status["pid"],
-        endpoint=status["endpoint"],
-        region=status["region"],
-        started=status["started"],
-        mysqld_port=status["mysqld"]["port"],
-    )
+    return remote.described(document)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -319,28 +281,6 @@ def _known(state: State) -> Running:
     if running is None:
         raise _problem("still-starting", "another process is starting a sandbox", fix="wait a moment, and try again")
     return running
-
-
-def _status(running: Running) -> dict[str, Any]:
-    try:
-        return _asked(running.endpoint)
-    except (OSError, ValueError) as error:
-        raise _silent(running, error) from error
-
-
-def _silent(running: Running, error: Exception) -> SandboxError:
-    what = f"the sandbox does not answer at {running.endpoint}"
-    return _problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}")
-
-
-def _asked(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a sandbox says of itself, or to a document; no proxy is asked. Raises OSError, ValueError."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    body = None if document is None else json.dumps(document).encode()
-    # What it is told to do takes as long as it takes: a clock that moves by a year fires hundreds of schedules.
-    with direct.open(f"{endpoint}/_sandbox/{what}", body, timeout=10 if body is None else None) as answer:
-        told: dict[str, Any] = json.load(answer)
-        return told
 
 
 def _no_command(name: str, why: str) -> SandboxError:

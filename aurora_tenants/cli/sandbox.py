@@ -166,12 +166,12 @@ def sandbox_clock(
     output: Format = "text",
 ) -> None:
     """Show the sandbox's time, or move it forward: schedules that fall in between fire on the way."""
-    from aurora_sandbox import lifecycle
+    from aurora_sandbox import remote
 
     out = output_of(output)
     running = _running()
     with in_flight("The clock may have been moved a part of the way."):
-        told = lifecycle.clock(running, to)
+        told = remote.clock(running, to)
     if output == "json":
         out.json(told)
         return

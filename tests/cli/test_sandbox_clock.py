@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox import lifecycle
+from aurora_sandbox import lifecycle, remote
 from aurora_sandbox.state import Running
 from aurora_tenants.cli import main
 from tests.endpoint import Endpoint, environment
@@ -76,7 +76,7 @@ def shown(moment: datetime) -> str:
 
 
 def now(running: Running) -> datetime:
-    return datetime.fromisoformat(lifecycle.clock(running)["now"])
+    return datetime.fromisoformat(remote.clock(running)["now"])
 
 
 def test_the_command_moves_the_clock_and_says_what_fired(running: Running, capsys: pytest.CaptureFixture[str]):

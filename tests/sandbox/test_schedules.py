@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_sandbox import lifecycle
+from aurora_sandbox import lifecycle, remote
 from aurora_sandbox.errors import SandboxError
 from tests.endpoint import Endpoint, until
 
@@ -86,17 +86,17 @@ class World:
         assert cloud.deploy("base", BASE, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
         (stack,) = self.client("cloudformation").describe_stacks(StackName="base")["Stacks"]
         self.made = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        self._running = lifecycle.at(cloud.endpoint_url)
+        self._running = remote.at(cloud.endpoint_url)
         assert self._running is not None
 
     def now(self) -> datetime:
         assert self._running is not None
-        return datetime.fromisoformat(lifecycle.clock(self._running)["now"])
+        return datetime.fromisoformat(remote.clock(self._running)["now"])
 
     def move(self, to: datetime | str) -> list[tuple[str, str, str]]:
         """When which schedule fired, and what went wrong."""
         assert self._running is not None
-        fired = lifecycle.clock(self._running, to if isinstance(to, str) else to.isoformat())["fired"]
+        fired = remote.clock(self._running, to if isinstance(to, str) else to.isoformat())["fired"]
         return [(each["at"], each["schedule"].partition("/")[2], each["error"]) for each in fired]
 
     def state(self) -> str:
