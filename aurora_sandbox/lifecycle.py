@@ -1,6 +1,6 @@
 """A sandbox's life on this machine: one in the background (`up`, `down`, `status`), or one for a command (`run`).
 
-    running = up(bare=True, mysqld=None, partial_revokes=True, tell=print)
+    running = up(mysqld=None, partial_revokes=True, tell=print)
     environment(running)      {"AWS_ENDPOINT_URL": "http://127.0.0.1:40123", …}
     down()
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aurora_sandbox.binary import Binary
 
 Tell = Callable[[str], None]
-Deploy = Callable[[Mapping[str, str]], None]  # deploys the shared stack, given the variables that lead to the sandbox
+Deploy = Callable[[Mapping[str, str]], None]  # given the variables that lead to the sandbox
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -43,7 +43,6 @@ _EXTRA = ("cfnlint", "cryptography", "moto", "pymysql")
 
 def up(
     *,
-    bare: bool,
     mysqld: str | None,
     partial_revokes: bool | None = None,
     tell: Tell,
@@ -51,9 +50,10 @@ def up(
     region: str | None = None,
     directory: Path | None = None,
 ) -> Running:
-    """The sandbox in the background, started if there is none, with the shared stack in it unless it is bare.
+    """The sandbox in the background, started if there is none, with what `deploy` puts into it.
 
-    partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
+    deploy: puts into a sandbox what is to be there at first; also into the one that runs already, so it must be safe to
+    run again. partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
     Raises SandboxError if it does not come up, or one runs that is another than asked for; and whatever `deploy`
     raises: a new sandbox is ended then.
     """
@@ -65,7 +65,7 @@ def up(
             running = _known(state)
             _require_same(running, region=region, partial_revokes=partial_revokes)
             tell(f"a sandbox is running already, at {running.endpoint}")
-            if deploy and not bare:
+            if deploy:
                 deploy(environment(running))
             return running
         state.clear()
@@ -78,7 +78,7 @@ def up(
     try:
         running = _came_up(process, ready, state)
         state.write(running)
-        if deploy and not bare:
+        if deploy:
             deploy(environment(running))
     except BaseException:
         _end(process)
@@ -135,7 +135,6 @@ def environment(running: Running) -> dict[str, str]:
 def run(
     command: Sequence[str],
     *,
-    bare: bool,
     mysqld: str | None,
     partial_revokes: bool | None = None,
     tell: Tell,
@@ -158,7 +157,7 @@ def run(
             binary=_binary(mysqld, tell), partial_revokes=partial_revokes is not False, region=region or REGION
         ) as sandbox,
     ):
-        if deploy and not bare:
+        if deploy:
             deploy(sandbox.environment())
         try:
             return signals.run(command, variables.of_command(os.environ, sandbox.environment()))

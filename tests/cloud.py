@@ -56,9 +56,7 @@ def deployed(directory: Path, *, partial_revokes: bool = True) -> Iterator[Cloud
     It has a process of its own: what moto holds belongs to a process.
     """
     state = directory / "aurora-tenants" / "sandbox"
-    running = lifecycle.up(
-        bare=True, mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state
-    )
+    running = lifecycle.up(mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state)
     variables = lifecycle.environment(running) | {"XDG_STATE_HOME": str(directory)}
     try:
         with environment(variables):

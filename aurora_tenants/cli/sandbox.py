@@ -60,11 +60,10 @@ def sandbox_up(
     out = output_of()
     with in_flight(""):
         running = lifecycle.up(
-            bare=bare,
             mysqld=mysqld,
             partial_revokes=partial_revokes,
             tell=out.tell,
-            deploy=_deploy_shared,
+            deploy=None if bare else _deploy_shared,
             region=region,
         )
     out.result(f'The sandbox runs at {running.endpoint}. To use it: eval "$(aurora-tenants sandbox env)"')
@@ -121,11 +120,10 @@ def sandbox_run(
 
     code = lifecycle.run(
         command,
-        bare=bare,
         mysqld=mysqld,
         partial_revokes=partial_revokes,
         tell=output_of().tell,
-        deploy=_deploy_shared,
+        deploy=None if bare else _deploy_shared,
         region=region,
     )
     raise typer.Exit(code)

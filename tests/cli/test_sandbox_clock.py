@@ -60,7 +60,7 @@ def schedule(name: str, at: datetime, given: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("clock")
-    yield lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, directory=directory)
+    yield lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     lifecycle.down(directory=directory)
 
 

@@ -172,7 +172,7 @@ class World:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("schedules")
-    running = lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, directory=directory)
+    running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     try:
         yield World(Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port))
     finally:
