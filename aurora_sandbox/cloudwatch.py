@@ -74,8 +74,8 @@ class CloudWatch:
             if all(ours):
                 return self._data(parameters)
             if any(ours):
-                said = f"The sandbox does not answer for {CAPACITY[1]} or {SCHEDULER} together with other metrics."
-                raise ServiceError("InvalidParameterValue", said)
+                message = f"The sandbox does not answer for {CAPACITY[1]} or {SCHEDULER} together with other metrics."
+                raise ServiceError("InvalidParameterValue", message)
         return ask(self._moto(), operation, parameters)
 
     def _statistics(self, parameters: dict[str, Any]) -> dict[str, Any]:

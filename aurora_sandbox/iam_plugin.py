@@ -82,8 +82,8 @@ def _segments(library: bytes) -> list[_Segment]:
 def _only(library: bytes, text: bytes) -> int:
     """Where this text stands in the file."""
     if library.count(text) != 1:
-        said = text.rstrip(b"\0").decode()
-        raise NoStandIn(f"{_ORIGINAL} holds the text {said!r} {library.count(text)} times, not once")
+        shown = text.rstrip(b"\0").decode()
+        raise NoStandIn(f"{_ORIGINAL} holds the text {shown!r} {library.count(text)} times, not once")
     return library.index(text)
 
 

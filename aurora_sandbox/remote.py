@@ -24,7 +24,7 @@ def at(endpoint: str) -> Running | None:
     if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
         return None
     try:
-        return described(_asked(endpoint))
+        return described(_ask(endpoint))
     except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
         return None
 
@@ -32,7 +32,7 @@ def at(endpoint: str) -> Running | None:
 def status(running: Running) -> dict[str, Any]:
     """What a sandbox says of itself; for its keys see `Sandbox.status`. Raises SandboxError."""
     try:
-        return _asked(running.endpoint)
+        return _ask(running.endpoint)
     except (OSError, ValueError) as error:
         raise _silent(running, error) from error
 
@@ -43,7 +43,7 @@ def clock(running: Running, to: str | None = None) -> dict[str, Any]:
     to: "+10h" or "2026-03-29T00:00Z"; see `aurora_sandbox.clock.destination`. Raises SandboxError.
     """
     try:
-        return _asked(running.endpoint, "clock", None if to is None else {"to": to})
+        return _ask(running.endpoint, "clock", None if to is None else {"to": to})
     except urllib.error.HTTPError as error:
         why = str(json.load(error)["error"])
         what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
@@ -69,7 +69,7 @@ def _silent(running: Running, error: Exception) -> SandboxError:
     return SandboxError(Problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}"))
 
 
-def _asked(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _ask(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The answer to a question, or to a document. Raises OSError, ValueError."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     body = None if document is None else json.dumps(document).encode()

@@ -194,8 +194,8 @@ def _check(settings: Parameters) -> None:
     """Raises ServiceError for what AWS refuses when a schedule is made, and for targets that are not run here."""
     window = settings["FlexibleTimeWindow"]
     if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
-        said = "MaximumWindowInMinutes is required for the mode FLEXIBLE, and not allowed for the mode OFF."
-        raise ServiceError("ValidationException", said)
+        message = "MaximumWindowInMinutes is required for the mode FLEXIBLE, and not allowed for the mode OFF."
+        raise ServiceError("ValidationException", message)
     start, end = (_utc(settings[key]) if key in settings else None for key in ("StartDate", "EndDate"))
     if start and end and start >= end:
         raise ServiceError("ValidationException", "The StartDate must come before the EndDate.")
@@ -217,8 +217,8 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def _missing(said: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", said, status=404)
+def _missing(message: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", message, status=404)
 
 
 def _page(key: str, found: Sequence[T], parameters: Parameters) -> Parameters:

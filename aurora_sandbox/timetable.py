@@ -68,13 +68,13 @@ class Timetable:
             schedule, at = due
             self._clock.move(at)
             self._schedules.fired(schedule, at)
-            fired.append(self._fired(schedule, at))
+            fired.append(self._firing(schedule, at))
         return tuple(fired)
 
-    def _fired(self, schedule: Schedule, at: datetime) -> Firing:
+    def _firing(self, schedule: Schedule, at: datetime) -> Firing:
         try:
             return self._fire(schedule, at)
         except Exception as error:  # a bug of ours must neither end the thread nor stop the clock halfway
             log.exception("%s/%s failed", schedule.group, schedule.name)
-            said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
-            return Firing(at, f"{schedule.group}/{schedule.name}", schedule.target["Arn"], said)
+            message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
+            return Firing(at, f"{schedule.group}/{schedule.name}", schedule.target["Arn"], message)

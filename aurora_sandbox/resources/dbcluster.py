@@ -170,7 +170,7 @@ def _check(properties: Properties) -> None:
     if password and (not PASSWORD.fullmatch(password) or set(password) & set('/@"')):
         raise ResourceFailed(BAD_PASSWORD)
     version = properties.get("EngineVersion", DEFAULT_VERSION)
-    why_not = scaling.refusal(**_asked(properties), engine_version=version, now=DEFAULT_SCALING)
+    why_not = scaling.refusal(**_requested(properties), engine_version=version, now=DEFAULT_SCALING)
     if why_not:
         raise ResourceFailed(why_not)
 
@@ -181,11 +181,11 @@ def _for_moto(parameters: Properties) -> dict[str, Any]:
 
 def _scaling(properties: Properties) -> Scaling:
     """The scaling configuration, with AWS's defaults for what is not said."""
-    return DEFAULT_SCALING.changed(**_asked(properties))
+    return DEFAULT_SCALING.changed(**_requested(properties))
 
 
-def _asked(properties: Properties) -> dict[str, Any]:
-    return scaling.asked(properties.get("ServerlessV2ScalingConfiguration", {}))
+def _requested(properties: Properties) -> dict[str, Any]:
+    return scaling.requested(properties.get("ServerlessV2ScalingConfiguration", {}))
 
 
 def _has_partial_revokes(server: Server) -> bool:
