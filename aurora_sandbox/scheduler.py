@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import botocore.session
 
 from aurora_sandbox import wire
-from aurora_sandbox.clock import Clock
+from aurora_sandbox.clock import Clock, utc
 from aurora_sandbox.schedules import DEFAULT, Group, Schedule, Schedules
 from aurora_sandbox.targets import MODIFY, PREFIX, RETRIES
 from aurora_sandbox.wire import Caller, ServiceError
@@ -196,7 +195,7 @@ def _check(settings: Parameters) -> None:
     if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
         message = "MaximumWindowInMinutes is required for the mode FLEXIBLE, and not allowed for the mode OFF."
         raise ServiceError("ValidationException", message)
-    start, end = (_utc(settings[key]) if key in settings else None for key in ("StartDate", "EndDate"))
+    start, end = (utc(settings[key]) if key in settings else None for key in ("StartDate", "EndDate"))
     if start and end and start >= end:
         raise ServiceError("ValidationException", "The StartDate must come before the EndDate.")
     _check_target(settings["Target"]["Arn"])
@@ -211,10 +210,6 @@ def _check_target(arn: str) -> None:
     is_mistake = arn.startswith(PREFIX) and service == "rds" and operation not in operations
     if arn != MODIFY and not is_mistake:
         raise ServiceError("ValidationException", f"The sandbox runs the target {MODIFY} alone, not {arn}.")
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _missing(message: str) -> ServiceError:

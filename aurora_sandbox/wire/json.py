@@ -11,8 +11,9 @@ from typing import Any
 
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from aurora_sandbox.clock import utc
 from aurora_sandbox.wire import rest
-from aurora_sandbox.wire.scalars import from_text, name_of, utc
+from aurora_sandbox.wire.scalars import from_text, name_of
 from aurora_sandbox.wire.values import Answer, Request, ServiceError
 
 

@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 
 from botocore.model import OperationModel, ServiceModel, Shape
 
-from aurora_sandbox.wire.scalars import from_text, name_of, utc
+from aurora_sandbox.clock import utc
+from aurora_sandbox.wire.scalars import from_text, name_of
 from aurora_sandbox.wire.values import Answer, Request, ServiceError
 
 # XML 1.0 cannot say these at all, not even as character references: the reader would refuse the whole answer.

@@ -1,9 +1,8 @@
-"""Single values of a shape: what a text stands for, and how names and moments are written."""
+"""Single values of a shape: what a text stands for, and by which name it goes."""
 
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.model import Shape
@@ -28,8 +27,3 @@ def from_text(shape: Shape, text: str) -> Any:
 def name_of(shape: Shape, default: str) -> str:
     """The name by which a shape goes on the wire."""
     return str(shape.serialization.get("name", default))
-
-
-def utc(moment: datetime) -> datetime:
-    """The moment in UTC; one without a zone is taken to be UTC already."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
