@@ -26,13 +26,13 @@ from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies, SecretFacts
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.rds import Rds
-from aurora_sandbox.rdsdata import RdsData
+from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
-from aurora_sandbox.scheduler import Scheduler
-from aurora_sandbox.schedules import Schedules
-from aurora_sandbox.secretsmanager import SecretsManager
-from aurora_sandbox.targets import Targets
-from aurora_sandbox.timetable import Timetable
+from aurora_sandbox.scheduler.schedules import Schedules
+from aurora_sandbox.scheduler.service import Scheduler
+from aurora_sandbox.scheduler.targets import Targets
+from aurora_sandbox.scheduler.timetable import Timetable
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, Service, ServiceError
 
 USER = Caller(KEY)  # everybody who is not a function

@@ -1,7 +1,7 @@
 """Amazon CloudWatch, as far as the sandbox has something to measure; everything else goes to moto.
 
     AWS/RDS        ServerlessDatabaseCapacity     DBClusterIdentifier (and Role=WRITER): ACUs, 0 while paused
-    AWS/Scheduler  InvocationAttemptCount, …      ScheduleGroup, or none: what targets.py counts
+    AWS/Scheduler  InvocationAttemptCount, …      ScheduleGroup, or none: what scheduler/targets.py counts
 
 A value a minute, that of the running minute too, where AWS is a minute or two late. Its time is real time, so that a
 client who knows nothing of the sandbox's clock sees what is now: what the clock jumped over falls into one minute.

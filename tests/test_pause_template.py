@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.expressions import parse
+from aurora_sandbox.scheduler.expressions import parse
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Shared, Window
 from aurora_tenants.pause.template import (
     Entry,

@@ -56,5 +56,6 @@ def test_the_sandbox_says_what_is_missing(unpacked: Path):
     assert "fix: install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'\n" in done.stderr
 
 
-def test_the_package_says_that_it_is_typed(unpacked: Path):
-    assert (unpacked / "aurora_tenants" / "py.typed").exists()
+@pytest.mark.parametrize("package", ["aurora_tenants", "aurora_sandbox"])
+def test_each_package_says_that_it_is_typed(unpacked: Path, package: str):
+    assert (unpacked / package / "py.typed").exists()

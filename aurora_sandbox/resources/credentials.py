@@ -10,9 +10,9 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.password import generated_secret
 from aurora_sandbox.resources.api import Properties, generated_name
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.password import generated_secret
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 CLOUDFORMATION = Caller("AKIACLOUDFORMATION00")

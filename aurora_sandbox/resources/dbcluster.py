@@ -15,10 +15,10 @@ from aurora_sandbox.aurora import create_master, switch_iam, wipe
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters
 from aurora_sandbox.mysqld import Server
-from aurora_sandbox.password import random_password
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
 from aurora_sandbox.scaling import Scaling
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.password import random_password
+from aurora_sandbox.secretsmanager.service import SecretsManager
 
 DEFAULT_VERSION = "8.0.mysql_aurora.3.10.0"
 # moto would make a master secret of its own, knows the Data API on Serverless v1 only, and no storage of Aurora's.

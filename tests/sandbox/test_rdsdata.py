@@ -15,7 +15,7 @@ import pytest
 from aurora_sandbox import mysqld
 from aurora_sandbox.aurora import create_master
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.rdsdata import RdsData
+from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.wire import Caller, ServiceError
 
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"

@@ -26,7 +26,7 @@ from aurora_sandbox.mysqld import Server
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
 from aurora_sandbox.scaling import Scaling
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/Shop/0"

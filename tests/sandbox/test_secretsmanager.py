@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.rotation import STEPS, Outcome
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 CALLER = Caller("AKIATEST")

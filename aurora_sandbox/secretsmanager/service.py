@@ -17,10 +17,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aurora_sandbox.password import random_password
-from aurora_sandbox.rotation import Outcome, Rotations
-from aurora_sandbox.secret import CURRENT, Secret, check_rules
-from aurora_sandbox.secretlist import description, entry, matching, page, versions
+from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, versions
+from aurora_sandbox.secretsmanager.password import random_password
+from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
+from aurora_sandbox.secretsmanager.secret import CURRENT, Secret, check_rules
 from aurora_sandbox.wire import Caller, ServiceError
 
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")

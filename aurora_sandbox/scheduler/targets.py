@@ -25,7 +25,7 @@ from aurora_sandbox.clock import shown
 from aurora_sandbox.environment import KEY
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard, Need
-from aurora_sandbox.schedules import Schedule
+from aurora_sandbox.scheduler.schedules import Schedule
 from aurora_sandbox.wire import Caller, Service, ServiceError
 
 PREFIX = "arn:aws:scheduler:::aws-sdk:"

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from aurora_sandbox.clock import Clock, destination
-from aurora_sandbox.schedules import Schedule, Schedules
-from aurora_sandbox.targets import Firing
+from aurora_sandbox.scheduler.schedules import Schedule, Schedules
+from aurora_sandbox.scheduler.targets import Firing
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,9 @@ import pymysql
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.converters import encoders
 
-from aurora_sandbox import resultset, sqltext
 from aurora_sandbox.cluster import Cluster, Clusters, State
-from aurora_sandbox.transactions import IDLE_SECONDS, Transactions
+from aurora_sandbox.rdsdata import resultset, sqltext
+from aurora_sandbox.rdsdata.transactions import IDLE_SECONDS, Transactions
 from aurora_sandbox.wire import Caller, ServiceError
 
 STATEMENT_SECONDS = 45.0

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aurora_sandbox.clock import utc
-from aurora_sandbox.expressions import Expression, Once, parse
+from aurora_sandbox.scheduler.expressions import Expression, Once, parse
 
 DEFAULT = "default"
 _INSTANT = timedelta(microseconds=1)

@@ -16,8 +16,8 @@ import botocore.session
 
 from aurora_sandbox import wire
 from aurora_sandbox.clock import Clock, utc
-from aurora_sandbox.schedules import DEFAULT, Group, Schedule, Schedules
-from aurora_sandbox.targets import MODIFY, PREFIX, RETRIES
+from aurora_sandbox.scheduler.schedules import DEFAULT, Group, Schedule, Schedules
+from aurora_sandbox.scheduler.targets import MODIFY, PREFIX, RETRIES
 from aurora_sandbox.wire import Caller, ServiceError
 
 T = TypeVar("T")
