@@ -74,7 +74,6 @@ def _facts(function: Function) -> dict[str, Any]:
     return {
         "FunctionName": function.name,
         "FunctionArn": function.arn,
-        "Runtime": function.runtime,
         "Role": function.role_arn,
         "Handler": function.handler,
         "CodeSize": len(function.code),

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aurora_tenants.errors import Problem, SandboxError
+from aurora_sandbox.errors import Problem, SandboxError
 
 VARIABLE = "AURORA_TENANTS_MYSQLD"
 OLDEST = (8, 0, 21)  # the first with CREATE USER ... ATTRIBUTE
@@ -136,8 +136,8 @@ def _version(path: Path, prefix: tuple[str, ...]) -> str:
             [*prefix, str(path), "--no-defaults", "--version"], capture_output=True, text=True, timeout=30, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or error
-        raise _unusable(path, f"it does not run: {str(said).strip()}") from error
+        complaint = getattr(error, "stderr", None) or error
+        raise _unusable(path, f"it does not run: {str(complaint).strip()}") from error
     if "mariadb" in asked.stdout.lower():
         raise _unusable(path, "it is MariaDB, whose accounts and grants differ from MySQL's")
     found = re.search(r"Ver (\d+\.\d+\.\d+)", asked.stdout)

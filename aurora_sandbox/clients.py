@@ -69,7 +69,7 @@ def ask(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, An
     try:
         result: dict[str, Any] = getattr(client, methods[operation])(**parameters)
     except ClientError as error:
-        said, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
-        raise ServiceError(said["Code"], said["Message"], status=status) from error
+        refusal, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+        raise ServiceError(refusal["Code"], refusal["Message"], status=status) from error
     del result["ResponseMetadata"]
     return result

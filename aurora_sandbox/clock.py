@@ -90,6 +90,11 @@ def destination(text: str, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
+def utc(moment: datetime) -> datetime:
+    """The moment in UTC; one without a zone is taken to be UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def shown(moment: datetime) -> str:
     """2026-03-29T00:00:00Z"""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
 """Amazon CloudWatch, as far as the sandbox has something to measure; everything else goes to moto.
 
     AWS/RDS        ServerlessDatabaseCapacity     DBClusterIdentifier (and Role=WRITER): ACUs, 0 while paused
-    AWS/Scheduler  InvocationAttemptCount, …      ScheduleGroup, or none: what targets.py counts
+    AWS/Scheduler  InvocationAttemptCount, …      ScheduleGroup, or none: what scheduler/targets.py counts
 
 A value a minute, that of the running minute too, where AWS is a minute or two late. Its time is real time, so that a
 client who knows nothing of the sandbox's clock sees what is now: what the clock jumped over falls into one minute.
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aurora_sandbox.clients import ask
-from aurora_sandbox.clock import Clock
+from aurora_sandbox.clock import Clock, utc
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.wire import Caller, ServiceError
 
@@ -74,8 +74,8 @@ class CloudWatch:
             if all(ours):
                 return self._data(parameters)
             if any(ours):
-                said = f"The sandbox does not answer for {CAPACITY[1]} or {SCHEDULER} together with other metrics."
-                raise ServiceError("InvalidParameterValue", said)
+                message = f"The sandbox does not answer for {CAPACITY[1]} or {SCHEDULER} together with other metrics."
+                raise ServiceError("InvalidParameterValue", message)
         return ask(self._moto(), operation, parameters)
 
     def _statistics(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class CloudWatch:
         """The periods that begin in the window and have values; both begin at multiples of the period."""
         if period < 60 or period % 60:
             raise ServiceError("InvalidParameterValue", "Period must be a multiple of 60.")
-        start, end = (_utc(window[key]) for key in ("StartTime", "EndTime"))
+        start, end = (utc(window[key]) for key in ("StartTime", "EndTime"))
         at = datetime.fromtimestamp(start.timestamp() // period * period, UTC)
         end = min(end, self._clock.real())
         while at < end:
@@ -139,7 +139,3 @@ def _statistic(name: str) -> Callable[[Sequence[float]], float]:
     if name not in _STATISTICS:
         raise ServiceError("InvalidParameterValue", f"The sandbox does not imitate the statistic {name}.")
     return _STATISTICS[name]
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -25,13 +25,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from aurora_sandbox.clock import Clock, shown
-from aurora_sandbox.cloudformation.custom import CustomResources
-from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.faults import Faults
-from aurora_sandbox.functions import Functions
-from aurora_sandbox.rdsdata import RdsData
-from aurora_sandbox.timetable import Timetable
+from aurora_sandbox.account import Account
+from aurora_sandbox.clock import shown
 from aurora_sandbox.wire import Answer, Request
 
 PREFIX = "/_sandbox/"
@@ -48,20 +43,12 @@ class Control:
 
     def __init__(
         self,
+        account: Account,
         *,
-        responses: CustomResources,
-        clusters: Clusters,
-        data: RdsData,
-        functions: Functions,
-        faults: Faults,
-        clock: Clock,
-        timetable: Timetable,
         status: Callable[[], Mapping[str, Any]],
         stop: Callable[[], None],
     ) -> None:
-        self._responses, self._clusters, self._data, self._functions = responses, clusters, data, functions
-        self._clock, self._timetable = clock, timetable
-        self._faults, self._status, self._stop = faults, status, stop
+        self._account, self._status, self._stop = account, status, stop
 
     def answer(self, request: Request) -> Answer:
         """The answer: 403 to what may come from a web page, 400 to what cannot be used, 404 to an unknown name."""
@@ -79,7 +66,7 @@ class Control:
     def _route(self, request: Request, what: str, name: str) -> Answer:
         match request.method, what:
             case "PUT", "cfn-response":
-                self._responses.respond(name, request.body)
+                self._account.custom.respond(name, request.body)
                 return Answer(200, {}, b"")
             case "POST", "pause":
                 self._pause(_document(request))
@@ -92,7 +79,8 @@ class Control:
             case "GET", "status":
                 return _json(200, self._status())
             case "GET", "logs":
-                return Answer(200, {"Content-Type": "text/plain; charset=utf-8"}, self._functions.logs(name).encode())
+                log = self._account.functions.logs(name)
+                return Answer(200, {"Content-Type": "text/plain; charset=utf-8"}, log.encode())
             case "POST", "shutdown":
                 self._stop()
             case _:
@@ -106,18 +94,19 @@ class Control:
         every_calls = document.get("every_calls", 0)
         if not isinstance(every_calls, int) or every_calls < 0:
             raise Unusable("every_calls must be a whole number")
-        if not self._clusters.all():
+        if not self._account.clusters.all():
             raise Unusable("there is no cluster yet")
-        self._data.resuming_as_v1 = bool(document.get("as_v1"))
-        for cluster in self._clusters.all():
+        self._account.data.resuming_as_v1 = bool(document.get("as_v1"))
+        for cluster in self._account.clusters.all():
             cluster.pause(seconds, every_calls=every_calls)
 
     def _time(self) -> dict[str, Any]:
-        return {"now": shown(self._clock.now()), "ahead_seconds": round(self._clock.ahead.total_seconds())}
+        clock = self._account.clock
+        return {"now": shown(clock.now()), "ahead_seconds": round(clock.ahead.total_seconds())}
 
     def _move(self, document: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            fired = self._timetable.move(str(document.get("to", "")))
+            fired = self._account.timetable.move(str(document.get("to", "")))
         except ValueError as error:
             raise Unusable(str(error)) from error
         return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
@@ -133,11 +122,11 @@ class Control:
         if kind == "function":
             if fault["kind"] not in _KINDS:
                 raise Unusable('kind must be "crash", "hang", "twice" or null')
-            self._functions.fault(fault["name"], fault["kind"])
+            self._account.functions.fault(fault["name"], fault["kind"])
         elif kind == "throttle":
-            self._faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
+            self._account.faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
         elif kind == "oversize":
-            self._faults.oversize(int(fault["calls"]))
+            self._account.faults.oversize(int(fault["calls"]))
         else:
             raise Unusable(f"there is no fault {kind}")
 

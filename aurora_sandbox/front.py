@@ -106,12 +106,12 @@ class Front:
         except ServiceError as error:
             return wire.refusal(model, error)
         except wire.UnknownProtocol as protocol:
-            said = f"The sandbox does not speak the protocol {protocol}."
-            return wire.refusal(model, ServiceError("NotImplemented", said, status=501))
+            message = f"The sandbox does not speak the protocol {protocol}."
+            return wire.refusal(model, ServiceError("NotImplemented", message, status=501))
         except Exception as error:  # as in _respond, but in the service's own form
             log.exception("%s failed", service.name)
-            said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
-            return wire.refusal(model, ServiceError("InternalFailure", said, status=500))
+            message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
+            return wire.refusal(model, ServiceError("InternalFailure", message, status=500))
 
     def _refuse_other_regions(self, signed: Signature) -> None:
         if signed.region != self._region:
@@ -126,15 +126,15 @@ class Front:
         Which action a call is for is known where the body, a header or the bare path names it; every other call is
         refused, rather than let pass unchecked.
         """
-        said = f"The sandbox cannot tell what a role must allow for this call to {signed.service}, so it refuses it."
+        message = f"The sandbox cannot tell what a role must allow for this call to {signed.service}, so it refuses it."
         try:
             model = wire.service_model(signed.service)
         except UnknownServiceError:
-            return Answer(403, {"Content-Type": "text/plain"}, said.encode())
+            return Answer(403, {"Content-Type": "text/plain"}, message.encode())
         try:
             operation, parameters = wire.parse(model, request)
         except (ServiceError, wire.UnknownProtocol):
-            return wire.refusal(model, ServiceError("AccessDeniedException", said, status=403))
+            return wire.refusal(model, ServiceError("AccessDeniedException", message, status=403))
         try:
             self._guard.check(signed.service, operation.name, parameters, signed.access_key)
         except ServiceError as error:

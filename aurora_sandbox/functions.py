@@ -1,6 +1,6 @@
 """Lambda functions of the sandbox: deployed code, run in processes of its own with the environment Lambda gives it.
 
-    functions.put(Function("provider", arn, inline(code), "index.handler", "python3.13", role_arn, 300, {"CLUSTER": …}))
+    functions.put(Function("provider", arn, inline(code), "index.handler", role_arn, 300, {"CLUSTER": …}))
     functions.invoke("provider", event)            the handler's result, or an InvocationFailed
     functions.invoke_async("provider", event)      returns at once; failures are retried twice, as Lambda does
 
@@ -17,7 +17,7 @@ import tempfile
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any, Literal
 from aurora_sandbox.pool import InvocationFailed, Pool, Worker
 
 CFNRESPONSE = Path(__file__).with_name("cfnresponse.py")
+WORKERS = 4  # of each function; further events wait
 RETRY_DELAYS_SECONDS = (60.0, 120.0)  # between the attempts of an asynchronous invocation; Lambda's own
 
 Fault = Literal["crash", "hang", "twice"]
@@ -39,7 +40,6 @@ class Function:
     arn: str
     code: bytes
     handler: str
-    runtime: str
     role_arn: str
     timeout_seconds: int
     environment: Mapping[str, str]
@@ -73,16 +73,8 @@ class Deployed:
 class Functions:
     """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs."""
 
-    def __init__(
-        self,
-        *,
-        endpoint_url: Callable[[], str],
-        region: str,
-        workers_per_function: int = 4,
-        time_scale: float = 1.0,
-    ) -> None:
-        self._endpoint_url, self._region = endpoint_url, region
-        self._size, self._time_scale = workers_per_function, time_scale
+    def __init__(self, *, endpoint_url: str, region: str, time_scale: float = 1.0) -> None:
+        self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
         self._root = Path(tempfile.mkdtemp(prefix="aurora-tenants-functions-"))
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -101,7 +93,7 @@ class Functions:
             old = self._deployed.get(function.name)
             permissions, retries = (old.permissions, old.retries) if old else ({}, len(RETRY_DELAYS_SECONDS))
             fault = old.fault if old else None
-            self._deployed[function.name] = Deployed(function, Pool(start, self._size), permissions, retries, fault)
+            self._deployed[function.name] = Deployed(function, Pool(start, WORKERS), permissions, retries, fault)
         if old:
             old.pool.close()
 
@@ -236,7 +228,7 @@ class Functions:
             "HOME": str(directory),
             "LANG": "C.UTF-8",
             "TZ": ":UTC",
-            "AWS_ENDPOINT_URL": self._endpoint_url(),
+            "AWS_ENDPOINT_URL": self._endpoint_url,
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_ACCESS_KEY_ID": self.access_key(function.name),

@@ -72,29 +72,29 @@ def decide(statements: Iterable[Statement], need: Need) -> str | None:
 
 def _applies(statement: Statement, need: Need) -> bool:
     return (
-        _names(statement, "Action", need.action, str.lower)
-        and _names(statement, "Resource", need.resource)
-        and _holds(statement.get("Condition", {}), need.keys)
+        _covers(statement, "Action", need.action, str.lower)
+        and _covers(statement, "Resource", need.resource)
+        and _conditions_hold(statement.get("Condition", {}), need.keys)
     )
 
 
-def _names(statement: Statement, element: str, value: str, fold: Callable[[str], str] = str) -> bool:
+def _covers(statement: Statement, element: str, value: str, fold: Callable[[str], str] = str) -> bool:
     """Whether the statement's Action or Resource (or NotAction, NotResource) takes the value in."""
     negated = f"Not{element}" in statement
-    patterns = _many(statement.get(f"Not{element}" if negated else element, ()))
+    patterns = _as_list(statement.get(f"Not{element}" if negated else element, ()))
     return any(_matches(fold(pattern), fold(value)) for pattern in patterns) is not negated
 
 
-def _holds(conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> bool:
+def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> bool:
     """Whether every condition holds. An absent key fails a condition, unless the operator is negated or …IfExists."""
     return all(
-        _compares(operator, key, [str(v) for v in _many(expected)], keys)
+        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys)
         for operator, wanted in conditions.items()
         for key, expected in wanted.items()
     )
 
 
-def _compares(operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str]) -> bool:
+def _condition_holds(operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str]) -> bool:
     plain = operator.removesuffix("IfExists")
     if plain not in _EXACT | _WILD:
         raise NotEvaluated(f"the operator {operator}")
@@ -108,7 +108,7 @@ def _compares(operator: str, key: str, expected: Sequence[str], keys: Mapping[st
     return any(matches(pattern, keys[name]) for pattern in expected) is not negated
 
 
-def _many(value: Any) -> Sequence[Any]:
+def _as_list(value: Any) -> Sequence[Any]:
     return [value] if isinstance(value, str | bool | int) else list(value)
 
 
@@ -312,8 +312,8 @@ class Guard:
         """Returns if EventBridge Scheduler may act in the role for this source. Raises ServiceError in its words."""
         keys = {"aws:sourceaccount": source_arn.split(":")[4], "aws:sourcearn": source_arn}
         if not trusts(self._policies.trust(role_arn), "scheduler.amazonaws.com", keys):
-            said = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
-            raise ServiceError("ValidationException", said)
+            message = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+            raise ServiceError("ValidationException", message)
 
 
 def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str]) -> bool:
@@ -321,10 +321,10 @@ def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str
     is_trusted = False
     for statement in statements:
         principal = statement.get("Principal", {})
-        is_named = principal == "*" or service in _many(principal.get("Service", ()))
+        is_named = principal == "*" or service in _as_list(principal.get("Service", ()))
         try:
-            applies = is_named and _names(statement, "Action", "sts:AssumeRole", str.lower)
-            applies = applies and _holds(statement.get("Condition", {}), keys)
+            applies = is_named and _covers(statement, "Action", "sts:AssumeRole", str.lower)
+            applies = applies and _conditions_hold(statement.get("Condition", {}), keys)
         except NotEvaluated:
             return False
         if applies and statement["Effect"] == "Deny":

@@ -9,6 +9,7 @@ pointer to a string of the library, which the loader sets from a relocation:
              relocation ────────────────────────┘
 
 Where that library is not laid out like this (macOS, another compiler), there is no stand-in, and `missing` says so.
+A server is started with `directory`; aurora.switch_iam loads the plugin into it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from aurora_sandbox.mysqld import Server
+from typing import NamedTuple
 
 PLUGIN = "AWSAuthenticationPlugin"
 LIBRARY = "aws_authentication_plugin.so"
@@ -84,8 +82,8 @@ def _segments(library: bytes) -> list[_Segment]:
 def _only(library: bytes, text: bytes) -> int:
     """Where this text stands in the file."""
     if library.count(text) != 1:
-        said = text.rstrip(b"\0").decode()
-        raise NoStandIn(f"{_ORIGINAL} holds the text {said!r} {library.count(text)} times, not once")
+        shown = text.rstrip(b"\0").decode()
+        raise NoStandIn(f"{_ORIGINAL} holds the text {shown!r} {library.count(text)} times, not once")
     return library.index(text)
 
 
@@ -145,19 +143,3 @@ def directory(plugins: Path | None, place: Path) -> Path | None:
         (place / plugin.name).symlink_to(plugin)
     (place / LIBRARY).write_bytes(library)
     return place
-
-
-def switch(server: Server, *, on: bool) -> None:
-    """Loads or unloads the plugin. Without it the server answers 1524 to its name, as a cluster without IAM does.
-
-    Does nothing where there is no stand-in. Accounts that have the plugin stay as they are.
-    """
-    if not (server.directory / DIRECTORY / LIBRARY).is_file():
-        return
-    with server.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = %s", (PLUGIN,))
-        is_on = cursor.fetchone() is not None
-        if on and not is_on:
-            cursor.execute(f"INSTALL PLUGIN {PLUGIN} SONAME '{LIBRARY}'")
-        elif is_on and not on:
-            cursor.execute(f"UNINSTALL PLUGIN {PLUGIN}")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aurora_sandbox import mysqld
 from aurora_sandbox.binary import VARIABLE, Binary, publish, unpacked
-from aurora_tenants.errors import Problem, SandboxError
+from aurora_sandbox.errors import Problem, SandboxError
 
 DEBIAN_MIRROR = "http://deb.debian.org/debian"
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

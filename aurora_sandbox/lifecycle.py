@@ -1,6 +1,6 @@
 """A sandbox's life on this machine: one in the background (`up`, `down`, `status`), or one for a command (`run`).
 
-    running = up(bare=True, mysqld=None, partial_revokes=True, tell=print)
+    running = up(mysqld=None, partial_revokes=True, tell=print)
     environment(running)      {"AWS_ENDPOINT_URL": "http://127.0.0.1:40123", …}
     down()
 
@@ -20,23 +20,21 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aurora_sandbox import REGION
+from aurora_sandbox import REGION, remote
 from aurora_sandbox import environment as variables
+from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.signals import Signals
 from aurora_sandbox.state import Running, State
-from aurora_tenants.errors import Problem, SandboxError
 
 if TYPE_CHECKING:
     from aurora_sandbox.binary import Binary
 
 Tell = Callable[[str], None]
-Deploy = Callable[[Mapping[str, str]], None]  # deploys the shared stack, given the variables that lead to the sandbox
+Deploy = Callable[[Mapping[str, str]], None]  # given the variables that lead to the sandbox
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -45,7 +43,6 @@ _EXTRA = ("cfnlint", "cryptography", "moto", "pymysql")
 
 def up(
     *,
-    bare: bool,
     mysqld: str | None,
     partial_revokes: bool | None = None,
     tell: Tell,
@@ -53,9 +50,10 @@ def up(
     region: str | None = None,
     directory: Path | None = None,
 ) -> Running:
-    """The sandbox in the background, started if there is none, with the shared stack in it unless it is bare.
+    """The sandbox in the background, started if there is none, with what `deploy` puts into it.
 
-    partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
+    deploy: puts into a sandbox what is to be there at first; also into the one that runs already, so it must be safe to
+    run again. partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
     Raises SandboxError if it does not come up, or one runs that is another than asked for; and whatever `deploy`
     raises: a new sandbox is ended then.
     """
@@ -67,7 +65,7 @@ def up(
             running = _known(state)
             _require_same(running, region=region, partial_revokes=partial_revokes)
             tell(f"a sandbox is running already, at {running.endpoint}")
-            if deploy and not bare:
+            if deploy:
                 deploy(environment(running))
             return running
         state.clear()
@@ -80,7 +78,7 @@ def up(
     try:
         running = _came_up(process, ready, state)
         state.write(running)
-        if deploy and not bare:
+        if deploy:
             deploy(environment(running))
     except BaseException:
         _end(process)
@@ -98,8 +96,8 @@ def down(*, directory: Path | None = None) -> bool:
     if not state.is_locked():
         return False
     running = _known(state)
-    told = _status(running)
-    if (told["id"], told["pid"]) != (running.id, running.pid):
+    status = remote.status(running)
+    if (status["id"], status["pid"]) != (running.id, running.pid):
         raise _problem("another-sandbox", f"{running.endpoint} answers, but it is not the sandbox that was started")
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -114,7 +112,7 @@ def down(*, directory: Path | None = None) -> bool:
 def status(*, endpoint: str = "", directory: Path | None = None) -> dict[str, Any] | None:
     """What the sandbox (see `current`) says of itself, None if there is none; for its keys see `Sandbox.status`."""
     found = current(endpoint=endpoint, directory=directory)
-    return None if found is None else _status(found)
+    return None if found is None else remote.status(found)
 
 
 def current(*, endpoint: str = "", directory: Path | None = None) -> Running | None:
@@ -123,35 +121,10 @@ def current(*, endpoint: str = "", directory: Path | None = None) -> Running | N
     The endpoint comes first: within `run` it is where everything else goes, whatever is in the background.
     Raises SandboxError while the one in the background is starting.
     """
-    if found := at(endpoint):
+    if found := remote.at(endpoint):
         return found
     state = State(directory)
     return _known(state) if state.is_locked() else None
-
-
-def at(endpoint: str) -> Running | None:
-    """The sandbox that answers at this URL, such as that of `run`; None if there is none."""
-    if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
-        return None
-    try:
-        return _running(_asked(endpoint))
-    except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
-        return None
-
-
-def clock(running: Running, to: str | None = None) -> dict[str, Any]:
-    """A sandbox's time ("now", "ahead_seconds"), after it was moved forward to a time or by a duration ("fired").
-
-    to: "+10h" or "2026-03-29T00:00Z"; see `aurora_sandbox.clock.destination`. Raises SandboxError.
-    """
-    try:
-        return _asked(running.endpoint, "clock", None if to is None else {"to": to})
-    except urllib.error.HTTPError as error:
-        why = str(json.load(error)["error"])
-        what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
-        raise _problem("clock-not-moved", what, why=why, fix=fix) from error
-    except (OSError, ValueError) as error:
-        raise _silent(running, error) from error
 
 
 def environment(running: Running) -> dict[str, str]:
@@ -162,7 +135,6 @@ def environment(running: Running) -> dict[str, str]:
 def run(
     command: Sequence[str],
     *,
-    bare: bool,
     mysqld: str | None,
     partial_revokes: bool | None = None,
     tell: Tell,
@@ -185,7 +157,7 @@ def run(
             binary=_binary(mysqld, tell), partial_revokes=partial_revokes is not False, region=region or REGION
         ) as sandbox,
     ):
-        if deploy and not bare:
+        if deploy:
             deploy(sandbox.environment())
         try:
             return signals.run(command, variables.of_command(os.environ, sandbox.environment()))
@@ -283,24 +255,13 @@ def _came_up(process: subprocess.Popen[bytes], ready: int, state: State) -> Runn
     with os.fdopen(ready, "rb") as pipe:
         if not select.select([pipe], [], [], START_SECONDS)[0]:
             raise _problem("does-not-start", f"the sandbox is not ready after {START_SECONDS:.0f} s", log=state.log)
-        said = pipe.read()
-    if not said:
+        text = pipe.read()
+    if not text:
         raise _problem("does-not-start", f"the sandbox ended while it started ({process.wait()})", log=state.log)
-    document = json.loads(said)
+    document = json.loads(text)
     if "problems" in document:
         raise SandboxError(*(Problem(**problem) for problem in document["problems"]))
-    return _running(document)
-
-
-def _running(status: Mapping[str, Any]) -> Running:
-    return Running(
-        id=status["id"],
-        pid=status["pid"],
-        endpoint=status["endpoint"],
-        region=status["region"],
-        started=status["started"],
-        mysqld_port=status["mysqld"]["port"],
-    )
+    return remote.described(document)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -319,28 +280,6 @@ def _known(state: State) -> Running:
     if running is None:
         raise _problem("still-starting", "another process is starting a sandbox", fix="wait a moment, and try again")
     return running
-
-
-def _status(running: Running) -> dict[str, Any]:
-    try:
-        return _asked(running.endpoint)
-    except (OSError, ValueError) as error:
-        raise _silent(running, error) from error
-
-
-def _silent(running: Running, error: Exception) -> SandboxError:
-    what = f"the sandbox does not answer at {running.endpoint}"
-    return _problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}")
-
-
-def _asked(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a sandbox says of itself, or to a document; no proxy is asked. Raises OSError, ValueError."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    body = None if document is None else json.dumps(document).encode()
-    # What it is told to do takes as long as it takes: a clock that moves by a year fires hundreds of schedules.
-    with direct.open(f"{endpoint}/_sandbox/{what}", body, timeout=10 if body is None else None) as answer:
-        told: dict[str, Any] = json.load(answer)
-        return told
 
 
 def _no_command(name: str, why: str) -> SandboxError:

@@ -21,7 +21,7 @@ import pymysql
 
 from aurora_sandbox import iam_plugin
 from aurora_sandbox.binary import Binary, default_cache, find, publish
-from aurora_tenants.errors import Problem, SandboxError
+from aurora_sandbox.errors import Problem, SandboxError
 
 __all__ = ["Binary", "Server", "default_cache", "find", "initialised", "start"]
 
@@ -104,10 +104,6 @@ class Server:
         self._process = process
         self._watcher = watcher
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def connect(self, user: str = "root", password: str = "", database: str | None = None) -> pymysql.Connection[Any]:
         """A new connection with autocommit. Raises pymysql.MySQLError. Without TLS: 1 ms rather than 35."""
         return pymysql.connect(
@@ -158,7 +154,7 @@ def start(
     """A running server on a fresh copy of the initialised data directory (about 1 s).
 
     lower_case_names: it folds the names of databases and tables (lower_case_table_names=1). Its plugins are those of
-    the binary, and where it can be made a stand-in for AWS's, which iam_plugin.switch loads.
+    the binary, and where it can be made a stand-in for AWS's, which aurora.switch_iam loads.
     Raises SandboxError with the end of the server's log if it does not come up within START_SECONDS.
     """
     template = initialised(binary, cache or default_cache(), lower_case_names=lower_case_names)

@@ -45,20 +45,22 @@ class Rds:
         return result
 
     def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
-        asked = scaling.asked(parameters.get(SCALING, {}))
+        change = scaling.requested(parameters.get(SCALING, {}))
         self._clusters.modify(
             cluster.identifier,
             engine_version=parameters.get("EngineVersion"),
             http_endpoint_enabled=parameters.get("EnableHttpEndpoint"),
             storage_type=parameters.get("StorageType"),
-            scaling=cluster.scaling.changed(**asked) if SCALING in parameters else None,
+            scaling=cluster.scaling.changed(**change) if SCALING in parameters else None,
         )
 
 
 def _check(cluster: Cluster, parameters: dict[str, Any]) -> None:
     """Raises ServiceError for a scaling range that RDS does not take: it looks at it before it changes anything."""
     version = parameters.get("EngineVersion", cluster.engine_version)
-    why_not = scaling.refusal(**scaling.asked(parameters.get(SCALING, {})), engine_version=version, now=cluster.scaling)
+    why_not = scaling.refusal(
+        **scaling.requested(parameters.get(SCALING, {})), engine_version=version, now=cluster.scaling
+    )
     if why_not:
         raise ServiceError("InvalidParameterValue", why_not)
 

@@ -35,7 +35,7 @@ class Scaling:
         return Scaling(minimum, maximum, (seconds or kept or DEFAULT_SECONDS) if minimum == 0 else None)
 
 
-def asked(configuration: Mapping[str, Any]) -> dict[str, Any]:
+def requested(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """What a ServerlessV2ScalingConfiguration says, for `Scaling.changed` and `refusal`."""
     names = {"min_acu": "MinCapacity", "max_acu": "MaxCapacity", "seconds": "SecondsUntilAutoPause"}
     return {ours: configuration.get(theirs) for ours, theirs in names.items()}

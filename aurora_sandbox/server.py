@@ -17,131 +17,47 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld
-from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.account import USER, Account
 from aurora_sandbox.clients import Clients
-from aurora_sandbox.clock import Clock, shown
-from aurora_sandbox.cloudformation.custom import CustomResources
+from aurora_sandbox.clock import shown
+from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.schemas import schema
-from aurora_sandbox.cloudformation.service import CloudFormation
-from aurora_sandbox.cloudformation.types import ResourceFailed
-from aurora_sandbox.cloudwatch import CloudWatch, Counts
-from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.control import Control
-from aurora_sandbox.environment import KEY, environment
-from aurora_sandbox.faults import Faults
+from aurora_sandbox.environment import environment
+from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.front import Front, Listener
-from aurora_sandbox.functions import Functions
-from aurora_sandbox.iam import Guard, Policies, SecretFacts
-from aurora_sandbox.rds import Rds
-from aurora_sandbox.rdsdata import RdsData
-from aurora_sandbox.resources import resource_types
-from aurora_sandbox.scheduler import Scheduler
-from aurora_sandbox.schedules import Schedules
-from aurora_sandbox.secretsmanager import SecretsManager
-from aurora_sandbox.targets import Targets
-from aurora_sandbox.timetable import Timetable
-from aurora_sandbox.wire import Caller, ServiceError
-from aurora_tenants.errors import Exit, SandboxError
-
-RollbackStyle = Literal["update", "restore"]
-_USER = Caller(KEY)
 
 
 class Sandbox:
     """A running sandbox, empty at first, until it is closed; see `start`."""
 
-    def __init__(
-        self,
-        mysql: mysqld.Server,
-        moto: tuple[str, int],
-        clients: Clients,
-        listener: Listener,
-        *,
-        region: str,
-        rollback_style: RollbackStyle,
-        time_scale: float,
-        ends: ExitStack,
-    ) -> None:
-        self.id, self.region, self.started = str(uuid.uuid4()), region, datetime.now(UTC)
-        self.endpoint_url, self.mysql = listener.url, mysql
-        self._ends = ends
-        self._stopping = threading.Event()
-        self.clock = Clock()
-        self._faults, self._clusters = Faults(), Clusters(clock=self.clock.seconds, time_scale=time_scale)
-        self._functions = Functions(endpoint_url=lambda: listener.url, region=region, time_scale=time_scale)
-        ends.callback(self._functions.close)
-        self._secrets = SecretsManager(
-            account=ACCOUNT,
-            region=region,
-            invoke=self._functions.invoke,
-            may_invoke=lambda arn: self._functions.allows(arn, "secretsmanager.amazonaws.com"),
-            time_scale=time_scale,
-        )
-        policies = Policies(lambda: clients("iam"))
-        clients.iam_changed, clients.elsewhere = policies.forget, {"scheduler": listener.url}
-        custom = CustomResources(
-            invoke_async=self._functions.invoke_async,
-            response_base_url=lambda: listener.url,
-            time_scale=time_scale,
-        )
-        self._cloudformation = CloudFormation(
-            resources=resource_types(
-                secrets=self._secrets, functions=self._functions, clusters=self._clusters, server=mysql, boto=clients
-            ),
-            custom=custom,
-            account=ACCOUNT,
-            region=region,
-            rollback_style=rollback_style,
-            time_scale=time_scale,
-            resolve_secret=self._secret_value,
-        )
-        ends.callback(self._cloudformation.close)
-        ends.callback(custom.close)  # first: what waits for an answer would keep CloudFormation from ending
-        self._data = RdsData(clusters=self._clusters, secret=self._secrets.current)
-        ends.callback(self._data.close)
-        guard, rds = self._guard(policies), Rds(clusters=self._clusters, moto=lambda: clients("rds"))
-        counts, schedules = Counts(self.clock), Schedules()
-        scheduler = Scheduler(schedules, self.clock, account=ACCOUNT, region=region, check_assumed=guard.check_assumed)
-        targets = Targets(
-            rds=rds,
-            guard=guard,
-            faults=self._faults,
-            sqs=lambda: clients("sqs"),
-            arn=scheduler.arn,
-            count=counts.add,
-        )
-        self._timetable = Timetable(self.clock, schedules, targets.fire)
-        ends.callback(self._timetable.close)
+    def __init__(self, account: Account, mysql: mysqld.Server, moto: tuple[str, int], listener: Listener) -> None:
+        self.id, self.started = str(uuid.uuid4()), datetime.now(UTC)
+        self.endpoint_url, self.mysql, self.region = listener.url, mysql, account.region
+        self._account, self._ends, self._stopping = account, ExitStack(), threading.Event()
+        control = Control(account, status=self.status, stop=self._stopping.set)
         self._front = Front(
-            {
-                "cloudformation": self._cloudformation,
-                "lambda": Lambda(self._functions, s3=lambda: clients("s3"), region=region),
-                "monitoring": CloudWatch(self.clock, self._clusters, counts, moto=lambda: clients("cloudwatch")),
-                "rds": rds,
-                "rds-data": self._data,
-                "scheduler": scheduler,
-                "secretsmanager": self._secrets,
-            },
-            region=region,
+            account.services,
+            region=account.region,
             moto=moto,
-            own=self._control(custom).answer,
-            guard=guard,
-            faults=self._faults,
-            iam_changed=policies.forget,
+            own=control.answer,
+            guard=account.guard,
+            faults=account.faults,
+            iam_changed=account.policies.forget,
         )
-        listener.serve(self._front.respond, now=self.clock.seconds)
-        self._timetable.start()
+        listener.serve(self._front.respond, now=account.clock.seconds)
+        account.timetable.start()
 
     @classmethod
     def start(
@@ -166,16 +82,17 @@ class Sandbox:
             threading.Thread(target=_warm_up, args=(clients, region), name="warm-up", daemon=True).start()
             listener = Listener()
             ends.callback(listener.close)
-            sandbox = cls(
+            account = Account(
                 mysql.result(),
-                moto,
                 clients,
-                listener,
+                endpoint_url=listener.url,
                 region=region,
                 rollback_style=rollback_style,
                 time_scale=time_scale,
-                ends=ends,
             )
+            ends.callback(account.close)
+            clients.iam_changed, clients.elsewhere = account.policies.forget, {"scheduler": listener.url}
+            sandbox = cls(account, mysql.result(), moto, listener)
             sandbox._ends = ends.pop_all()
             return sandbox
 
@@ -185,21 +102,21 @@ class Sandbox:
 
     def status(self) -> dict[str, Any]:
         """What there is, in JSON's types; statements counts what reached MySQL through the Data API."""
-        calls = self._front.calls
-        stacks = self._cloudformation.handle("DescribeStacks", {}, _USER)["Stacks"]
+        account, calls = self._account, self._front.calls
+        stacks = account.cloudformation.handle("DescribeStacks", {}, USER)["Stacks"]
         return {
             "id": self.id,
             "pid": os.getpid(),
             "started": self.started.isoformat(timespec="seconds"),
-            "clock": shown(self.clock.now()),
+            "clock": shown(account.clock.now()),
             "endpoint": self.endpoint_url,
             "account": ACCOUNT,
             "region": self.region,
             "mysqld": {"host": self.mysql.host, "port": self.mysql.port, "version": self.mysql.version},
-            "cluster": next(({"arn": c.arn, "state": str(c.state())} for c in self._clusters.all()), None),
+            "cluster": next(({"arn": c.arn, "state": str(c.state())} for c in account.clusters.all()), None),
             "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
-            "functions": list(self._functions.names()),
-            "statements": self._data.statements,
+            "functions": list(account.functions.names()),
+            "statements": account.data.statements,
             "calls": {f"{service}:{operation}": count for (service, operation), count in sorted(calls.items())},
         }
 
@@ -216,48 +133,6 @@ class Sandbox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-    def _control(self, custom: CustomResources) -> Control:
-        return Control(
-            responses=custom,
-            clusters=self._clusters,
-            data=self._data,
-            functions=self._functions,
-            faults=self._faults,
-            clock=self.clock,
-            timetable=self._timetable,
-            status=self.status,
-            stop=self._stopping.set,
-        )
-
-    def _guard(self, policies: Policies) -> Guard:
-        return Guard(
-            policies,
-            function_of=self._functions.function_of,
-            arn_prefix=lambda service: f"arn:aws:{service}:{self.region}:{ACCOUNT}:",
-            secret=self._secret_facts,
-        )
-
-    def _secret_facts(self, secret_id: str) -> SecretFacts | None:
-        try:
-            secret = self._secrets.handle("DescribeSecret", {"SecretId": secret_id}, _USER)
-        except ServiceError as error:
-            if error.code == "ResourceNotFoundException":
-                return None
-            raise
-        tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
-        return SecretFacts(secret["ARN"], secret.get("RotationLambdaARN"), tags)
-
-    def _secret_value(self, secret_id: str, json_key: str, stage: str, version: str) -> str:
-        """What a dynamic reference stands for. Raises ResourceFailed."""
-        asked = {"SecretId": secret_id, "VersionStage": stage, "VersionId": version}
-        try:
-            answer = self._secrets.handle("GetSecretValue", {name: v for name, v in asked.items() if v}, _USER)
-            return str(json.loads(answer["SecretString"])[json_key] if json_key else answer["SecretString"])
-        except ServiceError as error:
-            raise ResourceFailed(error.message) from error
-        except (KeyError, ValueError) as error:
-            raise ResourceFailed(f"Could not find a value for key {json_key} in the secret {secret_id}.") from error
 
 
 @contextmanager
@@ -294,14 +169,14 @@ def _warm_up(clients: Clients, region: str) -> None:
         clients("logs").describe_log_groups()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Runs a sandbox until it is told to end; what goes wrong goes to standard error."""
     parser = argparse.ArgumentParser(prog="aurora_sandbox.server")
     parser.add_argument("--ready-fd", type=int, required=True, help="where to write the status when it is ready")
     parser.add_argument("--mysqld")
     parser.add_argument("--region", default=REGION)
     parser.add_argument("--partial-revokes", choices=("on", "off"), default="on")
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
@@ -314,12 +189,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             sandbox = Sandbox.start(binary=binary, partial_revokes=partial_revokes, region=options.region)
         except SandboxError as error:
             json.dump({"problems": [asdict(problem) for problem in error.problems]}, ready)
-            return Exit.FAILED
+            return 1
         ends.enter_context(sandbox)
         json.dump(sandbox.status(), ready)
         ready.close()
         sandbox.wait()
-    return Exit.DONE
+    return 0
 
 
 def _end(number: int, frame: object) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from aurora_sandbox.clients import Clients
+from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.state import Running
-from aurora_tenants.errors import Problem, SandboxError
 
 Cell = int | float | str | None
 
@@ -53,8 +53,8 @@ def sql(running: Running, statement: str, *, user: str | None = None) -> Table:
             rows = tuple(tuple(_cell(value) for value in row) for row in cursor.fetchall())
             return Table(tuple(column[0] for column in cursor.description or ()), rows)
     except pymysql.MySQLError as error:
-        said = " ".join(str(part) for part in error.args[1:])
-        raise _problem("statement-failed", f"MySQL refused it, as {name}: {said} ({error.args[0]})") from error
+        message = " ".join(str(part) for part in error.args[1:])
+        raise _problem("statement-failed", f"MySQL refused it, as {name}: {message} ({error.args[0]})") from error
 
 
 def _cell(value: Any) -> Cell:

@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aurora_sandbox import iam_plugin, mysqld
+from aurora_sandbox import aurora, iam_plugin, mysqld
 from aurora_sandbox.binary import VARIABLE
 from aurora_sandbox.install import install
-from tests.cloud import Cloud, deployed
+
+if TYPE_CHECKING:
+    from tests.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +31,7 @@ def mysqld_binary() -> mysqld.Binary:
 def running(binary: mysqld.Binary, **options: Any) -> Iterator[mysqld.Server]:
     """A server of mysqld.start, with the stand-in for AWSAuthenticationPlugin loaded where there can be one."""
     with mysqld.start(binary, **options) as started:
-        iam_plugin.switch(started, on=True)
+        aurora.switch_iam(started, on=True)
         yield started
 
 
@@ -80,5 +82,7 @@ def with_iam_plugin(mysqld_binary: mysqld.Binary) -> None:
 @pytest.fixture(scope="session")
 def cloud(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A sandbox with the shared stack; whoever makes stacks in it removes them again (`Cloud.clean`)."""
+    from tests.cloud import deployed  # tests/sandbox runs without the product
+
     with deployed(tmp_path_factory.mktemp("sandbox")) as running:
         yield running

@@ -15,7 +15,8 @@ from aurora_tenants.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "script" / "demo"])
-MODULES = sorted(path for path in (ROOT / "aurora_tenants").rglob("*.py") if "aurora-tenants " in path.read_text())
+PACKAGES = (ROOT / "aurora_tenants", ROOT / "aurora_sandbox")
+MODULES = sorted(path for each in PACKAGES for path in each.rglob("*.py") if "aurora-tenants " in path.read_text())
 
 
 def command_lines(text: str) -> list[list[str]]:

@@ -72,5 +72,6 @@ def test_what_builds_the_product_is_not_in_the_wheel(unpacked: Path):
     }
 
 
-def test_the_package_says_that_it_is_typed(unpacked: Path):
-    assert (unpacked / "aurora_tenants" / "py.typed").exists()
+@pytest.mark.parametrize("package", ["aurora_tenants", "aurora_sandbox"])
+def test_each_package_says_that_it_is_typed(unpacked: Path, package: str):
+    assert (unpacked / package / "py.typed").exists()

@@ -15,7 +15,7 @@ from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid
 from aurora_sandbox.cloudformation.region import Region, StackFailed
-from aurora_sandbox.cloudformation.requests import asked, check_name, on_failure
+from aurora_sandbox.cloudformation.requests import check_name, on_failure, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
 from aurora_sandbox.wire import ServiceError
 
@@ -111,7 +111,9 @@ class ChangeSets:
         check_name(stack.name if stack else name, "stackName")
         stack_id = stack.id if stack else self._region.new_id("stack", name)
         name = stack.name if stack else name
-        wanted = asked(request, region=self._region, handlers=self._handlers, name=name, stack_id=stack_id, live=None)
+        wanted = requested(
+            request, region=self._region, handlers=self._handlers, name=name, stack_id=stack_id, live=None
+        )
         if stack is None:
             stack = self._region.add(name, stack_id, wanted)
             self._region.set_status(stack, REVIEW, "User Initiated")
@@ -122,7 +124,7 @@ class ChangeSets:
             raise invalid(f"Stack [{request['StackName']}] does not exist")
         if stack.status not in UPDATABLE:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-        wanted = asked(
+        wanted = requested(
             request, region=self._region, handlers=self._handlers, name=stack.name, stack_id=stack.id, live=stack
         )
         return stack, wanted

@@ -31,7 +31,7 @@ class CustomResources:
     """The resource type of every Custom:: resource.
 
     invoke_async: takes a function's ARN and an event and returns at once; LookupError for a function that is not there.
-    response_base_url: where PUT requests reach `respond`; asked for each event.
+    response_base_url: where PUT requests reach `respond`.
     time_scale: how many times faster than in AWS a ServiceTimeout passes.
     """
 
@@ -39,7 +39,7 @@ class CustomResources:
         self,
         *,
         invoke_async: Callable[[str, dict[str, Any]], None],
-        response_base_url: Callable[[], str],
+        response_base_url: str,
         time_scale: float = 1.0,
     ) -> None:
         self._invoke_async = invoke_async
@@ -108,7 +108,7 @@ class CustomResources:
         event = {
             "RequestType": request_type,
             "ServiceToken": request.properties["ServiceToken"],
-            "ResponseURL": f"{self._response_base_url()}{RESPONSE_PATH}{token}",
+            "ResponseURL": f"{self._response_base_url}{RESPONSE_PATH}{token}",
             "StackId": request.stack_id,
             "RequestId": str(uuid.uuid4()),
             "LogicalResourceId": request.logical_id,

@@ -91,7 +91,7 @@ class Engine:
         ]
         is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
         stack.imports = frozenset()
-        self._region.set_status(stack, f"{word}_{'COMPLETE' if is_clean else 'FAILED'}", _told(stack, is_clean))
+        self._region.set_status(stack, f"{word}_{'COMPLETE' if is_clean else 'FAILED'}", _reason(stack, is_clean))
 
     def _update(self, stack: Stack) -> None:
         rollout = self._rollout(stack)
@@ -151,10 +151,11 @@ class Engine:
             if item.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
         ]
         is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
-        self._region.set_status(stack, "DELETE_COMPLETE" if is_clean else "DELETE_FAILED", _told(stack, is_clean))
+        self._region.set_status(stack, "DELETE_COMPLETE" if is_clean else "DELETE_FAILED", _reason(stack, is_clean))
 
 
-def _told(stack: Stack, is_clean: bool) -> str | None:
+def _reason(stack: Stack, is_clean: bool) -> str | None:
+    """Why a stack that was swept is not clean."""
     return None if is_clean else failures(stack)
 
 

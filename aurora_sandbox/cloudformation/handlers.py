@@ -33,7 +33,7 @@ class Handlers:
         """The resource as it was made."""
 
         def work() -> Outcome:
-            return self._of(wanted).create(self._request(stack, wanted, self._revealed(wanted)))
+            return self._type_of(wanted).create(self._request(stack, wanted, self._revealed(wanted)))
 
         return _made(wanted, _translated(wanted, work))
 
@@ -42,8 +42,8 @@ class Handlers:
 
         def work() -> Outcome:
             request = self._request(stack, wanted, self._revealed(wanted))
-            old = self._as_far_as_possible(current)
-            return self._of(wanted).update(replace(request, old_properties=old, physical_id=current.physical_id))
+            old = self._revealed_if_possible(current)
+            return self._type_of(wanted).update(replace(request, old_properties=old, physical_id=current.physical_id))
 
         return _made(wanted, _translated(wanted, work))
 
@@ -51,11 +51,11 @@ class Handlers:
         def work() -> None:
             # Dynamic references stay text: a secret that is gone must not keep a resource from going too.
             request = self._request(stack, resource, resource.properties)
-            self._of(resource).delete(replace(request, physical_id=resource.physical_id))
+            self._type_of(resource).delete(replace(request, physical_id=resource.physical_id))
 
         _translated(resource, work)
 
-    def _of(self, resource: Resource) -> ResourceType:
+    def _type_of(self, resource: Resource) -> ResourceType:
         return self._custom if is_custom(resource.type) else self._resources[resource.type]
 
     def _request(self, stack: Stack, resource: Resource, properties: Mapping[str, Any]) -> Request:
@@ -80,7 +80,7 @@ class Handlers:
         properties: Mapping[str, Any] = revealed(dict(resource.properties), self._resolve_secret)
         return properties
 
-    def _as_far_as_possible(self, resource: Resource) -> Mapping[str, Any]:
+    def _revealed_if_possible(self, resource: Resource) -> Mapping[str, Any]:
         """Old properties are only compared with new ones, so a secret that is gone may stay a reference."""
         try:
             return self._revealed(resource)
@@ -89,7 +89,7 @@ class Handlers:
 
 
 def _made(wanted: Resource, outcome: Outcome) -> Resource:
-    return replace(wanted, physical_id=outcome.physical_id, ref=outcome.ref, attributes=dict(outcome.attributes))
+    return replace(wanted, physical_id=outcome.physical_id, attributes=dict(outcome.attributes))
 
 
 def _translated(resource: Resource, work: Callable[[], Result]) -> Result:

@@ -143,7 +143,7 @@ class Preview:
         change = self._changes.get(name)
         if change and (change.action == "Add" or change.replacement in ("True", "Conditional")):
             raise _Pending(name, "ResourceReference")
-        return self._live[name].ref or self._live[name].physical_id
+        return self._live[name].physical_id
 
     def _attribute(self, name: str, what: str) -> Any:
         if name in self._changes:

@@ -165,10 +165,10 @@ class Region:
                 if owner and owner.stack_id != stack.id:
                     other = self._stacks[owner.stack_id].name
                     raise StackFailed(f"Export with name {name} is already exported by stack {other}.")
-            for export in self._of(stack):
+            for export in self._exports_of(stack):
                 if wanted.get(export.name) != export.value:
                     self._refuse_in_use(stack, export.name, "updated" if export.name in wanted else "deleted")
-            for export in self._of(stack):
+            for export in self._exports_of(stack):
                 del self._exports[export.name]
             self._exports.update({name: Export(name, value, stack.id) for name, value in wanted.items()})
             stack.outputs = outputs
@@ -176,12 +176,12 @@ class Region:
     def withdraw(self, stack: Stack) -> None:
         """The stack offers nothing any more. Raises StackFailed if an export is in use."""
         with self.changed:
-            for export in self._of(stack):
+            for export in self._exports_of(stack):
                 self._refuse_in_use(stack, export.name, "deleted")
-            for export in self._of(stack):
+            for export in self._exports_of(stack):
                 del self._exports[export.name]
 
-    def _of(self, stack: Stack) -> list[Export]:
+    def _exports_of(self, stack: Stack) -> list[Export]:
         return [export for export in self.exports() if export.stack_id == stack.id]
 
     def _refuse_in_use(self, stack: Stack, name: str, verb: str) -> None:

@@ -70,7 +70,7 @@ def check_name(name: str, member: str) -> None:
         )
 
 
-def asked(
+def requested(
     request: Mapping[str, Any], *, region: Region, handlers: Handlers, name: str, stack_id: str, live: Stack | None
 ) -> Deployment:
     """The deployment a request asks for. Raises ServiceError; nothing has happened then.

@@ -205,7 +205,7 @@ class Rollout:
             self._deployment.variables,
             self._deployment.template.mappings,
             self._deployment.conditions,
-            ref=lambda name: resources[name].ref or resources[name].physical_id,
+            ref=lambda name: resources[name].physical_id,
             attribute=lambda name, what: attribute(resources[name], what, self._stack.id),
             imported=lambda name: self._imported[name],
         )

@@ -22,7 +22,7 @@ from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid, no_stack
 from aurora_sandbox.cloudformation.region import Region, StackFailed
-from aurora_sandbox.cloudformation.requests import asked, check, check_name, on_failure
+from aurora_sandbox.cloudformation.requests import check, check_name, on_failure, requested
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.stack import UPDATABLE, Stack
 from aurora_sandbox.cloudformation.types import ResourceType
@@ -112,7 +112,7 @@ class CloudFormation:
             raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
         stack_id = self.region.new_id("stack", name)
         failure = on_failure(request)
-        wanted = self._asked(request, name, stack_id, None)
+        wanted = self._requested(request, name, stack_id, None)
         stack = self.region.add(name, stack_id, wanted)
         stack.on_failure = failure
         stack.is_protected = bool(request.get("EnableTerminationProtection"))
@@ -129,7 +129,7 @@ class CloudFormation:
             raise invalid(f"Stack [{name}] does not exist")
         if stack.status not in UPDATABLE:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-        wanted = self._asked(request, stack.name, stack.id, stack)
+        wanted = self._requested(request, stack.name, stack.id, stack)
         if not self._has_changes(stack, wanted):
             raise invalid("No updates are to be performed.")
         stack.on_failure = on_failure(request)
@@ -253,8 +253,8 @@ class CloudFormation:
                 return stack
         raise invalid(f"Stack for {physical_id} does not exist")
 
-    def _asked(self, request: Parameters, name: str, stack_id: str, live: Stack | None) -> Deployment:
-        return asked(request, region=self.region, handlers=self._handlers, name=name, stack_id=stack_id, live=live)
+    def _requested(self, request: Parameters, name: str, stack_id: str, live: Stack | None) -> Deployment:
+        return requested(request, region=self.region, handlers=self._handlers, name=name, stack_id=stack_id, live=live)
 
     def _has_changes(self, stack: Stack, wanted: Deployment) -> bool:
         try:

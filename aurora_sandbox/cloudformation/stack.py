@@ -57,7 +57,6 @@ class Resource:
     reason: str | None = None
     time: datetime | None = None
     physical_id: str | None = None
-    ref: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -39,12 +39,10 @@ class Outcome:
 
     physical_id: another one than before, on update, means that the resource was replaced.
     attributes: what Fn::GetAtt gives; "A.B" is looked up as a key first, then as B inside A.
-    ref: what Ref gives; physical_id unless set.
     """
 
     physical_id: str
     attributes: Mapping[str, Any]
-    ref: str | None = None
 
 
 class ResourceFailed(Exception):

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -30,60 +30,61 @@ def walk(
 
     order: for each thing, those that come before it; names of other things do not count.
     halts: nothing new is begun after a failure; otherwise only what comes after the failed thing is left out.
-    on_failure: called once, at the first failure, while other things may still be going on.
+    on_failure: called once, at the first failure or when the time is over, while other things may still be going on.
     Raises TooLate when the time is over, after what was begun has ended.
     """
-    waiting = {key: set(first) & order.keys() for key, first in order.items()}
-    done: queue.SimpleQueue[tuple[Key, BaseException | None]] = queue.SimpleQueue()
-    failed: dict[Key, BaseException] = {}
-    running = 0
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    is_late = False
-    while True:
-        if not is_late and not (halts and failed):
-            running += _begin(waiting, work, done)
-        if not running:
-            break
+    end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    steps = _Steps(order, work)
+    is_late = has_told = False
+    steps.begin()
+    while steps.running:
         try:
-            key, error = done.get(timeout=_left(None if is_late else deadline))
+            steps.settle_one(None if end is None or is_late else max(0.0, end - time.monotonic()))
         except queue.Empty:
             is_late = True
+        if not has_told and (is_late or steps.failed):
+            has_told = True
             on_failure()
-            continue
-        running -= 1
-        if error is None:
-            for first in waiting.values():
-                first.discard(key)
-            continue
-        if not failed and not is_late:
-            on_failure()
-        failed[key] = error
+        if not is_late and not (halts and steps.failed):
+            steps.begin()
     if is_late:
         raise TooLate
-    return failed
+    return steps.failed
 
 
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+class _Steps(Generic[Key]):
+    """The things to do: those that wait for others, how many are running, and what failed."""
 
+    def __init__(self, order: Mapping[Key, Collection[Key]], work: Callable[[Key], None]) -> None:
+        self.running = 0
+        self.failed: dict[Key, BaseException] = {}
+        self._waiting = {key: set(first) & order.keys() for key, first in order.items()}
+        self._work = work
+        self._ended: queue.SimpleQueue[tuple[Key, BaseException | None]] = queue.SimpleQueue()
 
-def _begin(
-    waiting: dict[Key, set[Key]], work: Callable[[Key], None], done: queue.SimpleQueue[tuple[Key, BaseException | None]]
-) -> int:
-    """How many things were begun: those that wait for nothing any more."""
-    ready = [key for key, first in waiting.items() if not first]
-    for key in ready:
-        del waiting[key]
-        # Daemons, so that a resource which never ends cannot keep the sandbox's process alive.
-        threading.Thread(target=_attempt, args=(key, work, done), daemon=True, name=f"cfn-{key}").start()
-    return len(ready)
+    def begin(self) -> None:
+        """Begins what waits for nothing any more."""
+        for key in [key for key, first in self._waiting.items() if not first]:
+            del self._waiting[key]
+            self.running += 1
+            # Daemons, so that a resource which never ends cannot keep the sandbox's process alive.
+            threading.Thread(target=self._attempt, args=(key,), daemon=True, name=f"cfn-{key}").start()
 
+    def settle_one(self, timeout_seconds: float | None) -> None:
+        """Waits until one thing has ended. Raises queue.Empty if none does in time."""
+        key, error = self._ended.get(timeout=timeout_seconds)
+        self.running -= 1
+        if error is not None:
+            self.failed[key] = error
+            return
+        for first in self._waiting.values():
+            first.discard(key)
 
-def _attempt(key: Key, work: Callable[[Key], None], done: queue.SimpleQueue[tuple[Key, BaseException | None]]) -> None:
-    error: BaseException | None = None
-    try:
-        work(key)
-    except BaseException as exc:
-        error = exc
-    finally:
-        done.put((key, error))
+    def _attempt(self, key: Key) -> None:
+        error: BaseException | None = None
+        try:
+            self._work(key)
+        except BaseException as exc:
+            error = exc
+        finally:
+            self._ended.put((key, error))

@@ -17,7 +17,7 @@ from aurora_sandbox.resources.identity import identity_types
 from aurora_sandbox.resources.lambdas import lambda_types
 from aurora_sandbox.resources.network import network_types
 from aurora_sandbox.resources.plain import plain_types
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.service import SecretsManager
 
 
 def resource_types(

@@ -84,8 +84,8 @@ class ApiType:
     verbs: the operations that create, update and delete; None in the middle where nothing can be updated.
     name: the property, and parameter, that names the resource. Without it the name is generated, cut at max_length.
     attributes: what Fn::GetAtt gives, from the request, the name and the answer of the last call.
-    renamed: parameters by the property they come from, where the two differ. always: further parameters of the first
-    two verbs. deletion: the parameters of the third. settle: calls that complete the resource, safe to repeat.
+    renamed: parameters by the property they come from, where the two differ. deletion: those of the third verb.
+    settle: calls that complete the resource, safe to repeat.
     """
 
     boto: Boto
@@ -96,7 +96,6 @@ class ApiType:
     max_length: int = 64
     is_lower_case: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
-    always: Mapping[str, Any] = field(default_factory=dict)
     deletion: Callable[[Request], dict[str, Any]] | None = None
     settle: Callable[[Any, Request, str], None] = no_more
 
@@ -121,7 +120,7 @@ class ApiType:
     def _call(self, operation: str, request: Request, name: str) -> dict[str, Any]:
         client = self.boto(self.service)
         properties = {self.renamed.get(key, key): value for key, value in request.properties.items()}
-        everything = {**properties, **self.always, self.name: name, "Tags": tags(request) or None}
+        everything = {**properties, self.name: name, "Tags": tags(request) or None}
         return call(client, operation, **accepted(client, operation, everything))
 
     def _settled(self, request: Request, name: str, answer: dict[str, Any]) -> Outcome:

@@ -10,9 +10,9 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.password import generated_secret
 from aurora_sandbox.resources.api import Properties, generated_name
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.password import generated_secret
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 CLOUDFORMATION = Caller("AKIACLOUDFORMATION00")
@@ -92,7 +92,7 @@ def _value(properties: Properties) -> dict[str, str]:
         raise ResourceFailed(error.message) from error
 
 
-def _already(kind: str, secret_arn: str) -> ResourceFailed:
+def _already_exists(kind: str, secret_arn: str) -> ResourceFailed:
     what = f"Resource of type 'AWS::SecretsManager::{kind}' with identifier '{secret_arn}'"
     return ResourceFailed(f"{what} already exists.")
 
@@ -110,7 +110,7 @@ class Attachment:
         secret_arn: str = self.ask("DescribeSecret", SecretId=request.properties["SecretId"])["ARN"]
         with self._lock:
             if secret_arn in self._attached:
-                raise _already("SecretTargetAttachment", secret_arn)
+                raise _already_exists("SecretTargetAttachment", secret_arn)
             self._write(secret_arn, self._target(request.properties))
             self._attached.add(secret_arn)
         return Outcome(secret_arn, {"Id": secret_arn})
@@ -166,7 +166,7 @@ class RotationSchedule:
     def create(self, request: Request) -> Outcome:
         secret = self.ask("DescribeSecret", SecretId=request.properties["SecretId"])
         if secret.get("RotationEnabled"):
-            raise _already("RotationSchedule", secret["ARN"])
+            raise _already_exists("RotationSchedule", secret["ARN"])
         return self._rotate(secret["ARN"], request.properties)
 
     def update(self, request: Request) -> Outcome:

@@ -10,14 +10,15 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import iam_plugin, scaling
+from aurora_sandbox import scaling
+from aurora_sandbox.aurora import create_master, switch_iam, wipe
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
-from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters, create_master, wipe
+from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster, Clusters
 from aurora_sandbox.mysqld import Server
-from aurora_sandbox.password import random_password
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
 from aurora_sandbox.scaling import Scaling
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.password import random_password
+from aurora_sandbox.secretsmanager.service import SecretsManager
 
 DEFAULT_VERSION = "8.0.mysql_aurora.3.10.0"
 # moto would make a master secret of its own, knows the Data API on Serverless v1 only, and no storage of Aurora's.
@@ -75,7 +76,7 @@ class DbCluster:
             scaling=wanted if wanted != _scaling(old) else None,
         )
         try:
-            iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
+            switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
             self._change_master(cluster, properties, old)
         except pymysql.MySQLError as error:
             raise ResourceFailed(f"The master user cannot be changed: {error}.") from error
@@ -115,7 +116,7 @@ class DbCluster:
             scaling=_scaling(properties),
             storage_type=properties.get("StorageType", STANDARD),
         )
-        iam_plugin.switch(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
+        switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
         self._set_master(cluster, properties, password)
         if cluster.database_name:
             with self.server.connect() as connection, connection.cursor() as cursor:
@@ -169,7 +170,7 @@ def _check(properties: Properties) -> None:
     if password and (not PASSWORD.fullmatch(password) or set(password) & set('/@"')):
         raise ResourceFailed(BAD_PASSWORD)
     version = properties.get("EngineVersion", DEFAULT_VERSION)
-    why_not = scaling.refusal(**_asked(properties), engine_version=version, now=DEFAULT_SCALING)
+    why_not = scaling.refusal(**_requested(properties), engine_version=version, now=DEFAULT_SCALING)
     if why_not:
         raise ResourceFailed(why_not)
 
@@ -180,11 +181,11 @@ def _for_moto(parameters: Properties) -> dict[str, Any]:
 
 def _scaling(properties: Properties) -> Scaling:
     """The scaling configuration, with AWS's defaults for what is not said."""
-    return DEFAULT_SCALING.changed(**_asked(properties))
+    return DEFAULT_SCALING.changed(**_requested(properties))
 
 
-def _asked(properties: Properties) -> dict[str, Any]:
-    return scaling.asked(properties.get("ServerlessV2ScalingConfiguration", {}))
+def _requested(properties: Properties) -> dict[str, Any]:
+    return scaling.requested(properties.get("ServerlessV2ScalingConfiguration", {}))
 
 
 def _has_partial_revokes(server: Server) -> bool:

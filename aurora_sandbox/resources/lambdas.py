@@ -59,7 +59,6 @@ class FunctionType:
             arn=arn(request, "lambda", f"function:{name}"),
             code=self._code(request),
             handler=properties.get("Handler", ""),
-            runtime=properties.get("Runtime", ""),
             role_arn=properties["Role"],
             timeout_seconds=properties.get("Timeout", DEFAULT_TIMEOUT_SECONDS),
             environment=_environment(properties),

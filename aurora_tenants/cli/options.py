@@ -133,7 +133,7 @@ class Command(typer.core.TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return self.run(ctx)
         except AuroraTenantsError as error:
             as_json = ctx.params.get("output") == "json"
             code = _fail(error, as_json=as_json, no_color=bool(ctx.params.get("no_color")))
@@ -141,6 +141,10 @@ class Command(typer.core.TyperCommand):
         except KeyboardInterrupt as error:
             # Of what gets through to typer, it makes the exit code 130, which a command may have ended with as well.
             raise typer.Abort from error
+
+    def run(self, ctx: Any) -> Any:
+        """The command itself. Where it calls something with errors of its own, they are turned into ours here."""
+        return super().invoke(ctx)
 
 
 def _fail(error: AuroraTenantsError, *, as_json: bool, no_color: bool) -> Exit:

@@ -1,4 +1,4 @@
-"""The commands about the sandbox; the only part of the program that knows of it."""
+"""The commands about the sandbox: the one place where the two packages meet. Neither knows the other."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import shlex
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aurora_tenants.cli.options import SHARED_STACK, Command, Format, Group, in_flight, output_of
+import aurora_sandbox.errors
+from aurora_tenants.cli import options
+from aurora_tenants.cli.options import DISPLAY, SHARED_STACK, Display, Format, Group, in_flight
 from aurora_tenants.errors import Exit, Problem, SandboxError
 
 if TYPE_CHECKING:
@@ -37,6 +39,17 @@ Region = Annotated[
 ]
 
 
+class Command(options.Command):
+    """A command of the sandbox, whose own errors are told like all others."""
+
+    def run(self, ctx: Any) -> Any:
+        try:
+            return super().run(ctx)
+        except aurora_sandbox.errors.SandboxError as error:
+            problems = (Problem(found.code, found.what, found.why, found.fix) for found in error.problems)
+            raise SandboxError(*problems) from error
+
+
 @app.command("up", cls=Command)
 def sandbox_up(
     bare: Bare = False, mysqld: Mysqld = None, partial_revokes: PartialRevokes = None, region: Region = None
@@ -44,14 +57,13 @@ def sandbox_up(
     """Start a sandbox in the background and deploy the shared stack into it as shared-global."""
     from aurora_sandbox import lifecycle
 
-    out = output_of()
+    out = DISPLAY.open()
     with in_flight(""):
         running = lifecycle.up(
-            bare=bare,
             mysqld=mysqld,
             partial_revokes=partial_revokes,
             tell=out.tell,
-            deploy=_deploy_shared,
+            deploy=None if bare else _deploy_shared,
             region=region,
         )
     out.result(f'The sandbox runs at {running.endpoint}. To use it: eval "$(aurora-tenants sandbox env)"')
@@ -63,7 +75,7 @@ def sandbox_down() -> None:
     from aurora_sandbox import lifecycle
 
     ended = lifecycle.down()
-    output_of().result("The sandbox has ended." if ended else "No sandbox is running.")
+    DISPLAY.open().result("The sandbox has ended." if ended else "No sandbox is running.")
 
 
 @app.command("status", cls=Command)
@@ -71,7 +83,7 @@ def sandbox_status(output: Format = "text") -> None:
     """Show what runs in the sandbox; exits 1 when there is none."""
     from aurora_sandbox import lifecycle
 
-    out = output_of(output)
+    out = Display(output).open()
     status = lifecycle.status(endpoint=_endpoint())
     if output == "json":
         out.json(status)
@@ -108,11 +120,10 @@ def sandbox_run(
 
     code = lifecycle.run(
         command,
-        bare=bare,
         mysqld=mysqld,
         partial_revokes=partial_revokes,
-        tell=output_of().tell,
-        deploy=_deploy_shared,
+        tell=DISPLAY.open().tell,
+        deploy=None if bare else _deploy_shared,
         region=region,
     )
     raise typer.Exit(code)
@@ -130,7 +141,7 @@ def sandbox_sql(
     from aurora_sandbox.sql import sql
     from aurora_tenants.render.output import table as tabbed
 
-    out = output_of(output)
+    out = Display(output).open()
     running = _running()
     if execute is None:
         if sys.stdin.isatty():
@@ -153,12 +164,12 @@ def sandbox_clock(
     output: Format = "text",
 ) -> None:
     """Show the sandbox's time, or move it forward: schedules that fall in between fire on the way."""
-    from aurora_sandbox import lifecycle
+    from aurora_sandbox import remote
 
-    out = output_of(output)
+    out = Display(output).open()
     running = _running()
     with in_flight("The clock may have been moved a part of the way."):
-        told = lifecycle.clock(running, to)
+        told = remote.clock(running, to)
     if output == "json":
         out.json(told)
         return

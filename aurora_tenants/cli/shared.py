@@ -11,6 +11,7 @@ import typer
 
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
+    DISPLAY,
     SHARED_STACK,
     Command,
     Display,
@@ -21,7 +22,6 @@ from aurora_tenants.cli.options import (
     Region,
     ask,
     in_flight,
-    output_of,
     with_groups,
 )
 from aurora_tenants.errors import InvalidUsage, Problem
@@ -110,7 +110,7 @@ def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     """Show the shared stack's state and outputs."""
     from aurora_tenants.aws import shared
 
-    out = output_of(output)
+    out = Display(output).open()
     stack, region = place.read()
     status = shared.status(region=region, profile=place.profile, stack=stack)
     if output == "json":
@@ -129,7 +129,7 @@ def shared_delete(
     from aurora_tenants.aws import shared
     from aurora_tenants.render.progress import StackProgress
 
-    out = output_of()
+    out = DISPLAY.open()
     stack, region = place.read()
     delete = shared.prepare_deletion(region=region, profile=place.profile, stack=stack)
     ask(out, f"Delete stack {stack}, and the cluster with every database in it (a last snapshot is kept)?", yes=yes)
@@ -159,7 +159,7 @@ def shared_template(
     archive = code.build()
     if code_zip:
         _write(code_zip, archive.content)
-        output_of().tell(f"The template takes {code_zip} from bucket {code_bucket}, key {archive.key}")
+        DISPLAY.open().tell(f"The template takes {code_zip} from bucket {code_bucket}, key {archive.key}")
     typer.echo(code.template(code_bucket, archive), nl=False)
 
 

@@ -15,7 +15,8 @@ from botocore.loaders import JSONFileLoader
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.cli import main
-from tests.cloud import Cloud, set_environment
+from tests.cloud import Cloud
+from tests.endpoint import set_environment
 
 HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:\n"
 

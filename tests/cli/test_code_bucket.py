@@ -14,7 +14,8 @@ import pytest
 from aurora_tenants.aws import code
 from aurora_tenants.aws.code import Archive, build, zipped
 from tests.cli.conftest import CommandLine, Ended
-from tests.cloud import PROVIDER, ROTATION, Cloud, environment, until
+from tests.cloud import PROVIDER, ROTATION, Cloud
+from tests.endpoint import environment, until
 
 ARCHIVE = build()
 TENANTS = "  shop: {databases: {shop: }, users: {shop: {privileges: [{permission: ALL, database: shop}]}}}\n"

@@ -12,7 +12,8 @@ import pytest
 
 from aurora_tenants.mysql import dataapi
 from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
-from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud, until
+from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud
+from tests.endpoint import until
 from tests.goldens import golden
 
 pytestmark = pytest.mark.usefixtures("clean")

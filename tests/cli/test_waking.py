@@ -13,7 +13,8 @@ from aurora_tenants.lambdas.request import request_of
 from aurora_tenants.lambdas.user import delete_accounts, serve_user
 from aurora_tenants.mysql import dataapi
 from tests.cli.conftest import HEAD, CommandLine, Ended
-from tests.cloud import Cloud, until
+from tests.cloud import Cloud
+from tests.endpoint import until
 
 SHOP = """
   shop:

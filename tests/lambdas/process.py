@@ -17,7 +17,8 @@ from typing import Any, Literal
 import pymysql
 
 from aurora_sandbox import mysqld
-from aurora_sandbox.server import RollbackStyle, Sandbox
+from aurora_sandbox.cloudformation.rollout import RollbackStyle
+from aurora_sandbox.server import Sandbox
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
-from aurora_sandbox.cluster import create_master
+from aurora_sandbox.aurora import create_master
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.request import Request, Secret

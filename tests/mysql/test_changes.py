@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
-from aurora_sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
+from aurora_sandbox.aurora import AWS_ROLES, SUPERUSER_ROLE, create_master
 from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_user, set_password, subject
 from aurora_tenants.mysql.grants import Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pymysql
 import pytest
 
-from aurora_sandbox.cluster import AWS_ROLES, SUPERUSER_ROLE, create_master
+from aurora_sandbox.aurora import AWS_ROLES, SUPERUSER_ROLE, create_master
 from aurora_sandbox.mysqld import Server
 from aurora_tenants.mysql.changes import changes
 from aurora_tenants.mysql.grants import as_stored

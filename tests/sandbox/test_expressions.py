@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aurora_sandbox.expressions import parse
+from aurora_sandbox.scheduler.expressions import parse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import aurora_sandbox
 from aurora_sandbox.functions import Function, Functions, inline
 from aurora_sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
 
@@ -19,14 +20,14 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 
 @pytest.fixture
 def functions() -> Iterator[Functions]:
-    functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region="eu-west-1", time_scale=10_000)
+    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1", time_scale=10_000)
     yield functions
     functions.close()
 
 
 def deploy(functions: Functions, code: str, *, timeout_seconds: int = 10, **environment: str) -> None:
     role = "arn:aws:iam::123456789012:role/f"
-    functions.put(Function("f", ARN, inline(code), "index.handler", "python3.13", role, timeout_seconds, environment))
+    functions.put(Function("f", ARN, inline(code), "index.handler", role, timeout_seconds, environment))
 
 
 def eventually(condition: Callable[[], bool], *, timeout_seconds: float = 10) -> bool:
@@ -111,8 +112,7 @@ def test_the_environment_holds_the_functions_own_variables_and_nothing_of_ours(
 
 def test_the_package_under_test_is_not_next_to_the_handler(functions: Functions) -> None:
     deploy(functions, "import sys\ndef handler(event, context):\n    return sys.path")
-    sandbox = Path(__file__).parents[2] / "aurora_tenants" / "sandbox"
-    assert str(sandbox) not in functions.invoke("f", {})
+    assert str(Path(aurora_sandbox.__file__).parent) not in functions.invoke("f", {})
 
 
 def test_a_functions_access_key_leads_back_to_it(functions: Functions) -> None:
@@ -282,7 +282,7 @@ def handler(event, context):
 
 
 def test_closing_ends_busy_workers_too(tmp_path: Path) -> None:
-    functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region="eu-west-1")
+    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1")
     code = "import os, time\ndef handler(event, context):\n    open(event['file'], 'w').close()\n    time.sleep(60)"
     deploy(functions, code, timeout_seconds=60)
     failures: list[BaseException] = []

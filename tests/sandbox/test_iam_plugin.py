@@ -10,6 +10,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox import iam_plugin, mysqld
+from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.iam_plugin import NoStandIn, stand_in
 
 NAME, DESCRIPTION = b"mysql_no_login\0", b"No login authentication plugin\0"
@@ -85,14 +86,14 @@ def test_plugin_is_loaded_and_unloaded_while_the_server_runs(
     with mysqld.start(mysqld_binary) as started:
         assert error(started, create.format(user)) == 1524
         for _ in range(2):  # the second time, nothing is to be done
-            iam_plugin.switch(started, on=True)
+            switch_iam(started, on=True)
         assert error(started, create.format(user)) == 0
         for _ in range(2):
-            iam_plugin.switch(started, on=False)
+            switch_iam(started, on=False)
         assert error(started, create.format("another")) == 1524
         assert error(started, f"ALTER USER `{user}` IDENTIFIED WITH caching_sha2_password BY 'word'") == 0
         (started.directory / iam_plugin.DIRECTORY / iam_plugin.LIBRARY).unlink()
-        iam_plugin.switch(started, on=True)
+        switch_iam(started, on=True)
         assert error(started, create.format("another")) == 1524
 
 

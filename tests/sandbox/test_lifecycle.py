@@ -17,10 +17,10 @@ import boto3
 import pytest
 
 from aurora_sandbox import lifecycle, mysqld
+from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.sql import Table, sql
 from aurora_sandbox.state import Running, State
-from aurora_tenants.errors import SandboxError
 
 
 def codes(error: pytest.ExceptionInfo[SandboxError]) -> list[str]:
@@ -49,7 +49,6 @@ def deployed_with() -> list[Mapping[str, str]]:
 @pytest.fixture(scope="module")
 def running(directory: Path, deployed_with: list[Mapping[str, str]], mysqld_binary: mysqld.Binary) -> Iterator[Running]:
     yield lifecycle.up(
-        bare=False,
         mysqld=None,
         partial_revokes=True,
         tell=lambda _: None,
@@ -59,7 +58,7 @@ def running(directory: Path, deployed_with: list[Mapping[str, str]], mysqld_bina
     lifecycle.down(directory=directory)
 
 
-def test_a_new_sandbox_gets_the_shared_stack(running: Running, deployed_with: list[Mapping[str, str]]):
+def test_into_a_new_sandbox_is_deployed(running: Running, deployed_with: list[Mapping[str, str]]):
     assert deployed_with == [lifecycle.environment(running)]
 
 
@@ -71,16 +70,16 @@ def test_the_environment_leads_to_the_sandbox(running: Running, monkeypatch: pyt
 
 def test_a_second_up_finds_the_first(running: Running, directory: Path):
     told: list[str] = []
-    again = lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=told.append, directory=directory)
+    again = lifecycle.up(mysqld=None, partial_revokes=True, tell=told.append, directory=directory)
     assert again == running
     assert told == [f"a sandbox is running already, at {running.endpoint}"]
 
 
-def test_a_running_sandbox_without_the_shared_stack_gets_it(
+def test_into_a_running_sandbox_is_deployed_again(
     running: Running, directory: Path, deployed_with: list[Mapping[str, str]]
 ):
     before = len(deployed_with)
-    lifecycle.up(bare=False, mysqld=None, tell=lambda _: None, deploy=deployed_with.append, directory=directory)
+    lifecycle.up(mysqld=None, tell=lambda _: None, deploy=deployed_with.append, directory=directory)
     assert deployed_with[before:] == [lifecycle.environment(running)]
     del deployed_with[before:]
 
@@ -96,7 +95,7 @@ def test_another_sandbox_than_the_one_that_runs_is_refused(
     running: Running, directory: Path, asked: dict[str, Any], why: str
 ):
     with pytest.raises(SandboxError) as error:
-        lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, directory=directory, **asked)
+        lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory, **asked)
     (problem,) = error.value.problems
     assert (problem.why, problem.fix) == (why, "end it first: aurora-tenants sandbox down")
 
@@ -167,7 +166,7 @@ def test_down_ends_the_sandbox_and_its_mysql(running: Running, directory: Path):
     assert not lifecycle.down(directory=directory)
 
 
-def test_a_sandbox_whose_stack_cannot_be_deployed_is_ended(tmp_path: Path, mysqld_binary: mysqld.Binary):
+def test_a_sandbox_into_which_nothing_can_be_deployed_is_ended(tmp_path: Path, mysqld_binary: mysqld.Binary):
     ports: list[int] = []
 
     def deploy(environment: Mapping[str, str]) -> None:
@@ -175,18 +174,14 @@ def test_a_sandbox_whose_stack_cannot_be_deployed_is_ended(tmp_path: Path, mysql
         raise RuntimeError("no such template")
 
     with pytest.raises(RuntimeError, match="no such template"):
-        lifecycle.up(
-            bare=False, mysqld=None, partial_revokes=False, tell=lambda _: None, deploy=deploy, directory=tmp_path
-        )
+        lifecycle.up(mysqld=None, partial_revokes=False, tell=lambda _: None, deploy=deploy, directory=tmp_path)
     assert not listens(ports[0])
     assert lifecycle.current(directory=tmp_path) is None
 
 
 def test_a_mysqld_that_cannot_be_used_is_refused_before_anything_starts(tmp_path: Path):
     with pytest.raises(SandboxError) as error:
-        lifecycle.up(
-            bare=True, mysqld=str(tmp_path / "mysqld"), partial_revokes=True, tell=lambda _: None, directory=tmp_path
-        )
+        lifecycle.up(mysqld=str(tmp_path / "mysqld"), partial_revokes=True, tell=lambda _: None, directory=tmp_path)
     assert codes(error) == ["mysqld-unusable"]
     assert lifecycle.current(directory=tmp_path) is None
 
@@ -198,9 +193,7 @@ def test_a_mysqld_that_cannot_have_users_of_iam_is_said_to_be_one(tmp_path: Path
     program.chmod(0o755)
     told: list[str] = []
     with pytest.raises(SandboxError):
-        lifecycle.up(
-            bare=True, mysqld=str(program), partial_revokes=True, tell=told.append, directory=tmp_path / "state"
-        )
+        lifecycle.up(mysqld=str(program), partial_revokes=True, tell=told.append, directory=tmp_path / "state")
     said = "the sandbox refuses users with AWSAuthenticationPlugin (1524): this MySQL server comes without"
     assert told == [f"{said} mysql_no_login.so", "starting the sandbox"]
 
@@ -208,7 +201,7 @@ def test_a_mysqld_that_cannot_have_users_of_iam_is_said_to_be_one(tmp_path: Path
 def test_without_the_extra_the_fix_is_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "moto", None)  # what Python's import system takes for "not installed"
     with pytest.raises(SandboxError) as error:
-        lifecycle.up(bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None, directory=tmp_path)
+        lifecycle.up(mysqld=None, partial_revokes=True, tell=lambda _: None, directory=tmp_path)
     (problem,) = error.value.problems
     assert problem.fix == "install the package with its extra `sandbox`; in a clone: pip install '.[sandbox]'"
     assert problem.why == "it needs Python packages that are not here: moto"
@@ -242,7 +235,7 @@ def test_while_another_process_starts_one_there_is_none_to_use(tmp_path: Path):
 RUN = """
 import sys
 from aurora_sandbox import lifecycle
-sys.exit(lifecycle.run(sys.argv[1:], bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None))
+sys.exit(lifecycle.run(sys.argv[1:], mysqld=None, partial_revokes=True, tell=lambda _: None))
 """
 
 
@@ -291,7 +284,7 @@ def test_a_run_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path: Pat
 
 def test_a_region_that_does_not_exist_is_refused_before_anything_starts(tmp_path: Path):
     with pytest.raises(SandboxError) as error:
-        lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, region="eu-west-11", directory=tmp_path / "state")
+        lifecycle.up(mysqld=None, tell=lambda _: None, region="eu-west-11", directory=tmp_path / "state")
     (problem,) = error.value.problems
     assert (problem.what, problem.fix) == ("there is no AWS region eu-west-11", "did you mean eu-west-1?")
     assert not (tmp_path / "state").exists()
@@ -303,11 +296,11 @@ def test_a_region_that_does_not_exist_is_refused_before_anything_starts(tmp_path
 def test_run_says_why_a_file_is_no_command(tmp_path: Path, name: str, why: str):
     (tmp_path / "file").touch()
     with pytest.raises(SandboxError) as error:
-        lifecycle.run([f"{tmp_path}/{name}"], bare=True, mysqld=None, tell=lambda _: None)
+        lifecycle.run([f"{tmp_path}/{name}"], mysqld=None, tell=lambda _: None)
     assert [problem.why for problem in error.value.problems] == [why]
 
 
 def test_run_says_which_command_it_cannot_find_before_it_starts_anything():
     with pytest.raises(SandboxError) as error:
-        lifecycle.run(["no-such-command"], bare=True, mysqld=None, partial_revokes=True, tell=lambda _: None)
+        lifecycle.run(["no-such-command"], mysqld=None, partial_revokes=True, tell=lambda _: None)
     assert codes(error) == ["no-such-command"]

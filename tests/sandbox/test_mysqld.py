@@ -13,7 +13,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox import binary, mysqld
-from aurora_tenants.errors import SandboxError
+from aurora_sandbox.errors import SandboxError
 from tests.mysql_variables import variables
 
 

@@ -21,7 +21,8 @@ import boto3
 import pymysql
 import pytest
 
-from aurora_sandbox import ACCOUNT, REGION, iam_plugin, motoserver
+from aurora_sandbox import ACCOUNT, REGION, motoserver
+from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
@@ -30,7 +31,7 @@ from aurora_sandbox.mysqld import Server
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
 from aurora_sandbox.scaling import Scaling
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/Shop/0"
@@ -67,7 +68,7 @@ class Account:
     def __init__(self, boto: Boto, server: Server | None = None) -> None:
         self.boto = boto
         self.clusters = Clusters()
-        self.functions = Functions(endpoint_url=lambda: "http://127.0.0.1:1", region=REGION)
+        self.functions = Functions(endpoint_url="http://127.0.0.1:1", region=REGION)
         self.secrets = SecretsManager(
             account=ACCOUNT,
             region=REGION,
@@ -209,7 +210,7 @@ def aurora(boto: Boto, server: Server) -> Iterator[Account]:
         boto("rds").modify_db_cluster(DBClusterIdentifier=cluster.identifier, DeletionProtection=False)
         account.delete(Request("AWS::RDS::DBCluster", "Main", "Shop", STACK_ID, {}, physical_id=cluster.identifier))
     account.functions.close()
-    iam_plugin.switch(server, on=True)  # as the session's servers have it
+    switch_iam(server, on=True)  # as the session's servers have it
 
 
 def test_a_cluster_is_a_server_its_managed_master_can_log_in_to(aurora: Account, server: Server) -> None:

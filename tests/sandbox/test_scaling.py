@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.scaling import Scaling, asked, refusal
+from aurora_sandbox.scaling import Scaling, refusal, requested
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from aurora_sandbox.scaling import Scaling, asked, refusal
 def test_seconds_are_lost_with_the_minimum_of_zero_and_are_300_again(
     configuration: dict[str, Any], then: Scaling
 ) -> None:
-    assert Scaling(0, 2, 600).changed(**asked(configuration)) == then
+    assert Scaling(0, 2, 600).changed(**requested(configuration)) == then
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,6 @@ def test_seconds_are_lost_with_the_minimum_of_zero_and_are_300_again(
     ],
 )
 def test_a_range_that_rds_does_not_take_is_refused(configuration: dict[str, Any], version: str, said: str) -> None:
-    why_not = refusal(**asked(configuration), engine_version=version, now=Scaling(0.5, 2))
+    why_not = refusal(**requested(configuration), engine_version=version, now=Scaling(0.5, 2))
     assert bool(why_not) is bool(said)
     assert said in why_not

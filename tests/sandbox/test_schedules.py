@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_sandbox import lifecycle
-from aurora_tenants.cli import main
-from tests.cloud import Cloud, environment, until
+from aurora_sandbox import lifecycle, remote
+from aurora_sandbox.errors import SandboxError
+from tests.endpoint import Endpoint, until
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
@@ -81,22 +81,22 @@ BASE = {
 class World:
     """The sandbox, seen from outside."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Endpoint) -> None:
         self.cloud, self.client = cloud, cloud.client
         assert cloud.deploy("base", BASE, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
         (stack,) = self.client("cloudformation").describe_stacks(StackName="base")["Stacks"]
         self.made = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        self._running = lifecycle.at(cloud.endpoint_url)
+        self._running = remote.at(cloud.endpoint_url)
         assert self._running is not None
 
     def now(self) -> datetime:
         assert self._running is not None
-        return datetime.fromisoformat(lifecycle.clock(self._running)["now"])
+        return datetime.fromisoformat(remote.clock(self._running)["now"])
 
     def move(self, to: datetime | str) -> list[tuple[str, str, str]]:
         """When which schedule fired, and what went wrong."""
         assert self._running is not None
-        fired = lifecycle.clock(self._running, to if isinstance(to, str) else to.isoformat())["fired"]
+        fired = remote.clock(self._running, to if isinstance(to, str) else to.isoformat())["fired"]
         return [(each["at"], each["schedule"].partition("/")[2], each["error"]) for each in fired]
 
     def state(self) -> str:
@@ -172,9 +172,9 @@ class World:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("schedules")
-    running = lifecycle.up(bare=True, mysqld=None, tell=lambda _: None, directory=directory)
+    running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     try:
-        yield World(Cloud(running.endpoint, lifecycle.environment(running), running.mysqld_port))
+        yield World(Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port))
     finally:
         lifecycle.down(directory=directory)
 
@@ -481,30 +481,6 @@ def test_other_services_stay_in_real_time(world: World) -> None:
     assert abs(stack["CreationTime"] - datetime.now(UTC)) < MINUTE
 
 
-def run(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with environment(world.cloud.environment), pytest.raises(SystemExit) as ended:
-        main(["sandbox", "clock", *arguments])
-    said = capsys.readouterr()
-    return int(str(ended.value.code)), said.out, said.err
-
-
-def test_the_command_moves_the_clock_and_says_what_fired(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    start = (world.now() + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
-    world.schedule("good", "rate(1 day)", world.target(AWAKE), StartDate=start)
-    world.schedule("poor", "rate(1 day)", world.target(AWAKE, Input="{}"), StartDate=start + HOUR)
-    code, out, err = run(world, capsys, shown(start + 2 * HOUR))
-    lines = out.splitlines()
-    assert (code, err, lines[0]) == (0, "", f"{shown(start)}  hours/good  rds:modifyDBCluster")
-    assert lines[1].startswith(f"{shown(start + HOUR)}  hours/poor  failed: ValidationException: ")
-    assert lines[-1].startswith(shown(start + 2 * HOUR)[:17])
-    assert lines[-1].endswith(" ahead of real time")
-
-
-def test_the_command_shows_the_clock_as_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(world, capsys, "--output", "json")
-    assert (code, json.loads(out).keys()) == (0, {"now", "ahead_seconds"})
-
-
 @pytest.mark.parametrize(
     ("to", "why"),
     [
@@ -513,11 +489,11 @@ def test_the_command_shows_the_clock_as_json(world: World, capsys: pytest.Captur
         ("+5000d", "by 1098 days at most"),
     ],
 )
-def test_the_command_refuses_a_move_that_cannot_be(
-    world: World, capsys: pytest.CaptureFixture[str], to: str, why: str
-) -> None:
+def test_a_move_that_cannot_be_is_refused(world: World, to: str, why: str) -> None:
     before = world.now()
-    code, out, err = run(world, capsys, to)
-    assert (code, out) == (1, "")
-    assert why in err
+    with pytest.raises(SandboxError) as error:
+        world.move(to)
+    (problem,) = error.value.problems
+    assert (problem.code, problem.what) == ("clock-not-moved", f"the clock cannot be moved to {to}")
+    assert why in problem.why
     assert world.now() - before < MINUTE

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.rotation import STEPS, Outcome
-from aurora_sandbox.secretsmanager import SecretsManager
+from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
+from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 
 CALLER = Caller("AKIATEST")
@@ -207,6 +207,19 @@ def test_a_recovery_window_ends_after_its_scaled_days() -> None:
 @pytest.mark.parametrize("options", [{"RecoveryWindowInDays": 6}, {"RecoveryWindowInDays": 31}])
 def test_a_recovery_window_outside_7_to_30_days_is_refused(account: Account, options: dict[str, int]) -> None:
     assert error(account, "DeleteSecret", SecretId="app", **options)[0] == "InvalidParameterException"
+
+
+def test_a_dynamic_reference_stands_for_a_value_or_for_a_key_of_it(account: Account) -> None:
+    account("CreateSecret", Name="login", SecretString='{"user": "shop", "port": 3306}')
+    account("CreateSecret", Name="list", SecretString="[1]")
+    account("CreateSecret", Name="bytes", SecretBinary=b"x")
+    referenced = account.manager.referenced
+    assert referenced("app", "", "AWSCURRENT", FIRST) == "one"
+    assert [referenced("login", key, "", "") for key in ("user", "port")] == ["shop", "3306"]
+    for name, key in (("login", "password"), ("app", "user"), ("list", "user"), ("bytes", "")):
+        why = f"Could not find a value for key {key} in the secret {name}."
+        assert error(referenced, name, key, "", "") == ("ValidationError", why)
+    assert error(referenced, "gone", "", "", "")[0] == "ResourceNotFoundException"
 
 
 def test_a_managed_secret_is_readable_and_only_its_owner_changes_it(account: Account) -> None:

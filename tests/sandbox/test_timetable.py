@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aurora_sandbox.clock import Clock
-from aurora_sandbox.schedules import DEFAULT, Schedule, Schedules
-from aurora_sandbox.targets import Firing
-from aurora_sandbox.timetable import Timetable
-from tests.cloud import until
+from aurora_sandbox.scheduler.schedules import DEFAULT, Schedule, Schedules
+from aurora_sandbox.scheduler.targets import Firing
+from aurora_sandbox.scheduler.timetable import Timetable
+from tests.endpoint import until
 
 NOON, HOUR = datetime(2026, 3, 28, 12, tzinfo=UTC), timedelta(hours=1)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.expressions import parse
+from aurora_sandbox.scheduler.expressions import parse
 from aurora_tenants.model import Capacity, Cluster, PauseSchedule, Window
 from aurora_tenants.naming import pause_stack, pause_tags, schedule_group
 from aurora_tenants.schedule.template import Entry, dead_letters_arn, entries, pause_template, without_revision

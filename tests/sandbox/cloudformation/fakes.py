@@ -11,8 +11,10 @@ from typing import Any
 import boto3
 from botocore.validate import ParamValidator
 
-from aurora_sandbox.cloudformation import CloudFormation, CustomResources, Outcome, Request, ResourceFailed
+from aurora_sandbox.cloudformation.custom import CustomResources
+from aurora_sandbox.cloudformation.service import CloudFormation
 from aurora_sandbox.cloudformation.stack import Stack
+from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.wire import Caller, ServiceError
 
 DEADLINE_SECONDS = 10
@@ -193,7 +195,7 @@ class Sandbox:
 def sandbox(*, rollback_style: Any = "update", time_scale: float = 1.0) -> Sandbox:
     function = Lambda()
     custom = CustomResources(
-        invoke_async=function.invoke_async, response_base_url=lambda: "http://127.0.0.1:1", time_scale=time_scale
+        invoke_async=function.invoke_async, response_base_url="http://127.0.0.1:1", time_scale=time_scale
     )
     function.custom = custom
     queues, parameters, roles = Memory("QueueName"), Memory("Name"), Memory("RoleName")

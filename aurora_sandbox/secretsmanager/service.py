@@ -17,10 +17,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aurora_sandbox.password import random_password
-from aurora_sandbox.rotation import Outcome, Rotations
-from aurora_sandbox.secret import CURRENT, Secret, check_rules
-from aurora_sandbox.secretlist import description, entry, matching, page, versions
+from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, versions
+from aurora_sandbox.secretsmanager.password import random_password
+from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
+from aurora_sandbox.secretsmanager.secret import CURRENT, Secret, check_rules
 from aurora_sandbox.wire import Caller, ServiceError
 
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
@@ -102,6 +102,18 @@ class SecretsManager:
         with self._lock:
             value: str = self._get({"SecretId": secret_id})["SecretString"]
             return value
+
+    def referenced(self, secret_id: str, json_key: str, stage: str, version: str) -> str:
+        """What a dynamic reference stands for; the last three may be empty. Raises ServiceError."""
+        asked = {"SecretId": secret_id, "VersionStage": stage, "VersionId": version}
+        with self._lock:
+            answer = self._get({name: text for name, text in asked.items() if text})
+        try:
+            return str(json.loads(answer["SecretString"])[json_key] if json_key else answer["SecretString"])
+        except (KeyError, TypeError, ValueError):
+            # `from None`: the error underneath would quote the secret.
+            why = f"Could not find a value for key {json_key} in the secret {secret_id}."
+            raise ServiceError("ValidationError", why) from None
 
     def rotation_outcome(self, secret_id: str, *, timeout_seconds: float = 10) -> Outcome | None:
         """How the latest rotation ended, waiting for one under way; None if there was none or time ran out."""
@@ -191,12 +203,12 @@ class SecretsManager:
         secret.gone_on = self._now() + recovery / self._time_scale
         if is_forced:
             self._forget(secret)
-        return {**_names(secret), "DeletionDate": secret.gone_on}
+        return {**_arn_and_name(secret), "DeletionDate": secret.gone_on}
 
     def _restore(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"], deleted=True)
         secret.gone_on = None
-        return _names(secret)
+        return _arn_and_name(secret)
 
     def _tag(self, parameters: Parameters) -> Parameters:
         self._find(parameters["SecretId"]).tags |= _tags(parameters)
@@ -222,9 +234,9 @@ class SecretsManager:
     def _put_value(self, secret: Secret, parameters: Parameters, stages: set[str]) -> Parameters:
         value = parameters.get("SecretString", parameters.get("SecretBinary"))
         if value is None:
-            return _names(secret)
+            return _arn_and_name(secret)
         token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
-        return {**_names(secret), "VersionId": secret.put(token, value, stages, self._now()).id}
+        return {**_arn_and_name(secret), "VersionId": secret.put(token, value, stages, self._now()).id}
 
     def _put(self, parameters: Parameters) -> Parameters:
         if ("SecretString" in parameters) == ("SecretBinary" in parameters):
@@ -239,7 +251,7 @@ class SecretsManager:
         version.accessed = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
         value = {"SecretString" if isinstance(version.value, str) else "SecretBinary": version.value}
         stages = {"VersionStages": sorted(version.stages)} if version.stages else {}
-        return {**_names(secret), "VersionId": version.id, **value, **stages, "CreatedDate": version.created}
+        return {**_arn_and_name(secret), "VersionId": version.id, **value, **stages, "CreatedDate": version.created}
 
     def _batch_get(self, parameters: Parameters) -> Parameters:
         values, errors = [], []
@@ -253,14 +265,14 @@ class SecretsManager:
     def _list_versions(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"], deleted=True)
         shown = versions(secret, deprecated=parameters.get("IncludeDeprecated", False))
-        return {**_names(secret), **page(shown, "Versions", parameters, default=100)}
+        return {**_arn_and_name(secret), **page(shown, "Versions", parameters, default=100)}
 
     def _move_stage(self, parameters: Parameters) -> Parameters:
         secret = self._find_for_change(parameters["SecretId"])
         source, target = parameters.get("RemoveFromVersionId"), parameters.get("MoveToVersionId")
         secret.relabel(parameters["VersionStage"], source=source, target=target)
         secret.changed = self._now()
-        return _names(secret)
+        return _arn_and_name(secret)
 
     # Rotation
 
@@ -280,13 +292,13 @@ class SecretsManager:
         secret.rotation.enabled, secret.rotation.function_arn, secret.rotation.rules = True, function_arn, rules
         token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
         self._rotations.begin(secret, token, immediately=parameters.get("RotateImmediately", True))
-        return {**_names(secret), "VersionId": token}
+        return {**_arn_and_name(secret), "VersionId": token}
 
     def _cancel_rotation(self, parameters: Parameters) -> Parameters:
         secret = self._find_for_change(parameters["SecretId"])
         secret.rotation.enabled = False
         self._rotations.cancel(secret)
-        return _names(secret)
+        return _arn_and_name(secret)
 
     # Resource policies
 
@@ -294,19 +306,19 @@ class SecretsManager:
         secret = self._find(parameters["SecretId"])
         _validate_policy(parameters)
         secret.policy = parameters["ResourcePolicy"]
-        return _names(secret)
+        return _arn_and_name(secret)
 
     def _get_policy(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"])
-        return {**_names(secret), **({"ResourcePolicy": secret.policy} if secret.policy else {})}
+        return {**_arn_and_name(secret), **({"ResourcePolicy": secret.policy} if secret.policy else {})}
 
     def _delete_policy(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"])
         secret.policy = None
-        return _names(secret)
+        return _arn_and_name(secret)
 
 
-def _names(secret: Secret) -> Parameters:
+def _arn_and_name(secret: Secret) -> Parameters:
     return {"ARN": secret.arn, "Name": secret.name}
 
 

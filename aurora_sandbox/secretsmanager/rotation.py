@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aurora_sandbox.secret import CURRENT, PENDING, Secret, Version
+from aurora_sandbox.secretsmanager.secret import CURRENT, PENDING, Secret, Version
 from aurora_sandbox.wire import ServiceError
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")

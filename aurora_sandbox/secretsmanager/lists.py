@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aurora_sandbox.secret import Secret
+from aurora_sandbox.secretsmanager.secret import Secret
 from aurora_sandbox.wire import ServiceError
 
 

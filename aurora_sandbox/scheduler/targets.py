@@ -25,7 +25,7 @@ from aurora_sandbox.clock import shown
 from aurora_sandbox.environment import KEY
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard, Need
-from aurora_sandbox.schedules import Schedule
+from aurora_sandbox.scheduler.schedules import Schedule
 from aurora_sandbox.wire import Caller, Service, ServiceError
 
 PREFIX = "arn:aws:scheduler:::aws-sdk:"
@@ -81,7 +81,7 @@ class Targets:
             if not is_throttled and refused.status < 500:
                 break
         self._count("InvocationDroppedCount", schedule.group)
-        self._bury(schedule, refused, facts, is_exhausted=attempt == retries and retries > 0)
+        self._leave_dead_letter(schedule, refused, facts, is_exhausted=attempt == retries and retries > 0)
         return Firing(fired.at, fired.schedule, fired.target, f"{refused.code}: {refused.message}")
 
     def _facts(self, schedule: Schedule, at: datetime, attempt: int) -> dict[str, str]:
@@ -104,7 +104,9 @@ class Targets:
         self._faults.check("rds", "ModifyDBCluster")
         self._rds.handle("ModifyDBCluster", parameters, Caller(KEY))
 
-    def _bury(self, schedule: Schedule, error: ServiceError, facts: Mapping[str, str], *, is_exhausted: bool) -> None:
+    def _leave_dead_letter(
+        self, schedule: Schedule, error: ServiceError, facts: Mapping[str, str], *, is_exhausted: bool
+    ) -> None:
         """Leaves the input and what is known of the failure in the dead-letter queue, if there is one."""
         target = schedule.target
         queue_arn = target.get("DeadLetterConfig", {}).get("Arn")

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from aurora_sandbox.clock import Clock, destination
-from aurora_sandbox.schedules import Schedule, Schedules
-from aurora_sandbox.targets import Firing
+from aurora_sandbox.scheduler.schedules import Schedule, Schedules
+from aurora_sandbox.scheduler.targets import Firing
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +23,9 @@ _LOOK_SECONDS = 30.0  # how long it trusts the machine's clock not to jump, as i
 
 
 class Timetable:
-    """Of one sandbox. `fired` holds what fired last."""
+    """Of one sandbox."""
 
     def __init__(self, clock: Clock, schedules: Schedules, fire: Callable[[Schedule, datetime], Firing]) -> None:
-        self.fired: deque[Firing] = deque(maxlen=10_000)
         self._clock, self._schedules, self._fire = clock, schedules, fire
         self._turn = threading.Lock()
         self._closing = False
@@ -70,14 +68,13 @@ class Timetable:
             schedule, at = due
             self._clock.move(at)
             self._schedules.fired(schedule, at)
-            fired.append(self._fired(schedule, at))
-        self.fired.extend(fired)
+            fired.append(self._firing(schedule, at))
         return tuple(fired)
 
-    def _fired(self, schedule: Schedule, at: datetime) -> Firing:
+    def _firing(self, schedule: Schedule, at: datetime) -> Firing:
         try:
             return self._fire(schedule, at)
         except Exception as error:  # a bug of ours must neither end the thread nor stop the clock halfway
             log.exception("%s/%s failed", schedule.group, schedule.name)
-            said = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
-            return Firing(at, f"{schedule.group}/{schedule.name}", schedule.target["Arn"], said)
+            message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
+            return Firing(at, f"{schedule.group}/{schedule.name}", schedule.target["Arn"], message)

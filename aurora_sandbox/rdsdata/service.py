@@ -16,7 +16,6 @@ import re
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -25,9 +24,9 @@ import pymysql
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.converters import encoders
 
-from aurora_sandbox import resultset, sqltext
 from aurora_sandbox.cluster import Cluster, Clusters, State
-from aurora_sandbox.transactions import IDLE_SECONDS, Transactions
+from aurora_sandbox.rdsdata import resultset, sqltext
+from aurora_sandbox.rdsdata.transactions import IDLE_SECONDS, Transactions
 from aurora_sandbox.wire import Caller, ServiceError
 
 STATEMENT_SECONDS = 45.0
@@ -45,7 +44,10 @@ _LOGIN_STATES = {
 
 
 class RdsData:
-    """Service "rds-data". `statements` and `recent` say how many statements were run, and the last of them."""
+    """Service "rds-data". `statements` says how many were run.
+
+    While `resuming_as_v1`, a paused cluster answers with Aurora Serverless v1's "Communications link failure".
+    """
 
     name = "rds-data"
 
@@ -57,15 +59,10 @@ class RdsData:
         clock: Callable[[], float] = time.monotonic,
         statement_seconds: float = STATEMENT_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
-        resuming_as_v1: bool = False,
     ) -> None:
-        """secret: gives the AWSCURRENT SecretString, or raises ServiceError.
-
-        resuming_as_v1: a paused cluster answers with Aurora Serverless v1's "Communications link failure".
-        """
+        """secret: gives the AWSCURRENT SecretString, or raises ServiceError."""
         self.statements = 0
-        self.recent: deque[str] = deque(maxlen=10_000)
-        self.resuming_as_v1 = resuming_as_v1
+        self.resuming_as_v1 = False
         self._clusters = clusters
         self._secret = secret
         self._statement_seconds = statement_seconds
@@ -221,7 +218,6 @@ class RdsData:
         sql = sqltext.prepared(parameters["sql"], literals, aurora_version=version)
         with self._counting:
             self.statements += 1
-            self.recent.append(parameters["sql"])
         try:
             cursor.execute(sql)
         except pymysql.MySQLError as error:
@@ -251,8 +247,8 @@ def _sql_state(connection: pymysql.Connection[Any]) -> str:
     if not connection.open:
         return "HY000"
     with connection.cursor() as cursor:
-        cursor.execute("GET DIAGNOSTICS CONDITION 1 @aurora_tenants_state = RETURNED_SQLSTATE")
-        cursor.execute("SELECT @aurora_tenants_state")
+        cursor.execute("GET DIAGNOSTICS CONDITION 1 @sandbox_state = RETURNED_SQLSTATE")
+        cursor.execute("SELECT @sandbox_state")
         row = cursor.fetchone()
     return row[0].decode() if row and row[0] else "HY000"
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from aurora_sandbox.expressions import Expression, Once, parse
+from aurora_sandbox.clock import utc
+from aurora_sandbox.scheduler.expressions import Expression, Once, parse
 
 DEFAULT = "default"
 _INSTANT = timedelta(microseconds=1)
@@ -71,7 +72,7 @@ class Schedule:
 
     def _date(self, name: str) -> datetime | None:
         date: datetime | None = self.settings.get(name)
-        return date and (date.replace(tzinfo=UTC) if date.tzinfo is None else date)
+        return date and utc(date)
 
 
 class Schedules:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import botocore.session
 
 from aurora_sandbox import wire
-from aurora_sandbox.clock import Clock
-from aurora_sandbox.schedules import DEFAULT, Group, Schedule, Schedules
-from aurora_sandbox.targets import MODIFY, PREFIX, RETRIES
+from aurora_sandbox.clock import Clock, utc
+from aurora_sandbox.scheduler.schedules import DEFAULT, Group, Schedule, Schedules
+from aurora_sandbox.scheduler.targets import MODIFY, PREFIX, RETRIES
 from aurora_sandbox.wire import Caller, ServiceError
 
 T = TypeVar("T")
@@ -192,28 +191,29 @@ def _named(name: str) -> str:
 
 def _check(settings: Parameters) -> None:
     """Raises ServiceError for what AWS refuses when a schedule is made, and for targets that are not run here."""
-    window, arn = settings["FlexibleTimeWindow"], settings["Target"]["Arn"]
+    window = settings["FlexibleTimeWindow"]
     if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
-        said = "MaximumWindowInMinutes is required for the mode FLEXIBLE, and not allowed for the mode OFF."
-        raise ServiceError("ValidationException", said)
-    start, end = (_utc(settings[key]) if key in settings else None for key in ("StartDate", "EndDate"))
+        message = "MaximumWindowInMinutes is required for the mode FLEXIBLE, and not allowed for the mode OFF."
+        raise ServiceError("ValidationException", message)
+    start, end = (utc(settings[key]) if key in settings else None for key in ("StartDate", "EndDate"))
     if start and end and start >= end:
         raise ServiceError("ValidationException", "The StartDate must come before the EndDate.")
+    _check_target(settings["Target"]["Arn"])
+
+
+def _check_target(arn: str) -> None:
+    """AWS looks at the service alone: an operation of RDS that does not exist is found when the schedule fires."""
     service, _, operation = arn.removeprefix(PREFIX).partition(":")
     if arn.startswith(PREFIX) and service not in botocore.session.get_session().get_available_services():
         raise ServiceError("ValidationException", f"{service} is not a supported service for a target.")
-    known = wire.service_model("rds").operation_names
-    is_mistake = arn.startswith(PREFIX) and service == "rds" and operation not in {n[0].lower() + n[1:] for n in known}
-    if arn != MODIFY and not is_mistake:  # a mistake is found when it fires
+    operations = {name[0].lower() + name[1:] for name in wire.service_model("rds").operation_names}
+    is_mistake = arn.startswith(PREFIX) and service == "rds" and operation not in operations
+    if arn != MODIFY and not is_mistake:
         raise ServiceError("ValidationException", f"The sandbox runs the target {MODIFY} alone, not {arn}.")
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _missing(said: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", said, status=404)
+def _missing(message: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", message, status=404)
 
 
 def _page(key: str, found: Sequence[T], parameters: Parameters) -> Parameters:

@@ -1,0 +1,144 @@
+"""The AWS account that a sandbox stands for: every service of ours, and what each of them is told of the others.
+
+    account = Account(mysql, clients, endpoint_url="http://127.0.0.1:40123", region="eu-west-1", …)
+    account.services["rds-data"].handle("ExecuteStatement", {…}, caller)
+    account.timetable.start()        from now on schedules fire by themselves
+
+How requests come in is the business of front.py, and of server.py when the whole begins and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from aurora_sandbox import ACCOUNT
+from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.clients import Clients
+from aurora_sandbox.clock import Clock
+from aurora_sandbox.cloudformation.custom import CustomResources
+from aurora_sandbox.cloudformation.rollout import RollbackStyle
+from aurora_sandbox.cloudformation.service import CloudFormation
+from aurora_sandbox.cloudwatch import CloudWatch, Counts
+from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.environment import KEY
+from aurora_sandbox.faults import Faults
+from aurora_sandbox.functions import Functions
+from aurora_sandbox.iam import Guard, Policies, SecretFacts
+from aurora_sandbox.mysqld import Server
+from aurora_sandbox.rds import Rds
+from aurora_sandbox.rdsdata.service import RdsData
+from aurora_sandbox.resources import resource_types
+from aurora_sandbox.scheduler.schedules import Schedules
+from aurora_sandbox.scheduler.service import Scheduler
+from aurora_sandbox.scheduler.targets import Targets
+from aurora_sandbox.scheduler.timetable import Timetable
+from aurora_sandbox.secretsmanager.service import SecretsManager
+from aurora_sandbox.wire import Caller, Service, ServiceError
+
+USER = Caller(KEY)  # everybody who is not a function
+
+
+class Account:
+    """The services over one MySQL server, empty at first. `services`: by the name that requests are signed for.
+
+    clients: to moto. endpoint_url: where functions call AWS, and custom resources answer.
+    """
+
+    def __init__(
+        self,
+        mysql: Server,
+        clients: Clients,
+        *,
+        endpoint_url: str,
+        region: str,
+        rollback_style: RollbackStyle,
+        time_scale: float,
+    ) -> None:
+        self.region, self._clients = region, clients
+        self.clock, self.faults = Clock(), Faults()
+        self.clusters = Clusters(clock=self.clock.seconds, time_scale=time_scale)
+        self.functions = Functions(endpoint_url=endpoint_url, region=region, time_scale=time_scale)
+        self._secrets = SecretsManager(
+            account=ACCOUNT,
+            region=region,
+            invoke=self.functions.invoke,
+            may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
+            time_scale=time_scale,
+        )
+        self.policies = Policies(lambda: clients("iam"))
+        self.guard = self._guard()
+        self.data = RdsData(clusters=self.clusters, secret=self._secrets.current)
+        self.custom = CustomResources(
+            invoke_async=self.functions.invoke_async, response_base_url=endpoint_url, time_scale=time_scale
+        )
+        self.cloudformation = self._cloudformation(mysql, rollback_style, time_scale)
+        rds = Rds(clusters=self.clusters, moto=lambda: clients("rds"))
+        counts, schedules = Counts(self.clock), Schedules()
+        scheduler = self._scheduler(schedules)
+        self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)
+        self.services: Mapping[str, Service] = {
+            "cloudformation": self.cloudformation,
+            "lambda": Lambda(self.functions, s3=lambda: clients("s3"), region=region),
+            "monitoring": CloudWatch(self.clock, self.clusters, counts, moto=lambda: clients("cloudwatch")),
+            "rds": rds,
+            "rds-data": self.data,
+            "scheduler": scheduler,
+            "secretsmanager": self._secrets,
+        }
+
+    def close(self) -> None:
+        """Ends everything that runs: all of it, whatever goes wrong with a part."""
+        with ExitStack() as ends:  # the last one first: what waits for an answer would keep CloudFormation from ending
+            for part in (self.functions, self.cloudformation, self.custom, self.data, self.timetable):
+                ends.callback(part.close)
+
+    def _guard(self) -> Guard:
+        return Guard(
+            self.policies,
+            function_of=self.functions.function_of,
+            arn_prefix=lambda service: f"arn:aws:{service}:{self.region}:{ACCOUNT}:",
+            secret=self._secret_facts,
+        )
+
+    def _cloudformation(self, mysql: Server, rollback_style: RollbackStyle, time_scale: float) -> CloudFormation:
+        return CloudFormation(
+            resources=resource_types(
+                secrets=self._secrets,
+                functions=self.functions,
+                clusters=self.clusters,
+                server=mysql,
+                boto=self._clients,
+            ),
+            custom=self.custom,
+            account=ACCOUNT,
+            region=self.region,
+            rollback_style=rollback_style,
+            time_scale=time_scale,
+            resolve_secret=self._secrets.referenced,
+        )
+
+    def _scheduler(self, schedules: Schedules) -> Scheduler:
+        return Scheduler(
+            schedules, self.clock, account=ACCOUNT, region=self.region, check_assumed=self.guard.check_assumed
+        )
+
+    def _targets(self, scheduler: Scheduler, rds: Rds, counts: Counts) -> Targets:
+        return Targets(
+            rds=rds,
+            guard=self.guard,
+            faults=self.faults,
+            sqs=lambda: self._clients("sqs"),
+            arn=scheduler.arn,
+            count=counts.add,
+        )
+
+    def _secret_facts(self, secret_id: str) -> SecretFacts | None:
+        try:
+            secret = self._secrets.handle("DescribeSecret", {"SecretId": secret_id}, USER)
+        except ServiceError as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            raise
+        tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
+        return SecretFacts(secret["ARN"], secret.get("RotationLambdaARN"), tags)

@@ -1,0 +1,1 @@
+"""EventBridge Scheduler: which schedules there are, when they are due, and what happens when they fire."""

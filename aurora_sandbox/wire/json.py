@@ -1,0 +1,111 @@
+"""The protocols json and rest-json: JSON in, JSON out. The second has parameters in its path and query too."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.model import OperationModel, ServiceModel, Shape
+
+from aurora_sandbox.clock import utc
+from aurora_sandbox.wire import rest
+from aurora_sandbox.wire.scalars import from_text, name_of
+from aurora_sandbox.wire.values import Answer, Request, ServiceError
+
+
+def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
+    """The operation that a header names, and its parameters. Raises ServiceError."""
+    target = request.headers.get("x-amz-target", "")
+    prefix, _, name = target.rpartition(".")
+    if prefix != model.metadata["targetPrefix"] or name not in model.operation_names:
+        raise ServiceError("UnknownOperationException", f"Unknown operation {target}")
+    return model.operation_model(name), _parameters(model.operation_model(name), request.body)
+
+
+def read_rest(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
+    """The same by method and path. Raises ServiceError."""
+    found = rest.found(model, request.method, request.target)
+    if found is None:
+        message = f"Unknown operation {request.method} {request.path}"
+        raise ServiceError("UnknownOperationException", message, status=404)
+    operation, texts = found
+    members = operation.input_shape.members if operation.input_shape else {}
+    try:
+        placed = {
+            name: text if isinstance(text, list) else from_text(members[name], text) for name, text in texts.items()
+        }
+    except ValueError as error:
+        raise ServiceError("ValidationException", f"The path or its query cannot be read: {error}") from error
+    return operation, _parameters(operation, request.body) | placed
+
+
+def answer(operation: OperationModel, result: Mapping[str, Any], request_id: str) -> Answer:
+    """Raises KeyError for a member that the model does not have."""
+    body = _to_json(operation.output_shape, result) if operation.output_shape is not None else {}
+    return _json(operation.service_model, 200, {"x-amzn-RequestId": request_id}, body)
+
+
+def refusal(model: ServiceModel, error: ServiceError, request_id: str, *, has_type: bool) -> Answer:
+    """has_type: the body says the error's code, beside the header that does; rest-json has the header alone."""
+    body = {"message": error.message} | ({"__type": error.code} if has_type else {})
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
+    return _json(model, error.status, headers, body)
+
+
+def _parameters(operation: OperationModel, body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ServiceError("SerializationException", f"The body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ServiceError("SerializationException", "The body is not a JSON object.")
+    return {} if operation.input_shape is None else _from_json(operation.input_shape, document)
+
+
+def _from_json(shape: Shape, value: Any) -> Any:
+    """The value a piece of JSON stands for; what does not fit its shape is left as it is, for the validator to name."""
+    match shape.type_name, value:
+        case "structure", dict():
+            named = ((member, value.get(name_of(inner, member)), inner) for member, inner in shape.members.items())
+            return {member: _from_json(inner, piece) for member, piece, inner in named if piece is not None}
+        case "list", list():
+            return [_from_json(shape.member, element) for element in value]
+        case "map", dict():
+            return {key: _from_json(shape.value, inner) for key, inner in value.items()}
+        case "blob", str():
+            return _decoded(value)
+        case "timestamp", int() | float():
+            return datetime.fromtimestamp(value, UTC)
+    return value
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ServiceError("SerializationException", f"A blob is not base64: {error}") from error
+
+
+def _to_json(shape: Shape, value: Any) -> Any:
+    if shape.type_name == "structure":
+        pairs = ((member, shape.members[member], inner) for member, inner in value.items() if inner is not None)
+        return {name_of(inner_shape, member): _to_json(inner_shape, inner) for member, inner_shape, inner in pairs}
+    if shape.type_name == "list":
+        return [_to_json(shape.member, element) for element in value]
+    if shape.type_name == "map":
+        return {key: _to_json(shape.value, inner) for key, inner in value.items()}
+    if shape.type_name == "blob":
+        return base64.b64encode(value).decode()
+    if shape.type_name == "timestamp":
+        return utc(value).timestamp()
+    return value
+
+
+def _json(model: ServiceModel, status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -> Answer:
+    version = model.metadata.get("jsonVersion")
+    content_type = f"application/x-amz-json-{version}" if version else "application/json"
+    return Answer(status, {"Content-Type": content_type, **headers}, json.dumps(body).encode())

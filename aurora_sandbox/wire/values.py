@@ -1,0 +1,59 @@
+"""What passes between HTTP and a service: requests, answers, refusals, and what a service is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class ServiceError(Exception):
+    """An answer AWS would give instead of a result: its code, its message, its HTTP status."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class UnknownProtocol(Exception):
+    """A service whose requests this module cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request."""
+
+    access_key: str
+
+
+class Service(Protocol):
+    """One AWS service of the sandbox: takes what a boto3 caller passes, gives what a boto3 caller receives."""
+
+    name: str
+
+    def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request; target is the path with its query, header names are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; Content-Length is left to the HTTP server."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

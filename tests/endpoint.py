@@ -1,0 +1,134 @@
+"""A sandbox seen from outside, by its endpoint alone, as a program meets an AWS account; MySQL from behind, as root."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import boto3
+import pymysql
+import pytest
+from botocore.config import Config
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Whatever there is to do with a sandbox from outside of it."""
+
+    endpoint_url: str
+    environment: Mapping[str, str]
+    port: int
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            with environment(self.environment):
+                self._clients[service] = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+        return self._clients[service]
+
+    def post(self, path: str, document: Mapping[str, Any]) -> None:
+        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
+        url = f"{self.endpoint_url}/_sandbox/{path}"
+        urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
+
+    def fault(self, function: str, kind: str | None) -> None:
+        self.post("faults", {"function": {"name": function, "kind": kind}})
+
+    def throttle(self, service: str, operation: str, calls: int) -> None:
+        self.post("faults", {"throttle": {"service": service, "operation": operation, "calls": calls}})
+
+    def calls(self) -> Counter[str]:
+        """How often each operation was asked for, by `service:Operation`."""
+        with urllib.request.urlopen(f"{self.endpoint_url}/_sandbox/status") as answer:
+            return Counter(json.loads(answer.read())["calls"])
+
+    def log(self, function: str) -> str:
+        with urllib.request.urlopen(f"{self.endpoint_url}/_sandbox/logs/{function}") as answer:
+            return str(answer.read().decode())
+
+    def connect(self, user: str, password: str) -> Any:
+        """A login at MySQL itself. Raises pymysql.OperationalError."""
+        address = {"host": "127.0.0.1", "port": self.port}
+        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=True)
+
+    def sql(self, *statements: str, user: str = "root") -> list[Row]:
+        """The rows of the last statement, as root or as the cluster's master user, `admin`."""
+        with (
+            self.connect(user, self.master_password() if user == "admin" else "") as connection,
+            connection.cursor() as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def master_password(self) -> str:
+        secret = self.client("rds").describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"]
+        text = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        return str(json.loads(text)["password"])
+
+    # Stacks
+
+    def deploy(self, name: str, template: Mapping[str, Any], **options: Any) -> str:
+        """A stack that is not made by the command line; the status it ends with."""
+        self.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template), **options)
+        return self.settled(name)
+
+    def begin_change_set(self, name: str, template: Mapping[str, Any], **options: Any) -> None:
+        """A stack that waits for its first change set to be executed: REVIEW_IN_PROGRESS."""
+        self.client("cloudformation").create_change_set(
+            StackName=name, ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(template), **options
+        )
+
+    def stacks(self) -> dict[str, str]:
+        """The status of every stack."""
+        found = self.client("cloudformation").describe_stacks()["Stacks"]
+        return {stack["StackName"]: stack["StackStatus"] for stack in found}
+
+    def settled(self, name: str) -> str:
+        return until(lambda: None if is_busy(status := self.stacks().get(name, "gone")) else status)
+
+    def secrets(self) -> dict[str, str]:
+        """The text of every secret by its name."""
+        client = self.client("secretsmanager")
+        pages = client.get_paginator("list_secrets").paginate()
+        names = [secret["Name"] for page in pages for secret in page["SecretList"]]
+        return {name: client.get_secret_value(SecretId=name)["SecretString"] for name in sorted(names)}
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These variables, and none of AWS's besides them."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch, variables)
+        yield
+
+
+def set_environment(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    patch.setenv("NO_PROXY", "127.0.0.1")
+    for name, value in variables.items():
+        patch.setenv(name, value)
+
+
+def is_busy(status: str) -> bool:
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+
+
+def until(holds: Callable[[], T | None], *, seconds: float = 30.0) -> T:
+    """What this gives, as soon as it gives something; the deadline is only ever met by a defect."""
+    deadline = time.monotonic() + seconds
+    while not (result := holds()):
+        assert time.monotonic() < deadline, "this took too long"
+        time.sleep(0.02)
+    return result
