@@ -15,10 +15,10 @@ from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, StackPlan
+from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
-from aurora_tenants.tenant.outcome import outcome
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
 
 
@@ -74,7 +74,7 @@ def make_plan(
     shared = deployed.shared
     schedule = plan_schedule(configuration.cluster, shared, deployed, pause) if shared and pause and not only else None
     changes = [change for tenant in tenants for change in tenant.changes]
-    afterwards = outcome(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
+    afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
     return Plan(
         configuration.cluster,
         tenants,

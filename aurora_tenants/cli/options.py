@@ -174,10 +174,6 @@ def in_flight(after: str = IN_FLIGHT) -> Iterator[None]:
         raise InterruptedInFlight(after) from error
 
 
-def output_of(form: str = "text") -> Output:
-    return Display(form).open()
-
-
 def ask(out: Output, question: str, yes: bool) -> None:
     if yes:
         return

@@ -12,8 +12,8 @@ from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserve
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.afterwards import renamed
 from aurora_tenants.tenant.isolation import orphans, patterns
-from aurora_tenants.tenant.outcome import renamed
 from aurora_tenants.tenant.plan import TenantPlan
 
 # The code of the notice that something should have been dropped and was not.

@@ -21,8 +21,8 @@ from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
+from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.desired import desired
-from aurora_tenants.tenant.outcome import outcome
 from aurora_tenants.tenant.removals import Removals, removals
 from aurora_tenants.tenant.template import template
 
@@ -78,7 +78,7 @@ def _plan_tenant(cluster: Cluster, tenant: Tenant, server: Server, shares: _Shar
 def _replaced(new: StackPlan, stack: Stack, live: Live, desired: State) -> tuple[StackPlan, tuple[Change, ...]]:
     """A stack that can only be deleted, and what has to be made again then. Nothing is left of one that rolled back."""
     removed = Removals() if stack.status == "ROLLBACK_COMPLETE" else removals(live, stack, kept=State())
-    left = outcome(live.state, (), removed.changes)
+    left = state_after(live.state, (), removed.changes)
     changes = (*removed.changes, *changes_of_all(desired, left, server=live.server))
     return replace(new, action="replace", status=stack.status, drops=removed.drops), changes
 
