@@ -7,12 +7,13 @@ Plan(cluster, tenants=(TenantPlan("shop-dev", …), …), schedule=SchedulePlan(
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aurora_tenants.errors import InvalidUsage, Notice, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
+from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, StackPlan
 from aurora_tenants.tenant.afterwards import state_after
@@ -20,6 +21,7 @@ from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
+from aurora_tenants.tenant.reasons import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,24 @@ class Plan:
     def changes_schedule(self) -> bool:
         """Whether anything happens to the pause schedule."""
         return self.schedule is not None and self.schedule.stack.is_changed
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What would be done, and what was compared for it.
+
+    lines: the changes of each tenant with their reasons, by tenant. dangers: what somebody should look at twice.
+    refusals: why it is not applied as it is. cost: of the schedule of the file. woke_cluster: to see all this, a paused
+    cluster was woken.
+    """
+
+    plan: Plan
+    live: Live
+    lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    dangers: tuple[Problem, ...] = ()
+    refusals: tuple[Problem, ...] = ()
+    cost: Cost | None = None
+    woke_cluster: bool = False
 
 
 def make_plan(

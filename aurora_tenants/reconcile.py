@@ -19,8 +19,7 @@ from aurora_tenants.apply import Result, Step, apply, failed
 from aurora_tenants.aws.pausing import bring_to_hour
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
-from aurora_tenants.plan import Plan, make_plan
-from aurora_tenants.proposal import Proposal
+from aurora_tenants.plan import Plan, Proposal, make_plan
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.tenant.isolation import breaches, summed_up

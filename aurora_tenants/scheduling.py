@@ -18,7 +18,7 @@ from aurora_tenants.aws.stacks import Tell, read_deployed
 from aurora_tenants.model import Capacity, Configuration
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.schedule.plan import SchedulePlan, is_held, plan_schedule
-from aurora_tenants.schedule.view import Shown, look
+from aurora_tenants.schedule.view import View, look
 from aurora_tenants.schedule.week import capacity_at
 from aurora_tenants.stack import Shared
 
@@ -39,7 +39,7 @@ class Schedule:
         holds = capacity_at(wanted, live.now) if wanted else None
         return None if holds is None or is_held(live.capacity, holds) else holds
 
-    def look(self, file: str, acu_price: Decimal | None) -> Shown:
+    def look(self, file: str, acu_price: Decimal | None) -> View:
         """All there is to show; one more call, for how many ACU the cluster has. file: what it is called."""
         cluster = self.plan.live.cluster
         measured = pausing.read_acu(self.aws, self.shared.cluster_arn)

@@ -149,12 +149,11 @@ class Command(typer.core.TyperCommand):
 
 def _fail(error: AuroraTenantsError, *, as_json: bool, no_color: bool) -> Exit:
     from aurora_tenants.render.output import Output
-    from aurora_tenants.render.problems import problem as shown
-    from aurora_tenants.render.problems import problem_data
+    from aurora_tenants.render.problems import problem_data, problem_text
 
     out = Output(color=False if no_color else None)
     for problem in error.problems:
-        out.tell(shown(problem))
+        out.tell(problem_text(problem))
     if error.nothing_was_changed:
         out.tell("Nothing was changed.")
     if as_json:

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from aurora_tenants.apply import Step
     from aurora_tenants.inputs import Reading
     from aurora_tenants.model import Configuration
-    from aurora_tenants.plan import Plan
-    from aurora_tenants.proposal import Proposal
+    from aurora_tenants.plan import Plan, Proposal
     from aurora_tenants.reconcile import Outcome
     from aurora_tenants.render.output import Output
     from aurora_tenants.safety import Allowed

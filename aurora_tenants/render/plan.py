@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.text import Text
 
 from aurora_tenants.errors import Location, Notice
-from aurora_tenants.plan import Plan
-from aurora_tenants.proposal import Proposal
+from aurora_tenants.plan import Plan, Proposal
 from aurora_tenants.render import schedule
-from aurora_tenants.render.problems import location_data, problem, problem_data
+from aurora_tenants.render.cost import cost_data, cost_sentence
+from aurora_tenants.render.problems import location_data, problem_data, problem_text
 from aurora_tenants.render.stacks import STYLES, heading, total
 from aurora_tenants.render.text import count, printable
-from aurora_tenants.schedule import cost
 from aurora_tenants.tenant.notices import LEFT_OVER
 from aurora_tenants.tenant.plan import TenantPlan
-from aurora_tenants.tenant.reasons import Line
-from aurora_tenants.tenant.rules import rule
+from aurora_tenants.tenant.reasons import Line, rule
 
 _SYMBOLS = {"create": "+", "grant": "+", "revoke": "-", "drop": "-"}  # everything else is a change
 
@@ -37,8 +36,8 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
     text.append(schedule.part(plan.schedule))
     for title, entries in (
         ("Notices: nothing here is touched", [_notice(notice) for notice in plan.notices]),
-        ("Dangers", [problem(danger, severity="danger") for danger in proposal.dangers]),
-        ("Problems", [problem(found) for found in plan.problems]),
+        ("Dangers", [problem_text(danger, severity="danger") for danger in proposal.dangers]),
+        ("Problems", [problem_text(found) for found in plan.problems]),
     ):
         if entries:
             text.append(f"\n{title}\n", "bold")
@@ -47,7 +46,7 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
     text.append("\n")
     text.append(_total(plan))
     if proposal.cost:
-        text.append(f"\n{cost.sentence(proposal.cost)}")
+        text.append(f"\n{cost_sentence(proposal.cost)}")
     if proposal.woke_cluster:
         text.append("\nThe cluster was paused; this woke it.")
     return text
@@ -131,8 +130,8 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
             for tenant in plan.tenants
         ],
         "pause_schedule": schedule.part_data(plan.schedule),
-        "cost": cost.as_data(proposal.cost) if proposal.cost else None,
-        "notices": [_notice_data(notice) for notice in plan.notices],
+        "cost": cost_data(proposal.cost) if proposal.cost else None,
+        "notices": [asdict(notice) for notice in plan.notices],
         "dangers": [problem_data(danger) for danger in proposal.dangers],
         "problems": [problem_data(found) for found in plan.problems],
     }
@@ -150,7 +149,3 @@ def _line_data(line: Line) -> dict[str, Any]:
         "relied_on": line.relied_on,
         "rule": rule(line),
     }
-
-
-def _notice_data(notice: Notice) -> dict[str, str]:
-    return {"code": notice.code, "text": notice.text}

@@ -10,24 +10,25 @@ from aurora_tenants.errors import Location, Problem
 from aurora_tenants.render.text import printable
 
 
-def problem(it: Problem, *, severity: str = "error") -> Text:
+def problem_text(problem: Problem, *, severity: str = "error") -> Text:
     """A problem in the form of compilers: the place, what is wrong, then context, why and fix, indented."""
     text = Text()
-    if it.where:
-        text.append(f"{it.where}: ", "bold")
+    if problem.where:
+        text.append(f"{problem.where}: ", "bold")
     text.append(f"{severity}: ", "bold red" if severity == "error" else "bold yellow")
-    text.append(printable(it.what, keep="\n"))
-    text.append(f"  [{it.code}]", "dim")
-    for label, value in (("", it.context), ("why: ", it.why), ("fix: ", it.fix)):
+    text.append(printable(problem.what, keep="\n"))
+    text.append(f"  [{problem.code}]", "dim")
+    for label, value in (("", problem.context), ("why: ", problem.why), ("fix: ", problem.fix)):
         if value:
             text.append(printable(f"\n    {label}{value}", keep="\n"))
     return text
 
 
-def problem_data(it: Problem) -> dict[str, Any]:
+def problem_data(problem: Problem) -> dict[str, Any]:
     """A problem for a program."""
-    where = location_data(it.where) if it.where else None
-    return {"code": it.code, "what": it.what, "why": it.why, "fix": it.fix, "context": it.context, "where": where}
+    where = location_data(problem.where) if problem.where else None
+    texts = {name: getattr(problem, name) for name in ("code", "what", "why", "fix", "context")}
+    return {**texts, "where": where}
 
 
 def location_data(place: Location) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -10,11 +11,11 @@ from rich.text import Text
 
 from aurora_tenants.config import pause
 from aurora_tenants.model import Capacity, PauseSchedule
+from aurora_tenants.render.cost import cost_data, cost_lines
 from aurora_tenants.render.stacks import STYLES, heading
 from aurora_tenants.render.text import printable
-from aurora_tenants.schedule import cost
 from aurora_tenants.schedule.plan import SchedulePlan, acu, is_held
-from aurora_tenants.schedule.view import Shown
+from aurora_tenants.schedule.view import View
 from aurora_tenants.schedule.week import DAYS, ClockChange, Span, Transition, day
 
 _SYMBOLS = {"create": "+", "alter": "~", "drop": "-"}
@@ -29,41 +30,39 @@ def part(plan: SchedulePlan | None) -> Text:
     for change in plan.changes:
         symbol = _SYMBOLS[change.action]
         text.append(f"    {symbol} {change.action:<7} ", STYLES[symbol])
-        text.append(printable(f"schedule {change.name}{f': {change.text}' if change.text else ''}") + "\n")
+        text.append(printable(f"schedule {change.schedule}{f': {change.text}' if change.text else ''}") + "\n")
     if plan.stack.action == "delete":
         text.append(f"    the cluster's scaling stays as it is now: {_scaling(plan)}\n")
     return text
 
 
-def _scaling(it: SchedulePlan) -> str:
-    capacity = it.live.cluster.capacity
+def _scaling(plan: SchedulePlan) -> str:
+    capacity = plan.live.cluster.capacity
     return acu(capacity) if capacity else "it is not Serverless v2"
 
 
-def part_data(it: SchedulePlan | None) -> dict[str, Any] | None:
+def part_data(plan: SchedulePlan | None) -> dict[str, Any] | None:
     """Its part of a plan for a program."""
-    if it is None:
+    if plan is None:
         return None
     return {
-        "stack": it.stack.name,
-        "action": it.stack.action,
-        "origin": it.stack.origin if it.stack.is_changed else None,
-        "changes": [{"action": change.action, "schedule": change.name, "text": change.text} for change in it.changes],
-        "scaling": capacity_data(it.live.cluster.capacity),
+        "stack": plan.stack.name,
+        "action": plan.stack.action,
+        "origin": plan.stack.origin if plan.stack.is_changed else None,
+        "changes": [asdict(change) for change in plan.changes],
+        "scaling": capacity_data(plan.live.cluster.capacity),
     }
 
 
-def capacity_data(it: Capacity | None) -> dict[str, float] | None:
+def capacity_data(capacity: Capacity | None) -> dict[str, float] | None:
     """A capacity for a program. The seconds are of effect only where min_acu is 0."""
-    if it is None:
-        return None
-    return {"min_acu": it.min_acu, "max_acu": it.max_acu, "pause_after_seconds": it.pause_after_seconds}
+    return asdict(capacity) if capacity else None
 
 
-def deployed(it: SchedulePlan) -> str:
+def deployed(plan: SchedulePlan) -> str:
     """What apply says at its end."""
-    if it.schedule is None:
-        return f"The pause schedule is removed; the cluster's scaling stays as it is: {_scaling(it)}."
+    if plan.schedule is None:
+        return f"The pause schedule is removed; the cluster's scaling stays as it is: {_scaling(plan)}."
     return "The pause schedule is deployed, and the cluster is at what it says of this hour."
 
 
@@ -92,7 +91,7 @@ def week(schedule: PauseSchedule, *, is_plain: bool = False, columns: int = 80) 
             text.append("".join(marks[span.capacity] for span in run), "green" if is_awake else "blue")
         text.append("\n")
     asleep = schedule.asleep
-    for capacity, mark in sorted(marks.items(), key=lambda it: it[0] == asleep):
+    for capacity, mark in sorted(marks.items(), key=lambda entry: entry[0] == asleep):
         text.append(f"       {mark} {'asleep' if capacity == asleep else 'awake'}: {acu(capacity)}\n")
     return text
 
@@ -114,32 +113,32 @@ def _longest(schedule: PauseSchedule, weekday: int, minutes: int) -> list[Span]:
     return [max(spans, key=lambda span: minutes_in(span, start)) for start in range(0, 1440, minutes)]
 
 
-def show(it: Shown, *, is_plain: bool = False, columns: int = 80) -> Text:
+def show(view: View, *, is_plain: bool = False, columns: int = 80) -> Text:
     """All that `pause-schedule show` says. columns: how many the terminal has."""
     text = Text()
-    schedule = it.schedule
+    schedule = view.schedule
     if schedule is None:
-        text.append(f"{it.file} has no pause schedule.\n\n")
+        text.append(f"{view.file} has no pause schedule.\n\n")
     else:
-        text.append(f"Pause schedule of {it.file} in {schedule.timezone}\n\n", "bold")
+        text.append(f"Pause schedule of {view.file} in {schedule.timezone}\n\n", "bold")
         text.append(week(schedule, is_plain=is_plain, columns=columns))
         text.append("\nNext\n", "bold")
-        for transition in it.following:
+        for transition in view.following:
             local = f"{transition.local:%a %Y-%m-%d %H:%M}"
             text.append(f"  {local} ({_offset(transition.local.utcoffset())})  {transition.at:%a %H:%M} UTC")
             text.append(f"  {_state(transition.is_awake)}: {acu(transition.capacity)}\n")
-        if not it.following:
+        if not view.following:
             text.append("  nothing: the same capacity holds all week\n")
-        if it.clock_changes:
+        if view.clock_changes:
             text.append("\nThe clock within a year\n", "bold")
-            for change in it.clock_changes:
+            for change in view.clock_changes:
                 text.append(_clock_change(change))
     text.append("\nNow\n" if schedule else "Now\n", "bold")
-    for line in _now(it):
+    for line in _now(view):
         text.append(f"  {line}\n")
-    if it.cost:
+    if view.cost:
         text.append("\nA month\n", "bold")
-        text.append("\n".join(f"  {line}" for line in cost.lines(it.cost)))
+        text.append("\n".join(f"  {line}" for line in cost_lines(view.cost)))
     text.rstrip()
     return text
 
@@ -167,9 +166,9 @@ def _clock_change(change: ClockChange) -> str:
     return text
 
 
-def _now(it: Shown) -> list[str]:
+def _now(view: View) -> list[str]:
     """The stack against the file, and the cluster's scaling against the hour."""
-    plan, cluster = it.plan, it.plan.live.cluster
+    plan, cluster = view.plan, view.plan.live.cluster
     stack = {
         "none": f"stack {plan.stack.name} is deployed as the file says" if plan.schedule else "no schedule is deployed",
         "create": f"stack {plan.stack.name} is not deployed yet; apply deploys it",
@@ -179,38 +178,38 @@ def _now(it: Shown) -> list[str]:
         stack = f"stack {plan.stack.name} cannot be deployed: {plan.problems[0].what}"
     lines = [stack]
     scaling = acu(cluster.capacity) if cluster.capacity else "nowhere: it is not Serverless v2"
-    measured = "not measured in the last minutes" if it.acu is None else "paused" if it.acu == 0 else f"{it.acu:g} ACU"
+    measured = "not measured in the last minutes" if view.acu is None else f"{view.acu:g} ACU" if view.acu else "paused"
     lines.append(f"the cluster scales {scaling}; it is at this moment: {measured}")
-    if it.should_be and not is_held(cluster.capacity, it.should_be):
-        lines.append(f"the schedule says of this hour: {acu(it.should_be)}")
+    if view.should_be and not is_held(cluster.capacity, view.should_be):
+        lines.append(f"the schedule says of this hour: {acu(view.should_be)}")
     return [*lines, *(notice.text for notice in plan.notices)]
 
 
-def show_data(it: Shown) -> dict[str, Any]:
+def show_data(view: View) -> dict[str, Any]:
     """The same for a program. Instants are in UTC, `local` is the same one in the schedule's zone."""
-    cluster = it.plan.live.cluster
+    cluster = view.plan.live.cluster
     return {
         "version": 1,
-        "file": it.file,
-        "pause_schedule": pause.as_data(it.schedule) if it.schedule else None,
-        "stack": part_data(it.plan),
+        "file": view.file,
+        "pause_schedule": pause.as_data(view.schedule) if view.schedule else None,
+        "stack": part_data(view.plan),
         "week": [
-            {"day": name, "spans": [_span_data(span) for span in day(it.schedule, weekday)]}
+            {"day": name, "spans": [_span_data(span) for span in day(view.schedule, weekday)]}
             for weekday, name in enumerate(DAYS)
         ]
-        if it.schedule
+        if view.schedule
         else [],
-        "next": [_transition_data(transition) for transition in it.following],
-        "clock_changes": [_clock_change_data(change) for change in it.clock_changes],
+        "next": [_transition_data(transition) for transition in view.following],
+        "clock_changes": [_clock_change_data(change) for change in view.clock_changes],
         "cluster": {
             "scaling": capacity_data(cluster.capacity),
-            "should_be": capacity_data(it.should_be),
-            "acu": it.acu,
-            "is_paused": None if it.acu is None else it.acu == 0,
+            "should_be": capacity_data(view.should_be),
+            "acu": view.acu,
+            "is_paused": None if view.acu is None else view.acu == 0,
             "engine_version": cluster.engine_version,
         },
-        "cost": cost.as_data(it.cost) if it.cost else None,
-        "notices": [{"code": notice.code, "text": notice.text} for notice in it.plan.notices],
+        "cost": cost_data(view.cost) if view.cost else None,
+        "notices": [asdict(notice) for notice in view.plan.notices],
     }
 
 
@@ -219,12 +218,12 @@ def _span_data(span: Span) -> dict[str, Any]:
     return {"from": start, "to": end, "state": _state(span.is_awake), "capacity": capacity_data(span.capacity)}
 
 
-def _transition_data(it: Transition) -> dict[str, Any]:
+def _transition_data(transition: Transition) -> dict[str, Any]:
     return {
-        "at": it.at.isoformat(),
-        "local": it.local.isoformat(),
-        "state": _state(it.is_awake),
-        "capacity": capacity_data(it.capacity),
+        "at": transition.at.isoformat(),
+        "local": transition.local.isoformat(),
+        "state": _state(transition.is_awake),
+        "capacity": capacity_data(transition.capacity),
     }
 
 

@@ -56,7 +56,7 @@ class ScheduleChange:
     """One schedule that would be made, changed or dropped, by its name without the revision."""
 
     action: Literal["create", "alter", "drop"]
-    name: str
+    schedule: str
     text: str
 
 

@@ -11,7 +11,7 @@ from aurora_tenants.schedule.week import ClockChange, Transition, capacity_at, c
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class View:
     """One look at a schedule and its cluster. following: the next three transitions. should_be: what the schedule says
     of this hour. acu: what the cluster has, 0 while it is paused; None when that was not measured."""
 
@@ -25,12 +25,12 @@ class Shown:
     should_be: Capacity | None = None
 
 
-def look(file: str, plan: SchedulePlan, cost: Cost | None, acu: float | None) -> Shown:
+def look(file: str, plan: SchedulePlan, cost: Cost | None, acu: float | None) -> View:
     """The schedule of a plan, looked at when the plan was made."""
     schedule, now = plan.schedule, plan.live.cluster.now
     if schedule is None:
-        return Shown(file, None, plan, cost, acu)
-    return Shown(
+        return View(file, None, plan, cost, acu)
+    return View(
         file,
         schedule,
         plan,

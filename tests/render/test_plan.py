@@ -14,11 +14,10 @@ from aurora_tenants.model import Configuration, Privilege, RoleGrant, TenantRole
 from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, Live, State, User
-from aurora_tenants.plan import make_plan
-from aurora_tenants.proposal import Proposal
+from aurora_tenants.plan import Proposal, make_plan
 from aurora_tenants.render.output import Output, table
 from aurora_tenants.render.plan import plan_data, plan_text
-from aurora_tenants.render.problems import problem, problem_data
+from aurora_tenants.render.problems import problem_data, problem_text
 from aurora_tenants.safety import dangers
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.reasons import explain
@@ -167,7 +166,7 @@ def test_a_problem_in_the_form_of_compilers():
         Problem("stack-failed", "UserShop: Table 'shop.orders' doesn't exist (1146)", context="stack shared-shop"),
         Problem("bare", "something is wrong"),
     )
-    text = "".join(text_of(problem(it)) for it in problems)
+    text = "".join(text_of(problem_text(it)) for it in problems)
     assert text == golden("problems.txt", text)
 
 
@@ -186,7 +185,7 @@ def test_what_looks_like_markup_is_shown_as_it_is():
     odd = "[red]:smile:[/red] https://example.com 'quoted' 12"
     made = of_nobody(Live(EMPTY.server, State(users={Account(odd): User(Account(odd))})))
     assert f"user {odd} belongs to nobody" in shown(made)
-    assert text_of(problem(Problem("x", odd))) == f"error: {odd}  [x]\n"
+    assert text_of(problem_text(Problem("x", odd))) == f"error: {odd}  [x]\n"
 
 
 def test_a_name_cannot_write_to_the_terminal_what_it_likes():
@@ -214,7 +213,7 @@ def coloured(monkeypatch: pytest.MonkeyPatch, *, color: bool | None = None, **va
     for name, value in ({"FORCE_COLOR": "1", "TERM": "xterm-256color"} | variables).items():
         monkeypatch.setenv(name, value)
     out = io.StringIO()
-    Output(out=out, color=color).result(problem(PROBLEM))
+    Output(out=out, color=color).result(problem_text(PROBLEM))
     return out.getvalue()
 
 

@@ -13,7 +13,7 @@ from aurora_tenants.model import Capacity, PauseSchedule, Window
 from aurora_tenants.render import schedule as render_schedule
 from aurora_tenants.schedule import cost
 from aurora_tenants.schedule.plan import LivePause
-from aurora_tenants.schedule.view import Shown, look
+from aurora_tenants.schedule.view import View, look
 from aurora_tenants.stack import Stack
 from tests.goldens import golden
 from tests.schedule.test_plan import LIVE_CLUSTER, live, planned, stack
@@ -26,7 +26,7 @@ def looked(
     there: LivePause | None = None,
     deployed: Stack | None = None,
     acu: float | None = 0.5,
-) -> Shown:
+) -> View:
     made = planned(there or LivePause(LIVE_CLUSTER), deployed, cluster=replace(CLUSTER, pause_schedule=schedule))
     price = cost.monthly(schedule, region="eu-west-1", secrets=3, year=2026) if schedule else None
     return look("tenants.yaml", made, price, acu)
@@ -36,7 +36,7 @@ def at_noon() -> LivePause:
     return replace(live(), cluster=replace(LIVE_CLUSTER, capacity=AWAKE))
 
 
-def text_of(it: Shown) -> str:
+def text_of(it: View) -> str:
     return render_schedule.show(it).plain
 
 
@@ -140,7 +140,7 @@ def test_a_week_without_a_change_says_so():
         ),
     ],
 )
-def test_now_says_how_the_stack_and_the_cluster_are(shown: Shown, line: str):
+def test_now_says_how_the_stack_and_the_cluster_are(shown: View, line: str):
     assert line in text_of(shown).partition("Now\n")[2]
 
 

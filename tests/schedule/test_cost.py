@@ -9,6 +9,7 @@ import pytest
 
 from aurora_tenants.config import pause
 from aurora_tenants.errors import InvalidUsage
+from aurora_tenants.render.cost import LEFT_OUT, cost_data, cost_lines, cost_sentence
 from aurora_tenants.schedule import cost
 from aurora_tenants.schedule.cost import Cost, Price
 
@@ -82,7 +83,7 @@ def test_the_price_says_how_sure_it_is():
 
 
 def test_the_table_says_what_is_counted_and_what_is_left_out():
-    assert cost.lines(monthly()) == (
+    assert cost_lines(monthly()) == (
         "always on at 0.5 ACU, 730 hours                          $51.10",
         "on this schedule, 217 of 730 hours awake                 $15.21",
         "6 secrets at $0.40                                        $2.40",
@@ -94,7 +95,7 @@ def test_the_table_says_what_is_counted_and_what_is_left_out():
 
 
 def test_an_unsure_price_asks_for_a_better_one():
-    assert cost.lines(monthly(region="eu-central-1"))[-2].endswith(
+    assert cost_lines(monthly(region="eu-central-1"))[-2].endswith(
         "from one source only: check it, and give another with --acu-price."
     )
 
@@ -103,27 +104,27 @@ def test_a_region_without_a_price_is_not_guessed():
     found = monthly(region="ap-east-2", secrets=1)
     assert (found.price, *amounts(found)) == (None, None, None, Decimal("0.40"))
     unknown = "the price of an ACU-hour in ap-east-2 is not known here: give it with --acu-price."
-    assert cost.lines(found) == (
+    assert cost_lines(found) == (
         "217 of 730 hours awake",
         unknown,
         "1 secret at $0.40                                         $0.40",
-        cost.LEFT_OUT,
+        LEFT_OUT,
     )
-    assert cost.sentence(found) == f"The pause schedule keeps the cluster 217 of 730 hours awake a month; {unknown}"
-    assert {key for key, value in cost.as_data(found).items() if value is None} == {
+    assert cost_sentence(found) == f"The pause schedule keeps the cluster 217 of 730 hours awake a month; {unknown}"
+    assert {key for key, value in cost_data(found).items() if value is None} == {
         *("acu_hour", "price_certainty", "price_as_of", "always_on", "on_schedule"),
     }
 
 
 def test_the_sentence_of_a_plan():
-    assert cost.sentence(monthly()) == (
+    assert cost_sentence(monthly()) == (
         "The cluster costs at least $17.61 a month on its pause schedule (217 of 730 hours awake), $53.50 always on; "
         "storage and load are left out."
     )
 
 
 def test_the_data_holds_what_the_text_says():
-    data = cost.as_data(monthly())
+    data = cost_data(monthly())
     assert json.loads(json.dumps(data)) == {
         "currency": "USD",
         "region": "eu-west-1",
@@ -138,7 +139,7 @@ def test_the_data_holds_what_the_text_says():
         "on_schedule": 15.21,
         "secrets": 6,
         "secrets_amount": 2.4,
-        "left_out": cost.LEFT_OUT,
+        "left_out": LEFT_OUT,
     }
 
 

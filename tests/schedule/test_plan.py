@@ -63,7 +63,7 @@ def planned(
 
 
 def said(made: SchedulePlan) -> tuple[str, str, list[tuple[str, str, str]]]:
-    changes = [(it.action, it.name, it.text) for it in made.changes]
+    changes = [(it.action, it.schedule, it.text) for it in made.changes]
     return made.stack.action, made.stack.origin, changes
 
 
@@ -139,7 +139,7 @@ def test_drift_of_every_kind_is_seen_and_healed_under_the_next_revision(there: L
     if isinstance(change, ScheduleChange):
         assert only == change
     else:
-        assert (only.action, only.name) == ("alter", "awake-MON-FRI-0700")
+        assert (only.action, only.schedule) == ("alter", "awake-MON-FRI-0700")
         assert change in only.text
 
 
@@ -256,7 +256,7 @@ def test_a_schedule_that_is_not_the_stacks_is_never_said_to_be_dropped(
     """CloudFormation leaves alone what it did not make, whatever else the plan does."""
     own = entries(OFFICE, SHARED, revision=2) if deployed else ()
     made = planned(with_entries(*own, other), deployed, cluster=replace(CLUSTER, pause_schedule=wanted))
-    assert (made.stack.action, [it.name for it in made.changes]) == (action, names)
+    assert (made.stack.action, [change.schedule for change in made.changes]) == (action, names)
     assert [notice.text.split()[1] for notice in made.notices] == [other.name]
 
 

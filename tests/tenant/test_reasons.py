@@ -10,8 +10,7 @@ from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.state import Live, State
-from aurora_tenants.tenant.reasons import Line
-from aurora_tenants.tenant.rules import rule
+from aurora_tenants.tenant.reasons import Line, rule
 from aurora_tenants.tenant.template import template
 from tests.values import CLUSTER, SERVER, deployed, lines_of, live_after, with_stack
 
