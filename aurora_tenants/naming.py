@@ -2,7 +2,7 @@
 
 stack_name(cluster, "shop-dev")              shared-global-shop-dev
 logical_id("Database", "shop-dev")           DatabaseShopDev
-logical_id("Database", "shop_dev")           DatabaseShopDevB357C096: not every name can be told by its letters
+logical_id("Database", "shop_dev")           DatabaseShopDevB357C096: its letters alone could be another name's
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SERVER = "DatabaseServer"
 DIGEST = "Digest"
 DROP_ON_REMOVE = "DropOnRemove"
 
-# Names whose parts can be told from the capitals of the logical id: no two of them give the same. Every other name's
-# id ends in a part of its hash, and so does that of a name which looks as if it did.
+# Names that can be read back from their logical id, so that no two of them share one. The id of every other name ends
+# in part of its hash, and so does the id of a name that looks as if it did.
 _PLAIN = re.compile(r"[a-z0-9]+(-[a-z][a-z0-9]*)*\Z")
 _HASHED = re.compile(r"[0-9A-F]{8}\Z")
 

@@ -169,13 +169,13 @@ def sandbox_clock(
     out = Display(output).open()
     running = _running()
     with in_flight("The clock may have been moved a part of the way."):
-        told = remote.clock(running, to)
+        moved = remote.clock(running, to)
     if output == "json":
-        out.json(told)
+        out.json(moved)
         return
-    lines = [_fired(each) for each in told.get("fired", ())]
-    ahead = told["ahead_seconds"]
-    lines.append(f"{told['now']}, {f'{timedelta(seconds=ahead)} ahead of' if ahead else 'which is'} real time")
+    lines = [_fired(each) for each in moved.get("fired", ())]
+    ahead = moved["ahead_seconds"]
+    lines.append(f"{moved['now']}, {f'{timedelta(seconds=ahead)} ahead of' if ahead else 'which is'} real time")
     out.result("\n".join(lines))
 
 

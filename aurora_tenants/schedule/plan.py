@@ -62,7 +62,7 @@ class ScheduleChange:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePlan:
-    """What happens to the pause schedule's stack. schedule: what the file says, None for nothing.
+    """What stack_plan to the pause schedule's stack. schedule: what the file says, None for nothing.
 
     live: what the plan was made from. notices: what is worth knowing and not touched.
     """
@@ -80,7 +80,7 @@ def plan_schedule(cluster: Cluster, shared: Shared, deployed: Deployed, live: Li
     wanted, stack = cluster.pause_schedule, deployed.pause_schedule
     revision = stack.revision(1) if stack else 1
     there = _by_name(entry for entry in live.entries or () if stack and is_of_revision(entry.name, revision))
-    happens = StackPlan(
+    stack_plan = StackPlan(
         pause_stack(cluster),
         PAUSE_SCHEDULE,
         _ABOUT,
@@ -90,19 +90,19 @@ def plan_schedule(cluster: Cluster, shared: Shared, deployed: Deployed, live: Li
     )
     changes: tuple[ScheduleChange, ...] = ()
     if wanted is None:
-        happens = replace(happens, action="delete" if stack else "none")
+        stack_plan = replace(stack_plan, action="delete" if stack else "none")
         changes = tuple(ScheduleChange("drop", name, "") for name in sorted(there))
     elif is_equipped(shared):
-        happens = replace(happens, template=pause_template(cluster, wanted, shared))
+        stack_plan = replace(stack_plan, template=pause_template(cluster, wanted, shared))
         desired = _by_name(entries(wanted, shared, revision=revision))
         if stack and stack.was_begun and not stack.is_only_to_delete:
             changes = _difference(desired, there)
-            happens = _updated(happens, stack, live, differs=bool(changes))
+            stack_plan = _updated(stack_plan, stack, live, differs=bool(changes))
         else:
             changes = _difference(desired, {})
-            happens = _created(happens, stack, live)
+            stack_plan = _created(stack_plan, stack, live)
     return SchedulePlan(
-        happens,
+        stack_plan,
         live,
         wanted,
         changes,
@@ -111,18 +111,18 @@ def plan_schedule(cluster: Cluster, shared: Shared, deployed: Deployed, live: Li
     )
 
 
-def _created(happens: StackPlan, stack: Stack | None, live: LivePause) -> StackPlan:
+def _created(stack_plan: StackPlan, stack: Stack | None, live: LivePause) -> StackPlan:
     action: Action = "replace" if stack and stack.is_only_to_delete else "create"
-    return replace(happens, action=action, parameters={REVISION: str(_next_revision(0, live.entries or ()))})
+    return replace(stack_plan, action=action, parameters={REVISION: str(_next_revision(0, live.entries or ()))})
 
 
-def _updated(happens: StackPlan, stack: Stack, live: LivePause, *, differs: bool) -> StackPlan:
+def _updated(stack_plan: StackPlan, stack: Stack, live: LivePause, *, differs: bool) -> StackPlan:
     """differs: the schedules that are there are not what the file says."""
-    is_other = isinstance(happens.template, Template) and stack.outputs.get(DIGEST) != happens.template.digest
+    is_other = isinstance(stack_plan.template, Template) and stack.outputs.get(DIGEST) != stack_plan.template.digest
     has_to = is_other or differs or stack.status == "UPDATE_ROLLBACK_FAILED"
     revision = stack.revision(1)
     return replace(
-        happens,
+        stack_plan,
         action="update" if has_to else "none",
         origin="file" if is_other else "drift",
         parameters={REVISION: str(_next_revision(revision, live.entries or ()) if has_to else revision)},
@@ -163,7 +163,7 @@ def unusable(cluster: Cluster, wanted: PauseSchedule, shared: Shared, live: Live
 
 def cannot_pause(live: LiveCluster, capacities: Iterable[Capacity]) -> list[Problem]:
     """Why a cluster cannot be brought to these capacities: it may not pause before it can."""
-    if all(it.min_acu for it in capacities) or not lacks_auto_pause(live.engine_version):
+    if all(capacity.min_acu for capacity in capacities) or not lacks_auto_pause(live.engine_version):
         return []
     what = f"the cluster cannot pause: its engine version is {live.engine_version}"
     why = "a minimum of 0 ACU needs Aurora MySQL 3.08.0 or later"
@@ -171,7 +171,7 @@ def cannot_pause(live: LiveCluster, capacities: Iterable[Capacity]) -> list[Prob
     return [Problem("no-auto-pause", what, why, fix)]
 
 
-def told(entry: Entry) -> str:
+def described(entry: Entry) -> str:
     """`cron(0 7 ? * MON-FRI *) in Europe/Berlin: 0.5 to 4 ACU`."""
     return f"{entry.expression} in {entry.timezone}: {_sent(entry.input)}"
 
@@ -196,8 +196,8 @@ def _duration(seconds: int) -> str:
 def _sent(text: str) -> str:
     """What an input sends, as far as it is one of ours; the text itself for any other."""
     try:
-        it = json.loads(text)["ServerlessV2ScalingConfiguration"]
-        return acu(Capacity(it["MinCapacity"], it["MaxCapacity"], it["SecondsUntilAutoPause"]))
+        scaling = json.loads(text)["ServerlessV2ScalingConfiguration"]
+        return acu(Capacity(scaling["MinCapacity"], scaling["MaxCapacity"], scaling["SecondsUntilAutoPause"]))
     except (ValueError, KeyError, TypeError):
         return text
 
@@ -206,9 +206,9 @@ def _difference(desired: Mapping[str, Entry], live: Mapping[str, Entry]) -> tupl
     changes = []
     for name in sorted(desired.keys() | live.keys()):
         if name not in live:
-            changes.append(ScheduleChange("create", name, told(desired[name])))
+            changes.append(ScheduleChange("create", name, described(desired[name])))
         elif name not in desired:
-            changes.append(ScheduleChange("drop", name, told(live[name])))
+            changes.append(ScheduleChange("drop", name, described(live[name])))
         elif differing := _differing(desired[name], live[name]):
             changes.append(ScheduleChange("alter", name, differing))
     return tuple(changes)
@@ -253,7 +253,7 @@ def _notices(cluster: Cluster, live: LivePause, own: Iterable[Entry]) -> Iterato
     for entry in live.entries or ():
         if entry.name not in names:
             group = schedule_group(cluster)
-            text = f"schedule {entry.name} of group {group} is not in the stack, and fires: {told(entry)}"
+            text = f"schedule {entry.name} of group {group} is not in the stack, and fires: {described(entry)}"
             yield Notice("foreign-schedule", text)
 
 
@@ -263,9 +263,8 @@ def _by_name(found: Iterable[Entry]) -> dict[str, Entry]:
 
 def _next_revision(deployed: int, live: Iterable[Entry]) -> int:
     """One under which no schedule is there: those that a failed deletion left behind keep their names."""
-    return 1 + max(
-        [deployed, *(int(it.name.rpartition("-r")[2]) for it in live if it.name != without_revision(it.name))]
-    )
+    names = (entry.name for entry in live if entry.name != without_revision(entry.name))
+    return 1 + max([deployed, *(int(name.rpartition("-r")[2]) for name in names)])
 
 
 def _taken(cluster: Cluster) -> Problem:

@@ -126,7 +126,7 @@ def summed_up(found: Iterable[Breach], state: State, server: Server) -> tuple[Su
             tuple(breach.database for breach in group),
             tuple(sorted({breach.tenant for breach in group})),
             group[0].tenants,
-            told(group[0].access),
+            way_in(group[0].access),
             fix(group[0].access, state, server),
         )
         for group in together.values()
@@ -206,7 +206,7 @@ def _is_exempt(
     return configuration.ignore.names_user(name) or (bool(master) and name == master) or is_reserved_user(name)
 
 
-def told(access: Access) -> str:
+def way_in(access: Access) -> str:
     """How an account gets in, in words: "SELECT on `shop`.* through role reader"."""
     grouped: dict[tuple[Scope, Account, Account | None], list[Grant]] = defaultdict(list)
     for grant, role in access.via:
@@ -233,15 +233,17 @@ def _place(scope: Scope) -> str:
 
 
 def _whose(account: Account, holder: Account, role: Account | None) -> str:
+    if role is not None and holder == account:
+        return "" if holder == role else " as long as any role is active"
     if role is not None:
-        of = "" if holder == role else " as long as any role is active" if holder == account else f" of {_said(holder)}"
-        return of if holder == account else f"{of} through role {_said(role)}"
+        own = "" if holder == role else f" of {_short(holder)}"
+        return f"{own} through role {_short(role)}"
     if holder == account:
         return ""
-    return f" of {_said(holder) if holder.user else 'the anonymous user'}, which applies to its clients too"
+    return f" of {_short(holder) if holder.user else 'the anonymous user'}, which applies to its clients too"
 
 
-def _said(account: Account) -> str:
+def _short(account: Account) -> str:
     return account.user if account.host == "%" else f"{account.user}@{account.host}"
 
 
@@ -260,14 +262,14 @@ def _steps(access: Access, state: State, server: Server) -> Iterator[str]:
             )
         elif grant.account != access.account and role is None and _is_managed(grant.account, state):
             yield (
-                f"drop user {_said(access.account)}, or rename it: what lets it in are the rights of user"
-                f" {_said(grant.account)}, which is a tenant's and keeps them"
+                f"drop user {_short(access.account)}, or rename it: what lets it in are the rights of user"
+                f" {_short(grant.account)}, which is a tenant's and keeps them"
             )
         elif role is None or grant.account == access.account:
             revoked.add(grant)
         else:
             if role in server.mandatory_roles:
-                yield f"take the role {_said(role)} out of mandatory_roles"
+                yield f"take the role {_short(role)} out of mandatory_roles"
             revoked |= state.grants & {Grant(access.account, role_scope(role), MEMBER)}
     yield from (sql for sql, _ in statements((), revoked))
 

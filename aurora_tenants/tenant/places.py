@@ -41,9 +41,9 @@ def _places_of_grants(
     entry: TenantUser | TenantRole, account: Account, properties: Mapping[str, Any], server: Server
 ) -> Iterator[tuple[Grant, Location]]:
     """Where each grant of one account is asked for; the first of several places is the one that is shown."""
-    for privilege, asked in zip(entry.privileges, properties.get("Privileges", ()), strict=True):
+    for privilege, listed in zip(entry.privileges, properties.get("Privileges", ()), strict=True):
         if privilege.where:
-            for grant in _granted_alone(entry, account, {**properties, "Privileges": [asked]}, server):
+            for grant in _granted_alone(entry, account, {**properties, "Privileges": [listed]}, server):
                 yield grant, privilege.where
     for role in entry.roles if isinstance(entry, TenantUser) else ():
         if role.where:

@@ -63,16 +63,16 @@ def plan_tenants(
 def _plan_tenant(cluster: Cluster, tenant: Tenant, server: Server, shares: _Shares, deployed: Deployed) -> TenantPlan:
     name, stack, made = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name), template(cluster, tenant)
     live = Live(server, shares.of(name, (entry.name for entry in tenant.users_and_roles)))
-    asked = desired(made.resources, name, live, stack.outputs if stack else ())
+    wanted = desired(made.resources, name, live, stack.outputs if stack else ())
     unplanned = _stack_plan(cluster, tenant.name, deployed)
     new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
     if stack is None or not stack.was_begun:
-        happens, changes = new, changes_of_all(asked.state, live.state, server=server)
+        stack_plan, changes = new, changes_of_all(wanted.state, live.state, server=server)
     elif stack.is_only_to_delete:
-        happens, changes = _replaced(new, stack, live, asked.state)
+        stack_plan, changes = _replaced(new, stack, live, wanted.state)
     else:
-        happens, changes = _updated(new, made, stack, live, asked.state)
-    return TenantPlan(tenant.name, happens, changes, live.state, asked.state, asked.refusals)
+        stack_plan, changes = _updated(new, made, stack, live, wanted.state)
+    return TenantPlan(tenant.name, stack_plan, changes, live.state, wanted.state, wanted.refusals)
 
 
 def _replaced(new: StackPlan, stack: Stack, live: Live, desired: State) -> tuple[StackPlan, tuple[Change, ...]]:
@@ -90,7 +90,7 @@ def _updated(
     is_other = stack.outputs.get(DIGEST) != made.digest
     removed = removals(live, stack, kept=desired) if is_other else Removals()
     changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
-    happens = replace(
+    stack_plan = replace(
         new,
         action="update" if is_other or changes or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
         origin="file" if is_other else "drift",
@@ -98,16 +98,16 @@ def _updated(
         status=stack.status,
         drops=removed.drops,
     )
-    return happens, changes
+    return stack_plan, changes
 
 
 def _plan_removal(cluster: Cluster, tenant: str, server: Server, shares: _Shares, deployed: Deployed) -> TenantPlan:
     stack = deployed.tenants[tenant]
     live = Live(server, shares.of(stack.name))
     removed = removals(live, stack, kept=State())
-    happens = _stack_plan(cluster, tenant, deployed)
-    happens = replace(happens, action="delete", status=stack.status, drops=removed.drops)
-    return TenantPlan(tenant, happens, removed.changes, live.state)
+    unplanned = _stack_plan(cluster, tenant, deployed)
+    stack_plan = replace(unplanned, action="delete", status=stack.status, drops=removed.drops)
+    return TenantPlan(tenant, stack_plan, removed.changes, live.state)
 
 
 def _stack_plan(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:

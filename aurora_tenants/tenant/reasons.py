@@ -181,6 +181,6 @@ _RULES = {
     "grant": "rights are granted before any is revoked, so that a right which is kept never pauses",
     "set": "a role does nothing until it is active: default roles are set once they are granted",
     "revoke": "what the file does not ask for, or no longer, is revoked, after all that is new to that user or role",
-    "drop": "a user that its stack made is dropped with it; a database only with on_remove: drop and leave by name",
+    "drop": "a user that its stack made is dropped with it; a database only with on_remove: drop and --allow-drop",
     "release": "what was there before, or is to be retained, is kept and belongs to nobody from then on",
 }

@@ -100,9 +100,9 @@ class _Builder:
         return outputs
 
     def _database(self, database: TenantDatabase) -> dict[str, Any]:
-        asked = {"Charset": database.charset, "Collation": database.collation, "Adopt": database.adopt}
-        asked["OnRemove"] = "drop" if database.on_remove == "drop" else None
-        return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(asked)})
+        optional = {"Charset": database.charset, "Collation": database.collation, "Adopt": database.adopt}
+        optional["OnRemove"] = "drop" if database.on_remove == "drop" else None
+        return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(optional)})
 
     def _role(self, role: TenantRole) -> dict[str, Any]:
         properties: dict[str, Any] = {"Name": role.name, "Privileges": [_privilege(p) for p in role.privileges]}
@@ -232,11 +232,11 @@ def _options(options: Options) -> dict[str, Any]:
 
 def _privilege(privilege: Privilege) -> dict[str, Any]:
     has_table = privilege.database != WHOLE_SERVER and not (privilege.procedure or privilege.function)
-    asked = {
+    optional = {
         "Table": privilege.table if has_table else None,
         "Columns": list(privilege.columns),
         "Procedure": privilege.procedure,
         "Function": privilege.function,
         "GrantOption": privilege.grant_option,
     }
-    return {"Permission": list(privilege.permissions), "Database": privilege.database, **_present(asked)}
+    return {"Permission": list(privilege.permissions), "Database": privilege.database, **_present(optional)}
