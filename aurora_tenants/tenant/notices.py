@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from aurora_tenants.errors import Notice
 from aurora_tenants.model import Configuration, Ignore, accounts_of
@@ -41,12 +41,14 @@ def notices(
     """
     stacks = {plan.stack.name for plan in plans}
     deployed_stacks = {stack.name for stack in deployed.tenants.values()}
-    for stack, notice in _left_over(configuration, live.state, _handled(configuration, plans, live)):
+    cluster, tenants = configuration.cluster, configuration.tenants
+    in_file = {account: stack_name(cluster, tenant.name) for tenant in tenants for account in accounts_of(tenant)}
+    for stack, notice in _left_over(configuration, live.state, _handled(configuration, in_file, plans, live)):
         if stack in stacks or (not is_partial and stack not in deployed_stacks):
             yield notice
     if not is_partial:
         yield from _databases(configuration, live)
-        yield from _accounts(configuration, live, deployed.master_user)
+        yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
 
 
 def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:
@@ -61,15 +63,14 @@ def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:
             yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
 
 
-def _accounts(configuration: Configuration, live: Live, master: str) -> Iterator[Notice]:
+def _accounts(ignore: Ignore, in_file: Collection[Account], live: Live, master: str) -> Iterator[Notice]:
     """Accounts that no file names, and what those that no stack owns may do."""
     server, state = live
-    in_file = _in_file(configuration)
     names = {account.user for account in in_file}
     orphaned, by_pattern = by_account(orphans(state, server)), by_account(patterns(state, server))
     on_all = by_account(grant for grant in state.grants if grant.scope.level in ("GLOBAL", "DYNAMIC"))
     for account, user in sorted(state.users.items()):
-        if account in in_file or _is_exempt(account, master, configuration.ignore):
+        if account in in_file or _is_exempt(account, master, ignore):
             continue
         yield from _account(user, names)
         if user.owner is None or user.owner.released:
@@ -144,21 +145,18 @@ def _left_over(
             yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
 
 
-def _handled(configuration: Configuration, plans: Collection[TenantPlan], live: Live) -> set[tuple[str, str]]:
-    """(stack, subject) of everything that the file names or the plans are about."""
-    found = set()
+def _handled(
+    configuration: Configuration, in_file: Mapping[Account, str], plans: Collection[TenantPlan], live: Live
+) -> set[tuple[str, str]]:
+    """(stack, subject) of everything that the file names or the plans are about. in_file: with the stack of each."""
+    found = {(stack, subject(account)) for account, stack in in_file.items()}
     for tenant in configuration.tenants:
         stack = stack_name(configuration.cluster, tenant.name)
         found |= {(stack, f"database {live.server.stored(database.name)}") for database in tenant.databases}
-        found |= {(stack, subject(account)) for account in accounts_of(tenant)}
     found |= {(plan.stack.name, change.subject) for plan in plans for change in plan.changes}
     users = live.state.users
     moved = renamed(live.state, [plan.desired for plan in plans])
     return found | {(owner.stack, subject(account)) for account in moved if (owner := users[account].owner)}
-
-
-def _in_file(configuration: Configuration) -> set[Account]:
-    return {account for tenant in configuration.tenants for account in accounts_of(tenant)}
 
 
 def _is_exempt(account: Account, master: str, ignore: Ignore) -> bool:
