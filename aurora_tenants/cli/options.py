@@ -27,18 +27,7 @@ Region = Annotated[
 ]
 Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", metavar="NAME")]
 Format = Annotated[str, typer.Option("--output", help="text or json.", metavar="FORMAT")]
-Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.", metavar="NAME")
-]
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; so does the variable NO_COLOR.")]
-Secret = Annotated[
-    str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
-]
-Wait = Annotated[
-    float,
-    typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
-]
-WAIT_SECONDS = 180.0
 AcuPrice = Annotated[
     str | None,
     typer.Option("--acu-price", help="US dollars for one ACU-hour, instead of the known price.", metavar="PRICE"),

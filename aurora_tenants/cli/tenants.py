@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,15 +13,11 @@ from aurora_tenants.cli.options import (
     DISPLAY,
     IN_FLIGHT,
     TARGET,
-    WAIT_SECONDS,
     AcuPrice,
     Display,
     InterruptedInFlight,
     NoColor,
-    Secret,
     Target,
-    Tenants,
-    Wait,
     ask,
     given_price,
 )
@@ -38,13 +35,43 @@ if TYPE_CHECKING:
     from aurora_tenants.safety import Allowed
 
 
+Tenants = Annotated[
+    list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.", metavar="NAME")
+]
+Secret = Annotated[
+    str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
+]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Mysql:
+    """How MySQL is read."""
+
+    secret: Secret = None
+    wait: Wait = 180.0
+
+    def reading(self, out: Output, *, may_wake: bool = True, with_schedule: bool) -> Reading:
+        from aurora_tenants.inputs import Reading
+
+        def woken() -> None:
+            out.tell("The cluster is waking, usually 15 s.")
+
+        return Reading(self.secret, self.wait, may_wake, woken, with_schedule)
+
+
+MYSQL = Mysql()
+
+
 def validate(
     target: Target = TARGET,
     live: Annotated[
         bool, typer.Option("--live", help="Also ask MySQL who can get into a database that is not theirs.")
     ] = False,
-    secret: Secret = None,
-    wait: Wait = WAIT_SECONDS,
+    mysql: Mysql = MYSQL,
     display: Display = DISPLAY,
 ) -> None:
     """Check the file alone; asks nothing of AWS without --live."""
@@ -55,7 +82,7 @@ def validate(
     if live:
         from aurora_tenants.reconcile import Request, check_isolation
 
-        reading = _reading(out, secret, wait, with_schedule=False)
+        reading = mysql.reading(out, with_schedule=False)
         check_isolation(Request(target.file, target.region, target.profile, reading=reading))
     if display.is_json:
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
@@ -83,8 +110,7 @@ def plan(
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
     ] = False,
-    secret: Secret = None,
-    wait: Wait = WAIT_SECONDS,
+    mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     display: Display = DISPLAY,
@@ -95,7 +121,7 @@ def plan(
     from aurora_tenants.safety import Allowed
 
     out, price = display.open(), given_price(acu_price)
-    reading = _reading(out, secret, wait, may_wake=not no_wake, with_schedule=not tenant)
+    reading = mysql.reading(out, may_wake=not no_wake, with_schedule=not tenant)
     allowed = Allowed(mass_removal=allow_mass_removal)
     request = Request(target.file, target.region, target.profile, tuple(tenant or ()), reading, allowed, price)
     proposal = preview(request)
@@ -128,8 +154,7 @@ def apply(
             metavar="USER@HOST",
         ),
     ] = None,
-    secret: Secret = None,
-    wait: Wait = WAIT_SECONDS,
+    mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
@@ -138,7 +163,7 @@ def apply(
     from aurora_tenants.safety import Allowed
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = _reading(out, secret, wait, with_schedule=not tenant)
+    reading = mysql.reading(out, with_schedule=not tenant)
     allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
     only = tuple(tenant or ())
     request = Request(target.file, target.region, target.profile, only, reading, allowed, price, parallel)
@@ -216,15 +241,6 @@ def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
         out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
     if plan.schedule and plan.changes_schedule:
         out.result(deployed(plan.schedule))
-
-
-def _reading(out: Output, secret: str | None, wait: float, *, may_wake: bool = True, with_schedule: bool) -> Reading:
-    from aurora_tenants.inputs import Reading
-
-    def woken() -> None:
-        out.tell("The cluster is waking, usually 15 s.")
-
-    return Reading(secret, wait, may_wake, woken, with_schedule)
 
 
 def _held(configuration: Configuration) -> str:
