@@ -12,7 +12,7 @@ from tests.cloud import Cloud
 
 
 def test_show_says_what_is_deployed_and_wakes_nothing(run: CommandLine, cloud: Cloud):
-    """The whole text is a golden of `test_render_schedule.py`: here the season decides the hours in UTC."""
+    """The whole text is a golden of `tests/render/test_schedule.py`: here the season decides the hours in UTC."""
     run.file(SHOP)
     move_to(cloud, 6, 12)
     set_to(run)
