@@ -11,7 +11,7 @@ from aurora_sandbox import lifecycle
 from aurora_tenants.aws import shared
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.mysql.names import Account, identifier
-from tests.endpoint import Endpoint, environment
+from tests.endpoint import Endpoint, environment, until
 
 SHARED = "shared-global"
 PROVIDER = f"{SHARED}-database-provider"
@@ -53,7 +53,8 @@ class Cloud(Endpoint):
 def deployed(directory: Path, *, partial_revokes: bool = True) -> Iterator[Cloud]:
     """A new sandbox with the shared stack, deployed as `shared deploy` does it; its state is in this directory.
 
-    It has a process of its own: what moto holds belongs to a process.
+    Nothing is under way in it any more, so that a test may count the calls that it causes. It has a process of its own:
+    what moto holds belongs to a process.
     """
     state = directory / "aurora-tenants" / "sandbox"
     running = lifecycle.up(mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state)
@@ -62,6 +63,8 @@ def deployed(directory: Path, *, partial_revokes: bool = True) -> Iterator[Cloud
         with environment(variables):
             shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, tell=lambda event: None)
         cloud = Cloud(running.endpoint, variables, running.mysqld_port)
+        # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
+        until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))
         cloud.accounts = frozenset(cloud.sql("SELECT User, Host FROM mysql.user"))
         yield cloud

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aurora_tenants.model import Cluster, Configuration, Privilege, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.mysql.changes import Change
-from aurora_tenants.mysql.state import Live, Server, State
+from aurora_tenants.mysql.state import Database, Live, Server, State, User
 from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, stack_name, tenant_tags
 from aurora_tenants.plan import Plan, make_plan
 from aurora_tenants.stack import Action, Deployed, Stack, StackPlan, Template
@@ -30,6 +30,16 @@ def tenant(name: str, *, on_remove: str = "retain", adopt: bool = False) -> Tena
 
 
 SHOP = tenant("shop")
+SHOP_STACK = "shared-shop"
+# What the provider records of who owns what.
+RECORD = "REPLACE INTO aurora_tenants.`databases` VALUES "
+OF_USER = "REPLACE INTO aurora_tenants.`users` VALUES ('shop@%', 'shared-shop', 'UserShop', "
+
+
+def live_with(*, databases: tuple[Database, ...] = (), users: tuple[User, ...] = ()) -> Live:
+    """What MySQL holds when there is nothing but these, and no grant."""
+    by_name = {database.name: database for database in databases}
+    return Live(SERVER, State(by_name, {user.account: user for user in users}))
 
 
 def live_after(*tenants: Tenant) -> Live:
@@ -101,6 +111,11 @@ def brief(plan: TenantPlan) -> Brief:
     revision = int(stack.parameters.get(REVISION, 1))
     what = (stack.name, stack.action, stack.origin, bare(plan), stack.template)
     return Brief(plan.tenant, *what, revision, stack.drops, stack.status)
+
+
+def shop_plan(action: str, **rest: object) -> Brief:
+    """What happens to the tenant SHOP, whose stack is to have its template."""
+    return Brief("shop", SHOP_STACK, action, **({"template": template(CLUSTER, SHOP)} | rest))
 
 
 def bare(plan: TenantPlan) -> tuple[Change, ...]:

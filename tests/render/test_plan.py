@@ -1,13 +1,9 @@
-"""What users see: whole texts as files under tests/golden, JSON from the same value, and names shown as they are."""
+"""What users see of a plan: whole texts as files under tests/golden, JSON from the same value, names as they are."""
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
-from typing import Any
-
-import pytest
 
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import Configuration, Privilege, RoleGrant, TenantRole, TenantUser
@@ -15,13 +11,13 @@ from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.plan import Proposal, make_plan
-from aurora_tenants.render.output import Output, table
 from aurora_tenants.render.plan import plan_data, plan_text
-from aurora_tenants.render.problems import problem_data, problem_text
+from aurora_tenants.render.problems import problem_text
 from aurora_tenants.safety import dangers
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.reasons import explain
 from tests.goldens import golden
+from tests.render.printed import text_of
 from tests.values import (
     CLUSTER,
     EMPTY,
@@ -32,15 +28,6 @@ from tests.values import (
     stack_of,
     tenant,
     without_user,
-)
-
-PROBLEM = Problem(
-    "unknown-privilege",
-    "unknown privilege SELEC",
-    "MySQL has no table privilege of this name",
-    "did you mean SELECT?",
-    Location("tenants.yaml", 8, 26),
-    "tenant shop-dev, user shop-dev-report, privilege 1",
 )
 
 
@@ -91,12 +78,6 @@ def at(line: int) -> Location:
 
 def shown(proposal: Proposal, **how: bool) -> str:
     return text_of(plan_text(proposal, file="tenants.yaml", **how))
-
-
-def text_of(it: object) -> str:
-    out = io.StringIO()
-    Output(out=out).result(it)
-    return out.getvalue()
 
 
 def test_a_plan_with_everything_in_it():
@@ -160,27 +141,6 @@ def test_a_user_dropped_behind_our_back_is_called_drift():
                          "3 statements in MySQL.\n")  # fmt: skip
 
 
-def test_a_problem_in_the_form_of_compilers():
-    problems = (
-        PROBLEM,
-        Problem("stack-failed", "UserShop: Table 'shop.orders' doesn't exist (1146)", context="stack shared-shop"),
-        Problem("bare", "something is wrong"),
-    )
-    text = "".join(text_of(problem_text(it)) for it in problems)
-    assert text == golden("problems.txt", text)
-
-
-def test_a_problem_as_json():
-    assert problem_data(PROBLEM) == {
-        "code": "unknown-privilege",
-        "what": "unknown privilege SELEC",
-        "why": "MySQL has no table privilege of this name",
-        "fix": "did you mean SELECT?",
-        "context": "tenant shop-dev, user shop-dev-report, privilege 1",
-        "where": {"file": "tenants.yaml", "line": 8, "column": 26},
-    }
-
-
 def test_what_looks_like_markup_is_shown_as_it_is():
     odd = "[red]:smile:[/red] https://example.com 'quoted' 12"
     made = of_nobody(Live(EMPTY.server, State(users={Account(odd): User(Account(odd))})))
@@ -200,43 +160,3 @@ def test_a_name_cannot_write_to_the_terminal_what_it_likes():
     assert "careful: it is a role of user evil\\x1b[2J\\nNo changes\\r\\x9b2J, who lose it too\n" in shown(
         of_nobody(held, deployed(SHOP))
     )
-
-
-def test_a_long_line_is_never_broken(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("COLUMNS", "20")
-    assert text_of("word " * 40) == "word " * 40 + "\n"
-
-
-def coloured(monkeypatch: pytest.MonkeyPatch, *, color: bool | None = None, **variables: str) -> str:
-    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLORTERM"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in ({"FORCE_COLOR": "1", "TERM": "xterm-256color"} | variables).items():
-        monkeypatch.setenv(name, value)
-    out = io.StringIO()
-    Output(out=out, color=color).result(problem_text(PROBLEM))
-    return out.getvalue()
-
-
-RED = "\x1b[1;31m"
-
-
-def test_colour_is_used_where_the_terminal_has_it(monkeypatch: pytest.MonkeyPatch):
-    assert RED in coloured(monkeypatch)
-
-
-def test_no_color_is_honoured_as_variable_and_as_option(monkeypatch: pytest.MonkeyPatch):
-    assert RED not in coloured(monkeypatch, NO_COLOR="1")
-    assert RED not in coloured(monkeypatch, color=False)
-
-
-@pytest.mark.parametrize(
-    ("columns", "rows", "expected"),
-    [
-        (("a", "b"), [(1, None), ("x\ty\\\nz", 2.5)], "a\tb\n1\tNULL\nx\\ty\\\\\\nz\t2.5\n"),
-        (("none",), [], "none\n"),
-    ],
-)
-def test_rows_of_a_query_as_mysqls_own_client_shows_them(columns: Any, rows: Any, expected: str):
-    out = io.StringIO()
-    Output(out=out).raw(table(columns, rows))
-    assert out.getvalue() == expected

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from aurora_tenants.errors import Notice
 from aurora_tenants.model import Configuration, Ignore
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
@@ -11,10 +14,26 @@ from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.plan import make_plan
-from tests.values import CLUSTER, NOTHING_DEPLOYED, SERVER, SHOP
+from aurora_tenants.stack import Deployed, Shared
+from tests.values import CLUSTER, NOTHING_DEPLOYED, SERVER, SHOP, deployed, live_after, live_with, planned
 
 STRAY = Account("stray")
 PATTERNS = SERVER._replace(partial_revokes=False)
+IGNORE_NOTHING = Ignore()
+STRAYS = live_with(
+    databases=(Database("old"), Database("kept", owner=Owner("shared-old", "DatabaseKept", released=True))),
+    users=(
+        User(Account("stray")),
+        User(Account("shop", "10.0.0.1")),
+        User(Account("left"), Owner("shared-left", "UserLeft", "s")),
+    ),
+)
+
+
+def notices_of(
+    live: Live, *, ignore: Ignore = IGNORE_NOTHING, deployed: Deployed = NOTHING_DEPLOYED
+) -> tuple[Notice, ...]:
+    return make_plan(Configuration(CLUSTER, (SHOP,), ignore), live, deployed).notices
 
 
 def notices(
@@ -23,8 +42,7 @@ def notices(
     state = State({"there": Database("there")}, {user.account: user for user in users}, frozenset(grants))
     live = Live(SERVER if literal else PATTERNS, state)
     ignore = ignore or Ignore(databases=("there",))
-    made = make_plan(Configuration(CLUSTER, (SHOP,), ignore), live, NOTHING_DEPLOYED)
-    return [(notice.code, notice.text) for notice in made.notices]
+    return [(notice.code, notice.text) for notice in notices_of(live, ignore=ignore)]
 
 
 def on(database: str, level: str = "DATABASE", account: Account = STRAY) -> Grant:
@@ -133,3 +151,48 @@ def test_who_can_give_itself_every_right(privilege: str):
     assert [code for code, _ in notices(User(STRAY, options=Options(is_locked=True)), grants=(held,))] == [
         "unmanaged-user"
     ]
+
+
+def test_an_account_that_gets_another_host_is_not_called_left_over():
+    elsewhere = replace(SHOP, users=(replace(SHOP.users[0], hosts=("10.%",)),))
+    made = planned(elsewhere, live=live_after(SHOP), deployed=deployed(SHOP))
+    assert "rename" in {change.action for change in made.tenants[0].changes}
+    assert made.notices == ()
+
+
+def test_what_nobody_names_is_noticed_and_not_touched():
+    assert notices_of(STRAYS) == (
+        Notice(
+            "left-over",
+            "user left was made by stack shared-left, which does not name it any more, and was not dropped; "
+            "to drop it, delete the secret s if it is still there, put it back into the file, apply, take it out, "
+            "and apply again",
+        ),
+        Notice("kept-database", "database kept was kept when stack shared-old let go of it"),
+        Notice("unmanaged-database", "database old belongs to nobody and is not in the file"),
+        Notice(
+            "unmanaged-user",
+            "user shop@10.0.0.1 belongs to nobody, and who connects from its host logs in to it instead of the one in"
+            " the file",
+        ),
+        Notice("unmanaged-user", "user stray belongs to nobody and is not in the file"),
+    )
+
+
+def test_what_the_file_ignores_is_not_noticed():
+    ignore = Ignore(users=("st*", "left", "shop"), databases=("old", "kep?"))
+    assert notices_of(STRAYS, ignore=ignore) == ()
+
+
+def test_the_servers_own_and_other_stacks_things_are_not_noticed():
+    live = live_with(
+        databases=(Database("mysql"), Database("aurora_tenants"), Database("x", owner=Owner("service", "Database"))),
+        users=(User(Account("rdsadmin", "localhost")), User(Account("service"), Owner("service", "DatabaseUser"))),
+    )
+    assert notices_of(live) == ()
+
+
+def test_the_clusters_master_user_is_not_noticed():
+    shared = Shared("shared", "arn", "secret", 1, master_user="admin")
+    live = live_with(users=(User(Account("admin")),))
+    assert notices_of(live, deployed=Deployed(shared, {})) == ()

@@ -1,4 +1,4 @@
-"""A tenant's template: its names, its bytes, and what cfn-lint and CloudFormation's limits say of it."""
+"""A tenant's template: its bytes, what stands in it, and what cfn-lint and CloudFormation's limits say of it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from aurora_tenants.model import Cluster, Privilege, RoleGrant, Tenant, TenantDa
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.properties import wanted_database, wanted_role, wanted_user
-from aurora_tenants.naming import DIGEST, logical_id, secret_name, stack_name, tenant_tags
+from aurora_tenants.naming import DIGEST, logical_id
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES
 from aurora_tenants.tenant.template import allowing_drops, template
 from tests.goldens import golden
+from tests.test_naming import NAMES
 from tests.values import CLUSTER, SERVER, SHOP, tenant
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tenants.yaml"
-NAMES = st.text("abcAB019_$-", min_size=1, max_size=12)
-KINDS = ("Database", "Role", "Secret", "Attachment", "User", "Rotation")
 # Databases, and users of passwords with nothing said of their accounts: a template that many have deployed.
 EVERYTHING = Tenant(
     "shop-dev",
@@ -103,52 +102,6 @@ def body(it: Tenant) -> dict[str, Any]:
 
 def of_type(it: Tenant, kind: str) -> dict[str, Any]:
     return {name: resource for name, resource in body(it)["Resources"].items() if resource["Type"] == kind}
-
-
-# Names
-
-
-def test_names_that_follow_from_a_tenants():
-    cluster = Cluster("shared-global")
-    assert stack_name(cluster, "shop-dev") == "shared-global-shop-dev"
-    assert secret_name(cluster, "shop-dev") == "/shared-global/database/shop-dev"
-    assert tenant_tags(cluster, "shop-dev") == {
-        "aurora-tenants:cluster": "shared-global",
-        "aurora-tenants:tenant": "shop-dev",
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("shop", "DatabaseShop"),
-        ("shop-dev", "DatabaseShopDev"),
-        ("2shop", "Database2shop"),
-        ("shop_dev", "DatabaseShopDevB357C096"),
-        ("Shop", "DatabaseShopD00AAE6B"),
-        ("$", "Database09FC9608"),
-    ],
-)
-def test_a_logical_id_is_readable_and_stable(name: str, expected: str):
-    assert logical_id("Database", name) == expected
-
-
-@given(st.lists(NAMES, min_size=2, max_size=6, unique=True))
-@example(["shop-dev", "shop_dev", "shop--dev", "shopdev", "shopDev", "Shop-Dev", "shop-dev-", "-shop-dev"])
-@example(["shop_dev", "shop-dev-b357-c096"])  # a plain name that spells the hash of another
-@example(["a-1", "a1", "a_1"])
-def test_logical_ids_never_collide(names: list[str]):
-    ids = [logical_id(kind, name) for kind in KINDS for name in names]
-    assert len(set(ids)) == len(ids)
-    assert all(it.isascii() and it.isalnum() for it in ids)
-
-
-@given(NAMES)
-@example("server")
-def test_no_database_takes_the_place_of_another_output(name: str):
-    outputs = body(Tenant("shop", (TenantDatabase(name, on_remove="drop"),)))["Outputs"]
-    assert outputs["DatabaseServer"]["Value"] == {"Fn::ImportValue": "shared-database-server"}
-    assert sorted(outputs) == sorted(["DatabaseServer", logical_id("Database", name), "DropOnRemove", DIGEST])
 
 
 # Bytes
@@ -380,6 +333,14 @@ def test_cfn_lint_finds_nothing_to_say(tmp_path: Path):
         file.write_text(template(example.cluster, it).text())
         found += lint_file(file, config=options)
     assert found == []
+
+
+@given(NAMES)
+@example("server")
+def test_no_database_takes_the_place_of_another_output(name: str):
+    outputs = body(Tenant("shop", (TenantDatabase(name, on_remove="drop"),)))["Outputs"]
+    assert outputs["DatabaseServer"]["Value"] == {"Fn::ImportValue": "shared-database-server"}
+    assert sorted(outputs) == sorted(["DatabaseServer", logical_id("Database", name), "DropOnRemove", DIGEST])
 
 
 # What the provider makes of it

@@ -1,0 +1,15 @@
+"""What is printed for tests: as stdout gets it when it is no terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.text import Text
+
+from aurora_tenants.render.output import Output
+
+
+def text_of(result: Text | str) -> str:
+    out = io.StringIO()
+    Output(out=out).result(result)
+    return out.getvalue()

@@ -1,0 +1,52 @@
+"""What is printed: lines as they are, colours where they are wanted, rows of a query."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.text import Text
+
+from aurora_tenants.render.output import Output, table
+from tests.render.printed import text_of
+
+
+def test_a_long_line_is_never_broken(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert text_of("word " * 40) == "word " * 40 + "\n"
+
+
+def coloured(monkeypatch: pytest.MonkeyPatch, *, color: bool | None = None, **variables: str) -> str:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"FORCE_COLOR": "1", "TERM": "xterm-256color"} | variables).items():
+        monkeypatch.setenv(name, value)
+    out = io.StringIO()
+    Output(out=out, color=color).result(Text("wrong", "bold red"))
+    return out.getvalue()
+
+
+RED = "\x1b[1;31m"
+
+
+def test_colour_is_used_where_the_terminal_has_it(monkeypatch: pytest.MonkeyPatch):
+    assert RED in coloured(monkeypatch)
+
+
+def test_no_color_is_honoured_as_variable_and_as_option(monkeypatch: pytest.MonkeyPatch):
+    assert RED not in coloured(monkeypatch, NO_COLOR="1")
+    assert RED not in coloured(monkeypatch, color=False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "expected"),
+    [
+        (("a", "b"), [(1, None), ("x\ty\\\nz", 2.5)], "a\tb\n1\tNULL\nx\\ty\\\\\\nz\t2.5\n"),
+        (("none",), [], "none\n"),
+    ],
+)
+def test_rows_of_a_query_as_mysqls_own_client_shows_them(columns: Any, rows: Any, expected: str):
+    out = io.StringIO()
+    Output(out=out).raw(table(columns, rows))
+    assert out.getvalue() == expected

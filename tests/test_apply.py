@@ -1,0 +1,80 @@
+"""Several stacks at once: in which order, and what is told of one that fails. In the sandbox's CloudFormation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aurora_tenants.apply import Result, Step, apply, failed
+from aurora_tenants.aws import stacks
+from aurora_tenants.errors import AwsError, Problem
+from aurora_tenants.stack import Action, StackPlan
+from tests.cloud import Cloud
+
+TEMPLATE = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "%s"}}}}'
+IN_YAML = "Resources: {Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: by-hand}}}"
+
+
+@pytest.fixture
+def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+    yield cloud.client("cloudformation")
+    cloud.clean()
+
+
+def plan(name: str, action: Action, template: str | None = None, **rest: Any) -> StackPlan:
+    return StackPlan(name, name, f"tenant {name}", action, template=template, **rest)
+
+
+def applied(plans: list[StackPlan], cloudformation: Any, *allow_drop: str) -> tuple[tuple[Result, ...], list[Step]]:
+    """How each ended, and what was told meanwhile."""
+    told: list[Step] = []
+    return apply(plans, cloudformation, parallel=2, allow_drop=allow_drop, tell=told.append), told
+
+
+def test_removals_come_last_and_results_in_the_given_order(cloudformation: Any, cloud: Cloud):
+    applied([plan("gone", "create", TEMPLATE % "gone")], cloudformation)
+    plans = [plan("gone", "delete"), plan("new", "create", TEMPLATE % "new"), plan("more", "create", TEMPLATE % "more")]
+    results, told = applied(plans, cloudformation)
+    assert results == tuple(Result(each) for each in plans)
+    first_of_gone = next(at for at, step in enumerate(told) if step.stack.name == "gone")
+    assert {step.stack.name for step in told[:first_of_gone] if step.result} == {"new", "more"}
+    assert {step.stack.name for step in told[first_of_gone:]} == {"gone"}
+    assert cloud.stacks() == {"new": "CREATE_COMPLETE", "more": "CREATE_COMPLETE"}
+
+
+def test_the_end_of_a_stack_is_told_after_all_that_happened_to_it(cloudformation: Any):
+    (result,), told = applied([plan("shop", "create", TEMPLATE % "shop")], cloudformation)
+    assert told[-1] == Step(result.stack, result=result)
+    assert [step.event.status for step in told if step.event][-1] == "CREATE_COMPLETE"
+
+
+def test_leave_to_drop_is_written_into_no_template_of_somebody_elses(cloudformation: Any, cloud: Cloud):
+    """It stays as it is, with the database: what was deployed last decides what a deletion drops."""
+    applied([plan("by-hand", "create", IN_YAML)], cloudformation)
+    (result,), _ = applied([plan("by-hand", "delete", drops=("shop",))], cloudformation, "shop")
+    assert result.problems == (
+        Problem(
+            "foreign-template",
+            "the template of stack by-hand is not JSON: it cannot be changed to let databases be dropped",
+            "somebody deployed it with another program",
+            "leave --allow-drop out, and drop them by hand",
+            context="tenant by-hand",
+        ),
+    )
+    assert cloud.stacks() == {"by-hand": "CREATE_COMPLETE"}
+    (result,), _ = applied([plan("by-hand", "delete", drops=("shop",))], cloudformation)
+    assert (result.problems, cloud.stacks()) == ((), {})
+
+
+def test_what_went_wrong_keeps_its_context_and_what_went_wrong_before():
+    shop = plan("shop", "update")
+    before = Result(shop, (Problem("first", "before"),))
+    error = AwsError(Problem("second", "of the tenant"), Problem("third", "of a stack", context="stack shop"))
+    assert failed(before, error).problems == (
+        Problem("first", "before"),
+        Problem("second", "of the tenant", context="tenant shop"),
+        Problem("third", "of a stack", context="stack shop"),
+    )
