@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from aurora_tenants.model import Cluster, Tenant
+from aurora_tenants.model import Cluster, Tenant, TenantDatabase, TenantRole, TenantUser
 
 CLUSTER_TAG = "aurora-tenants:cluster"
 TENANT_TAG = "aurora-tenants:tenant"
@@ -71,9 +71,6 @@ def logical_id(kind: str, name: str) -> str:
     return f"{kind}{readable}"
 
 
-_OF_A_USER = ("User", "Secret", "Attachment", "Rotation")
-
-
 class LogicalIds(NamedTuple):
     """The logical ids of a tenant's resources, by the names of databases, roles and users."""
 
@@ -86,12 +83,12 @@ class LogicalIds(NamedTuple):
 
     @classmethod
     def of(cls, tenant: Tenant) -> LogicalIds:
-        users = [user.name for user in tenant.users]
         return cls(
-            {database.name: logical_id("Database", database.name) for database in tenant.databases},
-            {role.name: logical_id("Role", role.name) for role in tenant.roles},
-            *(
-                {name: logical_id(kind, name) for name in users}
-                for kind in ("User", "Secret", "Attachment", "Rotation")
-            ),
+            _ids("Database", tenant.databases),
+            _ids("Role", tenant.roles),
+            *(_ids(kind, tenant.users) for kind in ("User", "Secret", "Attachment", "Rotation")),
         )
+
+
+def _ids(kind: str, things: Iterable[TenantDatabase | TenantRole | TenantUser]) -> dict[str, str]:
+    return {thing.name: logical_id(kind, thing.name) for thing in things}
