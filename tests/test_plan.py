@@ -288,7 +288,7 @@ def test_a_busy_stack_is_not_removed():
 def exists_already(what: str) -> Problem:
     return Problem(
         "exists-already",
-        f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is",
+        f"{what} exists already and belongs to nobody; set adopt: true to take it over as it is",
         context="tenant shop",
         why="what another owner made is never changed unless that is asked for",
         fix="add `adopt: true` to it in tenants.yaml, or choose another name",
@@ -313,7 +313,7 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
             "alter",
             "user shop",
             "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' RETAIN CURRENT PASSWORD",
-            "unless that works already; the password it has now goes on working until the first rotation",
+            "only if it does not have this password already; the one it has now keeps working until the first rotation",
         ),
     )
 
@@ -330,8 +330,8 @@ def test_a_role_does_not_take_the_place_of_a_user_nor_a_user_that_of_a_role():
     assert told == [
         (Problem("exists-already", what, why, "choose another name", context="tenant shop"),)
         for what in (
-            "role shop cannot be made: there is a user of this name",
-            "user shop cannot be made: there is a role of this name",
+            "role shop cannot be created: there is a user of this name",
+            "user shop cannot be created: there is a role of this name",
         )
     ]
 
@@ -479,7 +479,7 @@ SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY
 def test_a_user_that_lost_its_password_gets_the_secrets_again():
     live = with_account(live_after(SHOP), options=Options(plugin="caching_sha2_password"), has_no_password=True)
     [line] = lines_of(SHOP, live=live, deployed=deployed(SHOP))
-    why = "it has none: whoever knows its name may log in"
+    why = "it has no password: whoever knows its name can log in"
     assert line.change == Change("alter", "user shop", SET_PASSWORD, why)
     assert line.origins == ("drift",)
 
@@ -503,7 +503,9 @@ def test_a_user_that_comes_back_gets_its_new_secrets_password():
     live = with_account(live_after(before), options=Options(plugin="caching_sha2_password"), owner=owner)
     gone = replace(before, users=())
     made = planned(before, live=live, deployed=deployed(gone))
-    assert made.tenants[0].changes[-1] == Change("alter", "user shop", SET_PASSWORD, "unless that works already")
+    assert made.tenants[0].changes[-1] == Change(
+        "alter", "user shop", SET_PASSWORD, "only if it does not have this password already"
+    )
 
 
 def test_an_account_that_gets_another_host_is_not_called_left_over():

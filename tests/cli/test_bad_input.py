@@ -237,7 +237,7 @@ def test_a_database_and_a_user_that_belong_to_nobody(run: CommandLine, cloud: Cl
     planned_and_refused(
         run,
         *(
-            f"error: {what} shop exists and belongs to nobody; with adopt: true it would be taken over as it is"
+            f"error: {what} shop exists already and belongs to nobody; set adopt: true to take it over as it is"
             "  [exists-already]\n"
             "    tenant shop\n"
             "    why: what another owner made is never changed unless that is asked for\n"

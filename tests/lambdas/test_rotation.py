@@ -323,7 +323,7 @@ def test_account_of_another_secret_keeps_its_password(owner: str, login: Login, 
     token = begun(world, name)
     step("createSecret", name, token)
     with pytest.raises(
-        ValueError, match=f"^MySQL has no user {user} with a password that was made from secret {name}$"
+        ValueError, match=f"^MySQL has no user {user} with a password that was created from secret {name}$"
     ):
         step("setSecret", name, token)
     secret = world.client("secretsmanager").get_secret_value(SecretId=name, VersionStage="AWSPENDING")
@@ -336,7 +336,9 @@ def test_user_that_is_gone_is_a_sentence(login: Login, step: Step) -> None:
     step("createSecret", login.secret_id, token)
     with login.world.sandbox.mysql.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP USER `{login.user}`")
-    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} with a password that was made from secret"):
+    with pytest.raises(
+        ValueError, match=f"^MySQL has no user {login.user} with a password that was created from secret"
+    ):
         step("setSecret", login.secret_id, token)
     with pytest.raises(ValueError, match=f"^MySQL does not take the new password of user {login.user}$"):
         step("testSecret", login.secret_id, token)
