@@ -118,7 +118,7 @@ def test_character_set_that_cannot_be_is_refused(world: World, charset: Any, rea
 def test_resource_type_of_somebody_else_is_refused(world: World) -> None:
     resource = {**database("shop"), "Type": "Custom::Queue"}
     ended = world.deploy(fresh("stack"), {"Queue": resource})
-    reason = "this function serves Custom::Database, Custom::DatabaseUser, Custom::DatabaseRole, not Custom::Queue"
+    reason = "this function handles Custom::Database, Custom::DatabaseUser, Custom::DatabaseRole, not Custom::Queue"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"Queue": reason})
 
 

@@ -163,7 +163,7 @@ def test_renamed_in_its_secret_a_user_that_was_of_iam_is_refused(iam: World) -> 
     iam.deploy(stack, with_iam(name))
     iam.deploy(stack, with_password(name))
     ended = iam.deploy(stack, {"Secret": secret(name, new), "App": user(ref("Secret"), Revision="2")})
-    reason = f"secret {PREFIX}{name} is user {name}'s: user {new} needs a secret of its own"
+    reason = f"secret {PREFIX}{name} belongs to user {name}: user {new} needs a secret of its own"
     assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
     assert (iam.takes(name, "hush-stack"), iam.has_user(new)) == (True, False)
 

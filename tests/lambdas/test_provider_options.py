@@ -105,9 +105,12 @@ def test_option_is_made_brought_back_and_taken_away_in_place(world: World, shop:
         ({"Auth": "kerberos"}, "Auth must be password or iam, not 'kerberos'"),
         ({"Roles": ["reader"]}, "Roles must be a list of entries that hold Role and AdminOption"),
         ({"Roles": [{"Role": "rds_superuser_role"}]}, "rds_superuser_role cannot be the name of a role"),
-        ({"Roles": [{"Role": "nowhere"}]}, "there is no role nowhere to grant: it has to be made first"),
+        ({"Roles": [{"Role": "nowhere"}]}, "there is no role nowhere to grant: create it first"),
         ({"Roles": [{"Role": "AWS_TELEPORT_ACCESS"}]}, "there is no role AWS_TELEPORT_ACCESS to grant: this version"),
-        ({"SecretId": ""}, "SecretId is missing: the secret with the user's name and password, which only Auth: iam"),
+        (
+            {"SecretId": ""},
+            "SecretId is missing: it names the secret with the user's name and password; only a user with Auth: iam",
+        ),
         (
             {"Privileges": [{"Permission": "SELECT", "Database": "a", "Table": "b", "Columns": "id"}]},
             "Columns must be a list",
@@ -158,8 +161,8 @@ def test_plugin_that_the_server_does_not_have_leaves_a_new_user_unmade_and_an_ol
     stack, name = fresh("stack"), fresh("app")
     arn = world.secret(name)
     reason = (
-        "Plugin 'mysql_native_password' is not loaded (1524): this server does not offer the plugin;"
-        " leave Plugin out, or name another"
+        "Plugin 'mysql_native_password' is not loaded (1524): this server does not have the plugin;"
+        " remove Plugin, or name another one"
     )
     native = user(arn, on(shop), Plugin="mysql_native_password")
     assert world.deploy(fresh("stack"), {"App": native}).failures == {"App": reason}

@@ -206,7 +206,7 @@ def test_change_of_roles_is_rolled_back(either_world: World, shop: str) -> None:
 def test_role_granted_to_itself_is_a_sentence(world: World) -> None:
     name = fresh("app")
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), Roles=[member(name)])})
-    assert ended.failures == {"App": f"there is no role {name} to grant: it has to be made first"}
+    assert ended.failures == {"App": f"there is no role {name} to grant: create it first"}
 
 
 def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) -> None:
@@ -216,9 +216,9 @@ def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) 
     world.deploy(fresh("stack"), {"Other": user(world.secret(other), on(shop))})
     world.sql(f"CREATE ROLE `{nobodys}`", f"GRANT CREATE USER ON *.* TO `{nobodys}`")
     for what, reason in (
-        ("admin", "admin cannot be granted: it is a user, and a user is granted roles only"),
-        (other, f"{other} cannot be granted: it is a user, and a user is granted roles only"),
-        (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody; roles that a stack made can"),
+        ("admin", "admin cannot be granted as a role: it is a user"),
+        (other, f"{other} cannot be granted as a role: it is a user"),
+        (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody, and must belong to a stack"),
     ):
         ended = world.deploy(fresh("stack"), {"App": user(arn, Roles=[member(what)])})
         assert (ended.failures, world.has_user(name)) == ({"App": reason}, False)

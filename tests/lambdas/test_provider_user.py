@@ -222,7 +222,7 @@ def test_secret_that_is_no_login_is_told_without_its_value(world: World, value: 
 @pytest.mark.parametrize("character", ["\\", "\n", "\0"])
 def test_password_that_no_statement_can_hold_is_told_by_its_secret(world: World, character: str) -> None:
     arn = world.secret(fresh("app"), f"hush{character}")
-    reason = f"the password in secret {arn} holds a backslash or a control character; exclude them"
+    reason = f"the password in secret {arn} contains a backslash or a control character; change it to one without them"
     assert world.deploy(fresh("stack"), {"App": user(arn)}).failures == {"App": reason}
 
 
@@ -328,7 +328,7 @@ def test_syntax_error_that_quotes_a_password_is_not_passed_on(master: DataApi, p
     with pytest.raises(DatabaseError, match="hush") as spoken:
         master.execute(statement)
     assert spoken.value.number == 1064
-    with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that holds a password \(1064\)$"):
+    with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that contains a password \(1064\)$"):
         run(master.execute, statement, password)
 
 
