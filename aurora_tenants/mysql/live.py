@@ -77,7 +77,7 @@ _OTHERS = _Query(
 _VARIABLES = (
     *("version", "partial_revokes", "authentication_policy", "default_authentication_plugin"),
     *("lower_case_table_names", "character_set_server", "collation_server"),
-    *("mandatory_roles", "activate_all_roles_on_login"),
+    "mandatory_roles",
 )
 
 
@@ -97,7 +97,6 @@ def read_server(execute: Execute) -> Server:
         variables.get("character_set_server", ""),
         variables.get("collation_server", ""),
         mandatory_roles(variables.get("mandatory_roles", "")),
-        variables.get("activate_all_roles_on_login") == "ON",
     )
 
 

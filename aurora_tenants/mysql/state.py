@@ -63,7 +63,6 @@ class Server(NamedTuple):
     charset: str = ""
     collation: str = ""
     mandatory_roles: tuple[Account, ...] = ()
-    activate_all_roles: bool = False
 
     def stored(self, name: str) -> str:
         """The name of a database or a table as the server stores it: each letter lowered by itself, so that İ is i."""
