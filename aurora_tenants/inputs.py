@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aurora_tenants import config
-from aurora_tenants.aws import pausing
+from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_template
@@ -74,7 +74,7 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     if not reading.may_wake:
-        pausing.require_awake(aws, shared.cluster_arn)
+        scaling.require_awake(aws, shared.cluster_arn)
 
     def woken() -> None:
         woke.append(True)
@@ -82,7 +82,7 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
 
     pause = None
     if reading.with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
-        pause = pausing.read_pause(aws, cluster, shared)
+        pause = scaling.read_pause(aws, cluster, shared)
     live = _read_live(aws, shared, replace(reading, woken=woken))
     return Inputs(aws, configuration, shared, deployed, live, bool(woke), pause)
 

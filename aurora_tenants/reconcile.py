@@ -16,7 +16,7 @@ from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Result, Step, apply, failed
-from aurora_tenants.aws.pausing import bring_to_hour
+from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.plan import Plan, Proposal, make_plan

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from aurora_tenants.apply import run
-from aurora_tenants.aws import pausing
+from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import Tell, read_deployed
@@ -42,7 +42,7 @@ class Schedule:
     def look(self, file: str, acu_price: Decimal | None) -> View:
         """All there is to show; one more call, for how many ACU the cluster has. file: what it is called."""
         cluster = self.plan.live.cluster
-        measured = pausing.read_acu(self.aws, self.shared.cluster_arn)
+        measured = scaling.read_acu(self.aws, self.shared.cluster_arn)
         price = of_schedule(self.configuration, self.aws.region, cluster, acu_price=acu_price)
         return look(file, self.plan, price, measured)
 
@@ -53,12 +53,12 @@ class Schedule:
         """
         run(self.plan.stack, self.aws.cloudformation, tell=tell)
         if self.plan.schedule:
-            pausing.bring_to_hour(self.aws, self.plan.schedule, self.shared.cluster_arn)
+            scaling.bring_to_hour(self.aws, self.plan.schedule, self.shared.cluster_arn)
 
     def bring(self, capacity: Capacity) -> None:
         """Brings the cluster to a capacity. Raises AwsError."""
-        live = pausing.read_cluster(self.aws, self.shared.cluster_arn)
-        pausing.bring(self.aws, self.shared.cluster_arn, capacity, live=live)
+        live = scaling.read_cluster(self.aws, self.shared.cluster_arn)
+        scaling.bring(self.aws, self.shared.cluster_arn, capacity, live=live)
 
     def again(self) -> Schedule:
         """The same, read anew."""
@@ -77,5 +77,5 @@ def _schedule(aws: Aws, configuration: Configuration) -> Schedule:
     cluster = configuration.cluster
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
-    live = pausing.read_pause(aws, cluster, shared)
+    live = scaling.read_pause(aws, cluster, shared)
     return Schedule(aws, configuration, shared, plan_schedule(cluster, shared, deployed, live))

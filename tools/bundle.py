@@ -1,16 +1,16 @@
-"""Writes the code of the two functions into cfn/shared.yml, and shows and checks what stands there.
+"""Writes the code of the two functions into cfn/shared.yml, and shows and checks the code there.
 
-    python3 -m tools.bundle                 writes, if the template is behind
-    python3 -m tools.bundle --check         fails with a sentence when the template is behind
+    python3 -m tools.bundle                 writes, if the template is out of date
+    python3 -m tools.bundle --check         fails with a sentence if the template is out of date
     python3 -m tools.bundle --show [FILE]   prints the code that runs; FILE: another template, or -
     python3 -m tools.bundle --hash          prints the SHA-256 of the zip that `shared deploy --code-bucket` uploads
 
-In a clone, with nothing installed. Of what it finds in a template it runs nothing.
+Works in a clone with nothing installed, and runs nothing of the code that it finds in a template.
 
-Both functions run the same file, each from its own entry: what they share is written once. It stands in Mappings,
-compressed, which keeps the template within the 51,200 bytes that CloudFormation takes. Three statements around it
-unpack and run it, and give tracebacks its lines. Nothing else may stand there: `check` compares every byte around the
-compressed code, and what is in it by meaning.
+Both functions run the same file, each from its own handler, so that shared code is there once. It is in Mappings,
+compressed, to keep the template within CloudFormation's limit of 51,200 bytes. A few statements around it unpack and
+run it, and give tracebacks its lines. Nothing else may be there: `check` compares every byte around the compressed
+code, and the code itself by meaning.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Mappings:
 _TAIL = "# <<< functions\n"
 _INDENT = " " * 4
 
-# How the code runs. Nothing of base85 ends a string of Python or means anything to YAML.
+# How the code runs. No character of base85 ends a Python string or has a meaning in YAML.
 _UNPACK = 'import base64, linecache, zlib\ncode = zlib.decompress(base64.b85decode("".join("""\n'
 _RUN = """\
 \"\"\".split()))).decode()
@@ -55,7 +55,7 @@ _WIDTH = 116
 
 
 class StaleTemplate(Exception):
-    """The template cannot be used as it is; the message is a sentence that says what to do."""
+    """The template is out of date or damaged; the message is a sentence that says what to do."""
 
 
 def source(module: str) -> str:
@@ -70,34 +70,34 @@ def packed(code: str) -> str:
 
 
 def unpacked(program: str) -> str:
-    """The code that such a program runs. Raises StaleTemplate when it is any other program."""
-    found = _PACKED.fullmatch(program)
-    if found is None:
+    """The code that such a program runs. Raises StaleTemplate for any other program."""
+    match = _PACKED.fullmatch(program)
+    if match is None:
         raise _other_code()
     try:
-        return zlib.decompress(base64.b85decode("".join(found[1].split()))).decode()
+        return zlib.decompress(base64.b85decode("".join(match[1].split()))).decode()
     except (ValueError, zlib.error):
         raise _other_code() from None
 
 
 def bundled(template: str, code: str) -> str:
-    """The template with this code, packed, between its markers. Raises StaleTemplate when it has none."""
-    return _written(template, packed(code))
+    """The template with this code, packed, between its markers. Raises StaleTemplate if it has no markers."""
+    return _with_program(template, packed(code))
 
 
 def inlined(template: str) -> str:
-    """The code that runs from the template, unpacked. Raises StaleTemplate when anything else stands there."""
+    """The code in the template, unpacked. Raises StaleTemplate if there is anything else between the markers."""
     lines = _block(template).splitlines()
     program = "".join(f"{line.removeprefix(_INDENT)}\n" for line in lines if line.startswith(_INDENT))
-    if _written(template, program) != template:
+    if _with_program(template, program) != template:
         raise _other_code()
     return unpacked(program)
 
 
 def check(template: str, read: Callable[[str], str] = source) -> None:
-    """Raises StaleTemplate unless the template holds what its modules make today.
+    """Raises StaleTemplate unless the template holds the code of the modules as they are now.
 
-    Compares what the code means: how ast.unparse writes it, and how zlib packs it, differ between machines.
+    Compares what the code means: how ast.unparse writes it and how zlib packs it differs between machines.
     """
     try:
         has_current = ast.dump(ast.parse(inlined(template))) == ast.dump(ast.parse(flatten(ENTRIES, read)))
@@ -107,25 +107,25 @@ def check(template: str, read: Callable[[str], str] = source) -> None:
         raise _other_code()
 
 
-def _written(template: str, program: str) -> str:
+def _with_program(template: str, program: str) -> str:
     indented = "".join(f"{_INDENT}{line}\n" for line in program.splitlines())
     _block(template)
     return BLOCK.sub(lambda _: _HEAD + indented + _TAIL, template)
 
 
 def _block(template: str) -> str:
-    found = BLOCK.search(template)
-    if found is None:
+    match = BLOCK.search(template)
+    if match is None:
         raise StaleTemplate("cfn/shared.yml has lost the lines `# >>> functions` and `# <<< functions`; restore them")
-    return found[0]
+    return match[0]
 
 
 def _other_code() -> StaleTemplate:
-    return StaleTemplate("cfn/shared.yml holds other code than aurora_tenants/lambdas makes; run: script/bundle")
+    return StaleTemplate("cfn/shared.yml does not hold the code of aurora_tenants/lambdas; run: script/bundle")
 
 
 def _write() -> None:
-    """Leaves a template that is current as it is: another machine would only pack the same code otherwise."""
+    """Does not touch a template that is up to date: another machine would pack the same code in other bytes."""
     template = TEMPLATE.read_text(encoding="utf-8")
     try:
         check(template)
@@ -134,7 +134,7 @@ def _write() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Exits with 1 and a sentence on stderr when the template is not as it should be."""
+    """Exits with 1 and a sentence on stderr if the template is not as it should be."""
     parser = argparse.ArgumentParser(prog="python3 -m tools.bundle", description="The functions' code in a template.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="only say whether cfn/shared.yml is current")

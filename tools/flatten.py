@@ -1,11 +1,11 @@
-"""Modules of aurora_tenants as the text of one file: only what is reached, and nothing that only people need.
+"""Modules of aurora_tenants as the text of one file: only what the handlers need, without what only people need.
 
     flatten({"rotation": "aurora_tenants.lambdas.rotation"}, source)      "import json, …\\ndef rotation(event, …):…"
 
-Everything ends up in one namespace: the `handler` of each module under the name that is asked for, a private name that
-two modules define with the module's name in front. A public name defined twice is refused, as is one that would hide a
-name of Python's own. Of aurora_tenants only `from aurora_tenants.x import names` is understood, and at the top of a
-module only imports, functions, classes and assignments to one name.
+Everything ends up in one namespace: the `handler` of each module under the name that the caller gives it, and a private
+name that two modules define with the module's name in front. A public name that is defined twice is refused, and so is
+one that would hide a Python builtin. Imports from aurora_tenants read `from aurora_tenants.x import names`, and
+a module consists of imports, functions, classes and assignments to one name; anything else is refused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Module:
 def flatten(entries: Mapping[str, str], source: Callable[[str], str]) -> str:
     """The code of one file that defines each of these names as the `handler` of its module.
 
-    source: gives a module's text by its name. The same modules give the same text. Raises CannotBundle.
+    source: returns a module's text by its name. The same modules result in the same text. Raises CannotBundle.
     """
     modules: dict[str, Module] = {}
     for entry in entries.values():
@@ -54,7 +54,7 @@ def flatten(entries: Mapping[str, str], source: Callable[[str], str]) -> str:
 
 
 def _load(name: str, source: Callable[[str], str], modules: dict[str, Module]) -> None:
-    """Adds a module behind those it imports from, so that a definition never comes before what it needs."""
+    """Adds a module after those it imports from, so that a definition never comes before what it needs."""
     if name in modules:
         return
     module = _module(name, source(name))
@@ -141,7 +141,7 @@ def _definitions(
     imports: Mapping[str, str],
     names: Mapping[str, str],
 ) -> Iterator[str]:
-    """The text of every definition that is needed, each behind those it builds on. names: of handlers, by module."""
+    """The text of every definition that is needed, each after those it needs. names: of handlers, by module."""
     taken: set[str] = {*imports, *names.values()}
     for module in modules.values():
         needed = [name for name in module.definitions if (module.name, name) in reached]
@@ -159,7 +159,7 @@ def _definitions(
 
 
 class _Rename(ast.NodeTransformer):
-    """Gives names of one module other names, wherever the module says them."""
+    """Renames definitions of one module, wherever the module uses their names."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
@@ -167,22 +167,20 @@ class _Rename(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
         node.name = self.names.get(node.name, node.name)
         return self.generic_visit(node)
+
+    visit_ClassDef = visit_FunctionDef
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         if node.arg in self.names:
             raise CannotBundle(f"line {node.lineno}: the parameter {node.arg} has the name of something in its module")
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.name = self.names.get(node.name, node.name)
-        return self.generic_visit(node)
-
 
 class _Strip(ast.NodeTransformer):
-    """Takes away docstrings and annotations; fields of a class keep one, because it is what makes them fields."""
+    """Removes docstrings and annotations; fields of a class keep one, because it makes them fields."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
@@ -216,7 +214,7 @@ class _Strip(ast.NodeTransformer):
 
 
 def _shortened(annotation: ast.expr) -> ast.expr:
-    """A field's annotation as a name that is always there; dataclass and NamedTuple do not look at it any closer."""
+    """A field's annotation as a name that always exists; to dataclass and NamedTuple it makes no difference."""
     names = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
     if names & _MEANINGFUL:
         raise CannotBundle(f"line {annotation.lineno}: {ast.unparse(annotation)} means something to dataclass")

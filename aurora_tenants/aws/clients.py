@@ -1,4 +1,4 @@
-"""The only place that makes boto3 clients, and that turns botocore's errors into ours.
+"""The only place in the command line that makes boto3 clients and turns botocore's errors into ours.
 
 aws = connect(region="eu-west-1", profile=None)
 with asking("read the stacks"):
@@ -13,19 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_tenants.errors import AwsError, Problem
 
@@ -37,9 +27,9 @@ _POLICIES = "attach the plan or the apply policy that the shared stack makes (it
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The clients of one region. rds_data repeats nothing by itself: only mysql.dataapi knows what may be repeated.
+    """The clients of one region. rds_data retries nothing by itself: only mysql.dataapi knows what may be repeated.
 
-    client: makes that of any other service, such as "scheduler".
+    client: makes one for any other service, such as "scheduler".
     """
 
     region: str
@@ -55,18 +45,17 @@ def connect(*, region: str | None, profile: str | None) -> Aws:
     """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region)
-        # CloudFormation throttles from about ten calls at once; adaptive mode slows down before it is told to.
+        # CloudFormation throttles from about ten calls at once; adaptive mode slows down in time.
         patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
         cloudformation = _client(session, "cloudformation", patient)
         rds_data = _client(session, "rds-data", once)
-        return Aws(
-            cloudformation.meta.region_name, cloudformation, rds_data, lambda name: _client(session, name, patient)
-        )
+        region = cloudformation.meta.region_name
+        return Aws(region, cloudformation, rds_data, lambda name: _client(session, name, patient))
 
 
 def _client(session: boto3.Session, service: str, config: Config) -> Any:
-    """A client. An endpoint that is no URL is told here: botocore raises ValueError for some, and calls others."""
+    """A client. Raises AwsError if its endpoint is no URL: botocore raises ValueError for some, and calls others."""
     try:
         client = session.client(service, config=config)
         endpoint: str = client.meta.endpoint_url
@@ -88,7 +77,7 @@ def _no_url(text: str) -> Problem:
 def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
     """Turns what botocore raises into an AwsError that says what could not be done. purpose: "read the stacks".
 
-    if_denied: what to do about a missing right.
+    if_denied: what to do if a permission is missing.
     """
     try:
         yield
@@ -97,38 +86,34 @@ def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
 
 
 def code_of(error: BaseException | None) -> str:
-    """AWS's code of an error, "" for an error that did not come from AWS."""
+    """AWS's code for an error; empty for an error that did not come from AWS."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str = _POLICIES) -> Problem:
     """What a botocore error means for a user."""
     code, what = code_of(error), f"could not {purpose}"
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         fix = "set AWS_PROFILE or pass --profile, or run `aws sso login`"
         return Problem("no-credentials", f"{what}: there are no AWS credentials", fix=fix)
-    if isinstance(error, ProfileNotFound):
-        fix = "`aws configure list-profiles` lists those there are"
-        return Problem("unknown-profile", f"{what}: {error}", fix=fix)
-    if isinstance(error, NoRegionError):
+    if isinstance(error, exceptions.ProfileNotFound):
+        return Problem("unknown-profile", f"{what}: {error}", fix="`aws configure list-profiles` lists those there are")
+    if isinstance(error, exceptions.NoRegionError):
         fix = "pass --region, set AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml"
         return Problem("no-region", f"{what}: no AWS region is set", fix=fix)
-    if isinstance(error, SSOError | TokenRetrievalError) or code in _EXPIRED:
+    if isinstance(error, exceptions.SSOError | exceptions.TokenRetrievalError) or code in _EXPIRED:
         fix = "log in again, for example with `aws sso login`"
         return Problem("expired-credentials", f"{what}: the AWS credentials have expired", fix=fix)
     if code in _UNKNOWN:
-        why = "AWS does not know this access key, or its secret key does not fit"
+        why = "AWS does not know this access key, or the secret key does not match it"
         return Problem("wrong-credentials", f"{what}: the AWS credentials are wrong", why)
     if code in _DENIED:
         return Problem("access-denied", f"{what}: {_message(error)}", fix=if_denied)
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
-        fix = "check the network and the region's name"
-        return Problem("no-connection", f"{what}: {error}", fix=fix)
+    if isinstance(error, exceptions.EndpointConnectionError | exceptions.ConnectTimeoutError):
+        return Problem("no-connection", f"{what}: {error}", fix="check the network and the region's name")
     return Problem("aws-refused" if code else "aws-unreachable", f"{what}: {_message(error)}")
 
 
 def _message(error: BotoCoreError | ClientError) -> str:
     """AWS's own sentence, without "An error occurred (…) when calling …" around it."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Message") or error)
-    return str(error)
+    return str(getattr(error, "response", {}).get("Error", {}).get("Message") or error)

@@ -1,10 +1,10 @@
-"""The functions' code as a zip, for those who want to read in a bucket what runs; and the template that takes it there.
+"""The functions' code as a zip in a bucket, for those who want to read what runs; and the template that uses it.
 
-    archive = build()                    the modules that the functions import, as they are; the same bytes everywhere
+    archive = build()                    the modules that the functions import, unchanged; the same bytes everywhere
     archive.key                          "aurora-tenants/9f86d081….zip"
-    template("builds", archive)          cfn/shared.yml with that in the place of the packed code
+    template("builds", archive)          cfn/shared.yml with the zip in place of the packed code
 
-Asks AWS nothing and needs the standard library alone: `script/bundle --hash` runs it in any clone.
+Calls no AWS service and needs only the standard library: `script/bundle --hash` runs it in any clone.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 from aurora_tenants import data
 from aurora_tenants.errors import InvalidUsage, Problem
 
-# The parameter that remembers where the code is, and is only in the template that takes it from there.
+# The parameter that names the bucket; only in the template that uses one.
 CODE_BUCKET = "CodeBucket"
-# The functions by the names that cfn/shared.yml gives their handlers in index.py, and the modules these are of.
+# The names of the functions' handlers in index.py, as in cfn/shared.yml, and the modules that they come from.
 ENTRIES = {"provider": "aurora_tenants.lambdas.provider", "rotation": "aurora_tenants.lambdas.rotation"}
 # The packed code in cfn/shared.yml, which ends the parameters there.
 BLOCK = re.compile(r"^# >>> functions.*?^# <<< functions\n", re.DOTALL | re.MULTILINE)
-# "Bucket naming rules", Amazon S3 User Guide; what is reserved, S3 says itself.
+# "Bucket naming rules", Amazon S3 User Guide; reserved names are left to S3.
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 _PACKAGE, _ROOT = __name__.partition(".")[0], Path(__file__).parents[2]
@@ -38,7 +38,7 @@ _READABLE = 0o100644  # by everybody, as Lambda wants it
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip that is named after what is in it. checksum: the SHA-256 as S3 and Lambda's CodeSha256 write it."""
+    """A zip that is named after its content. checksum: the SHA-256 as S3 and Lambda's CodeSha256 have it."""
 
     content: bytes
 
@@ -56,7 +56,7 @@ class Archive:
 
 
 def build() -> Archive:
-    """What the functions run: each module that they reach by imports, the packages around it, and nothing else."""
+    """What the functions run: every module that they import, directly or not, its packages, and nothing else."""
     files: dict[str, bytes] = {}
     open_ends = [*ENTRIES.values()]
     while open_ends:
@@ -68,12 +68,12 @@ def build() -> Archive:
             nodes = ast.walk(ast.parse(files[path]))
             imported = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
             packages = [name.rpartition(".")[0]]
-            open_ends += [it for it in (*imported, *packages) if it.partition(".")[0] == _PACKAGE]
+            open_ends += [module for module in (*imported, *packages) if module.partition(".")[0] == _PACKAGE]
     return Archive(zipped(files))
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """The same files give the same bytes, on any machine and any day. Uncompressed: zlibs compress differently."""
+    """A zip with the same bytes on any machine and any day. Uncompressed, because versions of zlib differ."""
     written = BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(files):
@@ -90,20 +90,19 @@ def template(bucket: str, archive: Archive) -> str:
         f'  {CODE_BUCKET}: {{Type: String, Default: "{bucket}"}}\n'
     )
     place = f"{{S3Bucket: !Ref {CODE_BUCKET}, S3Key: {archive.key}}}"
-    text = BLOCK.sub(parameter, data.text("shared.yml")).replace(
-        "{ZipFile: !FindInMap [Functions, Python, Code]}", place
-    )
+    text = BLOCK.sub(parameter, data.text("shared.yml"))
+    text = text.replace("{ZipFile: !FindInMap [Functions, Python, Code]}", place)
     for name, module in ENTRIES.items():
         text = text.replace(f"Handler: index.{name}\n", f"Handler: {module}.handler\n")
     return text
 
 
 def check_bucket(name: str) -> None:
-    """Raises InvalidUsage for what no bucket can be called."""
+    """Raises InvalidUsage for a name that no bucket can have."""
     if not _BUCKET.fullmatch(name):
         what = f"--code-bucket cannot be {name}" if name else "--code-bucket is empty"
         why = (
             "a bucket's name is 3 to 63 lower-case letters, digits, hyphens and dots, without s3:// and without a path"
         )
-        fix = "name a bucket; aurora-tenants shared deploy --inline-code has the code in the template instead"
+        fix = "name a bucket, or keep the code in the template: aurora-tenants shared deploy --inline-code"
         raise InvalidUsage(Problem("invalid-bucket", what, why, fix))

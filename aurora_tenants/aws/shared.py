@@ -1,4 +1,4 @@
-"""The shared stack as a whole: deploying, showing, using and deleting it; never a stack that is something else."""
+"""The shared stack as a whole: deploys, shows, uses and deletes it, and never a stack that is something else."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.errors import AwsError, NotConverged, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG
-from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
+from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan
 
-# The provider this command line needs; lambdas/provider.py counts its own.
+# The version of the provider that this command line needs; lambdas/provider.py has its own.
 PROVIDER_VERSION = 2
-# A stack whose creation failed has no outputs; that it has all of these parameters tells that it is a shared stack.
+# A stack whose creation failed has no outputs; it counts as a shared stack if it has all of these parameters.
 _PARAMETERS = {"EngineVersion", "MinCapacity", "MaxCapacity", "SecondsUntilAutoPause", "DeletionProtection"}
-# CloudFormation takes nothing but a deletion any more. ("Stack status codes", CloudFormation User Guide)
+# With these CloudFormation accepts only a deletion. ("Stack status codes", CloudFormation User Guide)
 _ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment that nothing stands against. stack: with the parameters that are kept and those that are given.
+    """A deployment that has been checked. stack: with the parameters that are kept and those that are given.
 
-    archive: the functions' code where it goes into a bucket, which a parameter then names.
+    archive: the functions' code if it goes into a bucket, which a parameter then names.
     """
 
     aws: Aws
@@ -52,13 +52,12 @@ def prepare(
 ) -> Deployment:
     """What is to be deployed; changes nothing.
 
-    A parameter that is not given keeps the value it was deployed with. code_bucket: where the functions' code goes; ""
-    is the template itself, None where it is now. Raises AwsError for a bucket that cannot be used and a parameter that
-    the template does not have, Refused when the stack of this name is another, or cannot be updated.
+    A parameter that is not given keeps its deployed value. code_bucket: where the functions' code goes; "" for the
+    template itself, None for where it is now. Raises AwsError for a bucket that cannot be used or a parameter that the
+    template does not have, Refused if the stack of this name is not a shared stack or cannot be updated.
     """
     aws = connect(region=region, profile=profile)
-    cloudformation = aws.cloudformation
-    before = stacks.read_stack(cloudformation, stack)
+    before = stacks.read_stack(aws.cloudformation, stack)
     if before:
         _require_shared(before, "deploying the shared stack would delete what is in it")
         _require_updatable(before)
@@ -67,32 +66,25 @@ def prepare(
     archive = code.build() if place else None
     template = code.template(place, archive) if archive else data.text("shared.yml")
     with asking("check the shared stack's template"):
-        declared = {
-            entry["ParameterKey"] for entry in cloudformation.get_template_summary(TemplateBody=template)["Parameters"]
-        }
+        summary = aws.cloudformation.get_template_summary(TemplateBody=template)
+    declared = {entry["ParameterKey"] for entry in summary["Parameters"]}
     unknown = sorted(parameters.keys() - declared)
     if unknown:
         fix = f"the template has: {', '.join(sorted(declared))}"
         raise AwsError(Problem("unknown-parameter", f"the shared stack has no parameter {unknown[0]}", fix=fix))
+    values = {name: value for name, value in deployed.items() if name in declared} | {**parameters}
     if archive:
         bucket.require(aws.client("s3"), place, region=aws.region)
-    kept = {name: value for name, value in deployed.items() if name in declared}
-    given = {**parameters, **({CODE_BUCKET: place} if archive else {})}
-    plan = StackPlan(
-        stack,
-        "shared",
-        "the shared stack",
-        action="update" if before and before.was_begun else "create",
-        template=template,
-        parameters=kept | given,
-    )
+        values[CODE_BUCKET] = place
+    action: Action = "update" if before and before.was_begun else "create"
+    plan = StackPlan(stack, "shared", "the shared stack", action=action, template=template, parameters=values)
     return Deployment(aws, plan, archive)
 
 
 def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
     """Deploys what was prepared; False when there was nothing to change.
 
-    Raises StackFailed, AwsError, NotConverged when the functions then run other code than was put into the bucket.
+    Raises StackFailed, AwsError, NotConverged if the functions then run different code than was put into the bucket.
     """
     aws, stack, archive = deployment.aws, deployment.stack, deployment.archive
     if archive is None:
@@ -109,18 +101,17 @@ def execute(deployment: Deployment, *, tell: stacks.Tell) -> bool:
 
 
 def _compare(aws: Aws, stack: str, place: str, archive: Archive) -> None:
-    """Raises NotConverged unless Lambda says of both functions that they run this archive."""
+    """Raises NotConverged unless Lambda reports that both functions run this archive."""
     outputs, functions = _existing(aws.cloudformation, stack).outputs, aws.client("lambda")
     arns = outputs["DatabaseServiceToken"], outputs["DatabaseSecretRotationLambda"]
+    allow = "allow lambda:GetFunctionConfiguration on both of them"
     try:
-        with asking(
-            "compare what the functions run", if_denied="allow lambda:GetFunctionConfiguration on both of them"
-        ):
-            found = {arn: functions.get_function_configuration(FunctionName=arn)["CodeSha256"] for arn in arns}
+        with asking("compare what the functions run", if_denied=allow):
+            checksums = {arn: functions.get_function_configuration(FunctionName=arn)["CodeSha256"] for arn in arns}
     except AwsError as error:
         raise NotConverged(*error.problems) from error
-    others = {arn.rpartition(":")[2]: checksum for arn, checksum in found.items() if checksum != archive.checksum}
-    why = "somebody changed it by hand, or the zip in the bucket before Lambda read it"
+    others = {arn.rpartition(":")[2]: checksum for arn, checksum in checksums.items() if checksum != archive.checksum}
+    why = "somebody changed the function by hand, or the zip in the bucket before Lambda read it"
     update = f"aws lambda update-function-code --s3-bucket {place} --s3-key {archive.key} --function-name"
     problems = [
         Problem("other-code", f"function {name} runs other code: its CodeSha256 is {checksum}", why, f"{update} {name}")
@@ -132,19 +123,19 @@ def _compare(aws: Aws, stack: str, place: str, archive: Archive) -> None:
 
 def status(*, region: str | None, profile: str | None, stack: str) -> dict[str, str]:
     """The stack's status and outputs. Raises AwsError when there is no such stack."""
-    found = _existing(connect(region=region, profile=profile).cloudformation, stack)
-    return {"Stack": found.name, "Status": found.status, **dict(sorted(found.outputs.items()))}
+    existing = _existing(connect(region=region, profile=profile).cloudformation, stack)
+    return {"Stack": existing.name, "Status": existing.status, **dict(sorted(existing.outputs.items()))}
 
 
 def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> Callable[[stacks.Tell], None]:
-    """What deletes the shared stack, when nothing stands against it; changes nothing before it is called.
+    """Checks that the shared stack can be deleted. Returns the function that deletes it; before, nothing is changed.
 
-    Raises AwsError when there is no such stack, or when tenants or a pause schedule are deployed on it, Refused when it
-    is another stack or its cluster is protected. What is returned raises StackFailed, AwsError.
+    Raises AwsError if there is no such stack, or if tenants or a pause schedule are deployed on it, Refused if it is
+    not a shared stack or its cluster is protected. The returned function raises StackFailed, AwsError.
     """
     cloudformation = connect(region=region, profile=profile).cloudformation
-    found = _existing(cloudformation, stack)
-    _require_shared(found, "only a shared stack is deleted by this command")
+    existing = _existing(cloudformation, stack)
+    _require_shared(existing, "only a shared stack is deleted by this command")
     deployed = stacks.read_deployed(cloudformation, Cluster(stack))
     tenants = sorted(deployed.tenants)
     if deployed.pause_schedule:
@@ -155,25 +146,28 @@ def prepare_deletion(*, region: str | None, profile: str | None, stack: str) -> 
         what = f"{len(tenants)} tenants are deployed on stack {stack}: {', '.join(tenants[:10])}"
         fix = "remove them from tenants.yaml and apply that first"
         raise AwsError(Problem("tenants-deployed", what, "their databases are in its cluster", fix))
-    # A stack that cannot be updated cannot be rid of the parameter either; CloudFormation then says what it met.
-    if found.parameters.get("DeletionProtection") == "true" and found.was_begun and found.status not in _ONLY_TO_DELETE:
+    # In a stack that cannot be updated the parameter cannot be changed either; then it is left to CloudFormation.
+    if (
+        existing.parameters.get("DeletionProtection") == "true"
+        and existing.was_begun
+        and existing.status not in _ONLY_TO_DELETE
+    ):
         what = f"the cluster of stack {stack} is protected from deletion"
-        why = "its parameter DeletionProtection is true; half of the stack would be deleted, and then no more"
-        fix = f"run: aurora-tenants shared deploy --stack {stack} --parameter DeletionProtection=false"
+        why = "its parameter DeletionProtection is true; the deletion would fail halfway"
+        fix = f"run: {_deploy(stack)} --parameter DeletionProtection=false"
         raise Refused(Problem("deletion-protected", what, why, fix))
     return lambda tell: stacks.delete(cloudformation, stack, tell=tell)
 
 
 def usable(cluster: Cluster, deployed: Deployed) -> Shared:
-    """The shared stack. Raises AwsError when there is none, when it is none, not whole, or too old."""
+    """The shared stack. Raises AwsError if it does not exist, is not a shared stack, is incomplete or too old."""
     name, shared = cluster.stack, deployed.shared
-    fix = f"run: aurora-tenants shared deploy --stack {name}"
     if shared is None:
-        why = "cluster.stack in tenants.yaml names it; it holds the cluster and what makes databases and users"
-        raise AwsError(Problem("no-shared-stack", f"there is no stack {name}", why, fix))
+        why = "cluster.stack in tenants.yaml names it; it holds the cluster and the functions that manage MySQL"
+        raise _missing(name, why)
     if not shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) or shared.status.startswith("ROLLBACK"):
         what = f"stack {name} cannot be used: it is {shared.status}"
-        why, fix = "its creation or its deletion did not end well", f"aurora-tenants shared status --stack {name}"
+        why, fix = "its last operation failed or has not finished", f"run: aurora-tenants shared status --stack {name}"
         raise AwsError(Problem("no-shared-stack", what, why, fix))
     if not shared.cluster_arn or shared.version is None:
         missing = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"
@@ -181,46 +175,53 @@ def usable(cluster: Cluster, deployed: Deployed) -> Shared:
         raise AwsError(Problem("no-shared-stack", what, why, "name the shared stack in cluster.stack of tenants.yaml"))
     if shared.version < PROVIDER_VERSION:
         what = f"stack {name} is too old: its provider has version {shared.version}"
+        fix = f"run: {_deploy(name)}"
         raise AwsError(Problem("old-shared-stack", what, f"this program needs version {PROVIDER_VERSION}", fix))
     return shared
 
 
 def _existing(cloudformation: Any, stack: str) -> Stack:
-    found = stacks.read_stack(cloudformation, stack)
-    if found is None:
-        fix = f"run: aurora-tenants shared deploy --stack {stack}"
-        raise AwsError(Problem("no-shared-stack", f"there is no stack {stack}", fix=fix))
-    return found
+    existing = stacks.read_stack(cloudformation, stack)
+    if existing is None:
+        raise _missing(stack)
+    return existing
 
 
-def _require_shared(found: Stack, consequence: str) -> None:
+def _missing(stack: str, why: str = "") -> AwsError:
+    return AwsError(Problem("no-shared-stack", f"there is no stack {stack}", why, f"run: {_deploy(stack)}"))
+
+
+def _require_shared(existing: Stack, consequence: str) -> None:
     """Raises Refused for a stack that was not made from the shared stack's template."""
-    if TENANT_TAG in found.tags:
-        why = f"it is the stack of tenant {found.tags[TENANT_TAG]}; {consequence}"
-    elif "ProviderVersion" in found.outputs or not found.was_begun:
+    if TENANT_TAG in existing.tags:
+        why = f"it is the stack of tenant {existing.tags[TENANT_TAG]}; {consequence}"
+    elif "ProviderVersion" in existing.outputs or not existing.was_begun:
         return
-    elif found.status.endswith("_COMPLETE") and found.status != "ROLLBACK_COMPLETE":
+    elif existing.status.endswith("_COMPLETE") and existing.status != "ROLLBACK_COMPLETE":
         why = f"it has no output ProviderVersion; {consequence}"
-    elif found.parameters.keys() >= _PARAMETERS:
+    elif existing.parameters.keys() >= _PARAMETERS:
         return
     else:
-        why = f"it has not the parameters of a shared stack; {consequence}"
-    what, fix = f"stack {found.name} is not a shared stack", "name another stack with --stack"
+        why = f"it does not have the parameters of a shared stack; {consequence}"
+    what, fix = f"stack {existing.name} is not a shared stack", "name another stack with --stack"
     raise Refused(Problem("not-shared-stack", what, why, fix))
 
 
-def _require_updatable(found: Stack) -> None:
+def _require_updatable(existing: Stack) -> None:
     """Raises Refused for a stack that can only be deleted."""
-    if found.status not in _ONLY_TO_DELETE:
+    if existing.status not in _ONLY_TO_DELETE:
         return
-    what, fix = f"stack {found.name} cannot be deployed: it is {found.status}", f"run: {_delete(found.name)}"
-    if found.status == "DELETE_FAILED":
-        why = "its deletion has begun and did not come to its end; CloudFormation takes nothing but another deletion"
-        if found.parameters.get("DeletionProtection") == "true":
-            fix = f"aws rds modify-db-cluster --no-deletion-protection for its cluster, then: {_delete(found.name)}"
-    else:
-        why = "its creation failed and was taken back; CloudFormation takes nothing but its deletion"
+    what, fix = f"stack {existing.name} cannot be deployed: it is {existing.status}", f"run: {_delete(existing.name)}"
+    why = "its creation failed and was rolled back; CloudFormation accepts only its deletion"
+    if existing.status == "DELETE_FAILED":
+        why = "its deletion began and did not finish; CloudFormation accepts only another deletion"
+        if existing.parameters.get("DeletionProtection") == "true":
+            fix = f"aws rds modify-db-cluster --no-deletion-protection for its cluster, then {fix}"
     raise Refused(Problem("only-to-delete", what, why, fix))
+
+
+def _deploy(stack: str) -> str:
+    return f"aurora-tenants shared deploy --stack {stack}"
 
 
 def _delete(stack: str) -> str:

@@ -1,4 +1,4 @@
-"""CloudFormation stacks: what is there, deploying by change set, deleting, and why something failed."""
+"""CloudFormation stacks: reads them, deploys them by change set, deletes them, and finds out why something failed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
 
 _POLL_SECONDS = (0.2, 5.0)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-# What an empty change set says; matched here and nowhere else. ("Change sets", CloudFormation User Guide)
+# The reason that an empty change set gives; matched nowhere else. ("Change sets", CloudFormation User Guide)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a stack operation. resource: a logical id, the stack's own name for the stack itself."""
+    """One step of a stack operation. resource: a logical id, or the stack's name for the stack itself."""
 
     stack: str
     resource: str
@@ -49,13 +49,12 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
     paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
-    # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
     return Deployed(shared, tenants, others, pause_schedule=paused[0] if paused else None)
 
 
 def _is_pause(cluster: Cluster, stack: Stack) -> bool:
-    # A stack whose first change set was never executed holds nothing, and perhaps no tags yet.
+    # A stack whose first change set was never executed is empty and may have no tags yet.
     return not stack.was_begun or pause_tags(cluster).items() <= stack.tags.items()
 
 
@@ -101,15 +100,15 @@ def _shared(stack: Stack) -> Shared:
 
 
 def read_template(cloudformation: Any, name: str) -> Mapping[str, Any]:
-    """A stack's template as it was deployed; empty for one that is not JSON, so not of this program."""
+    """A stack's template as it was deployed; empty for one that is not JSON, and so not from this program."""
     with asking(f"read the template of stack {name}"):
         body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    # boto3 parses what is JSON, and leaves everything else as the text that it is.
+    # boto3 parses JSON, and returns anything else as text.
     return body if isinstance(body, Mapping) else {}
 
 
 def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
-    """Brings a stack to its template by a change set and waits for it. False when there was nothing to change.
+    """Deploys a stack's template by a change set and waits for the end. False when there was nothing to change.
 
     Raises StackFailed with the first cause when the operation fails or is rolled back.
     """
@@ -140,11 +139,11 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
 
 
 def _has_changes(cloudformation: Any, stack_id: str, change_set: str) -> bool:
-    """Waits until the change set is made; deletes an empty one. Raises StackFailed for one that cannot be made."""
+    """Waits until the change set is created, and deletes an empty one. Raises StackFailed if it cannot be created."""
     for _ in _polls():
         with asking("read the change set"):
-            made = cloudformation.describe_change_set(StackName=stack_id, ChangeSetName=change_set)
-        status, reason = made["Status"], made.get("StatusReason", "")
+            answer = cloudformation.describe_change_set(StackName=stack_id, ChangeSetName=change_set)
+        status, reason = answer["Status"], answer.get("StatusReason", "")
         if status == "CREATE_COMPLETE":
             return True
         if status == "FAILED":
@@ -152,9 +151,9 @@ def _has_changes(cloudformation: Any, stack_id: str, change_set: str) -> bool:
                 cloudformation.delete_change_set(StackName=stack_id, ChangeSetName=change_set)
             if any(text in reason for text in _NO_CHANGES):
                 return False
-            name = made["StackName"]
+            name = answer["StackName"]
             raise StackFailed(Problem("stack-failed", f"stack {name} cannot be deployed: {reason}", context=name))
-    raise AssertionError("polling ends only by an answer")
+    raise AssertionError("polling only ends with an answer")
 
 
 def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
@@ -177,7 +176,7 @@ def _continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequenc
     try:
         _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
     except StackFailed:
-        # What cannot be taken back, such as a grant on a table that is gone, is left to the update that follows.
+        # What cannot be rolled back, such as a grant on a table that is gone, is skipped and left to the next update.
         with asking(f"read the resources of stack {name}"):
             pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             failed = [
@@ -192,11 +191,11 @@ def _continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequenc
 
 
 def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
-    """Follows an operation to its end, telling each event once. Raises StackFailed when that is not as wanted."""
+    """Follows an operation to its end and reports each event once. Raises StackFailed if it ends other than wanted."""
     try:
         _follow(cloudformation, stack_id, wanted, since, tell)
     except AwsError as error:
-        # The operation goes on, whether or not anybody can look at it.
+        # The operation continues, whether or not anybody can follow it.
         error.nothing_was_changed = False
         raise
 
@@ -214,7 +213,7 @@ def _follow(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: T
                 if event.status.endswith("_FAILED") and "cancelled" not in event.reason:
                     failures.append(event)
         status = description["StackStatus"]
-        # Without an event of this operation, the status may still be the one that the last operation ended with.
+        # Until there is an event of this operation, the status may still be that of the last one.
         if not seen or status.endswith("_IN_PROGRESS"):
             continue
         if status != wanted:
@@ -223,15 +222,15 @@ def _follow(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: T
 
 
 def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
-    """The first resource that failed, in its own words. What failed after it, failed because of it."""
+    """The first resource that failed, in its own words; later failures follow from it."""
     cause = next((event for event in failures if event.resource != name), failures[0] if failures else None)
     ended = {
         "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
-        "ROLLBACK_COMPLETE": "was rolled back; the next apply makes it anew",
+        "ROLLBACK_COMPLETE": "was rolled back; the next apply creates it again",
     }.get(status, f"ended as {status}")
     if cause is None:
         return Problem("stack-failed", f"stack {name} {ended}", context=name)
-    # A custom resource's own sentence stands behind CloudFormation's words, and a request id behind both.
+    # CloudFormation puts its own words before a custom resource's sentence, and a request id after it.
     reason = cause.reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
     return Problem("stack-failed", f"{cause.resource}: {reason}", why=f"stack {name} {ended}", context=f"stack {name}")
 
@@ -262,7 +261,7 @@ def _last_event(cloudformation: Any, stack_id: str) -> str:
 
 
 def _polls() -> Iterator[None]:
-    """Endlessly, with growing pauses: CloudFormation itself ends every operation, a custom resource's too."""
+    """Endless, with growing pauses: CloudFormation ends every operation itself, even one of a custom resource."""
     pause, longest = _POLL_SECONDS
     while True:
         yield

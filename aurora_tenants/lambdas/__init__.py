@@ -1,1 +1,1 @@
-"""The code of the shared stack's two functions. All of it is deployed, with what it imports of mysql/ and errors."""
+"""The code of the shared stack's two functions. All of it is deployed, with what it imports from mysql/ and errors."""

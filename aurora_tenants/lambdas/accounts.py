@@ -1,4 +1,4 @@
-"""The accounts of one resource, a user's or a role: brought about, taken back when that fails, given up in the end."""
+"""The accounts of one resource, a user's or a role: made as wanted, restored if that fails, given up in the end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, claimed, is_mine, put_back
-from aurora_tenants.lambdas.password import give_password, is_told_by_login, takes
+from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, is_mine, put_back, take
+from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
@@ -19,20 +19,20 @@ from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import Server, State, User
 
 
-class Asked(NamedTuple):
-    """What a resource asks for. wanted: the accounts of one name and their grants, without owners.
+class Wanted(NamedTuple):
+    """What a resource asks for. state: the accounts of one name and their grants, without owners.
 
-    secret: None where there is no password. is_there: the resource has been this user, or this role, all the time.
+    secret: None where there is no password. is_same: the resource has been this user, or this role, before.
     """
 
-    wanted: State
+    state: State
     server: Server
-    secret: Secret | None
-    is_there: bool
+    secret: Secret | None = None
+    is_same: bool = False
 
     @property
     def name(self) -> str:
-        return next(iter(self.wanted.users)).user
+        return next(iter(self.state.users)).user
 
     @property
     def password(self) -> str:
@@ -40,53 +40,53 @@ class Asked(NamedTuple):
         return self.secret.password if self.secret else ""
 
 
-class _Found(NamedTuple):
-    """What there is of this name: accounts, their grants; and every entry in the table of owners, by account."""
+class _Existing(NamedTuple):
+    """The accounts of one name and their grants; and every entry in the table of owners, by account."""
 
     live: State
     entries: Mapping[Account, Owner]
 
 
-def bring_about(request: Request, asked: Asked) -> str:
-    """Makes or adopts the accounts and brings everything about them about; what was refused and only reported.
+def converge(request: Request, wanted: Wanted) -> str:
+    """Creates or adopts the accounts and makes them as wanted. Returns what was refused and is only reported.
 
-    Raises ValueError or DatabaseError with a sentence; a new account is not half made then, and an old one as it was.
+    Raises ValueError or DatabaseError with a sentence; then no new account remains, and an old one is as it was.
     """
-    found = origin = _find(request.execute, asked.name)
-    _check_roles(request.execute, asked, found)
+    existing = before = _read(request.execute, wanted.name)
+    _check_roles(request.execute, wanted, existing)
     for attempts in range(ATTEMPTS, 0, -1):
         try:
-            return _attempt(request, asked, found)
+            return _attempt(request, wanted, existing)
         except DatabaseError as error:
             if error.number not in DONE_MEANWHILE or attempts == 1:
-                _take_back(request, asked, origin)
+                _restore(request, wanted, before)
                 raise
         except ValueError:
-            if found is not origin:  # somebody else was faster, and there is what the first attempt has done
-                _take_back(request, asked, origin)
+            if existing is not before:  # somebody else was faster, and the first attempt has left something behind
+                _restore(request, wanted, before)
             raise
-        found = _find(request.execute, asked.name)
+        existing = _read(request.execute, wanted.name)
     raise AssertionError
 
 
-def _attempt(request: Request, asked: Asked, found: _Found) -> str:
-    execute, secret = request.execute, asked.password
-    desired = _claimed(request, asked, found)
-    # Before anything is written down: what no statement can hold raises here.
-    todo = changes_of_one(desired, found.live, server=asked.server, password=secret)
-    written = set()
+def _attempt(request: Request, wanted: Wanted, existing: _Existing) -> str:
+    execute, password = request.execute, wanted.password
+    desired = _with_owners(request, wanted, existing)
+    # Before anything is recorded: this raises ValueError for a value that no statement can hold.
+    todo = changes_of_one(desired, existing.live, server=wanted.server, password=password)
+    recorded = set()
     for account, user in desired.users.items():
-        if user.owner and account not in found.entries and account not in found.live.users:
+        if user.owner and account not in existing.entries and account not in existing.live.users:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
-            written.add(record_owner("users", account.entry, user.owner))
-    refused = _run(request, (change for change in todo if change.statement not in written), secret)
-    _give_passwords(request, asked, desired, found)
-    _give_up_others(execute, desired, found)
+            recorded.add(record_owner("users", account.entry, user.owner))
+    refused = _run(request, (change for change in todo if change.statement not in recorded), password)
+    _give_passwords(request, wanted, desired, existing)
+    _give_up_others(execute, desired, existing)
     return refused
 
 
 def give_up(execute: Execute, entry: str, owner: Owner) -> None:
-    """Drops an account that its resource made, and lets go of one that it adopted."""
+    """Drops an account that its resource created, and releases one that it adopted."""
     if owner.adopted:
         execute(record_owner("users", entry, owner._replace(released=True)))
     else:
@@ -94,68 +94,67 @@ def give_up(execute: Execute, entry: str, owner: Owner) -> None:
         execute(forget_owner("users", entry))
 
 
-def _find(execute: Execute, name: str) -> _Found:
+def _read(execute: Execute, name: str) -> _Existing:
     users, grants = read_users(execute, name, has_owners=True)
     entries = {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
-    return _Found(State(users=users, grants=grants), entries)
+    return _Existing(State(users=users, grants=grants), entries)
 
 
-def _check_roles(execute: Execute, asked: Asked, found: _Found) -> None:
-    """Raises ValueError for what no user may be granted as a role: to MySQL the master user would be one as well.
+def _check_roles(execute: Execute, wanted: Wanted, existing: _Existing) -> None:
+    """Raises ValueError for what may not be granted as a role: to MySQL any user is one, even the master user.
 
-    A role has to be some stack's, so that it holds nothing that no tenant may; one that the user has had all the time
-    stays, also without its entry, for the way back of a rollback must not be refused.
+    A role has to belong to a stack, so that it holds nothing that a tenant may not have. One that the user has had
+    before may stay even without an owner, because a rollback must not be refused.
     """
-    roles = _roles(asked.wanted)
+    roles = _roles(wanted.state)
     if not roles:
         return
-    held = _roles(found.live) if asked.is_there else set()
+    held = _roles(existing.live) if wanted.is_same else set()
     where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
     rows = execute(f"SELECT User, Host, account_locked FROM mysql.user WHERE {where}")  # noqa: S608 - hexadecimal
     locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
     for role in sorted(roles):
         if role not in locked:
-            why = "this version of Aurora does not have it" if is_aws_role(role.user) else "it has to be made first"
+            why = "this version of Aurora does not have it" if is_aws_role(role.user) else "create it first"
             raise ValueError(f"there is no role {role.user} to grant: {why}")
         if not locked[role]:
-            raise ValueError(f"{role.user} cannot be granted: it is a user, and a user is granted roles only")
-        owner = found.entries.get(role)
+            raise ValueError(f"{role.user} cannot be granted as a role: it is a user")
+        owner = existing.entries.get(role)
         if (owner is None or owner.released) and role not in held and not is_aws_role(role.user):
-            raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody; roles that a stack made can")
+            raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody, and must belong to a stack")
 
 
 def _roles(state: State) -> set[Account]:
-    """The roles that are granted to somebody."""
-    scopes = (grant.scope for grant in state.grants if grant.scope.level == "ROLE")
-    return {Account(scope.name, scope.database) for scope in scopes}
+    """The roles that are granted to anybody."""
+    return {grant.scope.role for grant in state.grants if grant.scope.level == "ROLE"}
 
 
-def _claimed(request: Request, asked: Asked, found: _Found) -> State:
-    """The desired state with its owners. Raises ValueError when an account is not this resource's to take."""
-    of_name = [owner for account, owner in found.entries.items() if account.user == asked.name]
+def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State:
+    """The desired state with its owners. Raises ValueError when this resource may not have one of the accounts."""
+    of_name = [owner for account, owner in existing.entries.items() if account.user == wanted.name]
     known_secrets = [owner.secret for owner in of_name if is_mine(owner, request.owner)]
-    # A user keeps the secret it was made from, also when it uses IAM now: the id of its resource may be that secret's.
-    secret = asked.secret.name if asked.secret else max(known_secrets, default="")
+    # A user keeps the secret it was created from, also when it uses IAM now: its physical id may be that secret's ARN.
+    secret = wanted.secret.name if wanted.secret else max(known_secrets, default="")
     mine = request.owner._replace(secret=secret)
-    # An account at a host that is new to the user may be anybody's, even if the user has been this resource all along.
-    is_there = asked.is_there and not known_secrets
+    # An account at a host that is new to the user may be anybody's, even if the resource has been this user before.
+    is_same = wanted.is_same and not known_secrets
     users: dict[Account, User] = {}
-    for account, user in asked.wanted.users.items():
-        before, known = found.entries.get(account), found.live.users.get(account)
+    for account, user in wanted.state.users.items():
+        entry, known = existing.entries.get(account), existing.live.users.get(account)
         if known:
-            check_kind(user, known, is_same_resource=before is not None and before.identity == mine.identity)
-        adopt = request.may_adopt(before, is_there=is_there)
-        owner = claimed(title(user), before, mine, adopt=adopt, exists=known is not None)
+            check_kind(user, known, is_same_resource=entry is not None and entry.identity == mine.identity)
+        adopt = request.may_adopt(entry, is_same=is_same)
+        owner = take(title(user), entry, mine, adopt=adopt, exists=known is not None)
         users[account] = user._replace(owner=owner)
-    # An account that gets another host stays what it was.
-    for new, old in moves(State(users=users), found.live).items():
-        owner = claimed(subject(old), found.entries[old], mine, adopt=False, exists=True)
+    # An account that only gets another host keeps its owner.
+    for new, old in moves(State(users=users), existing.live).items():
+        owner = take(subject(old), existing.entries[old], mine, adopt=False, exists=True)
         users[new] = users[new]._replace(owner=owner)
-    return State(users=users, grants=asked.wanted.grants)
+    return State(users=users, grants=wanted.state.grants)
 
 
 def _run(request: Request, todo: Iterable[Change], password: str) -> str:
-    """Runs the changes. With OnRefusal "report", the grants that the server refused come back as a sentence."""
+    """Runs the changes. With OnRefusal "report", grants that the server refuses are returned as a sentence."""
     refused = []
     for change in todo:
         try:
@@ -167,29 +166,32 @@ def _run(request: Request, todo: Iterable[Change], password: str) -> str:
     return "; ".join(refused)
 
 
-def _give_passwords(request: Request, asked: Asked, desired: State, found: _Found) -> None:
-    """Existing accounts keep their password unless a login with the secret's fails, or cannot be tried.
+def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing) -> None:
+    """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
-    Then it is set when the account is new to the resource or to the secret, or lost its password, and in a Create,
-    which may come twice.
+    Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
+    password, and in a Create, which may come twice.
     """
-    if asked.secret is None:
+    if wanted.secret is None:
         return
-    kept = [(user, known) for user, known in _there_before(desired, found.live) if _keeps_plugin(user, known)]
+    kept = [(user, known) for user, known in _kept(desired, existing.live) if _keeps_plugin(user, known)]
     if not kept:
         return
-    is_told = not _others(request, desired, found) and is_told_by_login(desired.users.values())
-    is_denied = is_told and not _can_login(request, asked.secret)
+    is_conclusive = not _others(request, desired, existing) and login_is_conclusive(desired.users.values())
+    is_denied = is_conclusive and not _can_login(request, wanted.secret)
     is_create = request.event.get("RequestType") == "Create"
     for user, known in kept:
-        is_new = is_create or known.has_no_password or is_new_to(user.owner, found.entries.get(known.account))
-        if is_denied or (is_new and not (is_told and len(desired.users) == 1)):
-            as_it_is = user._replace(options=user.options._replace(plugin=known.options.plugin))
-            _give_password(request.execute, as_it_is, known, asked.secret.password)
+        is_new = is_create or known.has_no_password or is_new_to(user.owner, existing.entries.get(known.account))
+        if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
+            _give_password(request.execute, _with_plugin_of(known, user), known, wanted.secret.password)
 
 
-def _there_before(desired: State, live: State) -> Iterator[tuple[User, User]]:
-    """The desired accounts that are there already, perhaps at another host, each with what it is now."""
+def _with_plugin_of(known: User, user: User) -> User:
+    return user._replace(options=user.options._replace(plugin=known.options.plugin))
+
+
+def _kept(desired: State, live: State) -> Iterator[tuple[User, User]]:
+    """The desired accounts that exist already, perhaps at another host, each with what it is now."""
     renamed = moves(desired, live)
     for account, user in desired.users.items():
         if known := live.users.get(renamed.get(account, account)):
@@ -197,100 +199,98 @@ def _there_before(desired: State, live: State) -> Iterator[tuple[User, User]]:
 
 
 def _keeps_plugin(user: User, known: User) -> bool:
-    """Whether an account goes on with the plugin it has; another one came with the secret's password."""
+    """Whether an account keeps its plugin; a change of it has set the secret's password."""
     plugin = known.options.plugin
     return plugin in PASSWORD_PLUGINS and user.options.plugin in (None, plugin)
 
 
-def _others(request: Request, desired: State, found: _Found) -> set[Account]:
-    """The accounts of this name that are not this resource's, or not any more."""
-    mine = {account for account, owner in found.entries.items() if is_mine(owner, request.owner) and not owner.adopted}
-    return found.live.users.keys() - desired.users.keys() - mine - {*moves(desired, found.live).values()}
+def _others(request: Request, desired: State, existing: _Existing) -> set[Account]:
+    """The accounts of this name that this resource does not own, or will not own any more."""
+    mine = {
+        account for account, owner in existing.entries.items() if is_mine(owner, request.owner) and not owner.adopted
+    }
+    return existing.live.users.keys() - desired.users.keys() - mine - {*moves(desired, existing.live).values()}
 
 
 def _can_login(request: Request, secret: Secret) -> bool:
     try:
-        return takes(request.login(secret.arn))
+        return accepts_login(request.login(secret.arn))
     except DatabaseError as error:
         if not error.number:
             raise
-        return True  # no answer about the password
+        return True  # MySQL has said nothing about the password
 
 
 def _give_password(execute: Execute, user: User, known: User, password: str) -> None:
-    """The password that an adopted account came with goes on beside the secret's.
+    """Sets the secret's password; an adopted account also keeps the one it came with.
 
-    Retained a second time, the password of an adoption that failed would take the place of the one it came with. Who
-    has none cannot be adopted (3878): it would not get in any more. Who lost it later gets the secret's alone.
+    If that was retained before, by an adoption that failed, retaining again would replace it with the failed one's. An
+    account without a password cannot be adopted (3878): it could not log in any more. One that has lost its password
+    since gets the secret's alone.
     """
     retain = False
     if user.owner and user.owner.adopted:
-        what = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
+        column = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
         where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
-        has_second = execute(f"SELECT {what} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
+        has_second = execute(f"SELECT {column} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
         retain = known.owner is None or not (has_second or known.has_no_password)
     give_password(execute, user, password, retain=retain)
 
 
-def _take_back(request: Request, asked: Asked, origin: _Found) -> None:
-    """Leaves the accounts that were there before as they were, which an adoption that fails must, and no new one.
+def _restore(request: Request, wanted: Wanted, before: _Existing) -> None:
+    """Makes the accounts that existed before as they were, and drops new ones.
 
-    An account is touched only once its entry is this resource's: whatever has another's was another's to change.
+    Accounts are changed only after they have this resource's entry: whatever has another's, another resource changed.
     """
     execute, mine = request.execute, request.owner
-    now = _find(execute, asked.name)
+    now = _read(execute, wanted.name)
     touched = {account for account, owner in now.entries.items() if owner.identity == mine.identity}
     old = {
         account: user
-        for account, user in origin.live.users.items()
-        if (account in asked.wanted.users or (user.owner and is_mine(user.owner, mine)))
+        for account, user in before.live.users.items()
+        if (account in wanted.state.users or (user.owner and is_mine(user.owner, mine)))
         and (account in touched or account not in now.live.users)
     }
-    # First what was made, so that what was renamed is all that can be renamed back.
-    wanted = State(users={account: user._replace(owner=mine) for account, user in asked.wanted.users.items()})
-    for account in touched & now.live.users.keys() - origin.live.users.keys() - moves(wanted, origin.live).keys():
+    # New accounts first, so that only renamed ones are left to be renamed back.
+    owned = State(users={account: user._replace(owner=mine) for account, user in wanted.state.users.items()})
+    for account in touched & now.live.users.keys() - before.live.users.keys() - moves(owned, before.live).keys():
         execute(drop_user(account))
         execute(forget_owner("users", account.entry))
-    users, grants = read_users(execute, asked.name, has_owners=True)
+    users, grants = read_users(execute, wanted.name, has_owners=True)
     live = State(users=users, grants=grants)
-    was = _without_password(State(users=old), live) if asked.secret is None else State(users=old)
-    was = State(users=was.users, grants=frozenset(grant for grant in origin.live.grants if grant.account in was.users))
-    for change in changes(was, live, server=asked.server, password=asked.password):
-        run(execute, change.statement, asked.password)
-    for account in {*touched & asked.wanted.users.keys(), *old}:
-        put_back(execute, "users", account.entry, origin.entries.get(account))
+    users = _without_password(old, live) if wanted.secret is None else old
+    grants = frozenset(grant for grant in before.live.grants if grant.account in users)
+    for change in changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password):
+        run(execute, change.statement, wanted.password)
+    for account in {*touched & wanted.state.users.keys(), *old}:
+        put_back(execute, "users", account.entry, before.entries.get(account))
 
 
-def _without_password(was: State, now: State) -> State:
-    """What can be put back where nobody knows a password: every account that is still there, with the plugin it has.
+def _without_password(old: Mapping[Account, User], live: State) -> dict[Account, User]:
+    """The accounts that can be restored without a password: those that still exist, with the plugin they have now.
 
-    Any other would come back without a password. The Update with which CloudFormation goes back has the secret again.
+    Any other would come back without one. The Update with which CloudFormation rolls back has the secret again.
     """
-    return State(
-        users={
-            user.account: user._replace(options=user.options._replace(plugin=still.options.plugin))
-            for user, still in _there_before(was, now)
-        }
-    )
+    return {user.account: _with_plugin_of(known, user) for user, known in _kept(State(users=old), live)}
 
 
-def _give_up_others(execute: Execute, desired: State, found: _Found) -> None:
-    """Gives up what this resource made under other names from the same secret, when the user name in it was changed.
+def _give_up_others(execute: Execute, desired: State, existing: _Existing) -> None:
+    """Gives up accounts of other names that this resource made from the same secret, before the name in it was changed.
 
-    And the entries of accounts at hosts that the user has no more, which somebody dropped by hand, and accounts at no
-    host at all, which an event that came twice has left there before they got to theirs.
+    Also removes entries of accounts that somebody dropped by hand, at hosts that the user should not have any more, and
+    temporary accounts that were left over when an event came twice.
     """
     names = {account.user for account in desired.users}
     owner = max(user.owner for user in desired.users.values() if user.owner)
-    others = {account: known for account, known in found.entries.items() if account not in desired.users}
+    others = {account: known for account, known in existing.entries.items() if account not in desired.users}
     for account, known in others.items():
         if not is_mine(known, owner):
             continue
         if account.user in names:
-            if account not in found.live.users:
+            if account not in existing.live.users:
                 execute(forget_owner("users", account.entry))
         elif known.secret and known.secret == owner.secret:
             give_up(execute, account.entry, known)
-    for account in sorted(found.live.users.keys() - found.entries.keys()):
+    for account in sorted(existing.live.users.keys() - existing.entries.keys()):
         if account.host.endswith(NOWHERE):
             execute(drop_user(account))

@@ -1,7 +1,7 @@
 """CloudFormation's custom resource protocol: one event comes in, exactly one answer goes out before the deadline.
 
 with deadline(context):
-    outcome = …
+    resource = …
 send(event, status="SUCCESS", physical_id="shop", data={"Server": "arn:…"})
 """
 
@@ -17,21 +17,21 @@ from typing import Any, NoReturn
 
 # CloudFormation refuses an answer of more than 4,096 bytes; ids and data of ours stay far below the rest.
 _REASON_BYTES = 1500
-# What it takes to send an answer, three attempts included, after the work was interrupted.
+# The time to send an answer, with three attempts, after the work was interrupted.
 _ANSWER_SECONDS = 20.0
 
 
 class DeadlineReached(BaseException):
-    """The function is about to be ended by Lambda. Not an Exception: botocore would take it for a lost connection."""
+    """Lambda is about to end the function. Not an Exception: botocore would take it for a lost connection."""
 
 
 @contextmanager
 def deadline(context: Any) -> Iterator[float]:
-    """Interrupts the block in time to answer; gives the seconds the block has."""
+    """Interrupts the block in time to answer; yields how many seconds the block has."""
     seconds = max(context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS, 1.0)
 
     def interrupt(*_: object) -> NoReturn:
-        raise DeadlineReached(f"the work was not done within {seconds:.0f} s; deploy again to go on with it")
+        raise DeadlineReached(f"the work was not finished within {seconds:.0f} s; deploy again to continue")
 
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -45,15 +45,15 @@ def deadline(context: Any) -> Iterator[float]:
 def send(
     event: Mapping[str, Any], status: str, physical_id: str, *, reason: str = "", data: Mapping[str, str] | None = None
 ) -> None:
-    """Delivers the answer, in three attempts; the last failure is raised, so that Lambda repeats the event."""
+    """Sends the answer, in up to three attempts; the last failure is raised, so that Lambda repeats the event."""
     body = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")} | {
         "Status": status,
         "PhysicalResourceId": physical_id,
         "Reason": reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore") or "done",
         "Data": data or {},
     }
-    # As UTF-8: a character that is escaped takes up to twelve bytes. The pre-signed URL was signed without a content
-    # type; urllib would add one of its own.
+    # UTF-8, because an escaped character takes up to twelve bytes. The URL was signed without a content type; urllib
+    # would add one.
     text = json.dumps(body, ensure_ascii=False).encode()
     request = urllib.request.Request(event["ResponseURL"], text, {"Content-Type": ""}, method="PUT")
     for attempt in (1, 2, 3):

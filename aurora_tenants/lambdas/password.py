@@ -1,8 +1,8 @@
-"""Passwords of a user's accounts: whether MySQL takes one, and giving them another.
+"""The passwords of a user's accounts: whether MySQL accepts one, and setting another.
 
-Whether it takes one is asked by a login through the Data API. MySQL chooses the account for it by the host that the
-Data API comes from, which nobody knows; so a refusal says something only about a user whose every account would let
-that login in (`is_told_by_login`). What is not told is set when there is a reason to, and not asked.
+A login through the Data API shows whether MySQL accepts one. MySQL chooses the account for it by the host that the Data
+API comes from, which nobody knows; so a refusal means a wrong password only if every account of the user would let that
+login in (`login_is_conclusive`). Where it is not conclusive, a password is set whenever there is a reason to.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from aurora_tenants.mysql.state import User
 
 # Answers to a login whose password was right: an expired one (1820, 1862), too many connections (1203, 1226), a locked
 # account (3118; see test_login_with_the_right_password_is_told_from_one_with_a_wrong_one).
-_TAKEN = (1203, 1226, 1820, 1862, 3118)
+_ACCEPTED = (1203, 1226, 1820, 1862, 3118)
 _IN_HISTORY = 3638
 
 
-def takes(execute: Execute) -> bool:
-    """Whether MySQL takes the password that `execute` logs in with. Raises DatabaseError when the answer is another."""
+def accepts_login(execute: Execute) -> bool:
+    """Whether MySQL accepts the password that `execute` logs in with. Raises DatabaseError for any other failure."""
     try:
         execute("SELECT 1 AS one")
     except DatabaseError as error:
-        if error.number in _TAKEN or "Account is locked" in str(error):
+        if error.number in _ACCEPTED or "Account is locked" in str(error):
             return True
         if error.number == 1045 or "Access denied for user" in str(error):
             return False
@@ -35,7 +35,7 @@ def takes(execute: Execute) -> bool:
     return True
 
 
-def is_told_by_login(users: Collection[User]) -> bool:
+def login_is_conclusive(users: Collection[User]) -> bool:
     """Whether a refused login means a wrong password. users: every account of one name, all with one password."""
     return any(user.account.host == "%" for user in users) and all(
         user.options.require.kind in ("NONE", "SSL") for user in users
@@ -43,9 +43,9 @@ def is_told_by_login(users: Collection[User]) -> bool:
 
 
 def give_password(execute: Execute, user: User, password: str, *, retain: bool) -> None:
-    """Sets a password, also one that the account has had already. retain: the one it has goes on working beside it.
+    """Sets a password, even one that the account has had before. retain: the current one keeps working beside it.
 
-    user: as it is in MySQL now. Whoever has a password history is refused even the password it has (3638).
+    user: as it is in MySQL now. With a password history MySQL refuses even the current password (3638).
     """
     statement = set_password(user.account, str(user.options.plugin), password, retain=retain)
     try:
@@ -58,12 +58,6 @@ def give_password(execute: Execute, user: User, password: str, *, retain: bool) 
 
 
 def accounts_of(users: Collection[User], secret: str) -> list[User]:
-    """Those of a user's accounts that take their password from this secret, and from no token of IAM's."""
-    return [
-        user
-        for user in users
-        if user.owner
-        and user.owner.secret == secret
-        and not user.owner.released
-        and user.options.plugin in PASSWORD_PLUGINS
-    ]
+    """Those of a user's accounts whose password comes from this secret; not those that log in with IAM tokens."""
+    with_password = [user for user in users if user.options.plugin in PASSWORD_PLUGINS]
+    return [user for user in with_password if user.owner and user.owner.secret == secret and not user.owner.released]

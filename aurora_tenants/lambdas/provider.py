@@ -1,15 +1,15 @@
 """The function behind Custom::Database, Custom::DatabaseUser and Custom::DatabaseRole: all that writes to MySQL.
 
-It converges: it reads what is there, takes the same difference that `plan` shows, and runs it. So any event may come
-twice, late, or after a half-done one before it. What it may change is what its resource owns (mysql/owners.py).
+It converges: it reads what exists, computes the same difference that `plan` shows, and runs it. So any event may come
+twice, late, or after another one that was only half done. It changes only what its resource owns (mysql/owners.py).
 
 event      Custom::Database                          Custom::DatabaseUser, Custom::DatabaseRole
 Create     create, or adopt what exists              create, or adopt what exists
 Update     the same; another name is another id      the same; another user or role is another id
-Delete     keep and let go, drop only when allowed   drop what it owns, let go of what it adopted
+Delete     release, drop only when allowed           drop what it owns, release what it adopted
 
-Ids are the database's name; the secret's ARN, or `iam:` and the user's name; `role:` and the role's. A failed Create
-answers with an id that none of them can have, so that the Delete which CloudFormation sends after it finds nothing.
+Physical ids are the database's name; the secret's ARN, or `iam:` and the user's name; `role:` and the role's. A failed
+Create answers with an id that none of them can have, so that the Delete which CloudFormation sends next does nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
 from aurora_tenants.lambdas.database import delete_database, serve_database
-from aurora_tenants.lambdas.request import Outcome, Request, request_of
+from aurora_tenants.lambdas.request import Request, Resource, request_of
 from aurora_tenants.lambdas.role import serve_role
 from aurora_tenants.lambdas.user import delete_accounts, serve_user
 
-# Counted up whenever the command line needs something that an older provider does not do.
+# Raised whenever the command line needs something that an older provider cannot do.
 VERSION = 2
 
-# No name has a colon in it, and every secret's ARN begins with "arn:".
+# No name contains a colon, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
 
 
@@ -41,32 +41,32 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     physical_id = event.get("PhysicalResourceId") or f"{_NOTHING}{event['RequestId']}"
     try:
         with deadline(context) as seconds:
-            outcome = _serve(request_of(event, seconds), physical_id)
+            resource = _serve(request_of(event, seconds), physical_id)
     except (Exception, DeadlineReached) as error:
-        # Where it happened, without the message: what an unknown exception says might hold anything.
+        # Where it happened, without the message: that of an unknown exception might hold a secret.
         print("".join(traceback.format_tb(error.__traceback__)))  # noqa: T201
         send(event, "FAILED", physical_id, reason=_sentence(error))
     else:
-        send(event, "SUCCESS", outcome.physical_id, data=outcome.data)
+        send(event, "SUCCESS", resource.physical_id, data=resource.data)
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, DatabaseError | ClientError | BotoCoreError | DeadlineReached | ValueError):
         return str(error)
-    return f"the provider failed with {type(error).__name__}; its log says where"
+    return f"the provider failed with {type(error).__name__}; its log shows where"
 
 
-def _serve(request: Request, physical_id: str) -> Outcome:
+def _serve(request: Request, physical_id: str) -> Resource:
     kind, is_delete = request.event["ResourceType"], request.event["RequestType"] == "Delete"
     if is_delete and physical_id.startswith(_NOTHING):
-        return Outcome(physical_id, {})
+        return Resource(physical_id, {})
     if kind not in _KINDS:
-        raise ValueError(f"this function serves {', '.join(_KINDS)}, not {kind}")
+        raise ValueError(f"this function handles {', '.join(_KINDS)}, not {kind}")
     serve, delete = _KINDS[kind]
     if not is_delete:
         return serve(request)
     delete(request, physical_id)
-    return Outcome(physical_id, {})
+    return Resource(physical_id, {})
 
 
 _KINDS = {

@@ -1,4 +1,4 @@
-"""An event of CloudFormation and what it takes to serve it: its properties, a secret, logins to MySQL."""
+"""An event from CloudFormation with what is needed to handle it: its properties, a secret, logins to MySQL."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from aurora_tenants.mysql.properties import text, truth
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
 
 
-class Outcome(NamedTuple):
-    """What CloudFormation is told of a resource that is there."""
+class Resource(NamedTuple):
+    """A resource as it is reported to CloudFormation. data: what Fn::GetAtt returns."""
 
     physical_id: str
     data: dict[str, str]
 
 
 class Secret(NamedTuple):
-    """A user's secret. name: without the six characters that end its ARN."""
+    """A user's secret. name: without the six random characters at the end of its ARN."""
 
     arn: str
     name: str
@@ -35,7 +35,7 @@ class Secret(NamedTuple):
 
 
 class Request(NamedTuple):
-    """An event and what it takes to serve it. login: gives an `execute` for the secret of a user."""
+    """An event with what is needed to handle it. login: makes an `execute` from the ARN of a user's secret."""
 
     event: Mapping[str, Any]
     execute: Execute
@@ -50,54 +50,58 @@ class Request(NamedTuple):
 
     @property
     def owner(self) -> Owner:
-        """This resource of this stack; a stack keeps its name when it is deleted and made again."""
+        """This resource of this stack. A stack that is deleted and created again has the same name, but another id."""
         _, name, stack_id = self.event["StackId"].split("/")
         return Owner(name, self.event["LogicalResourceId"], stack_id=stack_id)
 
     @property
     def id(self) -> str:
-        """What the resource is now; empty before it is created."""
+        """The physical id that the resource has now; empty before it is created."""
         return str(self.event.get("PhysicalResourceId", ""))
 
     def text(self, name: str) -> str:
-        """A property as text: CloudFormation sends every scalar as a string, and what is no scalar cannot be right."""
+        """A property as text: CloudFormation sends every scalar as a string."""
         return text(self.properties, name)
 
-    def may_adopt(self, known: Owner | None, *, is_there: bool) -> bool:
-        """Whether something may be taken over. is_there: it is what the resource has been all the time.
+    def may_adopt(self, known: Owner | None, *, is_same: bool) -> bool:
+        """Whether something may be taken over. known: its owner. is_same: the resource has been this thing before.
 
-        An Update may be the way back of a rollback: refused what lost its owner, or what another resource of the
-        stack took over meanwhile, the stack would be stuck.
+        An Update may be part of a rollback. The stack would be stuck if it were refused something that has lost its
+        owner, or that another resource of the stack has taken over in the meantime.
         """
         is_siblings = bool(self.id) and known is not None and known.stack == self.owner.stack
-        return is_there or is_siblings or truth(self.properties, "Adopt")
+        return is_same or is_siblings or truth(self.properties, "Adopt")
+
+
+def logins(wait_seconds: Callable[[], float]) -> Callable[[str], Execute]:
+    """What makes an `execute` from a secret's ARN. wait_seconds: how long it may wait for a paused cluster."""
+    # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
+    once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
+    cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
+    return lambda secret_arn: DataApi(client, cluster_arn, secret_arn, wait_seconds=wait_seconds()).execute
 
 
 def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     """The event with logins that wait for a paused cluster as long as the function lives."""
-    # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
-    once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
-    cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
-    secrets = boto3.client("secretsmanager", config=_PATIENT)
-
-    def login(secret_arn: str) -> Execute:
-        return DataApi(client, cluster_arn, secret_arn, wait_seconds=seconds).execute
+    login, secrets = logins(lambda: seconds), boto3.client("secretsmanager", config=_PATIENT)
 
     def secret(secret_id: str) -> Secret:
         answer = secrets.get_secret_value(SecretId=secret_id)
         return Secret(answer["ARN"], answer["Name"], *credentials(secret_id, answer.get("SecretString", "")))
 
-    return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, cluster_arn)
+    return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"])
 
 
 def credentials(secret_id: str, text: str) -> tuple[str, str]:
+    """The user's name and password in a secret's JSON. Raises ValueError without showing any of it."""
     try:
-        about = json.loads(text)
-        name, password = about["username"], about["password"]
+        value = json.loads(text)
+        name, password = value["username"], value["password"]
     except (ValueError, KeyError, TypeError):
         name = password = None
     if not (isinstance(name, str) and isinstance(password, str) and password):
         raise ValueError(f"secret {secret_id} is not JSON with a username and a password")
     if any(character == "\\" or character < " " for character in password):
-        raise ValueError(f"the password in secret {secret_id} holds a backslash or a control character; exclude them")
+        what = "contains a backslash or a control character; change it to one without them"
+        raise ValueError(f"the password in secret {secret_id} {what}")
     return name, password

@@ -6,12 +6,12 @@ setSecret      gives every account of the user that password beside its own   en
 testSecret     logs in with it                                               logs in again
 finishSecret   makes AWSPENDING current                                      is done already
 
-An account keeps two passwords, the new one and the one before it, so nobody who still holds the old one is locked
-out. Whose password is changed follows from the current secret and from what MySQL itself says about who owns the
-account, never from the version that is being made: whoever can write a secret could otherwise take over any account.
+An account keeps two passwords, the new one and the one before it, so that nobody who still uses the old one is locked
+out. Which accounts are changed follows from the current version of the secret and from the table of owners in MySQL,
+never from the pending version: otherwise whoever can write a secret could take over any account.
 
-A login through the Data API comes from a host that nobody knows, and without a certificate of the client's. Where a
-refusal would say nothing for that reason (password.is_told_by_login), the success of ALTER USER has to be enough.
+A login through the Data API comes from a host that nobody knows, and without a client certificate. Where a refusal
+means nothing for that reason (password.login_is_conclusive), the success of ALTER USER has to be enough.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import boto3
-from botocore.config import Config
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.password import accounts_of, give_password, is_told_by_login, takes
-from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.lambdas.password import accepts_login, accounts_of, give_password, login_is_conclusive
+from aurora_tenants.lambdas.request import logins
+from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.live import Execute, read_users
 from aurora_tenants.mysql.state import User
 
-# What it takes to clean up after the last statement, before Lambda ends the function.
+# The time to clean up after the last statement, before Lambda ends the function.
 _RESERVE_SECONDS = 20.0
-# A secret that was just made is not everywhere yet.
+# A new secret cannot be read everywhere at once.
 _LOGIN_ATTEMPTS = 6
 _LOGIN_PAUSE_SECONDS = 2.0
 
 
 class Rotation(NamedTuple):
-    """One version of one secret that is being made. token: the version's id. about: DescribeSecret's answer.
+    """The rotation of one secret. token: the id of the new version. description: DescribeSecret's answer.
 
-    secrets: a boto3 client. execute: runs statements as the master. login: gives an `execute` for a secret's user.
+    secrets: a boto3 client. execute: runs statements as the master. login: makes an `execute` from a secret's ARN.
     prefix: of all secrets that this function rotates.
     """
 
     secrets: Any
-    about: Mapping[str, Any]
+    description: Mapping[str, Any]
     token: str
     prefix: str
     execute: Execute
@@ -55,10 +55,10 @@ class Rotation(NamedTuple):
 
     @property
     def name(self) -> str:
-        return str(self.about["Name"])
+        return str(self.description["Name"])
 
     def value(self, stage: str, **version: str) -> dict[str, Any]:
-        """The JSON of one version, which has a username and a password. Raises ValueError without showing any of it."""
+        """The JSON of one version, with a username and a password. Raises ValueError without showing any of it."""
         text = self.secrets.get_secret_value(SecretId=self.name, VersionStage=stage, **version)["SecretString"]
         try:
             value = dict(json.loads(text))
@@ -69,39 +69,31 @@ class Rotation(NamedTuple):
         raise ValueError(f"secret {self.name} is not JSON with a username and a password")
 
     def pending(self) -> dict[str, Any]:
-        """The version that is made. Raises ValueError when it is not about the same user as the current one."""
+        """The new version. Raises ValueError when it names a different user than the current one."""
         pending = self.value("AWSPENDING", VersionId=self.token)
         if pending["username"] != self.value("AWSCURRENT")["username"]:
-            raise ValueError(f"the new version of secret {self.name} names another user than the current one")
+            raise ValueError(f"the new version of secret {self.name} names a different user than the current one")
         return pending
 
 
 def handler(event: Mapping[str, str], context: Any) -> None:
-    """Does one step. Raises an error of one sentence that holds nothing secret; Secrets Manager tries again later."""
+    """Does one step. Raises an error, a sentence without anything secret; Secrets Manager then tries again later."""
     step, token, prefix = event["Step"], event["ClientRequestToken"], os.environ["SECRET_PREFIX"]
     print(f"{step} of {event['SecretId']}")  # noqa: T201 - the function's log
     secrets = boto3.client("secretsmanager")
-    about = secrets.describe_secret(SecretId=event["SecretId"])
-    if is_done(about, token, prefix):
+    description = secrets.describe_secret(SecretId=event["SecretId"])
+    if is_done(description, token, prefix):
         return
-    # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
-    once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
-    client = boto3.client("rds-data", config=once)
-
-    def login(secret_arn: str) -> Execute:
-        """Waits while a paused cluster wakes, as long as the function lives."""
-        seconds = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
-        return DataApi(client, os.environ["CLUSTER_ARN"], secret_arn, wait_seconds=seconds).execute
-
-    _STEPS[step](Rotation(secrets, about, token, prefix, login(os.environ["MASTER_SECRET_ARN"]), login))
+    login = logins(lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS)
+    _STEPS[step](Rotation(secrets, description, token, prefix, login(os.environ["MASTER_SECRET_ARN"]), login))
 
 
-def is_done(about: Mapping[str, Any], token: str, prefix: str) -> bool:
-    """Whether the version is current already. Raises ValueError when this function has no business with it."""
-    name, stages = about["Name"], about["VersionIdsToStages"].get(token, ())
+def is_done(description: Mapping[str, Any], token: str, prefix: str) -> bool:
+    """Whether the version is current already. Raises ValueError when this function must not rotate the secret."""
+    name, stages = description["Name"], description["VersionIdsToStages"].get(token, ())
     if not name.startswith(prefix):
-        raise ValueError(f"secret {name} is not one of {prefix}*, which this function rotates")
-    if not about.get("RotationEnabled"):
+        raise ValueError(f"this function rotates only secrets whose name begins with {prefix}, not {name}")
+    if not description.get("RotationEnabled"):
         raise ValueError(f"rotation of secret {name} is off")
     if not {"AWSCURRENT", "AWSPENDING"} & {*stages}:
         raise ValueError(f"version {token} of secret {name} is not being rotated")
@@ -115,7 +107,7 @@ def create_secret(rotation: Rotation) -> None:
     try:
         secrets.get_secret_value(SecretId=rotation.name, VersionStage="AWSPENDING", VersionId=rotation.token)
     except secrets.exceptions.ResourceNotFoundException:
-        # Letters and digits alone: nothing that SQL, a shell or a connection URL would take for its own.
+        # Only letters and digits: nothing that has a meaning in SQL, a shell or a connection URL.
         password = secrets.get_random_password(PasswordLength=32, ExcludePunctuation=True)["RandomPassword"]
         secrets.put_secret_value(
             SecretId=rotation.name,
@@ -126,15 +118,16 @@ def create_secret(rotation: Rotation) -> None:
 
 
 def set_secret(rotation: Rotation) -> None:
-    """Gives the user's accounts the new password; the one they had goes on working."""
+    """Gives the user's accounts the new password; the one they had keeps working."""
     pending = rotation.pending()
-    name, accounts = pending["username"], _accounts(rotation, pending["username"])
+    name = pending["username"]
+    accounts = accounts_of(_users(rotation, name), rotation.name)
     if not accounts:
-        raise ValueError(f"MySQL has no user {name} with a password that was made from secret {rotation.name}")
+        raise ValueError(f"MySQL has no user {name} whose password comes from secret {rotation.name}")
     if len(accounts) == 1 and can_login(rotation, pending):
         return
-    # The one that readers hold first: RETAIN keeps what was set last, perhaps by a rotation that was cancelled, or by
-    # this one when it is tried again. Another plugin than the account's own would drop the old password.
+    # The current password first: RETAIN keeps the last one that was set, which may come from a rotation that was
+    # cancelled, or from this one before it is retried. Another plugin than the account's would drop the old password.
     for account in accounts:
         for login in (rotation.value("AWSCURRENT"), pending):
             try:
@@ -143,33 +136,31 @@ def set_secret(rotation: Rotation) -> None:
                 if not error.number:
                     raise
                 # MySQL quotes the statement in some of its errors, and with it the password.
-                who = f"user {name}" if account.account.host == "%" else f"user {name}@{account.account.host}"
+                who = subject(account.account)
                 raise ValueError(f"MySQL refused a new password for {who} ({error.number})") from None
 
 
 def test_secret(rotation: Rotation) -> None:
-    """A real login. Secrets Manager also asks for it when a schedule is made, with a copy of the current value."""
+    """A real login. Secrets Manager also runs this step when a rotation schedule is created, with the current value."""
     pending = rotation.pending()
-    if not can_login(rotation, pending) and _is_told(rotation, pending["username"]):
-        raise ValueError(f"MySQL does not take the new password of user {pending['username']}")
+    if not can_login(rotation, pending) and _is_conclusive(rotation, pending["username"]):
+        raise ValueError(f"MySQL does not accept the new password of user {pending['username']}")
 
 
-def _accounts(rotation: Rotation, name: str) -> list[User]:
-    """The accounts that take their password from this secret."""
-    users, _ = read_users(rotation.execute, name, has_owners=True)
-    return accounts_of(users.values(), rotation.name)
+def _users(rotation: Rotation, name: str) -> Collection[User]:
+    return read_users(rotation.execute, name, has_owners=True)[0].values()
 
 
-def _is_told(rotation: Rotation, name: str) -> bool:
-    """Whether a refused login means a wrong password; it does, too, where there is nobody to log in."""
-    users, _ = read_users(rotation.execute, name, has_owners=True)
-    accounts = accounts_of(users.values(), rotation.name)
-    return not accounts or (len(accounts) == len(users) and is_told_by_login(accounts))
+def _is_conclusive(rotation: Rotation, name: str) -> bool:
+    """Whether a refused login means a failed rotation: a wrong password, or no account that uses this secret."""
+    users = _users(rotation, name)
+    accounts = accounts_of(users, rotation.name)
+    return not accounts or (len(accounts) == len(users) and login_is_conclusive(accounts))
 
 
 def finish_secret(rotation: Rotation) -> None:
-    """Makes the new version the one that readers get."""
-    stages = rotation.about["VersionIdsToStages"]
+    """Makes the new version the current one."""
+    stages = rotation.description["VersionIdsToStages"]
     rotation.secrets.update_secret_version_stage(
         SecretId=rotation.name,
         VersionStage="AWSCURRENT",
@@ -187,24 +178,24 @@ _STEPS = {
 
 
 def can_login(rotation: Rotation, login: Mapping[str, str]) -> bool:
-    """Whether MySQL takes this password. The Data API reads current versions alone, so it gets a secret of its own.
+    """Whether MySQL accepts this password. The Data API reads current versions only, so it gets a secret of its own.
 
-    Its name is never used twice: Secrets Manager takes a while to forget a deleted one.
+    The name of that secret is never used twice, because Secrets Manager takes a while to forget a deleted one.
     """
     value = json.dumps({"username": login["username"], "password": login["password"]})
     name = f"{rotation.prefix}rotation-test/{rotation.token}-{uuid.uuid4().hex[:8]}"
     arn = rotation.secrets.create_secret(Name=name, SecretString=value)["ARN"]
     try:
-        return _takes(rotation.login(arn))
+        return _accepts_login(rotation.login(arn))
     finally:
         rotation.secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
-def _takes(execute: Execute, attempts: int = _LOGIN_ATTEMPTS) -> bool:
+def _accepts_login(execute: Execute, attempts: int = _LOGIN_ATTEMPTS) -> bool:
     try:
-        return takes(execute)
+        return accepts_login(execute)
     except DatabaseError as error:
         if error.code != "SecretsErrorException" or attempts == 1:
             raise
         time.sleep(_LOGIN_PAUSE_SECONDS)
-        return _takes(execute, attempts - 1)
+        return _accepts_login(execute, attempts - 1)

@@ -1,4 +1,4 @@
-"""A statement that changes something, run so that its refusal is a sentence, and one without a password in it."""
+"""Runs a statement that changes something, so that a refusal becomes a sentence without a password in it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql.live import Execute
 from aurora_tenants.mysql.options import IAM_PLUGIN
 
-# What MySQL's own sentence leaves open.
+# What MySQL's own sentence does not say.
 _MEANINGS = {
     1045: "the cluster's master user does not hold this itself, so it cannot grant or revoke it",
     1295: "the Data API cannot run this; run it with a MySQL client, then deploy again",
-    1524: "this server does not offer the plugin; leave Plugin out, or name another",
+    1524: "this server does not have the plugin; remove Plugin, or name another one",
     3530: "only a role that is granted to a user can be one of its default roles",
 }
 _IAM_IS_OFF = (
@@ -20,16 +20,16 @@ _IAM_IS_OFF = (
 
 
 def run(execute: Execute, statement: str, password: str = "") -> None:
-    """Runs a statement. password: what it may hold.
+    """Runs a statement. password: one that the statement may contain; no error shows it.
 
-    A syntax error (1064) quotes the statement, as far as it likes.
+    A syntax error (1064) quotes the statement or any part of it, and so perhaps a part of the password.
     """
     try:
         execute(statement)
     except DatabaseError as error:
         text = str(error)
         if password and (error.number == 1064 or password in text):
-            text = f"MySQL refused a statement that holds a password ({error.number})"
+            text = f"MySQL refused a statement that contains a password ({error.number})"
         elif error.number in _MEANINGS:
             is_off = error.number == 1524 and IAM_PLUGIN in text
             text = f"{text}: {_IAM_IS_OFF if is_off else _MEANINGS[error.number]}"

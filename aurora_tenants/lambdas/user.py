@@ -1,25 +1,26 @@
-"""Custom::DatabaseUser: a user with the password of its secret, or with IAM's tokens and none.
+"""Custom::DatabaseUser: a user that logs in with the password in its secret, or with IAM tokens.
 
-A user keeps its id when it changes between the two: the ARN of the secret it was made from, or `iam:` and its name.
+Its physical id is the ARN of the secret it was created from, or `iam:` and its name. It keeps that id when it changes
+between the two.
 """
 
 from __future__ import annotations
 
 import os
 
-from aurora_tenants.lambdas.accounts import Asked, bring_about, give_up
+from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
-from aurora_tenants.lambdas.request import Outcome, Request, Secret
+from aurora_tenants.lambdas.request import Request, Resource, Secret
 from aurora_tenants.mysql.live import read_owners, read_server
 from aurora_tenants.mysql.names import account_of, is_reserved_user
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, wanted_user
 
-# No secret's ARN begins like this, and no user's or role's name holds a colon.
+# No secret's ARN begins like this, and no name of a user or a role contains a colon.
 _IAM = "iam:"
 
 
-def serve_user(request: Request) -> Outcome:
+def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
     name, execute = secret.user if secret else request.text("UserName"), request.execute
     is_inspector = _is_inspector(name, request.owner)
@@ -31,14 +32,14 @@ def serve_user(request: Request) -> Outcome:
         make_views(execute)
     server = read_server(execute)
     wanted = wanted_user(request.properties, name, server, may_reach_all=is_inspector)
-    is_there = _is_there(request, name, secret)
-    refused = bring_about(request, Asked(wanted, server, secret, is_there))
-    physical_id = request.id if is_there else secret.arn if secret else _IAM + name
-    return Outcome(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
+    is_same = _is_same_user(request, name, secret)
+    refused = converge(request, Wanted(wanted, server, secret, is_same))
+    physical_id = request.id if is_same else secret.arn if secret else _IAM + name
+    return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
 
 
 def delete_accounts(request: Request, physical_id: str) -> None:
-    """Gives up a user's accounts, or a role; needs no secret, which may be gone by now: the entries say whose they are.
+    """Gives up a user's accounts, or a role. Goes by the tables of owners, because the secret may be gone by now.
 
     physical_id: a secret's ARN, `iam:` and a user's name, or `role:` and a role's.
     """
@@ -46,44 +47,46 @@ def delete_accounts(request: Request, physical_id: str) -> None:
     _, _, name = physical_id.partition(":")
     secret = _secret_name(physical_id)
     for entry, known in read_owners(request.execute, "users").items():
-        is_meant = known.secret == secret if secret else account_of(entry).user == name
-        if is_meant and is_mine(known, request.owner):
+        is_of_id = known.secret == secret if secret else account_of(entry).user == name
+        if is_of_id and is_mine(known, request.owner):
             give_up(request.execute, entry, known)
 
 
 def _secret_id(request: Request) -> str:
     if secret_id := request.text("SecretId"):
         return secret_id
-    raise ValueError("SecretId is missing: the secret with the user's name and password, which only Auth: iam has not")
+    what = "it names the secret with the user's name and password; only a user with Auth: iam has none"
+    raise ValueError(f"SecretId is missing: {what}")
 
 
 def _is_inspector(name: str, owner: Owner) -> bool:
-    """Whether this is the shared stack's own user, the only one that may be given rights outside of databases."""
+    """Whether this is the shared stack's own user, the only one that may have privileges outside tenants' databases."""
     return (
         name == f"{OWNERS}_inspector" and f"{owner.stack}-database-provider" == os.environ["AWS_LAMBDA_FUNCTION_NAME"]
     )
 
 
-def _is_there(request: Request, name: str, secret: Secret | None) -> bool:
-    """Whether the resource has been this user so far; another id would have the user deleted as replaced.
+def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:
+    """Whether the resource has been this user before; with another physical id CloudFormation would delete the user.
 
-    A secret counts by its name: one that was made again has another ARN. Raises ValueError for a secret whose user
-    was changed while the resource bears the name of the one before: a rollback would not know which of them to delete.
+    A secret counts by its name: one that was created again has another ARN. Raises ValueError for a secret whose user
+    was changed while the physical id names the old one: a rollback would not know which of them to delete.
     """
     if not request.id.startswith(_IAM):
-        of_id = _secret_name(request.id)
-        if secret:
-            return of_id == secret.name
-        return of_id != "" and any(
-            account_of(entry).user == name and known.secret == of_id and is_mine(known, request.owner)
-            for entry, known in read_owners(request.execute, "users").items()
-        )
+        secret_of_id = _secret_name(request.id)
+        return secret_of_id == secret.name if secret else secret_of_id != "" and _owns(request, name, secret_of_id)
     before = request.id.removeprefix(_IAM)
-    if secret and before != name:
-        for entry, known in read_owners(request.execute, "users").items():
-            if account_of(entry).user == before and known.secret == secret.name and is_mine(known, request.owner):
-                raise ValueError(f"secret {secret.name} is user {before}'s: user {name} needs a secret of its own")
+    if secret and before != name and _owns(request, before, secret.name):
+        raise ValueError(f"secret {secret.name} belongs to user {before}: user {name} needs a secret of its own")
     return before == name
+
+
+def _owns(request: Request, user: str, secret: str) -> bool:
+    """Whether this resource owns an account of that user that was created from that secret."""
+    return any(
+        account_of(entry).user == user and known.secret == secret and is_mine(known, request.owner)
+        for entry, known in read_owners(request.execute, "users").items()
+    )
 
 
 def _secret_name(arn: str) -> str:

@@ -3,7 +3,7 @@
     reach(state, server)
     Access(Account("report"), "shop", via=(Way(Grant(Account("reader"), …, "SELECT"), role=Account("reader")),))
 
-Getting in means to be able to do something there. To see the name (SHOW DATABASES), to be able to USE it or to hold
+Getting in means being able to do something there. Seeing the name (SHOW DATABASES), being able to USE it or holding
 GRANT OPTION alone is no way in. What counts, seen on MySQL 9.7 (tests/mysql/test_access.py, test_isolation_matrix.py):
 
 session               databases' rows                                        tables', columns' and routines' rows
@@ -24,17 +24,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant
-from aurora_tenants.mysql.matching import Databases, covers, has_wildcard, host_rank, is_tried, overlaps, rank
+from aurora_tenants.mysql.matching import Databases, covers, has_wildcard, host_rank, is_tested, overlaps, rank
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Server, State
 
-# Their tables are the server's own and mostly open to everybody; grants say little of them.
+# Their tables are the server's own and mostly open to everybody, whatever the grants are.
 _VIRTUAL = ("information_schema", "performance_schema")
 _ON_DATABASES = frozenset(DATABASE_PRIVILEGES)
+_ByName = dict[str, list[Grant]]
+_HeldRow = tuple[Account, str, list[Grant]]  # whose row of mysql.db it is, its spelling, what it grants
 
 
 class Way(NamedTuple):
-    """A grant that lets an account in. role: the one of its own roles that it has to activate first, if any.
+    """A grant that lets an account in. role: which of its own roles it has to activate first, if any.
 
     The grant may be another account's: that of a role, of a role's role, of an account of the same user name at
     another host, or of the anonymous user.
@@ -45,9 +47,9 @@ class Way(NamedTuple):
 
 
 class Access(NamedTuple):
-    """An account can get into a database. via: every grant that lets it in, under one choice of active roles or other.
+    """An account can get into a database. via: every grant that lets it in, with some choice of active roles.
 
-    hidden: grants that match too, but that a more specific row keeps from applying; they do as soon as that one goes.
+    hidden: grants that match too, but do not apply while there is a more specific row; they do as soon as it is gone.
     """
 
     account: Account
@@ -57,24 +59,17 @@ class Access(NamedTuple):
 
     @property
     def grants(self) -> frozenset[Grant]:
-        """All that has to go until the account cannot get in any more."""
+        """All grants that have to be revoked before the account cannot get in any more."""
         return frozenset(way.grant for way in (*self.via, *self.hidden))
 
 
 def reach(state: State, server: Server) -> tuple[Access, ...]:
     """Every account with every database it can get into, sorted; roles and locked accounts as if they could log in.
 
-    What is not known (the hosts of clients, the fine print of versions before 9) counts as access.
+    What is not known (the hosts of clients, the exact rules of versions before 9) counts as access.
     """
     world = _World.of(state, server)
     return tuple(access for account in sorted(state.users) for access in world.access(account))
-
-
-class _Row(NamedTuple):
-    """A row of mysql.db."""
-
-    spelling: str
-    grants: tuple[Grant, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +77,16 @@ class _Held:
     """What an account holds itself. named: the grants on tables, columns and routines, by database."""
 
     on_server: list[Grant] = field(default_factory=list)
-    rows: dict[str, list[Grant]] = field(default_factory=lambda: defaultdict(list))
-    named: dict[str, list[Grant]] = field(default_factory=lambda: defaultdict(list))
+    rows: _ByName = field(default_factory=lambda: defaultdict(list))
+    named: _ByName = field(default_factory=lambda: defaultdict(list))
     roles: set[Account] = field(default_factory=set)
 
 
 _NOTHING = _Held()
 
 
-class _Found:
-    """The ways into the databases of one account, as they are found."""
+class _Ways:
+    """The ways of one account into databases, as they are collected."""
 
     def __init__(self) -> None:
         self.via: dict[str, dict[Way, None]] = defaultdict(dict)
@@ -104,7 +99,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """The grants of a server, arranged for the question who can get in."""
+    """The grants of a server, arranged to answer who can get in."""
 
     state: State
     server: Server
@@ -124,61 +119,61 @@ class _World:
                 held[account].rows[scope.database].append(grant)
             elif scope.level == "ROLE":
                 if privilege == MEMBER:
-                    held[account].roles.add(Account(scope.name, scope.database))
+                    held[account].roles.add(scope.role)
             elif scope.level != "DYNAMIC":
                 held[account].named[scope.database].append(grant)
         by_user: dict[str, list[Account]] = defaultdict(list)
-        for account in sorted({*held, *state.users}):  # an account that is gone may have left rows behind; they count
+        for account in sorted({*held, *state.users}):  # rows that a dropped account left behind count, too
             by_user[account.user].append(account)
         names = [name for name in state.databases if name.lower() not in _VIRTUAL]
         return cls(state, server, Databases(names, server), dict(held), dict(by_user))
 
     def access(self, account: Account) -> Iterator[Access]:
-        found = _Found()
-        self._without_role(account, found)
+        ways = _Ways()
+        self._add_without_role(account, ways)
         for role in sorted(self._roles(account)):
-            self._with_role(account, role, found)
-        for database, ways in sorted(found.via.items()):
-            if any(way.grant.privilege != GRANT_OPTION for way in ways):
-                alone = {way.grant for way in ways if way.role is None}
-                via = [way for way in ways if way.role is None or way.grant not in alone]
+            self._add_with_role(account, role, ways)
+        for database, open_ways in sorted(ways.via.items()):
+            if any(way.grant.privilege != GRANT_OPTION for way in open_ways):
+                alone = {way.grant for way in open_ways if way.role is None}
+                via = [way for way in open_ways if way.role is None or way.grant not in alone]
                 open_now = {way.grant for way in via}
-                hidden = [way for way in found.hidden.get(database, ()) if way.grant not in open_now]
+                hidden = [way for way in ways.hidden.get(database, ()) if way.grant not in open_now]
                 yield Access(account, database, tuple(sorted(via, key=_order)), tuple(sorted(hidden, key=_order)))
 
     def _roles(self, account: Account) -> set[Account]:
-        """The roles that the account may activate: those it was granted itself, and the mandatory ones."""
+        """The roles that the account may activate: those that are granted to it, and the mandatory ones."""
         granted = self.held.get(account, _NOTHING).roles
         return {role for role in (*granted, *self.server.mandatory_roles) if role in self.state.users}
 
-    def _without_role(self, account: Account, found: _Found) -> None:
-        self._everywhere([account], None, found)
-        matching: dict[str, list[tuple[Account, _Row]]] = defaultdict(list)
+    def _add_without_role(self, account: Account, ways: _Ways) -> None:
+        self._add_global([account], None, ways)
+        matching: dict[str, list[_HeldRow]] = defaultdict(list)
         for holder in (account, *self._also_applied(account)):
             held = self.held.get(holder, _NOTHING)
             for spelling, grants in held.rows.items():
                 for database in self.databases.matches(spelling):
-                    matching[database].append((holder, _Row(spelling, tuple(grants))))
+                    matching[database].append((holder, spelling, grants))
             if holder.user == account.user:
-                self._objects(held, None, found)
+                self._add_objects(held, None, ways)
         for database, rows in matching.items():
-            self._first(account, database, rows, found)
+            self._add_first(account, database, rows, ways)
 
-    def _first(self, account: Account, database: str, rows: list[tuple[Account, _Row]], found: _Found) -> None:
-        """The first matching row wins; one of another host wins only where that host matches the client."""
-        ranked: dict[tuple[object, ...], list[tuple[Account, _Row]]] = defaultdict(list)
-        for holder, row in rows:
-            ranked[host_rank(holder.host), rank(row.spelling), bool(holder.user)].append((holder, row))
+    def _add_first(self, account: Account, database: str, rows: list[_HeldRow], ways: _Ways) -> None:
+        """The first matching row wins; a row of another host wins only where that host matches the client."""
+        ranked: dict[tuple[object, ...], list[_HeldRow]] = defaultdict(list)
+        for holder, spelling, grants in rows:
+            ranked[host_rank(holder.host), rank(spelling), bool(holder.user)].append((holder, spelling, grants))
         decided = False
         for _, group in sorted(ranked.items(), reverse=True):
-            for _, row in group:
-                found.add(database, row.grants, None, hidden=decided)
-            decided = decided or any(covers(holder.host, account.host) for holder, _ in group)
+            for _, _, grants in group:
+                ways.add(database, grants, None, hidden=decided)
+            decided = decided or any(covers(holder.host, account.host) for holder, _, _ in group)
 
     def _also_applied(self, account: Account) -> Iterator[Account]:
         """Accounts whose rows apply to the account's sessions too, because their host matches the client as well.
 
-        None that comes first when MySQL looks for the account of a login: its clients get that account itself.
+        Without those that MySQL prefers when it chooses the account of a login: their clients get that account itself.
         """
         own_rank = (host_rank(account.host), bool(account.user))
         for user in {account.user, ""}:
@@ -189,48 +184,36 @@ class _World:
                     continue
                 yield other
 
-    def _with_role(self, account: Account, role: Account, found: _Found) -> None:
-        """A session with this one role: with more of them no more rows apply than with one or the other alone.
+    def _add_with_role(self, account: Account, role: Account, ways: _Ways) -> None:
+        """A session with this one role active: several roles open no more than each of them alone does.
 
-        The anonymous user can activate a mandatory role, but has nothing of it (test_anonymous_user_and_roles).
+        The anonymous user can activate a mandatory role, but gets nothing by it (test_anonymous_user_and_roles).
         """
         holders = [account, *sorted(self._closure(role) - {account})] if account.user else [account]
-        self._everywhere(holders, role, found)
-        exact: dict[str, list[_Row]] = defaultdict(list)
-        patterns: dict[str, dict[str, list[Grant]]] = defaultdict(lambda: defaultdict(list))
+        self._add_global(holders, role, ways)
         for holder in holders:
-            held = self.held.get(holder, _NOTHING)
-            self._objects(held, role, found)
-            for spelling, grants in held.rows.items():
-                for database in self.databases.matches(spelling, with_role=True):
-                    if has_wildcard(spelling):
-                        patterns[database][spelling] += grants
-                    else:
-                        exact[database].append(_Row(spelling, tuple(grants)))
-        for database, rows in exact.items():
-            for row in rows:
-                found.add(database, row.grants, role)
+            self._add_objects(self.held.get(holder, _NOTHING), role, ways)
+        exact, patterns = self._rows_with_role(holders)
+        for database, grants in exact.items():
+            ways.add(database, grants, role)
+        is_known = is_tested(self.server)
+        restrictions = [self._restrictions(holder) for holder in holders] if is_known else []
         for database, by_spelling in patterns.items():
-            self._first_pattern(database, by_spelling, role, holders, found, decided=database in exact)
+            # The first pattern in byte order counts, without what the partial revoke of any active role removes.
+            revoked = frozenset[str]().union(*(restricted.get(database, ()) for restricted in restrictions))
+            for position, spelling in enumerate(sorted(by_spelling, key=str.encode)):
+                grants = [grant for grant in by_spelling[spelling] if grant.privilege not in revoked]
+                ways.add(database, grants, role, hidden=database in exact or (is_known and position > 0))
 
-    def _first_pattern(
-        self,
-        database: str,
-        by_spelling: Mapping[str, list[Grant]],
-        role: Account,
-        holders: Sequence[Account],
-        found: _Found,
-        *,
-        decided: bool,
-    ) -> None:
-        """The first pattern, byte by byte, and of it only what no active role's partial revoke takes away."""
-        revoked: frozenset[str] = frozenset()
-        if is_tried(self.server):
-            revoked = frozenset().union(*(self._restrictions(holder).get(database, ()) for holder in holders))
-        for spelling in sorted(by_spelling, key=str.encode):
-            grants = [grant for grant in by_spelling[spelling] if grant.privilege not in revoked]
-            found.add(database, grants, role, hidden=decided)
-            decided = decided or is_tried(self.server)
+    def _rows_with_role(self, holders: Sequence[Account]) -> tuple[_ByName, Mapping[str, _ByName]]:
+        """The grants that match by database: those without wildcards, and those with any by their spelling."""
+        exact: _ByName = defaultdict(list)
+        patterns: dict[str, _ByName] = defaultdict(lambda: defaultdict(list))
+        for holder in holders:
+            for spelling, grants in self.held.get(holder, _NOTHING).rows.items():
+                for database in self.databases.matches(spelling, with_role=True):
+                    (patterns[database][spelling] if has_wildcard(spelling) else exact[database]).extend(grants)
+        return exact, patterns
 
     def _closure(self, role: Account) -> set[Account]:
         """The role, its roles, and so on."""
@@ -241,13 +224,13 @@ class _World:
             todo += more
         return known
 
-    def _objects(self, held: _Held, role: Account | None, found: _Found) -> None:
+    def _add_objects(self, held: _Held, role: Account | None, ways: _Ways) -> None:
         for name, grants in held.named.items():
             for database in self.databases.named(name):
-                found.add(database, grants, role)
+                ways.add(database, grants, role)
 
-    def _everywhere(self, holders: Sequence[Account], role: Account | None, found: _Found) -> None:
-        """Privileges on `*.*`, each where no restriction of its holder takes it away."""
+    def _add_global(self, holders: Sequence[Account], role: Account | None, ways: _Ways) -> None:
+        """Privileges on `*.*`, without those that a partial revoke of their holder removes."""
         for holder in holders:
             grants = tuple(self.held.get(holder, _NOTHING).on_server)
             if not grants:
@@ -257,7 +240,7 @@ class _World:
                 revoked = restrictions.get(database, frozenset())
                 left = [grant for grant in grants if grant.privilege not in revoked] if revoked else grants
                 if left:
-                    found.add(database, left, role)
+                    ways.add(database, left, role)
 
     def _restrictions(self, holder: Account) -> Mapping[str, frozenset[str]]:
         user = self.state.users.get(holder)

@@ -1,6 +1,6 @@
-"""What MySQL's own tables say of accounts, without a password's hash, as two views that the inspector may read.
+"""What MySQL's own tables know of accounts, without password hashes, as two views that the inspector may read.
 
-The views run with the rights of who made them, the cluster's master user. So who reads them needs no right on
+The views run with the rights of the cluster's master user, who created them. So a reader needs no privilege on
 `mysql.user`, where the hashes are, nor on any tenant's database.
 
     aurora_tenants.accounts    User Host Facts Cipher Issuer Subject Comment Restrictions
@@ -10,7 +10,7 @@ The views run with the rights of who made them, the cluster's master user. So wh
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aurora_tenants.mysql.grants import GLOBAL_PRIVILEGES, GRANT_OPTION
@@ -28,7 +28,7 @@ _COLUMNS = {
     GRANT_OPTION: "Grant",
 }
 GLOBAL_FLAGS = (*GLOBAL_PRIVILEGES, GRANT_OPTION)
-# The longest comment a file may give an account; of a longer one enough is read to tell that it is another.
+# The longest comment a file may give an account; one character more is read, so that a longer one is seen to differ.
 LONGEST_COMMENT = 255
 
 
@@ -55,34 +55,29 @@ ACCOUNTS = (
     f" CONVERT(x509_subject USING utf8mb4) AS Subject, LEFT({_attribute('metadata.comment')}, {LONGEST_COMMENT + 1})"
     f" AS Comment, {_attribute('Restrictions')} AS Restrictions FROM mysql.user"
 )
-_DEFINED = (
-    ("VIEWS", "TABLE_SCHEMA"),
-    ("ROUTINES", "ROUTINE_SCHEMA"),
-    ("TRIGGERS", "TRIGGER_SCHEMA"),
-    ("EVENTS", "EVENT_SCHEMA"),
-)
+_DEFINED = (("VIEWS", "TABLE"), ("ROUTINES", "ROUTINE"), ("TRIGGERS", "TRIGGER"), ("EVENTS", "EVENT"))
 DEFINERS = (
     "SELECT DEFINER AS Definer, COUNT(*) AS Objects FROM ("
     + " UNION ALL ".join(
         f"SELECT CONVERT(DEFINER USING utf8mb4) COLLATE utf8mb4_bin AS DEFINER FROM information_schema.{table}"
-        f" WHERE {schema} NOT IN ('mysql', 'sys', '{OWNERS}')"
-        for table, schema in _DEFINED
+        f" WHERE {kind}_SCHEMA NOT IN ('mysql', 'sys', '{OWNERS}')"
+        for table, kind in _DEFINED
     )
     + ") AS objects GROUP BY DEFINER"
 )
 
 
 def create_views() -> tuple[str, ...]:
-    """The statements that make the views, to be run by the cluster's master user."""
+    """The statements that create the views; the cluster's master user has to run them."""
     return _view("accounts", ACCOUNTS), _view("definers", DEFINERS)
 
 
 def show_definers() -> tuple[str, ...]:
-    """Statements after which the view of definers shows everybody all of them; each may fail, and is run all the same.
+    """Statements after which the view of definers shows all of them to every reader; each is run even if one fails.
 
-    information_schema asks for the rights of the session, also inside a view that runs as its maker, but not inside a
+    information_schema goes by the rights of the session, even inside a view that runs as its definer, but not inside a
     function (test_the_inspector_reads_what_root_reads). A server refuses the function when it writes a binary log and
-    log_bin_trust_function_creators is OFF (1419), and when it is there already (1304).
+    log_bin_trust_function_creators is OFF (1419), and when the function exists already (1304).
     """
     create = (
         f"CREATE FUNCTION {OWNERS}.definers_1() RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
@@ -97,35 +92,34 @@ def _view(name: str, select: str) -> str:
     return f"CREATE OR REPLACE SQL SECURITY DEFINER VIEW {OWNERS}.{name} AS {select}"
 
 
-def user_of(row: Sequence[Any], owner: Owner | None) -> tuple[User, str]:
-    """An account out of a row of the view, and its flags of GLOBAL_FLAGS; its default roles stand elsewhere."""
+def user_of(row: Sequence[Any], owners: Mapping[str, Owner]) -> tuple[User, str]:
+    """The account in a row of the view, without its default roles, and its Y or N for each of GLOBAL_FLAGS.
+
+    owners: by `user@host`.
+    """
     name, host, facts, cipher, issuer, subject, comment, restrictions = map(str, row)
-    given, plugin, tls, *rest = facts.split(",")
-    queries, updates, connections, at_once, locked, expired, is_empty, *rules = rest
-    lifetime, history, reuse, current = (rule or None for rule in rules)
+    global_flags, plugin, tls, *limits, locked, expired, is_empty, lifetime, history, reuse, current = facts.split(",")
+    queries, updates, connections, at_once = map(int, limits)
+    account = Account(name, host)
     kinds: dict[str, Kind] = {"ANY": "SSL", "X509": "X509", "SPECIFIED": "SPECIFIED"}
     has_no_password = is_empty == "Y" and plugin in PASSWORD_PLUGINS
     options = Options(
         require=Require(kinds.get(tls, "NONE"), subject, issuer, cipher),
-        max_queries_per_hour=int(queries),
-        max_updates_per_hour=int(updates),
-        max_connections_per_hour=int(connections),
-        max_user_connections=int(at_once),
+        max_queries_per_hour=queries,
+        max_updates_per_hour=updates,
+        max_connections_per_hour=connections,
+        max_user_connections=at_once,
         is_locked=locked == "Y",
-        expire_after_days=None if lifetime is None else int(lifetime),
-        history=None if history is None else int(history),
-        reuse_after_days=None if reuse is None else int(reuse),
-        require_current=None if current is None else current == "Y",
+        expire_after_days=int(lifetime) if lifetime else None,
+        history=int(history) if history else None,
+        reuse_after_days=int(reuse) if reuse else None,
+        require_current=current == "Y" if current else None,
         plugin=plugin,
         comment=comment,
     )
     is_role = has_no_password and locked == "Y" and expired == "Y"
-    account = Account(name, host)
-    user = User(account, owner, options, frozenset(), is_role, has_no_password, _restrictions(restrictions))
-    return user, given
-
-
-def _restrictions(value: str) -> tuple[Restriction, ...]:
-    """Out of `[{"Database": "mysql", "Privileges": ["INSERT", …]}]`."""
-    entries = json.loads(value) if value else []
-    return tuple(Restriction(entry["Database"], frozenset(entry["Privileges"])) for entry in entries)
+    # [{"Database": "mysql", "Privileges": ["INSERT", …]}]
+    entries = json.loads(restrictions) if restrictions else []
+    restricted = tuple(Restriction(entry["Database"], frozenset(entry["Privileges"])) for entry in entries)
+    owner = owners.get(account.entry)
+    return User(account, owner, options, frozenset(), is_role, has_no_password, restricted), global_flags

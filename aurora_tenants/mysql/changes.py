@@ -1,19 +1,19 @@
-"""The ordered changes that lead from one state of a server to another.
+"""The changes that turn one state of a server into another, in order.
 
     changes(desired, live, server=Server("8.0.42", True, "caching_sha2_password"))
     Change("create", "database shop", "CREATE DATABASE `shop`"), Change("create", "user shop", …), Change("grant", …)
 
-Nothing is ever dropped and made again: databases and accounts are altered in place, an account whose host changed is
-renamed, and what is granted comes before what is revoked.
+Nothing is ever dropped and created again: databases and accounts are altered in place, an account whose host changed is
+renamed, and privileges are granted before others are revoked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, takewhile
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import MEMBER, Grant, Statement, as_stored, revocable, role_scope, statements
+from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, Statement, as_stored, revocable, role_scope, statements
 from aurora_tenants.mysql.names import Account, identifier, literal, pattern, unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, clauses
 from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner
@@ -27,7 +27,7 @@ NOWHERE = "aurora-tenants.invalid"
 class Change(NamedTuple):
     """One statement. action: record, create, alter, rename, grant, set, revoke, drop or release. subject: "user shop".
 
-    why: said only when the statement alone would not explain itself. grants: those a GRANT or REVOKE is about.
+    why: empty where the statement explains itself. grants: those that a GRANT gives or a REVOKE removes.
     """
 
     action: str
@@ -38,66 +38,67 @@ class Change(NamedTuple):
 
 
 def changes(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
-    """What to run, in this order, so that everything desired holds.
+    """The statements after which everything desired holds, in the order in which to run them.
 
     Create, rename, alter; grant, set default roles, drop accounts at other hosts; revoke, and what is granted late.
 
     Only databases and users of `desired` are compared. Nothing that only `live` has is dropped here, except accounts at
-    hosts that a desired user's resource had and has no more; but what a desired user holds beyond `desired` is revoked.
+    hosts that a desired user's resource had before; but what a desired user holds beyond `desired` is revoked.
     password: for users that are created or get another plugin.
     """
     renamed = moves(desired, live)
-    surplus, live = _surplus(desired, live), _moved(live, {old: new for new, old in renamed.items()})
-    aside = _aside(desired, live)
-    made = _moved(desired, aside)
-    users = sorted(made.users.values(), key=lambda user: (not user.is_role, user.account))
+    surplus, live = _surplus(desired, live), _renamed(live, {old: new for new, old in renamed.items()})
+    temporary = _temporary(desired, live)
+    desired = _renamed(desired, temporary)
+    users = sorted(desired.users.values(), key=lambda user: (not user.is_role, user.account))
+    difference = _difference(desired, live)
+    of_each = [_privileges(user, live.users.get(user.account), *difference[user.account], server) for user in users]
     # Everybody is granted before anything is revoked: a right may move from an account to a role, and between roles.
-    todo = _difference(made, live)
-    rights = [_rights(user, live.users.get(user.account), *todo[user.account], server) for user in users]
-    granted, roles, revoked = ([change for of_user in rights for change in of_user[phase]] for phase in range(3))
-    in_order = (
-        *(change for name in sorted(desired.databases) for change in _database(desired.databases[name], live, server)),
-        *(change for user in users for change in _account(user, renamed, live, server, password)),
+    granted, roles, revoked = ([change for phases in of_each for change in phases[phase]] for phase in range(3))
+    in_order = chain(
+        *(_database(desired.databases[name], live, server) for name in sorted(desired.databases)),
+        *(_account(user, renamed.get(user.account), live, server, password) for user in users),
         # What is granted on a database may hide what a less exact row gives (see _shadowed), also a role's to its
         # members, so it comes last, and roles go first.
-        *sorted(granted, key=lambda change: change.grants[0].scope.level == "DATABASE"),
-        *roles,
-        *(change for account in sorted(aside) for change in _into_place(desired.users[account], aside[account])),
+        sorted(granted, key=lambda change: change.grants[0].scope.level == "DATABASE"),
+        roles,
+        *(_into_place(desired.users[temporary[account]], account) for account in sorted(temporary)),
         # An account that goes may have its rights from a role that is about to lose them, so it goes first.
-        *(change for account in surplus if account not in renamed.values() for change in removal(live.users[account])),
-        *revoked,
+        *(removal(live.users[account]) for account in surplus if account not in renamed.values()),
+        revoked,
     )
-    return tuple(_said_of({new: old for old, new in aside.items()}, change) for change in in_order)
+    final = {stand_in: account for account, stand_in in temporary.items()}
+    return tuple(_shown_for(final, change) for change in in_order)
 
 
 def _difference(desired: State, live: State) -> dict[Account, tuple[set[Grant], set[Grant]]]:
     """What to grant to each desired account, and what to revoke from it."""
-    todo: dict[Account, tuple[set[Grant], set[Grant]]] = {account: (set(), set()) for account in desired.users}
+    difference: dict[Account, tuple[set[Grant], set[Grant]]] = {account: (set(), set()) for account in desired.users}
     wanted = as_stored(desired.grants, live.grants)
     held = revocable(live.grants, wanted)
     for grant in wanted - held:
-        todo[grant.account][0].add(grant)
+        difference[grant.account][0].add(grant)
     for grant in held - wanted:
-        if grant.account in todo:
-            todo[grant.account][1].add(grant)
+        if grant.account in difference:
+            difference[grant.account][1].add(grant)
             if grant.privilege == "REFERENCES" and grant not in live.grants:
-                # See revocable: this one alone cannot be revoked from a table that has it on columns only (1147).
-                todo[grant.account][0].add(grant)
-    for to_grant, to_revoke in todo.values():
+                # See revocable: only REFERENCES cannot be revoked from a table that has it on columns alone (1147).
+                difference[grant.account][0].add(grant)
+    for to_grant, to_revoke in difference.values():
         shadowed = _shadowed(to_grant, to_revoke, live.grants) - wanted
         to_grant |= shadowed
         to_revoke |= shadowed
-    return todo
+    return difference
 
 
 def _shadowed(to_grant: Collection[Grant], to_revoke: Collection[Grant], live: Collection[Grant]) -> frozenset[Grant]:
-    """What a database's other spelling gives today, said of the spelling that is granted now.
+    """What is to be revoked from a database in its old spelling, as grants on the new spelling.
 
-    Of two rows that match, MySQL looks at the more exact one alone; so the new row must hold all of the old one for as
-    long as both are there (test_no_right_that_both_states_hold_is_ever_missing).
+    Of two rows that match, MySQL looks only at the more exact one; so the new row must hold all of the old one for as
+    long as both exist (test_no_right_that_both_states_hold_is_ever_missing).
     """
-    there = {grant.row for grant in live}
-    new = {grant.scope for grant in to_grant if grant.scope.level == "DATABASE" and grant.row not in there}
+    held = {grant.holding for grant in live}
+    new = {grant.scope for grant in to_grant if grant.scope.level == "DATABASE" and grant.holding not in held}
     return frozenset(
         grant._replace(scope=scope)
         for grant in to_revoke
@@ -107,17 +108,17 @@ def _shadowed(to_grant: Collection[Grant], to_revoke: Collection[Grant], live: C
 
 
 def subject(account: Account) -> str:
-    """How people say an account: the host only where it is not `%`."""
+    """What an account is called in texts: the host only where it is not `%`."""
     return f"user {account.user}" if account.host == "%" else f"user {account.user}@{account.host}"
 
 
 def title(user: User) -> str:
-    """How people say an account, which may be a role: "user shop", "role reader"."""
+    """What a user or a role is called in texts: "user shop", "role reader"."""
     return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
 
 
 def removal(user: User, why: str = "") -> Iterator[Change]:
-    """What becomes of an account that its owner gives up: dropped, or released when it was adopted."""
+    """The changes by which an owner gives up an account: it is dropped, or released when it was adopted."""
     about, entry = subject(user.account), user.account.entry
     if user.owner and user.owner.adopted:
         released = record_owner("users", entry, user.owner._replace(released=True))
@@ -128,18 +129,18 @@ def removal(user: User, why: str = "") -> Iterator[Change]:
 
 
 def moves(desired: State, live: State) -> dict[Account, Account]:
-    """Which account takes the place of which: the hosts of one user that are new, of those that it has no more."""
+    """For new accounts, the live one to rename: the same user at a host that is not desired any more."""
     free = _surplus(desired, live)
-    found: dict[Account, Account] = {}
+    renamed: dict[Account, Account] = {}
     for account in sorted(desired.users.keys() - live.users.keys()):
-        old = next((it for it in free if it.user == account.user and it not in found.values()), None)
+        old = next((old for old in free if old.user == account.user and old not in renamed.values()), None)
         if old:
-            found[account] = old
-    return found
+            renamed[account] = old
+    return renamed
 
 
 def _surplus(desired: State, live: State) -> list[Account]:
-    """Accounts of desired users' names and resources at hosts that are not desired."""
+    """Accounts of the desired users, owned by the same resources, at hosts that are not desired."""
     names = {(account.user, user.owner.identity) for account, user in desired.users.items() if user.owner}
     return [
         account
@@ -151,49 +152,45 @@ def _surplus(desired: State, live: State) -> list[Account]:
     ]
 
 
-def _aside(desired: State, live: State) -> dict[Account, Account]:
-    """Another host, that no client has, for each new account of a user that already logs in somewhere.
+def _temporary(desired: State, live: State) -> dict[Account, Account]:
+    """For each new account of a user that has others already: the account to make at first, at a host no client has.
 
-    From its first moment such an account may take over logins from the one they went to so far, which must not meet it
-    without its roles and its rights (test_no_right_that_both_states_hold_is_ever_missing).
+    From its first moment a new account may take over logins that went to another one so far. They must not find it
+    without its roles and privileges (test_no_right_that_both_states_hold_is_ever_missing).
     """
     names = {account.user for account in live.users}
     new = (account for account in sorted(desired.users.keys() - live.users.keys()) if account.user in names)
     return {account: Account(account.user, f"{number}.{NOWHERE}") for number, account in enumerate(new, 1)}
 
 
-def _into_place(user: User, aside: Account) -> Iterator[Change]:
-    about = subject(user.account)
-    if user.owner:
-        yield Change("record", about, record_owner("users", user.account.entry, user.owner))
-    yield Change(
-        "rename", about, f"RENAME USER {aside} TO {user.account}", "no login has met it before it was complete"
-    )
-    if user.owner:
-        yield Change("record", about, forget_owner("users", aside.entry))
+def _into_place(temporary: User, account: Account) -> Iterator[Change]:
+    about, owner = subject(account), temporary.owner
+    if owner:
+        yield Change("record", about, record_owner("users", account.entry, owner))
+    why = "so that nobody logs in to it before it is complete"
+    yield Change("rename", about, f"RENAME USER {temporary.account} TO {account}", why)
+    if owner:
+        yield Change("record", about, forget_owner("users", temporary.account.entry))
 
 
-def _said_of(accounts: Mapping[Account, Account], change: Change) -> Change:
-    """A change as it is said of the account that another one stands for."""
-    abouts = {subject(account): subject(of) for account, of in accounts.items()}
-    grants = tuple(grant._replace(account=accounts.get(grant.account, grant.account)) for grant in change.grants)
-    return change._replace(subject=abouts.get(change.subject, change.subject), grants=grants)
+def _shown_for(final: Mapping[Account, Account], change: Change) -> Change:
+    """A change of a temporary account, as people see it: about the account that it becomes in the end."""
+    subjects = {subject(temporary): subject(account) for temporary, account in final.items()}
+    grants = tuple(grant._replace(account=final.get(grant.account, grant.account)) for grant in change.grants)
+    return change._replace(subject=subjects.get(change.subject, change.subject), grants=grants)
 
 
-def _moved(state: State, new_of: Mapping[Account, Account]) -> State:
+def _renamed(state: State, names: Mapping[Account, Account]) -> State:
     """The state once these accounts are renamed."""
-    if not new_of:
+    if not names:
         return state
-    users = {
-        new_of.get(account, account): user._replace(account=new_of.get(account, account))
-        for account, user in state.users.items()
-    }
-    grants = (grant._replace(account=new_of.get(grant.account, grant.account)) for grant in state.grants)
-    return State(state.databases, users, frozenset(grants))
+    users = (user._replace(account=names.get(account, account)) for account, user in state.users.items())
+    grants = (grant._replace(account=names.get(grant.account, grant.account)) for grant in state.grants)
+    return State(state.databases, {user.account: user for user in users}, frozenset(grants))
 
 
-def _database(desired: Database, live: State, server: Server) -> Iterable[Change]:
-    """The owner is recorded before the database is made: a crash in between then leaves nothing that is nobody's."""
+def _database(desired: Database, live: State, server: Server) -> Iterator[Change]:
+    """The owner is recorded before the database is made: a crash in between leaves no database without an owner."""
     known = live.databases.get(desired.name)
     about = f"database {desired.name}"
     if desired.owner and (known is None or desired.owner != known.owner):
@@ -222,12 +219,10 @@ def canonical(name: str) -> str:
     return "utf8mb3" + lower[4:] if lower == "utf8" or lower.startswith("utf8_") else lower
 
 
-def _account(
-    desired: User, renamed: Mapping[Account, Account], live: State, server: Server, password: str
-) -> Iterable[Change]:
-    """live: with the accounts renamed."""
+def _account(desired: User, old: Account | None, live: State, server: Server, password: str) -> Iterator[Change]:
+    """old: the account that becomes this one by renaming; live has the new name already."""
     account, known = desired.account, live.users.get(desired.account)
-    about, old = subject(account), renamed.get(account)
+    about = subject(account)
     if desired.owner and (known is None or old or desired.owner != known.owner):
         yield Change("record", about, record_owner("users", account.entry, desired.owner))
     if known is None:
@@ -236,24 +231,31 @@ def _account(
             yield Change("alter", about, f"ALTER USER {account} COMMENT {literal(desired.options.comment)}")
         return
     if old:
-        yield Change("rename", about, f"RENAME USER {old} TO {account}", "its password and its rights go with it")
+        yield Change("rename", about, f"RENAME USER {old} TO {account}", "it keeps its password and its privileges")
         yield Change("record", about, forget_owner("users", old.entry))
-    if desired.options.expire_after_days is None and known.options.expire_after_days:
-        # From an interval to DEFAULT, 9.7.4 writes its table and goes on with the interval
+    yield from _altered(desired, known, server, password)
+
+
+def _altered(desired: User, known: User, server: Server, password: str) -> Iterator[Change]:
+    account, options = desired.account, desired.options
+    if options.expire_after_days is None and known.options.expire_after_days:
+        # ALTER USER from an interval to DEFAULT changes the table only: 9.7.4 goes on with the interval
         # (test_a_password_that_need_not_be_changed_any_more_does_not_expire).
         why = "MySQL forgets an interval only this way"
-        yield Change("alter", about, f"ALTER USER {account} PASSWORD EXPIRE NEVER", why)
+        yield Change("alter", subject(account), f"ALTER USER {account} PASSWORD EXPIRE NEVER", why)
     plugin = _new_plugin(desired, known, server)
-    what = identified(plugin, password) if plugin else ""
-    what += clauses(desired.options, known.options)
-    if desired.options.comment is not None and desired.options.comment != (known.options.comment or ""):
-        what += f" COMMENT {literal(desired.options.comment)}"
-    if what:
-        yield Change("alter", about, f"ALTER USER {account}{what}", _plugin_why(plugin, known))
+    altered = (identified(plugin, password) if plugin else "") + clauses(options, known.options)
+    if options.comment is not None and options.comment != (known.options.comment or ""):
+        altered += f" COMMENT {literal(options.comment)}"
+    if altered:
+        yield Change("alter", subject(account), f"ALTER USER {account}{altered}", _plugin_why(plugin, known))
 
 
 def _create_user(desired: User, server: Server, password: str) -> str:
-    """CREATE ROLE cannot be prepared, as the Data API may do; a locked account with no password is the same thing."""
+    """For a role, too: the Data API may prepare statements, and CREATE ROLE cannot be prepared.
+
+    A role is a locked account without a password, and can be created as one.
+    """
     how = " PASSWORD EXPIRE" if desired.is_role else ""
     first = "" if desired.is_role else identified(desired.options.plugin or server.plugin, password)
     attribute = f" ATTRIBUTE {literal(attribute_of(desired.owner))}" if desired.owner else ""
@@ -261,7 +263,7 @@ def _create_user(desired: User, server: Server, password: str) -> str:
 
 
 def _new_plugin(desired: User, known: User, server: Server) -> str:
-    """The plugin to change to; empty to stay. Without a wish, every plugin that takes a password will do."""
+    """The plugin to change to; empty to keep it. If none is asked for, any plugin with a password will do."""
     if desired.is_role:
         return ""
     wanted = desired.options.plugin
@@ -274,19 +276,19 @@ def _plugin_why(plugin: str, known: User) -> str:
     if not plugin:
         return ""
     if plugin == IAM_PLUGIN:
-        return "its passwords end; who connects with an IAM token may go on"
+        return "its passwords stop working; it logs in with IAM tokens instead"
     if known.options.plugin == IAM_PLUGIN:
-        return "tokens of IAM end; who connects with the secret's password may go on"
-    return f"it had {known.options.plugin}; the secret's password stays, an older one beside it ends"
+        return "IAM tokens stop working; it logs in with the secret's password instead"
+    return f"it had {known.options.plugin}; the secret's password keeps working, an older one beside it stops"
 
 
-def _rights(
+def _privileges(
     desired: User, known: User | None, to_grant: Collection[Grant], to_revoke: Collection[Grant], server: Server
 ) -> tuple[list[Change], list[Change], list[Change]]:
-    """What is granted, the default roles, and what is revoked, with what is granted late.
+    """The GRANTs, the default roles, and the REVOKEs together with what is granted late.
 
-    REVOKE takes a role out of the default roles too, so one that is granted again for the sake of its ADMIN OPTION is
-    set again (test_admin_option_that_is_taken_away_leaves_the_default_role).
+    REVOKE also removes a role from the default roles, so they are set again when a role had to be revoked for the sake
+    of its ADMIN OPTION (test_admin_option_that_is_taken_away_leaves_the_default_role).
     """
     about = subject(desired.account)
     restricted = {restriction.database for restriction in known.restrictions} if known else set()
@@ -295,26 +297,25 @@ def _rights(
     gone = {grant.scope for grant in to_revoke if grant.privilege == MEMBER}
     left = {role for role in (known.default_roles if known else ()) if role_scope(role) not in gone}
     roles = Change("set", about, set_default_roles(desired))
-    rest: list[Change] = []
+    default_scopes = {role_scope(role) for role in desired.default_roles}
+    revoked: list[Change] = []
     for statement in ordered[len(early) :]:
-        rest.append(_right(about, statement, server))
-        is_again = statement.sql.startswith("GRANT ")
-        if is_again and statement.grants[0].scope in {role_scope(role) for role in desired.default_roles}:
-            rest.append(roles)
-    granted = [_right(about, statement, server) for statement in early]
-    return granted, [roles] if desired.default_roles != left else [], rest
+        change = _change_of(statement, about, server)
+        revoked.append(change)
+        if change.action == "grant" and change.grants[0].scope in default_scopes:
+            revoked.append(roles)
+    granted = [_change_of(statement, about, server) for statement in early]
+    return granted, [roles] if desired.default_roles != left else [], revoked
 
 
-def _right(about: str, statement: Statement, server: Server) -> Change:
-    action = statement.sql.split(" ", 1)[0].lower()
-    return Change(action, about, statement.sql, _why(statement, server), statement.grants)
+def _change_of(statement: Statement, about: str, server: Server) -> Change:
+    action, scope = statement.sql.split(" ", 1)[0].lower(), statement.grants[0].scope
+    why = _spelling_why(scope, server) if action == "revoke" and scope.level == "DATABASE" else ""
+    return Change(action, about, statement.sql, why, statement.grants)
 
 
-def _why(statement: Statement, server: Server) -> str:
-    """The reason for a REVOKE that only corrects how a database was spelled."""
-    scope = statement.grants[0].scope
-    if scope.level != "DATABASE" or not statement.sql.startswith("REVOKE "):
-        return ""
+def _spelling_why(scope: Scope, server: Server) -> str:
+    """The reason for a REVOKE that only corrects how a database was spelled; empty for any other."""
     if scope.database == pattern(unescaped(scope.database), partial_revokes=server.partial_revokes):
         return ""
     effect = "matches no database" if server.partial_revokes else "also matches other databases"
@@ -322,7 +323,7 @@ def _why(statement: Statement, server: Server) -> str:
 
 
 def set_default_roles(user: User) -> str:
-    """The statement that says with which roles every session of an account begins."""
+    """The statement that sets the roles with which every session of an account begins."""
     return f"SET DEFAULT ROLE {', '.join(map(str, sorted(user.default_roles))) or 'NONE'} TO {user.account}"
 
 
@@ -334,14 +335,14 @@ def identified(plugin: str, password: str) -> str:
 
 
 def set_password(account: Account, plugin: str, password: str, *, retain: bool) -> str:
-    """The statement that gives an account this password; with retain, the one it had goes on working beside it."""
+    """The statement that gives an account this password; with retain, the one it had keeps working, too."""
     return f"ALTER USER {account}{identified(plugin, password)}{' RETAIN CURRENT PASSWORD' if retain else ''}"
 
 
 def set_password_again(user: User, password: str, *, retain: bool) -> tuple[str, str]:
-    """The statements that do so although the account may have had this password, which its history refuses (3638).
+    """The statements that set a password even where the account's password history refuses it (3638).
 
-    The first leaves the account without a history, which forgets what was in it; the second brings its rules back.
+    The first ends the history, which forgets every password in it; the second restores its rules.
     """
     without = user.options._replace(history=0, reuse_after_days=0)
     first = set_password(user.account, str(user.options.plugin), password, retain=retain)
@@ -349,7 +350,7 @@ def set_password_again(user: User, password: str, *, retain: bool) -> tuple[str,
 
 
 def drop_user(account: Account) -> str:
-    """The statement that drops an account, its grants with it; somebody may have done so already."""
+    """The statement that drops an account with its grants, if it still exists."""
     return f"DROP USER IF EXISTS {account}"
 
 

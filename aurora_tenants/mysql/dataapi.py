@@ -3,8 +3,8 @@
     api = DataApi(client, cluster_arn, secret_arn)
     api.execute("SELECT 1 AS one")          [(1,)]
 
-Waits while a paused cluster wakes, repeats what AWS asks to repeat, and turns MySQL's refusals into `DatabaseError`
-with the server's own error number. Statements never carry parameters: MySQL takes none in account statements.
+Waits while a paused cluster wakes, retries what may be retried, and turns MySQL's refusals into `DatabaseError` with
+the server's own error number. Statements never have parameters: MySQL allows none in account statements.
 """
 
 from __future__ import annotations
@@ -21,24 +21,19 @@ from aurora_tenants.mysql.live import Row
 
 _POLL_SECONDS = 3.0
 _RESUMING = "DatabaseResumingException"
-# Codes that mean the statement never ran, and those after which it may have run: only reading may be repeated then.
-_NOT_RUN = (
-    _RESUMING,
-    "DatabaseUnavailableException",
-    "ServiceUnavailableError",
-    "ThrottlingException",
-)
+# Codes that mean the statement never ran, and those after which it may have run: then only a read may be repeated.
+_NOT_RUN = (_RESUMING, "DatabaseUnavailableException", "ServiceUnavailableError", "ThrottlingException")
 _MAYBE_RUN = ("InternalServerErrorException", "StatementTimeoutException")
-# A paused cluster answers with a code of its own (Serverless v2) or with a sentence (v1, and services in between).
+# A paused cluster answers with _RESUMING (Serverless v2) or with one of these sentences (v1, and proxies in between).
 _WAKING = ("is resuming after being auto-paused", "Communications link failure")
 
 
 @dataclass(slots=True)
 class DataApi:
-    """One login to one cluster. client: a boto3 client for rds-data, whose own retries may be off.
+    """One login to one cluster. client: a boto3 client for rds-data; it needs no retries of its own.
 
     wait_seconds: how long a cluster may take to wake or to become available. woken: called once, when an answer says
-    that the cluster was paused; not for anything else that is waited for. now, sleep: the clock, in seconds.
+    that the cluster was paused, and for no other wait. now, sleep: the clock, in seconds.
     """
 
     client: Any
@@ -48,14 +43,14 @@ class DataApi:
     woken: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    _told: bool = field(default=False, init=False)
+    _has_called_woken: bool = field(default=False, init=False)
 
     def execute(self, statement: str) -> list[Row]:
-        """The rows, as tuples; none for a statement that gives none.
+        """The rows, as tuples; none for a statement that returns none.
 
-        Raises DatabaseError when MySQL refuses the statement or the cluster is not there in time; its `number` is
-        MySQL's error number, 0 where the answer holds none. The statement is never part of the error: it may hold
-        a password.
+        Raises DatabaseError when MySQL refuses the statement or the cluster does not answer in time; its `number` is
+        MySQL's error number, or 0 if the answer has none. The statement is never part of the error: it may hold a
+        password.
         """
         deadline = self.now() + self.wait_seconds
         while True:
@@ -63,18 +58,18 @@ class DataApi:
                 return self._call(statement)
             except Exception as error:  # botocore is imported where clients are made; its errors say what they are
                 code, message = _code(error)
-                if not _passes(code, message, is_read=statement.startswith(("SELECT ", "SHOW "))):
+                if not _may_repeat(code, message, is_read=statement.startswith(("SELECT ", "SHOW "))):
                     raise _refused(code, message) if code else error from error
                 left = deadline - self.now()
                 if left <= 0:
-                    raise _not_there(message, self.wait_seconds) from error
-            if not self._told and _is_waking(code, message):
-                self._told = True
+                    raise _no_answer(message, self.wait_seconds) from error
+            if not self._has_called_woken and _is_waking(code, message):
+                self._has_called_woken = True
                 self.woken()
             self.sleep(min(_POLL_SECONDS, left))
 
     def _call(self, statement: str) -> list[Row]:
-        """One call. JSON is decoded many times faster than typed fields, but AWS gives it for SELECT alone."""
+        """One call. JSON decodes many times faster than typed fields, but AWS offers it for SELECT only."""
         as_json = statement.startswith("SELECT ")
         result = self.client.execute_statement(
             resourceArn=self.cluster_arn,
@@ -103,8 +98,8 @@ def _is_waking(code: str, message: str) -> bool:
     return code == _RESUMING or any(text in message for text in _WAKING)
 
 
-def _passes(code: str, message: str, *, is_read: bool) -> bool:
-    """Whether waiting helps and repeating does no harm."""
+def _may_repeat(code: str, message: str, *, is_read: bool) -> bool:
+    """Whether waiting helps, and repeating the statement does no harm."""
     return (
         code in _NOT_RUN
         or (is_read and code in _MAYBE_RUN)
@@ -113,20 +108,14 @@ def _passes(code: str, message: str, *, is_read: bool) -> bool:
 
 
 def _refused(code: str, message: str) -> DatabaseError:
-    """MySQL's own sentence and number out of an answer: `…; Error code: 1045; SQLState: 28000`, or the older form."""
-    found = re.search(r"[Ee]rror code: (\d+)", message)
+    """MySQL's own sentence and number from an answer: `…; Error code: 1045; SQLState: 28000`, or the older form."""
+    match = re.search(r"[Ee]rror code: (\d+)", message)
     text = re.sub(r"^Database error code: \d+\. Message: |; Error code: \d+; SQLState: \w+$", "", message)
-    number = int(found.group(1)) if found else 0
+    number = int(match.group(1)) if match else 0
     return DatabaseError(Problem("database-refused", f"{text} ({number or code})"), number=number, code=code)
 
 
-def _not_there(message: str, wait_seconds: float) -> DatabaseError:
-    return DatabaseError(
-        Problem(
-            "database-not-awake",
-            f"the cluster did not answer within {wait_seconds:.0f} s",
-            why=message,
-            fix="try again in a minute; if it stays like this, look at the cluster's events in the RDS console",
-        ),
-        code=_RESUMING,
-    )
+def _no_answer(message: str, wait_seconds: float) -> DatabaseError:
+    what = f"the cluster did not answer within {wait_seconds:.0f} s"
+    fix = "try again in a minute; if that does not help, look at the cluster's events in the RDS console"
+    return DatabaseError(Problem("database-not-awake", what, message, fix), code=_RESUMING)

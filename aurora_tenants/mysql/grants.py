@@ -1,4 +1,4 @@
-"""Privileges as a set of single grants, its normal form, and the statements that lead from one set to another.
+"""Privileges as a set of single grants, their normal form, and the statements that turn one set into another.
 
 One `Grant` is one privilege on one scope for one account. With both sides in normal form everything else is a
 difference of sets: what is desired and not live is granted, what is live and not desired is revoked.
@@ -44,8 +44,8 @@ GLOBAL_PRIVILEGES = (
 
 ROUTINE_PRIVILEGES = ("EXECUTE", "ALTER ROUTINE")
 
-# What a tenant may hold on the whole server: nothing here reads, changes, blocks or ends what belongs to another one.
-# PROCESS shows the statements that others are running.
+# What a tenant may hold on the whole server: none of these reads, changes, blocks or ends what belongs to another
+# tenant. PROCESS does show the statements that others are running.
 TENANT_STATIC = frozenset(("PROCESS", "REPLICATION CLIENT", "SHOW DATABASES"))
 TENANT_DYNAMIC = frozenset(
     ("APPLICATION_PASSWORD_ADMIN", "FLUSH_OPTIMIZER_COSTS", "FLUSH_STATUS", "OPTIMIZE_LOCAL_TABLE")
@@ -70,6 +70,11 @@ class Scope(NamedTuple):
     name: str = ""
     column: str = ""
 
+    @property
+    def role(self) -> Account:
+        """The role that a scope of level ROLE is about."""
+        return Account(self.name, self.database)
+
 
 class Grant(NamedTuple):
     """One privilege on one scope for one account."""
@@ -79,17 +84,17 @@ class Grant(NamedTuple):
     privilege: str
 
     @property
-    def row(self) -> tuple[Account, Scope]:
-        """What it shares with the other privileges of one account on one scope."""
+    def holding(self) -> tuple[Account, Scope]:
+        """Who holds something on what, whichever privilege it is."""
         return self.account, self.scope
 
 
 def by_account(grants: Iterable[Grant]) -> dict[Account, list[Grant]]:
-    """The grants of each account; accounts without any are not among them."""
-    found: dict[Account, list[Grant]] = {}
+    """The grants of each account that has any."""
+    by_account: dict[Account, list[Grant]] = {}
     for grant in grants:
-        found.setdefault(grant.account, []).append(grant)
-    return found
+        by_account.setdefault(grant.account, []).append(grant)
+    return by_account
 
 
 def privilege_names(permission: str) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ def expand(
 ) -> frozenset[Grant]:
     """The grants that one entry of `privileges` asks for; ALL becomes its level's list, USAGE nothing.
 
-    database: the one database that is meant, or `*` for a privilege on the whole server.
+    database: the name of one database, or `*` for a privilege on the whole server.
     Raises ValueError with a sentence when a privilege does not exist at that level.
     """
     scopes = _scopes(database, table, columns, procedure, function, partial_revokes=partial_revokes)
@@ -162,7 +167,7 @@ def _scopes(
 
 
 def _dynamic(scope: Scope, privilege: str) -> Scope:
-    """The scope of a privilege on the whole server: a dynamic one has its own."""
+    """The scope of a privilege on the whole server: a dynamic one has a scope of its own."""
     return Scope("DYNAMIC", name=privilege) if scope.level == "GLOBAL" and privilege in TENANT_DYNAMIC else scope
 
 
@@ -172,41 +177,44 @@ def role_scope(role: Account) -> Scope:
 
 
 def row_scope(scope: Scope) -> Scope:
-    """The scope whose row carries this one's GRANT OPTION: a column's is its table's."""
+    """The scope whose row in the grant tables holds the GRANT OPTION: for a column its table's."""
     return Scope("TABLE", scope.database, scope.name) if scope.level == "COLUMN" else scope
 
 
 def normalise(grants: Iterable[Grant]) -> frozenset[Grant]:
-    """The grants without those that change nothing: a column's privilege that its whole table has too."""
+    """The grants without those that have no effect: a privilege on a column of a table that has it as a whole."""
     everything = frozenset(grants)
     absorbed = {grant for grant in everything if grant.scope.level == "COLUMN" and _on_table(grant) in everything}
     return everything - absorbed
 
 
 def as_stored(desired: Iterable[Grant], live: Iterable[Grant]) -> frozenset[Grant]:
-    """The desired grants with every column spelled once, as the server holds it: its name has no case of its own.
+    """The desired grants with every column in one spelling, the server's: names of columns are case-insensitive.
 
-    REVOKE finds a column in the spelling of its GRANT alone (1147), and a second spelling would be a second row
+    REVOKE finds a column only in the spelling of its GRANT (1147), and a second spelling would be a second row
     (test_column_that_was_granted_in_capitals_is_revoked).
     """
-    held = {grant.row for grant in live if grant.scope.column}
-    wanted = sorted(grant.row for grant in desired if grant.scope.column)
-    spellings = {_folded(*it): it[1] for it in (*wanted, *sorted(held), *(it for it in wanted if it in held))}
-    return frozenset(grant._replace(scope=spellings.get(_folded(*grant.row), grant.scope)) for grant in desired)
+    held = {grant.holding for grant in live if grant.scope.column}
+    wanted = sorted(grant.holding for grant in desired if grant.scope.column)
+    # The last spelling counts: one that is desired and held, or else one that is held, or else one that is desired.
+    in_order = (*wanted, *sorted(held), *(holding for holding in wanted if holding in held))
+    spellings = {_folded(account, scope): scope for account, scope in in_order}
+    return frozenset(grant._replace(scope=spellings.get(_folded(*grant.holding), grant.scope)) for grant in desired)
 
 
 def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Grant]:
-    """Live in normal form and as REVOKE can take it away: differs for a column that somebody granted in two spellings.
+    """The live grants in normal form, as REVOKE can remove them.
 
-    REVOKE of one of them leaves the right in the server's memory, where no table shows it; only REVOKE of the privilege
-    on the whole table takes both (test_a_column_that_was_granted_in_two_spellings_is_revoked). So they count as that.
+    A column that somebody granted in two spellings counts as granted on the whole table: REVOKE of one spelling leaves
+    the privilege in the server's memory, where no table shows it; only REVOKE on the whole table removes both
+    (test_a_column_that_was_granted_in_two_spellings_is_revoked).
     """
     everything = frozenset(live)
     columns = {grant for grant in everything if grant.scope.column}
     spellings: dict[tuple[Account, Scope], set[Scope]] = {}
     for grant in columns:
-        spellings.setdefault(_folded(*grant.row), set()).add(grant.scope)
-    tangled = {_on_table(grant) for grant in columns if len(spellings[_folded(*grant.row)]) > 1}
+        spellings.setdefault(_folded(*grant.holding), set()).add(grant.scope)
+    tangled = {_on_table(grant) for grant in columns if len(spellings[_folded(*grant.holding)]) > 1}
     kept = {grant for grant in normalise(everything) if not (grant.scope.column and _on_table(grant) in tangled)}
     return frozenset(kept | (tangled - frozenset(wanted)))
 
@@ -221,7 +229,7 @@ def _folded(account: Account, scope: Scope) -> tuple[Account, Scope]:
 
 
 class Statement(NamedTuple):
-    """A GRANT or REVOKE and the single grants it is about."""
+    """A GRANT or REVOKE, and the single grants that it gives or removes."""
 
     sql: str
     grants: tuple[Grant, ...]
@@ -230,35 +238,35 @@ class Statement(NamedTuple):
 def statements(
     to_grant: Collection[Grant], to_revoke: Collection[Grant], *, restricted: Collection[str] = ()
 ) -> tuple[Statement, ...]:
-    """One GRANT and one REVOKE per account and scope: grants first, so that a right which is kept never pauses.
+    """One GRANT and one REVOKE per account and scope: grants first, so that a privilege that is kept is never missing.
 
-    Where MySQL has no way to take away only the other thing, a grant comes late, directly after the revoke that would
-    take it too: REVOKE SELECT ON t also takes every SELECT (column) of t
-    (test_a_table_privilege_that_is_narrowed_to_columns_pauses_for_one_statement), and the option to pass a role or a
-    dynamic privilege on goes only with the role or the privilege itself.
-    restricted: databases that a partial revoke takes out of what is granted on `*.*`. There a GRANT would only lift the
-    restriction, or fail (3901, test_a_privilege_that_was_revoked_in_part_is_granted), so it comes after the REVOKE.
+    A REVOKE sometimes removes more than it should; the excess is granted again directly after it. REVOKE SELECT ON t
+    also removes every SELECT (column) of t
+    (test_a_table_privilege_that_is_narrowed_to_columns_pauses_for_one_statement), and the option to pass on a role or a
+    dynamic privilege can only be removed together with the role or the privilege.
+    restricted: databases that a partial revoke excludes from what is granted on `*.*`. There a GRANT would only lift
+    the restriction, or fail (3901, test_a_privilege_that_was_revoked_in_part_is_granted), so it follows the REVOKE.
     """
     revoked = frozenset(to_revoke)
     late: dict[tuple[Account, Scope], set[Grant]] = {}
     for grant in to_grant:
         if grant.scope.level == "COLUMN" and _on_table(grant) in revoked:
-            late.setdefault(_row(grant), set()).add(grant)
+            late.setdefault(_statement_row(grant), set()).add(grant)
         elif grant.scope.level == "DATABASE" and grant.scope.database in restricted:
             late.setdefault((grant.account, Scope("GLOBAL")), set()).add(grant)
     waiting = frozenset[Grant]().union(*late.values())
     for grant in revoked:
         held = _without_option(grant)
         if held and held not in revoked:
-            late.setdefault(_row(held), set()).add(held)
+            late.setdefault(_statement_row(held), set()).add(held)
     in_order = _statements("GRANT", [grant for grant in to_grant if grant not in waiting])
     for statement in _statements("REVOKE", revoked):
-        in_order += (statement, *_statements("GRANT", late.pop(_row(statement.grants[0]), ())))
+        in_order += (statement, *_statements("GRANT", late.pop(_statement_row(statement.grants[0]), ())))
     return (*in_order, *_statements("GRANT", waiting & frozenset[Grant]().union(*late.values())))
 
 
 def _without_option(grant: Grant) -> Grant | None:
-    """For the option to pass on a role or a dynamic privilege, the grant it comes with."""
+    """For the option to pass on a role or a dynamic privilege: the role or the privilege itself."""
     if grant.scope.level == "ROLE" and grant.privilege == ADMIN_OPTION:
         return grant._replace(privilege=MEMBER)
     if grant.scope.level == "DYNAMIC" and grant.privilege == GRANT_OPTION:
@@ -266,59 +274,53 @@ def _without_option(grant: Grant) -> Grant | None:
     return None
 
 
-def _row(grant: Grant) -> tuple[Account, Scope]:
+def _statement_row(grant: Grant) -> tuple[Account, Scope]:
+    """The row of the grant tables that one statement changes: for a column its table's."""
     return grant.account, row_scope(grant.scope)
 
 
 def _statements(verb: str, grants: Collection[Grant]) -> list[Statement]:
-    rows = groupby(sorted(grants, key=lambda grant: (_row(grant), grant)), key=_row)
+    rows = groupby(sorted(grants, key=lambda grant: (_statement_row(grant), grant)), key=_statement_row)
     return [_statement(verb, account, scope, tuple(group)) for (account, scope), group in rows]
 
 
 def _statement(verb: str, account: Account, scope: Scope, grants: tuple[Grant, ...]) -> Statement:
     """One GRANT or REVOKE for all privileges on one row of the grant tables."""
-    preposition = "TO" if verb == "GRANT" else "FROM"
     names = {grant.privilege for grant in grants}
+    if verb == "GRANT":
+        option = next((name for name in (ADMIN_OPTION, GRANT_OPTION) if name in names), "")
+        receiver = f"TO {account} WITH {option}" if option else f"TO {account}"
+    else:
+        receiver = f"FROM {account}"
     if scope.level == "ROLE":
-        suffix = " WITH ADMIN OPTION" if verb == "GRANT" and ADMIN_OPTION in names else ""
-        role = Account(scope.name, scope.database)
-        return Statement(f"{verb} {role} {preposition} {account}{suffix}", grants)
-    privileges = _privilege_list(scope.level, [grant for grant in grants if grant.privilege != GRANT_OPTION])
-    suffix = ""
+        return Statement(f"{verb} {scope.role} {receiver}", grants)
     if scope.level == "DYNAMIC":
-        privileges = [scope.name]
-        if verb == "REVOKE":
-            # Error 3879 for a master who is restricted on schema mysql, as Aurora's is, unless a static privilege goes
-            # with them; this one no tenant may hold (test_a_master_like_auroras_can_take_away_what_it_has_given).
-            privileges = ["RELOAD", scope.name]
-            names.discard(GRANT_OPTION)
-    if GRANT_OPTION in names:
-        if verb == "GRANT":
-            suffix = " WITH GRANT OPTION"
-        elif privileges[:1] == ["ALL PRIVILEGES"]:  # REVOKE ALL PRIVILEGES, GRANT OPTION ON x is a syntax error (1064)
-            privileges = [*sorted(names)]
-        else:
-            privileges.append(GRANT_OPTION)
-    sql = f"{verb} {', '.join(privileges or ['USAGE'])} ON {_object(scope)} {preposition} {account}{suffix}"
-    return Statement(sql, grants)
+        # Error 3879 for a master user who is restricted on schema mysql, as Aurora's is, unless REVOKE also names a
+        # static privilege; no tenant may hold RELOAD (test_a_master_like_auroras_can_take_away_what_it_has_given).
+        privileges = [scope.name] if verb == "GRANT" else ["RELOAD", scope.name]
+    else:
+        privileges = _privilege_list(scope.level, [grant for grant in grants if grant.privilege != GRANT_OPTION])
+        if verb == "REVOKE" and GRANT_OPTION in names:
+            # REVOKE ALL PRIVILEGES, GRANT OPTION ON x is a syntax error (1064).
+            privileges = sorted(names) if privileges == ["ALL PRIVILEGES"] else [*privileges, GRANT_OPTION]
+    return Statement(f"{verb} {', '.join(privileges or ['USAGE'])} ON {_object(scope)} {receiver}", grants)
 
 
 def _privilege_list(level: str, grants: list[Grant]) -> list[str]:
-    """`SELECT`, `INSERT (a, b)`, …; the whole list of a database, a table or a routine is written ALL PRIVILEGES."""
+    """`SELECT`, `INSERT (a, b)`, …; every privilege of a database, a table or a routine is written ALL PRIVILEGES."""
     columns: dict[str, list[str]] = {}
     for grant in grants:
         columns.setdefault(grant.privilege, []).extend([grant.scope.column] if grant.scope.column else [])
-    is_whole = level not in ("GLOBAL", "DYNAMIC") and columns.keys() == PRIVILEGES[level] and not any(columns.values())
-    if is_whole:
+    if level != "GLOBAL" and columns.keys() == PRIVILEGES[level] and not any(columns.values()):
         return ["ALL PRIVILEGES"]
     return [
-        f"{name} ({', '.join(identifier(column) for column in of)})" if of else name
-        for name, of in sorted(columns.items())
+        f"{privilege} ({', '.join(map(identifier, names))})" if names else privilege
+        for privilege, names in sorted(columns.items())
     ]
 
 
 def _object(scope: Scope) -> str:
-    """What stands after ON."""
+    """What GRANT and REVOKE name after ON."""
     if scope.level in ("GLOBAL", "DYNAMIC"):
         return "*.*"
     kind = f"{scope.level} " if scope.level in ("PROCEDURE", "FUNCTION") else ""

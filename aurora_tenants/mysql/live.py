@@ -1,9 +1,9 @@
 """Reads the state of a server in a constant number of statements, whatever the number of tenants.
 
-The grant tables are read in bulk and their columns parsed; SHOW GRANTS never is. Each result is read in pages by
-key, because an answer of the Data API holds at most 1 MiB. Password hashes are never selected.
+The grant tables are read in bulk; the output of SHOW GRANTS is never parsed. Each result is read in pages by key,
+because an answer of the Data API holds at most 1 MiB. Password hashes are never selected.
 
-`execute` is any callable that takes one statement and gives its rows as tuples: the Data API in the product.
+`execute` is any callable that takes one statement and returns its rows as tuples: the Data API in the product.
 """
 
 from __future__ import annotations
@@ -13,22 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from aurora_tenants.mysql.accounts import (
-    ACCOUNT_COLUMNS,
-    ACCOUNTS,
-    DEFINERS,
-    GLOBAL_FLAGS,
-    flags,
-    user_of,
-)
-from aurora_tenants.mysql.grants import (
-    ADMIN_OPTION,
-    DATABASE_PRIVILEGES,
-    GRANT_OPTION,
-    MEMBER,
-    Grant,
-    Scope,
-)
+from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, GLOBAL_FLAGS, flags, user_of
+from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
@@ -40,8 +26,8 @@ Execute = Callable[[str], Sequence[Row]]
 # An answer holds at most 1 MiB; the longest row of the queries below is under 400 bytes, and under 1,000 of an account.
 PAGE_ROWS = 2500
 _ACCOUNT_ROWS = 1000
-# The tables and views of the schema of owners.
-_OF_OWNERS = 4
+# How many tables and views the schema of owners has when it is complete.
+_TABLES_OF_OWNERS = 4
 
 
 class _Query(NamedTuple):
@@ -59,10 +45,9 @@ _DATABASE_FLAGS = (*DATABASE_PRIVILEGES, GRANT_OPTION)
 _SCHEMATA = _Query(
     ("SCHEMA_NAME", "DEFAULT_CHARACTER_SET_NAME", "DEFAULT_COLLATION_NAME"), "information_schema.SCHEMATA", 1
 )
-# Where the view is not there yet, its statement takes its place.
-_USERS = _Query(ACCOUNT_COLUMNS, f"{OWNERS}.accounts", 2, page=_ACCOUNT_ROWS)
+# Until the views exist (True: they do), their SELECT is run instead.
 _DEFINERS = {True: f"{OWNERS}.definers", False: f"({DEFINERS}) AS definers"}
-_USERS_AT_FIRST = _USERS._replace(source=f"({ACCOUNTS}) AS accounts")
+_ACCOUNTS = {True: f"{OWNERS}.accounts", False: f"({ACCOUNTS}) AS accounts"}
 _DATABASES = _Query(("User", "Host", "Db", flags(_DATABASE_FLAGS)), "mysql.db", 3)
 _TABLES = _Query(("User", "Host", "Db", "Table_name", "Table_priv"), "mysql.tables_priv", 4, where="Table_priv <> ''")
 _COLUMN_ROWS = _Query(("User", "Host", "Db", "Table_name", "Column_name", "Column_priv"), "mysql.columns_priv", 5)
@@ -92,18 +77,18 @@ _OTHERS = _Query(
 _VARIABLES = (
     *("version", "partial_revokes", "authentication_policy", "default_authentication_plugin"),
     *("lower_case_table_names", "character_set_server", "collation_server"),
-    *("mandatory_roles", "activate_all_roles_on_login"),
+    "mandatory_roles",
 )
 
 
 def read_server(execute: Execute) -> Server:
     """The server's variables that decide how statements must be written.
 
-    SHOW VARIABLES, because @@name of a variable that this version does not have is an error.
+    By SHOW VARIABLES, because selecting @@name is an error where the version does not have that variable.
     """
     names = ", ".join(f"'{name}'" for name in _VARIABLES)
-    answer = execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
-    variables = {str(name).lower(): str(value) for name, value in answer}
+    rows = execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    variables = {str(name).lower(): str(value) for name, value in rows}
     return Server(
         variables["version"],
         variables.get("partial_revokes") == "ON",
@@ -112,7 +97,6 @@ def read_server(execute: Execute) -> Server:
         variables.get("character_set_server", ""),
         variables.get("collation_server", ""),
         mandatory_roles(variables.get("mandatory_roles", "")),
-        variables.get("activate_all_roles_on_login") == "ON",
     )
 
 
@@ -122,11 +106,11 @@ def mandatory_roles(value: str) -> tuple[Account, ...]:
     Source: "mandatory_roles", MySQL 8.4 Reference Manual: role names as in GRANT, separated by commas.
     """
     part = r"`(?:[^`]|``)*`|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[^\s,@]+"
-    found = re.findall(rf"\s*({part})(?:@({part}))?\s*(?:,|$)", value)
-    return tuple(Account(_bare(user), _bare(host).lower() or "%") for user, host in found)
+    roles = re.findall(rf"\s*({part})(?:@({part}))?\s*(?:,|$)", value)
+    return tuple(Account(_unquoted(user), _unquoted(host).lower() or "%") for user, host in roles)
 
 
-def _bare(name: str) -> str:
+def _unquoted(name: str) -> str:
     quote = name[:1]
     return name[1:-1].replace(quote * 2, quote) if quote and quote in "`'\"" else name
 
@@ -138,7 +122,7 @@ def _plugin(variables: dict[str, str]) -> str:
 
 
 def read_state(execute: Execute) -> State:
-    """Every database, and every user with its grants."""
+    """All databases, users and grants."""
     has_owners = owners_exist(execute)
     databases = read_databases(execute, has_owners=has_owners)
     users, grants = read_users(execute, has_owners=has_owners)
@@ -150,9 +134,9 @@ def read_state(execute: Execute) -> State:
 
 
 def owners_exist(execute: Execute) -> bool:
-    """Whether the schema of owners is complete. It comes with the first tenant; without it nothing has an owner."""
+    """Whether the schema of owners is complete. The first tenant brings it; without it nothing has an owner."""
     tables = f"SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}"
-    return execute(tables)[0][0] == _OF_OWNERS
+    return execute(tables)[0][0] == _TABLES_OF_OWNERS
 
 
 def count_objects(execute: Execute, database: str) -> int:
@@ -178,22 +162,23 @@ def read_users(
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
     """Users with their owners, and their grants; with `name`, the accounts of that user name alone."""
     only = (name,) if name else ()
-    rows = list(_rows(execute, _USERS if has_owners else _USERS_AT_FIRST, *only))
+    rows = list(_rows(execute, _Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS), *only))
     entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if name else []
     owners = read_owners(execute, "users", *entries) if has_owners else {}
     users: dict[Account, User] = {}
     grants: list[Grant] = []
     for row in rows:
-        user, given = user_of(row, owners.get(Account(str(row[0]), str(row[1])).entry))
+        user, global_flags = user_of(row, owners)
         users[user.account] = user
-        for privilege in _set_flags(given, GLOBAL_FLAGS):
-            grants.append(Grant(user.account, Scope("GLOBAL"), privilege))
+        grants += (Grant(user.account, Scope("GLOBAL"), name) for name in _set_flags(global_flags, GLOBAL_FLAGS))
     defaults: dict[Account, set[Account]] = {}
-    for account, level, *others in _others(execute, only):
+    for row in _rows(execute, _OTHERS, *only):
+        user_name, host, level, a, b, c = map(str, row)
+        account = Account(user_name, host)
         if level == "DEFAULT":
-            defaults.setdefault(account, set()).add(Account(others[1], others[0]))
+            defaults.setdefault(account, set()).add(Account(b, a))
         else:
-            grants.extend(_other(account, level, *others))
+            grants += _other_grants(account, level, a, b, c)
     for account, roles in defaults.items():
         if account in users:
             users[account] = users[account]._replace(default_roles=frozenset(roles))
@@ -201,7 +186,7 @@ def read_users(
 
 
 def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
-    """The entries of one table of owners, by name, also of what is not there any more; all without names."""
+    """One table of owners by name, including entries of things that are gone; without names, all of it."""
     columns = ("name", "stack", "resource", "secret", "adopted", "released", "stack_id")
     return {
         str(name): Owner(str(stack), str(resource), str(secret), bool(adopted), bool(released), str(stack_id))
@@ -212,9 +197,9 @@ def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
 
 
 def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
-    """All rows, a page at a time; keys compare byte by byte, so that no two of them are ever taken for one.
+    """All rows, a page at a time; keys are compared byte by byte, so that no two are ever taken for the same.
 
-    only: the values that the first key may have, all of them when there are none.
+    only: the values that the first key may have; without any, every value.
     """
     keys = ", ".join(f"CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin" for column in query.columns[: query.keys])
     columns = ", ".join(f"{column} AS c{number}" for number, column in enumerate(query.columns))
@@ -231,41 +216,26 @@ def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
 
 
 def _grants(execute: Execute, only: tuple[str, ...]) -> Iterator[Grant]:
-    for name, host, database, given in _rows(execute, _DATABASES, *only):
-        account, scope = Account(str(name), str(host)), Scope("DATABASE", str(database))
-        for privilege in _set_flags(str(given), _DATABASE_FLAGS):
-            yield Grant(account, scope, privilege)
-    for name, host, database, table, privileges in _rows(execute, _TABLES, *only):
-        account, scope = Account(str(name), str(host)), Scope("TABLE", str(database), str(table))
-        for privilege in _set_members(str(privileges)):
-            yield Grant(account, scope, privilege)
-    for name, host, database, table, column, privileges in _rows(execute, _COLUMN_ROWS, *only):
-        account = Account(str(name), str(host))
-        scope = Scope("COLUMN", str(database), str(table), str(column))
-        for privilege in _set_members(str(privileges)):
-            yield Grant(account, scope, privilege)
+    """The grants on databases, tables and columns."""
+    for level, query in (("DATABASE", _DATABASES), ("TABLE", _TABLES), ("COLUMN", _COLUMN_ROWS)):
+        for row in _rows(execute, query, *only):
+            name, host, *place, value = map(str, row)
+            account, scope = Account(name, host), Scope(level, *place)
+            for privilege in _set_flags(value, _DATABASE_FLAGS) if level == "DATABASE" else _set_members(value):
+                yield Grant(account, scope, privilege)
 
 
-def _others(execute: Execute, only: tuple[str, ...]) -> Iterator[tuple[Account, str, str, str, str]]:
-    for row in _rows(execute, _OTHERS, *only):
-        user, host, level, a, b, c = map(str, row)
-        yield Account(user, host), level, a, b, c
-
-
-def _other(account: Account, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
+def _other_grants(account: Account, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
+    """The grants in a row of _OTHERS: of a dynamic privilege, a role or a routine."""
+    privileges: tuple[str, ...]
     if level == "DYNAMIC":
-        scope = Scope(level, name=a)
-        yield Grant(account, scope, a)
-        if c == "Y":
-            yield Grant(account, scope, GRANT_OPTION)
+        scope, privileges = Scope(level, name=a), (a, GRANT_OPTION) if c == "Y" else (a,)
     elif level == "ROLE":
-        scope = Scope(level, a, b)
-        yield Grant(account, scope, MEMBER)
-        if c == "Y":
-            yield Grant(account, scope, ADMIN_OPTION)
+        scope, privileges = Scope(level, a, b), (MEMBER, ADMIN_OPTION) if c == "Y" else (MEMBER,)
     else:
-        for privilege in _set_members(c):
-            yield Grant(account, Scope(level, a, b.lower()), privilege)
+        scope, privileges = Scope(level, a, b.lower()), _set_members(c)
+    for privilege in privileges:
+        yield Grant(account, scope, privilege)
 
 
 @cache
@@ -275,5 +245,5 @@ def _set_flags(flags: str, privileges: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _set_members(members: str) -> tuple[str, ...]:
-    """Privileges out of a SET column such as `Select,Grant,Create View`."""
+    """The privileges in a SET column such as `Select,Grant,Create View`."""
     return tuple(GRANT_OPTION if name == "Grant" else name.upper() for name in members.split(",") if name)

@@ -3,7 +3,7 @@
     Databases(("shop_dev", "shopXdev"), server).matches("shop_dev")     both, unless partial_revokes is on
     overlaps("10.0.%", "10.0.0.0/24")                                   True: a client may match both
 
-Where the server's answer depends on what is not known here (a client's name beside its address), the answer is yes.
+Where the answer depends on something unknown (a client's name, when its address is given), it is yes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import takewhile
 
 from aurora_tenants.mysql.state import Server
 
-# The versions tried are 9.x. Older ones are said to differ in how a session with an active role finds its rows; with
+# Tested with 9.x. Older versions are reported to differ in how a session with an active role finds its rows; with
 # them every row that may apply counts (see Databases.matches and access.reach).
-_TRIED = 9
+_FIRST_TESTED = 9
 
 
-def is_tried(server: Server) -> bool:
-    """Whether the fine print was seen on a version like this one; elsewhere the wider reading holds."""
+def is_tested(server: Server) -> bool:
+    """Whether the exact rules were tested on a version like this one; on any other, every row that may apply counts."""
     major = server.version.partition(".")[0]
-    return major.isdecimal() and int(major) >= _TRIED
+    return major.isdecimal() and int(major) >= _FIRST_TESTED
 
 
 def has_wildcard(spelling: str) -> bool:
@@ -33,20 +34,20 @@ def has_wildcard(spelling: str) -> bool:
 
 
 def rank(pattern: str) -> int:
-    """How specific MySQL takes a pattern to be: by where its first wildcard stands, none at all before everything.
+    """How specific a pattern is to MySQL: the later its first wildcard, the more; most of all without any.
 
     Source: test_first_match_wins.
     """
-    for found in re.finditer(r"\\.|[_%]", pattern, re.DOTALL):
-        if found[0] in "_%":
-            return min(found.start() + 1, 127)
+    for match in re.finditer(r"\\.|[_%]", pattern, re.DOTALL):
+        if match[0] in "_%":
+            return min(match.start() + 1, 127)
     return 128 if pattern else 0
 
 
 class Databases:
-    """The databases of a server, found by the spelling of a grant.
+    """The databases of a server, to be found by the spelling in a grant.
 
-    Exact names by index; only a real pattern is compared with the names that begin as it does.
+    Exact names are looked up; only a real pattern is compared, with the names that begin as it does.
     """
 
     def __init__(self, names: Iterable[str], server: Server) -> None:
@@ -59,15 +60,15 @@ class Databases:
         self._cache: dict[tuple[str, bool], tuple[str, ...]] = {}
 
     def named(self, name: str) -> tuple[str, ...]:
-        """The database of this name, if there is one: names of tables and routines carry it literally."""
+        """The database of this name, if there is one: grants on tables and routines hold it literally."""
         stored = self._server.stored(name)
         return (stored,) if stored in self.names else ()
 
     def matches(self, spelling: str, *, with_role: bool = False) -> tuple[str, ...]:
-        """The databases that a grant so spelled opens. with_role: to a session in which a role is active.
+        """The databases that a grant with this spelling opens. with_role: for a session in which a role is active.
 
-        Such a session takes a spelling without `_` and `%` literally, backslashes too; and under partial_revokes one
-        with them without regard to case (test_an_active_role_opens_the_database_of_the_other_case).
+        Such a session takes a spelling without `_` and `%` literally, backslashes too; and under partial_revokes it
+        ignores case in one with them (test_an_active_role_opens_the_database_of_the_other_case).
         """
         known = self._cache.get((spelling, with_role))
         if known is None:
@@ -77,39 +78,26 @@ class Databases:
     def _matches(self, spelling: str, *, with_role: bool) -> tuple[str, ...]:
         if with_role and not has_wildcard(spelling):
             return self.named(spelling)
-        found = self.named(spelling) if self._server.partial_revokes else self._like(spelling)
-        if with_role and self._server.partial_revokes:
-            found = tuple(self._folded.get(spelling.lower(), ()))
-        elif with_role and not is_tried(self._server):
-            found += tuple(name for name in self._like(spelling, re.IGNORECASE) if name not in found)
-        return found
+        if self._server.partial_revokes:
+            return tuple(self._folded.get(spelling.lower(), ())) if with_role else self.named(spelling)
+        names = self._like(spelling)
+        if with_role and not is_tested(self._server):
+            names += tuple(name for name in self._like(spelling, re.IGNORECASE) if name not in names)
+        return names
 
     def _like(self, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[str, ...]:
-        literal = _literal(pattern)
-        if literal is not None and not flags:
+        if rank(pattern) == 128 and not flags:
+            literal = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
             return (literal,) if literal in self.names else ()
         prefix = "" if flags else re.split(r"[\\_%]", pattern, maxsplit=1)[0]
         compiled = _compiled(pattern, flags)
-        start = bisect_left(self._sorted, prefix)
-        found = []
-        for name in self._sorted[start:]:
-            if not name.startswith(prefix):
-                break
-            if compiled.fullmatch(_bytes(name)):
-                found.append(name)
-        return tuple(found)
-
-
-def _literal(pattern: str) -> str | None:
-    """The one name that a pattern without wildcards means; None for one with any."""
-    if rank(pattern) < 128:
-        return None
-    return re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
+        candidates = takewhile(lambda name: name.startswith(prefix), self._sorted[bisect_left(self._sorted, prefix) :])
+        return tuple(name for name in candidates if compiled.fullmatch(_bytes(name)))
 
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[bytes]:
-    """MySQL's pattern: `_` is one byte, not one character; a backslash takes the next character literally."""
+    """MySQL's pattern: `_` is one byte, not one character; a backslash makes the next character literal."""
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     wildcards = {"_": b".", "%": b".*"}
     text = b"".join(wildcards.get(part) or re.escape(_bytes(part[-1])) for part in parts)
@@ -131,7 +119,7 @@ def host_rank(host: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=65536)
 def overlaps(one: str, other: str) -> bool:
-    """Whether one client may match both hosts. A client has an address, and perhaps a name: these may always meet."""
+    """Whether one client may match both hosts. A client has an address and perhaps any name, so those two overlap."""
     if one == other or {"%", ""} & {one, other}:
         return True
     first, second = _span(one), _span(other)
@@ -144,7 +132,7 @@ def overlaps(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def covers(general: str, special: str) -> bool:
-    """Whether every client of the special host surely matches the general one."""
+    """Whether every client that matches the special host is certain to match the general one."""
     if general in ("%", "", special):
         return True
     wide, narrow = _span(general), _span(special)
@@ -170,7 +158,7 @@ def _network(host: str) -> IPv4Network | IPv6Network | None:
 
 @lru_cache(maxsize=65536)
 def _span(host: str) -> IPv4Network | IPv6Network | None:
-    """The network that a host means, `10.0.%` among them: MySQL takes no name that begins with digits and a dot."""
+    """The network that a host means, also `10.0.%`: to MySQL a name never begins with digits and a dot."""
     octets = host.removesuffix("%").split(".")[:-1]
     if host.endswith(".%") and len(octets) < 4 and all(octet.isdecimal() for octet in octets):
         return _network(f"{'.'.join([*octets, '0', '0', '0'][:4])}/{8 * len(octets)}")

@@ -1,8 +1,7 @@
 """Accounts, identifiers and literals, and the only place that quotes them.
 
-Everything here survives every sql_mode: identifiers and accounts go into backticks, where nothing but a backtick
-needs escaping; literals double their quote and may not hold a backslash, because NO_BACKSLASH_ESCAPES changes what
-a backslash means.
+The quoting works in every sql_mode: identifiers and accounts go into backticks, where nothing but a backtick needs
+escaping; literals double their quote and may not hold a backslash, because NO_BACKSLASH_ESCAPES changes its meaning.
 
     identifier("shop-dev")                  `shop-dev`
     str(Account("shop", "%"))               `shop`@`%`
@@ -29,7 +28,7 @@ class Account(NamedTuple):
 
     @property
     def entry(self) -> str:
-        """The account as the table of owners says it: `shop@%`. No host holds an @."""
+        """The account as the table of owners has it: `shop@%`. No host contains an @."""
         return f"{self.user}@{self.host}"
 
 
@@ -40,7 +39,7 @@ def account_of(entry: str) -> Account:
 
 
 def identifier(name: str) -> str:
-    """The name in backticks, usable wherever MySQL takes an identifier or one half of an account.
+    """The name in backticks, for wherever MySQL takes an identifier or one half of an account.
 
     Raises ValueError for a NUL, which no identifier may hold.
     """
@@ -60,15 +59,15 @@ def literal(value: str) -> str:
 
 
 def key(value: str) -> str:
-    """Any string as a hexadecimal literal: for comparisons in SELECT, where the value may hold anything at all."""
+    """Any string as a hexadecimal literal, for comparisons in SELECT."""
     return "_utf8mb4 X'" + value.encode().hex() + "'"
 
 
 def pattern(database: str, *, partial_revokes: bool) -> str:
     """How GRANT must spell a database so that it means this one database and no other.
 
-    A database name in GRANT is a LIKE pattern, where `_` stands for any character, unless the server runs with
-    partial_revokes, where it is literal and an escaped name matches nothing at all.
+    A database name in GRANT is a LIKE pattern, in which `_` stands for any character. Only on a server with
+    partial_revokes is it literal; there an escaped name matches nothing at all.
     """
     if partial_revokes:
         return database
@@ -76,7 +75,7 @@ def pattern(database: str, *, partial_revokes: bool) -> str:
 
 
 def unescaped(spelling: str) -> str:
-    """The database a stored spelling was probably meant for: `shop\\_dev` and `shop_dev` both give shop_dev."""
+    """The database that a stored spelling was probably meant for: shop_dev for `shop\\_dev` and `shop_dev` alike."""
     return spelling.replace("\\_", "_").replace("\\%", "%").replace("\\\\", "\\")
 
 

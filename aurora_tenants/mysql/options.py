@@ -1,4 +1,4 @@
-"""What an account is like apart from its name, its password and its grants; and the clauses that say so.
+"""The options of an account (TLS, limits, password rules, lock, comment), and the clauses that set them.
 
     Options(require=Require("SSL"), max_user_connections=20)      REQUIRE SSL WITH MAX_USER_CONNECTIONS 20
 
@@ -16,11 +16,14 @@ IAM_PLUGIN = "AWSAuthenticationPlugin"
 # Plugins that take a password, which is what a secret holds.
 PASSWORD_PLUGINS = ("caching_sha2_password", "mysql_native_password", "sha256_password")
 
+_LIMITS = ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
+_CURRENT = {None: " DEFAULT", True: "", False: " OPTIONAL"}
+
 Kind = Literal["NONE", "SSL", "X509", "SPECIFIED"]
 
 
 class Require(NamedTuple):
-    """What a connection must have. subject, issuer, cipher: of a client's certificate, for SPECIFIED; empty for any."""
+    """What MySQL requires of a connection. subject, issuer, cipher: with SPECIFIED; empty for any."""
 
     kind: Kind = "NONE"
     subject: str = ""
@@ -50,35 +53,23 @@ class Options(NamedTuple):
 
 
 def clauses(desired: Options, live: Options) -> str:
-    """What stands behind the account in CREATE USER and ALTER USER, for all that differs; begins with a blank.
+    """The clauses of CREATE USER and ALTER USER for all options that differ; each begins with a blank.
 
-    Without plugin and comment: the first comes with a password, the second in a statement of its own.
+    Without plugin and comment: the first is set with a password, the second in a statement of its own.
     """
-    limits = "".join(
-        f" {option.upper()} {getattr(desired, option)}"
-        for option in (
-            "max_queries_per_hour",
-            "max_updates_per_hour",
-            "max_connections_per_hour",
-            "max_user_connections",
-        )
-        if getattr(desired, option) != getattr(live, option)
-    )
-    text = f" REQUIRE {_required(desired.require)}" if desired.require != live.require else ""
+    changed = {option for option in Options._fields if getattr(desired, option) != getattr(live, option)}
+    limits = "".join(f" {limit.upper()} {getattr(desired, limit)}" for limit in _LIMITS if limit in changed)
+    text = f" REQUIRE {_required(desired.require)}" if "require" in changed else ""
     text += f" WITH{limits}" if limits else ""
-    if desired.expire_after_days != live.expire_after_days:
-        text += f" PASSWORD EXPIRE {_days(desired.expire_after_days) if desired.expire_after_days != 0 else 'NEVER'}"
-    if desired.history != live.history:
-        text += f" PASSWORD HISTORY {'DEFAULT' if desired.history is None else desired.history}"
-    if desired.reuse_after_days != live.reuse_after_days:
-        days = _days(desired.reuse_after_days)
-        text += f" PASSWORD REUSE {'INTERVAL DEFAULT' if days == 'DEFAULT' else days}"
-    if desired.require_current != live.require_current:
-        text += " PASSWORD REQUIRE CURRENT"
-        text += {None: " DEFAULT", True: "", False: " OPTIONAL"}[desired.require_current]
-    if desired.is_locked != live.is_locked:
-        text += f" ACCOUNT {'LOCK' if desired.is_locked else 'UNLOCK'}"
-    return text
+    expire = desired.expire_after_days
+    rules = {
+        "expire_after_days": f"PASSWORD EXPIRE {'NEVER' if expire == 0 else _days(expire)}",
+        "history": f"PASSWORD HISTORY {'DEFAULT' if desired.history is None else desired.history}",
+        "reuse_after_days": f"PASSWORD REUSE {_days(desired.reuse_after_days, default='INTERVAL DEFAULT')}",
+        "require_current": f"PASSWORD REQUIRE CURRENT{_CURRENT[desired.require_current]}",
+        "is_locked": f"ACCOUNT {'LOCK' if desired.is_locked else 'UNLOCK'}",
+    }
+    return text + "".join(f" {clause}" for option, clause in rules.items() if option in changed)
 
 
 def _required(require: Require) -> str:
@@ -88,5 +79,5 @@ def _required(require: Require) -> str:
     return " AND ".join(f"{word} {literal(value)}" for word, value in parts if value)
 
 
-def _days(days: int | None) -> str:
-    return "DEFAULT" if days is None else f"INTERVAL {days} DAY"
+def _days(days: int | None, default: str = "DEFAULT") -> str:
+    return default if days is None else f"INTERVAL {days} DAY"

@@ -1,7 +1,7 @@
-"""Who owns a database or a user: written down in MySQL itself, so that it outlives every stack and every state file.
+"""Who owns a database or a user: recorded in MySQL itself, so that it outlives every stack and every state file.
 
-The tables `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`) say it; nobody but the cluster's
-master user may write them. Without an entry a thing is nobody's, and nothing of nobody's is ever changed or dropped.
+The tables are `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`); only the cluster's master user
+may write them. What has no entry there belongs to nobody, and is never changed or dropped.
 A user's ATTRIBUTE also names its stack, for people to read: MySQL lets every user change its own, so it proves nothing.
 """
 
@@ -13,14 +13,15 @@ from typing import Literal, NamedTuple
 from aurora_tenants.mysql.names import literal
 
 OWNERS = "aurora_tenants"
+_HOW_TO_ADOPT = "set adopt: true to take it over as it is"
 Kind = Literal["databases", "users"]
 
 
 class Owner(NamedTuple):
     """The CloudFormation resource that manages something. adopted: it existed before and is never dropped.
 
-    secret: a user's, by name. stack_id: of the stack that touched it last, which tells a stack that was deleted from
-    one that was made again under its name; the provider alone knows it.
+    secret: a user's, by name. stack_id: of the stack that changed it last, which tells a deleted stack from a new one
+    of the same name; only the provider knows it.
     """
 
     stack: str
@@ -35,43 +36,43 @@ class Owner(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Which resource it is: the stack and the logical id, whatever else is known of it."""
+        """The stack and the logical id, which identify the resource."""
         return self.stack, self.resource
 
 
 def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner:
-    """The owner of something that exists, once `owner` has asked for it. known: who owns it now, None for nobody.
+    """The owner of something that exists, after `owner` has claimed it. known: who owns it now, None for nobody.
 
-    what: "database shop". Raises ValueError with a sentence when it is not this resource's to take. What it takes
-    over from nobody, from another resource or from a stack that let go of it counts as adopted: should the stack be
-    rolled back, CloudFormation deletes the new resource. What its own stack let go of comes back.
+    what: "database shop". Raises ValueError with a sentence when this resource may not have it. What it takes over from
+    nobody, from another resource or from a stack that released it counts as adopted: if the stack is rolled back,
+    CloudFormation deletes the new resource. What its own stack released becomes its own again.
     """
     if known is None:
         if not adopt:
-            raise ValueError(f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is")
+            raise ValueError(f"{what} exists already and belongs to nobody; {_HOW_TO_ADOPT}")
         return owner._replace(adopted=True)
     is_same = known.identity == owner.identity
-    # A user that changes between a password and IAM stays the same account, under the id it has.
+    # A user that changes between a password and IAM stays the same account, and keeps its physical id.
     owner = owner._replace(secret=owner.secret or known.secret) if is_same else owner
     if is_same and known.secret and known.secret != owner.secret:
-        # The same account under two ids: whichever of them CloudFormation deletes in the end, the account would go.
-        raise ValueError(f"{what} was made from secret {known.secret}: another secret needs another user name")
+        # The same account under two physical ids: CloudFormation would delete one of them, and the account with it.
+        raise ValueError(f"{what} was created from secret {known.secret}; another secret needs another user name")
     if is_same or (known.stack == owner.stack and known.released):
         return owner._replace(adopted=known.adopted, stack_id=known.stack_id)
     if adopt and (known.released or known.stack == owner.stack):
         return owner._replace(adopted=True)
     if known.released:
-        raise ValueError(f"{what} was kept when {known} let go of it; with adopt: true it would be taken over as it is")
+        raise ValueError(f"{what} was kept when {known} let go of it; {_HOW_TO_ADOPT}")
     raise ValueError(f"{what} belongs to {known}")
 
 
 def attribute_of(owner: Owner) -> str:
-    """The JSON of a new user's ATTRIBUTE: whose it is, for people who look at the account."""
+    """The JSON of a new user's ATTRIBUTE: its owner, for people who look at the account."""
     return json.dumps({OWNERS: {"stack": owner.stack, "resource": owner.resource}})
 
 
 def record_owner(kind: Kind, name: str, owner: Owner, verb: str = "REPLACE") -> str:
-    """The statement that writes down who owns something. verb: INSERT fails (1062) where there is an entry already."""
+    """The statement that records who owns something. verb: INSERT fails (1062) where there is an entry already."""
     values = ", ".join(literal(value) for value in (name, owner.stack, owner.resource, owner.secret))
     values += f", {owner.adopted:d}, {owner.released:d}, {literal(owner.stack_id)}"
     return f"{verb} INTO {OWNERS}.`{kind}` VALUES ({values})"
@@ -83,7 +84,7 @@ def forget_owner(kind: Kind, name: str) -> str:
 
 
 def create_owners() -> tuple[str, ...]:
-    """The statements that make the tables of owners, and the views of what is in MySQL's own, safe to run again."""
+    """The statements that create the tables of owners, safe to run again."""
     columns = (
         "name VARCHAR(320) PRIMARY KEY, stack VARCHAR(128) NOT NULL, resource VARCHAR(255) NOT NULL,"
         " secret VARCHAR(512) NOT NULL, adopted TINYINT NOT NULL, released TINYINT NOT NULL,"

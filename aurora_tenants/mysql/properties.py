@@ -1,7 +1,7 @@
 """What the properties of a custom resource ask for, as a desired state. Pure.
 
-The provider reads an event with it; a plan reads the template that would be deployed with it, and the one that is
-deployed: so all three mean the same. CloudFormation sends every scalar as a string: "true", "5".
+The provider uses it for events; a plan uses it for the deployed template and the one it would deploy, so that all three
+are understood alike. CloudFormation sends every scalar as a string: "true", "5".
 
     wanted_user({"Privileges": [{"Permission": "ALL", "Database": "shop"}]}, "shop", server)
 """
@@ -33,9 +33,9 @@ def wanted_database(properties: Properties, server: Server) -> Database:
 
 
 def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_all: bool = False) -> State:
-    """The accounts of one user and their grants, as a Custom::DatabaseUser asks for them; owners are not its business.
+    """The accounts of one user and their grants, as a Custom::DatabaseUser asks for them, without owners.
 
-    name: out of its secret, or its property UserName. may_reach_all: whether it may hold anything on the whole server.
+    name: from its secret, or its property UserName. may_reach_all: whether it may hold anything on the whole server.
     Raises ValueError with a sentence.
     """
     accounts = [Account(name, _host(host)) for host in _list(properties, "Hosts") or ["%"]]
@@ -44,7 +44,7 @@ def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_
     names = [role.user for role, _ in granted]
     defaults = frozenset(Account(str(role)) for role in properties.get("DefaultRoles", names))
     if not {role.user for role in defaults} <= set(names):
-        raise ValueError("DefaultRoles names a role that Roles does not")
+        raise ValueError("DefaultRoles names a role that is not in Roles")
     users = {account: User(account, options=options, default_roles=defaults) for account in accounts}
     grants: set[Grant] = set()
     for account in accounts:
@@ -64,10 +64,10 @@ def wanted_role(properties: Properties, server: Server) -> State:
 
 
 def is_iam(properties: Properties) -> bool:
-    """Whether a Custom::DatabaseUser has no password. Raises ValueError for any other way than the two there are."""
+    """Whether a Custom::DatabaseUser logs in with IAM tokens. Raises ValueError unless Auth is password or iam."""
     auth = text(properties, "Auth").lower() or "password"
     if auth not in ("password", "iam"):
-        raise ValueError(f"Auth is password or iam, not {auth!r}")
+        raise ValueError(f"Auth must be password or iam, not {auth!r}")
     return auth == "iam"
 
 
@@ -83,17 +83,17 @@ def truth(properties: Properties, name: str) -> bool:
 
 
 def checked(name: str, what: str, length: int, is_reserved: Callable[[str], bool]) -> str:
-    """The name, when it can be one. Raises ValueError with a sentence."""
+    """The name. Raises ValueError with a sentence when it cannot be the name of such a thing."""
     if not _NAME.match(name) or len(name) > length:
-        raise ValueError(f"{name!r} cannot be the name of {what}: use 1 to {length} of A-Z a-z 0-9 _ $ -")
+        raise ValueError(f"{name!r} cannot be the name of {what}: use 1 to {length} characters of A-Z a-z 0-9 _ $ -")
     if is_reserved(name):
-        raise ValueError(f"{name} cannot be the name of {what}: it is the server's own")
+        raise ValueError(f"{name} cannot be the name of {what}: it is reserved")
     return name
 
 
 def _host(host: object) -> str:
     if not _HOST.match(str(host)):
-        raise ValueError(f"{host!r} cannot be a host: use 1 to 255 of a-z 0-9 . _ % : / -")
+        raise ValueError(f"{host!r} cannot be a host: use 1 to 255 characters of a-z 0-9 . _ % : / -")
     return str(host)
 
 
@@ -101,7 +101,7 @@ def _options(properties: Properties) -> Options:
     uses_iam = is_iam(properties)
     plugin = IAM_PLUGIN if uses_iam else text(properties, "Plugin") or None
     if plugin not in (None, IAM_PLUGIN, *PASSWORD_PLUGINS) or (uses_iam and text(properties, "Plugin")):
-        raise ValueError(f"Plugin is one of {', '.join(PASSWORD_PLUGINS)}, and of no user with Auth: iam")
+        raise ValueError(f"Plugin must be one of {', '.join(PASSWORD_PLUGINS)}, and cannot be set with Auth: iam")
     require = _require(properties.get("Require") or ("SSL" if uses_iam else "NONE"))
     current = text(properties, "PasswordRequireCurrent")
     return Options(
@@ -126,16 +126,16 @@ def _require(value: object) -> Require:
         return Require("SPECIFIED", *parts)
     if value in ("NONE", "SSL", "X509"):
         return Require(value)
-    raise ValueError("Require is NONE, SSL, X509, or Subject, Issuer and Cipher of a client's certificate")
+    raise ValueError("Require must be NONE, SSL, X509, or any of Subject, Issuer and Cipher of a client's certificate")
 
 
 def _number(properties: Properties, name: str, most: int) -> int | None:
-    written = text(properties, name)
-    if not written:
+    value = text(properties, name)
+    if not value:
         return None
-    if not written.isdecimal() or int(written) > most:
-        raise ValueError(f"{name} is a number from 0 to {most}, not {written!r}")
-    return int(written)
+    if not value.isdecimal() or int(value) > most:
+        raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
+    return int(value)
 
 
 def _roles(properties: Properties) -> list[tuple[Account, bool]]:
@@ -143,7 +143,7 @@ def _roles(properties: Properties) -> list[tuple[Account, bool]]:
     roles = []
     for entry in _list(properties, "Roles"):
         if not isinstance(entry, Mapping) or not entry.keys() <= {"Role", "AdminOption"}:
-            raise ValueError("Roles is a list whose entries hold Role and AdminOption")
+            raise ValueError("Roles must be a list of entries that hold Role and AdminOption")
         name = text(entry, "Role")
         if not is_aws_role(name):
             checked(name, "a role", 32, is_reserved_user)
@@ -156,15 +156,16 @@ def _privileges(properties: Properties, account: Account, server: Server, *, may
     for entry in _list(properties, "Privileges"):
         # An empty Table or a misspelt Columns would otherwise mean every table, every column.
         if not isinstance(entry, Mapping) or not entry.keys() <= _PRIVILEGE or not all(entry.values()):
-            raise ValueError(f"Privileges is a list whose entries hold {', '.join(sorted(_PRIVILEGE))}, none empty")
-        asked = _asked(entry, account, server)
+            names = ", ".join(sorted(_PRIVILEGE))
+            raise ValueError(f"Privileges must be a list of entries that hold {names}, none of them empty")
+        expanded = _expanded(entry, account, server)
         if not may_reach_all:
-            _check_reach(text(entry, "Database"), asked)
-        grants |= asked
+            _check_reach(text(entry, "Database"), expanded)
+        grants |= expanded
     return grants
 
 
-def _asked(entry: Properties, account: Account, server: Server) -> frozenset[Grant]:
+def _expanded(entry: Properties, account: Account, server: Server) -> frozenset[Grant]:
     permissions = entry.get("Permission", "")
     return expand(
         account,
@@ -179,16 +180,16 @@ def _asked(entry: Properties, account: Account, server: Server) -> frozenset[Gra
     )
 
 
-def _check_reach(database: str, asked: Iterable[Grant]) -> None:
-    """Raises ValueError for what no tenant may be granted, because it reaches others."""
+def _check_reach(database: str, grants: Iterable[Grant]) -> None:
+    """Raises ValueError for grants that no tenant may have, because they reach other tenants."""
     if database != "*":
         checked(database, "a database", 64, is_reserved_database)
-    elif refused := sorted({grant.privilege for grant in asked} - TENANT_GLOBAL):
+    elif refused := sorted({grant.privilege for grant in grants} - TENANT_GLOBAL):
         raise ValueError(f"{', '.join(refused)} cannot be granted to a tenant on the whole server")
 
 
 def _list(properties: Properties, name: str) -> list[Any]:
     value = properties.get(name) or []
     if not isinstance(value, list):
-        raise ValueError(f"{name} is a list")
+        raise ValueError(f"{name} must be a list")
     return value

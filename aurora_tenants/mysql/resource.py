@@ -1,8 +1,8 @@
-"""The changes that each resource of a stack brings about, in the order in which the provider runs them. Pure.
+"""The changes of each resource of a stack, in the order in which the provider runs them. Pure.
 
-CloudFormation asks the provider for one resource at a time: databases, then roles, then users. Who owns what is made is
-written down before anything else, and what can be taken back is done first. Another plugin ends an account's passwords,
-so accounts that are there are altered when their privileges are as they should be; what is given up is dropped last.
+CloudFormation asks the provider for one resource at a time: databases, then roles, then users. First the owners of new
+accounts are recorded, then comes what can be undone. Another plugin ends an account's passwords, so existing accounts
+are altered after their privileges are right; what is given up is dropped last.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from aurora_tenants.mysql.state import Server, State, User
 
 
 def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Change, ...]:
-    """What the provider runs for everything that is desired of one stack, its passwords included."""
+    """What the provider runs for all resources of one stack, passwords included."""
     return tuple(
         change
-        for part, found in _of_each_resource(desired, live)
-        for change in (*changes_of_one(part, found, server=server), *_passwords(part, found, server))
+        for wanted, held in _by_resource(desired, live)
+        for change in (*changes_of_one(wanted, held, server=server), *_passwords(wanted, held, server))
     )
 
 
 def changes_of_one(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
-    """What the provider runs for the things of one resource."""
+    """What the provider runs for one resource."""
     todo = changes(desired, live, server=server, password=password)
     renamed = moves(desired, live)
     known = {subject(account) for account in desired.users if renamed.get(account, account) in live.users}
     given_up = {change.subject for change in todo if change.action in ("drop", "release")}
     new = (user for account, user in desired.users.items() if account not in live.users)
-    claims = {record_owner("users", user.account.entry, user.owner) for user in new if user.owner}
+    first_records = {record_owner("users", user.account.entry, user.owner) for user in new if user.owner}
 
     def phase(change: Change) -> int:
-        if change.statement in claims:
+        if change.statement in first_records:
             return -1
         return 2 if change.subject in given_up else int(change.action == "alter" and change.subject in known)
 
@@ -44,38 +44,40 @@ def changes_of_one(desired: State, live: State, *, server: Server, password: str
 
 
 def is_new_to(owner: Owner | None, before: Owner | None) -> bool:
-    """Whether an account was nobody's, another resource's or another secret's until now."""
-    return before is None or owner is None or before.released or _login(before) != _login(owner)
-
-
-def _login(owner: Owner) -> tuple[str, ...]:
-    return (*owner.identity, owner.secret)
+    """Whether an account belonged to nobody, to another resource or to another secret until now."""
+    if before is None or owner is None or before.released:
+        return True
+    return (before.identity, before.secret) != (owner.identity, owner.secret)
 
 
 def check_kind(user: User, known: User, *, is_same_resource: bool) -> None:
-    """Raises ValueError with a sentence where a role would take the place of a user, or a user that of a role.
+    """Raises ValueError with a sentence where a role would replace a user, or a user a role.
 
-    is_same_resource: whether what is there is this very resource's, which may put it right.
+    is_same_resource: whether the existing one is this very resource's, which may put it right.
     """
     if known.is_role != user.is_role and not is_same_resource:
-        there = "role" if known.is_role else "user"
-        raise ValueError(f"{title(user)} cannot be made: there is a {there} of this name")
+        existing = "role" if known.is_role else "user"
+        raise ValueError(f"{title(user)} cannot be created: there is a {existing} of this name")
 
 
-def _of_each_resource(desired: State, live: State) -> Iterator[tuple[State, State]]:
-    """The states by resource, live as the provider reads it; what has no owner is a resource of its own."""
+def _by_resource(desired: State, live: State) -> Iterator[tuple[State, State]]:
+    """For each resource what is desired, and the live state that the provider reads for it.
+
+    An account without an owner counts as a resource of its own.
+    """
     for name in sorted(desired.databases):
         yield State(databases={name: desired.databases[name]}), State(databases=live.databases)
     accounts: dict[tuple[str, str], list[Account]] = {}
     for account, user in sorted(desired.users.items(), key=lambda item: (not item[1].is_role, item[0])):
         accounts.setdefault(user.owner.identity if user.owner else account, []).append(account)
     wanted, held = by_account(desired.grants), by_account(live.grants)
-    of_name: dict[str, list[Account]] = {}
+    live_by_name: dict[str, list[Account]] = {}
     for account in live.users:
-        of_name.setdefault(account.user, []).append(account)
-    for of_one in accounts.values():
-        there = [account for name in {it.user for it in of_one} for account in of_name.get(name, ())]
-        yield _part(desired, of_one, wanted), _part(live, there, held)
+        live_by_name.setdefault(account.user, []).append(account)
+    for of_resource in accounts.values():
+        names = {account.user for account in of_resource}
+        of_names = [account for name in names for account in live_by_name.get(name, ())]
+        yield _part(desired, of_resource, wanted), _part(live, of_names, held)
 
 
 def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, Iterable[Grant]]) -> State:
@@ -84,7 +86,7 @@ def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, It
 
 
 def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
-    """The secret's password for accounts that are new to it, or that have none."""
+    """Setting the secret's password, for accounts that are new to the secret or have no password."""
     renamed = moves(desired, live)
     for account, user in sorted(desired.users.items()):
         known = live.users.get(renamed.get(account, account))
@@ -92,18 +94,17 @@ def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
             continue
         plugin = known.options.plugin or server.plugin
         if plugin not in PASSWORD_PLUGINS or user.options.plugin not in (None, plugin):
-            continue  # another plugin comes with the password
+            continue  # the statement that changes the plugin sets the password
         if why := _password_why(user, known):
             retain = known.owner is None
             yield Change("alter", subject(account), set_password(account, plugin, HIDDEN, retain=retain), why)
 
 
 def _password_why(user: User, known: User) -> str:
-    """Why an account that is there gets the secret's password; empty when it keeps the one it has."""
+    """Why an existing account gets the secret's password; empty when it keeps the one it has."""
     if known.has_no_password and known.owner:
-        return "it has none: whoever knows its name may log in"
+        return "it has no password: whoever knows its name can log in"
     if not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
         return ""
-    if known.owner:
-        return "unless that works already"
-    return "unless that works already; the password it has now goes on working until the first rotation"
+    why = "only if it does not have this password already"
+    return why if known.owner else f"{why}; the one it has now keeps working until the first rotation"

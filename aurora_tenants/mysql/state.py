@@ -16,7 +16,7 @@ from aurora_tenants.mysql.owners import Owner
 
 
 class Database(NamedTuple):
-    """A database; charset and collation None mean whatever the server's default is. owner: None for nobody's."""
+    """A database. charset, collation: None for the server's default. owner: None if it belongs to nobody."""
 
     name: str
     charset: str | None = None
@@ -25,18 +25,18 @@ class Database(NamedTuple):
 
 
 class Restriction(NamedTuple):
-    """Privileges on `*.*` that do not hold on one database: a partial revoke."""
+    """A partial revoke: privileges on `*.*` that do not apply to one database."""
 
     database: str
     privileges: frozenset[str]
 
 
 class User(NamedTuple):
-    """An account, which may be a role, and the resource that manages it; owner: None for nobody's.
+    """An account, which may be a role. owner: the resource that manages it, None if it belongs to nobody.
 
-    default_roles: those it begins every session with. has_no_password: live alone; whoever knows its name may log in,
-    unless it is locked. restrictions: live alone; no file asks for any, and MySQL adds its own. objects: live alone;
-    how many views, routines, triggers and events run as this account.
+    default_roles: those it begins every session with. The rest is known of live accounts only. has_no_password: whoever
+    knows its name can log in, unless it is locked. restrictions: no file asks for any; MySQL adds its own. objects: how
+    many views, routines, triggers and events run as this account.
     """
 
     account: Account
@@ -50,7 +50,7 @@ class User(NamedTuple):
 
 
 class Server(NamedTuple):
-    """What the server's variables say. plugin: the authentication plugin a new account gets unless told otherwise.
+    """What the server's variables say. plugin: the authentication plugin of a new account that asks for none.
 
     lower_case_names: names of databases and tables are stored in lower case (lower_case_table_names is not 0).
     charset, collation: of a new database that asks for none.
@@ -63,16 +63,15 @@ class Server(NamedTuple):
     charset: str = ""
     collation: str = ""
     mandatory_roles: tuple[Account, ...] = ()
-    activate_all_roles: bool = False
 
     def stored(self, name: str) -> str:
-        """How the server stores the name of a database or a table: each letter by itself, as İ, which becomes i."""
+        """The name of a database or a table as the server stores it: each letter lowered by itself, so that İ is i."""
         return "".join(letter.lower()[:1] for letter in name) if self.lower_case_names else name
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Databases, users and grants; desired ones in normal form, live ones all that there are."""
+    """Databases, users and grants: the desired ones in normal form, or all live ones."""
 
     databases: Mapping[str, Database] = field(default_factory=dict)
     users: Mapping[Account, User] = field(default_factory=dict)
@@ -80,7 +79,7 @@ class State:
 
 
 class Live(NamedTuple):
-    """What a server holds, and what decides how its statements must be written."""
+    """What a server holds, and the variables that decide how its statements must be written."""
 
     server: Server
     state: State

@@ -46,7 +46,7 @@ def _refusal(tenant: str, sentence: str) -> Problem:
     code, why = "exists-already", "what another owner made is never changed unless that is asked for"
     if "adopt: true" in sentence:
         fix = "add `adopt: true` to it in tenants.yaml, or choose another name"
-    elif "cannot be made" in sentence:
+    elif "cannot be created" in sentence:
         why, fix = "to MySQL a role is a user as well, and neither becomes the other", "choose another name"
     else:
         code, fix = "owned-by-another-stack", "remove it there first, or choose another name"

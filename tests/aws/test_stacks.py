@@ -74,7 +74,7 @@ def test_a_failed_resource_is_the_cause_and_not_what_was_cancelled_because_of_it
     assert problem == Problem(
         "stack-failed",
         problem.what,
-        "stack second was rolled back; the next apply makes it anew",
+        "stack second was rolled back; the next apply creates it again",
         context="stack second",
     )
     assert problem.what.startswith("Log: ")

@@ -182,7 +182,8 @@ def test_a_shared_stack_that_is_not_there(run: CommandLine):
     for command in ("plan", "apply --yes"):
         assert told(run, f"aurora-tenants {command}") == (
             "error: there is no stack shraed  [no-shared-stack]\n"
-            "    why: cluster.stack in tenants.yaml names it; it holds the cluster and what makes databases and users\n"
+            "    why: cluster.stack in tenants.yaml names it;"
+            " it holds the cluster and the functions that manage MySQL\n"
             "    fix: run: aurora-tenants shared deploy --stack shraed\n"
         )
 
@@ -237,7 +238,7 @@ def test_a_database_and_a_user_that_belong_to_nobody(run: CommandLine, cloud: Cl
     planned_and_refused(
         run,
         *(
-            f"error: {what} shop exists and belongs to nobody; with adopt: true it would be taken over as it is"
+            f"error: {what} shop exists already and belongs to nobody; set adopt: true to take it over as it is"
             "  [exists-already]\n"
             "    tenant shop\n"
             "    why: what another owner made is never changed unless that is asked for\n"
@@ -358,7 +359,7 @@ def test_a_function_that_says_nothing_is_told_as_the_cause(run: CommandLine, clo
     assert (
         "error: DatabaseShop: Unknown collation: 'nonsense_ci' (1273)  [stack-failed]\n"
         "    stack shared-global-mysql\n"
-        "    why: stack shared-global-mysql was rolled back; the next apply makes it anew\n"
+        "    why: stack shared-global-mysql was rolled back; the next apply creates it again\n"
     ) in ended.err
     assert NOTHING not in ended.err
 

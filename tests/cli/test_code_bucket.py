@@ -117,7 +117,7 @@ def test_a_function_that_was_changed_beside_the_stack_is_told(run: CommandLine, 
         "",
         f"{told(bucket)}"
         f"error: function {ROTATION} runs other code: its CodeSha256 is {with_other['CodeSha256']}  [other-code]\n"
-        "    why: somebody changed it by hand, or the zip in the bucket before Lambda read it\n"
+        "    why: somebody changed the function by hand, or the zip in the bucket before Lambda read it\n"
         f"    fix: aws lambda update-function-code --s3-bucket {bucket} --s3-key {ARCHIVE.key}"
         f" --function-name {ROTATION}\n",
     )
@@ -139,7 +139,7 @@ def test_a_bucket_that_is_not_there_or_elsewhere_is_told_before_anything_is_chan
         1,
         "",
         f"error: bucket {far} is in us-west-2, not in eu-west-1  [bucket-elsewhere]\n"
-        "    why: Lambda takes code from its own region alone\n"
+        "    why: Lambda only takes code from its own region\n"
         "    fix: name another with --code-bucket; to make one: aws s3 mb s3://NAME --region eu-west-1\n"
         f"{NOTHING}",
     )

@@ -421,7 +421,7 @@ def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: Comm
         "1 of 2 tenants applied. Run apply again when the cause is gone.\n"
         "error: UserA: Table 'a.missing' doesn't exist (1146)  [stack-failed]\n"
         "    stack shared-global-a\n"
-        "    why: stack shared-global-a was rolled back; the next apply makes it anew\n"
+        "    why: stack shared-global-a was rolled back; the next apply creates it again\n"
     )
     assert cloud.stacks() == {"shared-global-a": "ROLLBACK_COMPLETE", "shared-global-b": "CREATE_COMPLETE"}
     assert users(cloud) == {"b"}

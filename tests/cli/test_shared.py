@@ -77,7 +77,7 @@ def test_the_stack_of_a_tenant_is_left_alone(run: CommandLine, cloud: Cloud, com
 def test_a_failed_stack_of_something_else_is_left_alone(run: CommandLine, cloud: Cloud, command: str):
     assert cloud.deploy("other", template(fails=True)) == "ROLLBACK_COMPLETE"
     ended = run(f"aurora-tenants {command}")
-    assert "    why: it has not the parameters of a shared stack; " in ended.err
+    assert "    why: it does not have the parameters of a shared stack; " in ended.err
     assert (ended.code, cloud.stacks()) == (1, {"other": "ROLLBACK_COMPLETE"})
 
 
@@ -89,7 +89,7 @@ def test_a_shared_stack_whose_creation_failed_can_only_be_deleted(run: CommandLi
         1,
         "",
         "error: stack mine cannot be deployed: it is ROLLBACK_COMPLETE  [only-to-delete]\n"
-        "    why: its creation failed and was taken back; CloudFormation takes nothing but its deletion\n"
+        "    why: its creation failed and was rolled back; CloudFormation accepts only its deletion\n"
         f"    fix: run: aurora-tenants shared delete --stack mine\n{NOTHING}",
     )
     ended = run("aurora-tenants shared delete --stack mine --yes")
@@ -102,7 +102,7 @@ def test_a_protected_cluster_is_told_before_the_question(run: CommandLine, monke
         1,
         "",
         "error: the cluster of stack shared-global is protected from deletion  [deletion-protected]\n"
-        "    why: its parameter DeletionProtection is true; half of the stack would be deleted, and then no more\n"
+        "    why: its parameter DeletionProtection is true; the deletion would fail halfway\n"
         "    fix: run: aurora-tenants shared deploy --stack shared-global --parameter DeletionProtection=false\n"
         f"{NOTHING}",
     )

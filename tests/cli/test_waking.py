@@ -128,7 +128,7 @@ def test_no_wake_leaves_a_paused_cluster_alone(run: CommandLine, cloud: Cloud):
         "",
         "error: the cluster is paused, and a plan would have to wake it  [would-wake]\n"
         "    why: --no-wake forbids that\n"
-        "    fix: try again when it is in use, or leave --no-wake out\n"
+        "    fix: try again when it is in use, or run without --no-wake\n"
         "Nothing was changed.\n",
     )
     asked = cloud.calls() - before

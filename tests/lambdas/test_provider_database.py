@@ -8,7 +8,7 @@ import pytest
 
 from tests.lambdas.world import World, after, database, failing, fresh, ref, until
 
-RULE = "use 1 to 64 of A-Z a-z 0-9 _ $ -"
+RULE = "use 1 to 64 characters of A-Z a-z 0-9 _ $ -"
 NOT_A_NAME = {
     "`; DROP DATABASE mysql": "'`; DROP DATABASE mysql' cannot be the name of a database: " + RULE,
     "it's": '"it\'s" cannot be the name of a database: ' + RULE,
@@ -17,11 +17,11 @@ NOT_A_NAME = {
     "shop%": f"'shop%' cannot be the name of a database: {RULE}",
     "nothing:1": f"'nothing:1' cannot be the name of a database: {RULE}",
     "shop\n": f"'shop\\n' cannot be the name of a database: {RULE}",
-    "mysql": "mysql cannot be the name of a database: it is the server's own",
-    "MySQL": "MySQL cannot be the name of a database: it is the server's own",
-    "sys": "sys cannot be the name of a database: it is the server's own",
-    "information_schema": "information_schema cannot be the name of a database: it is the server's own",
-    "aurora_tenants": "aurora_tenants cannot be the name of a database: it is the server's own",
+    "mysql": "mysql cannot be the name of a database: it is reserved",
+    "MySQL": "MySQL cannot be the name of a database: it is reserved",
+    "sys": "sys cannot be the name of a database: it is reserved",
+    "information_schema": "information_schema cannot be the name of a database: it is reserved",
+    "aurora_tenants": "aurora_tenants cannot be the name of a database: it is reserved",
 }
 
 
@@ -118,7 +118,7 @@ def test_character_set_that_cannot_be_is_refused(world: World, charset: Any, rea
 def test_resource_type_of_somebody_else_is_refused(world: World) -> None:
     resource = {**database("shop"), "Type": "Custom::Queue"}
     ended = world.deploy(fresh("stack"), {"Queue": resource})
-    reason = "this function serves Custom::Database, Custom::DatabaseUser, Custom::DatabaseRole, not Custom::Queue"
+    reason = "this function handles Custom::Database, Custom::DatabaseUser, Custom::DatabaseRole, not Custom::Queue"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"Queue": reason})
 
 
@@ -130,7 +130,7 @@ def test_existing_database_is_refused_and_survives_the_rollback(world: World) ->
     name = fresh("precious")
     world.make_database(name)
     ended = world.deploy(fresh("stack"), {"Shop": database(name, OnRemove="drop", AllowDrop=name)})
-    reason = f"database {name} exists and belongs to nobody; with adopt: true it would be taken over as it is"
+    reason = f"database {name} exists already and belongs to nobody; set adopt: true to take it over as it is"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"Shop": reason})
     assert (world.rows(name), world.owner(name)) == (2, None)
 
@@ -277,7 +277,7 @@ def test_another_stack_has_to_adopt_a_kept_database(world: World) -> None:
     world.delete(stack)
     ended = world.deploy(fresh("stack"), {"Shop": database(name)})
     reason = f"database {name} was kept when stack {stack}, resource Shop let go of it; "
-    assert ended.failures == {"Shop": reason + "with adopt: true it would be taken over as it is"}
+    assert ended.failures == {"Shop": reason + "set adopt: true to take it over as it is"}
     assert world.deploy(other, {"Shop": database(name, Adopt=True)}).status == "CREATE_COMPLETE"
     assert (world.rows(name), world.owner(name)) == (2, (other, "Shop", 1, 0))
 

@@ -117,7 +117,7 @@ def test_account_of_nobodys_at_a_new_host_needs_adopt(either_world: World, shop:
     before = (hashes(world, name), grants(world, name))
     for hosts in (["%", "localhost"], ["localhost"]):
         ended = world.deploy(stack, {"App": user(arn, on(shop), Hosts=hosts)})
-        reason = f"user {name}@localhost exists and belongs to nobody; with adopt: true it would be taken over as it is"
+        reason = f"user {name}@localhost exists already and belongs to nobody; set adopt: true to take it over as it is"
         assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
         assert (hashes(world, name), grants(world, name)) == before
     adopted = user(arn, on(shop), Hosts=["%", "localhost"], Adopt=True)

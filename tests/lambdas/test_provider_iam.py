@@ -163,7 +163,7 @@ def test_renamed_in_its_secret_a_user_that_was_of_iam_is_refused(iam: World) -> 
     iam.deploy(stack, with_iam(name))
     iam.deploy(stack, with_password(name))
     ended = iam.deploy(stack, {"Secret": secret(name, new), "App": user(ref("Secret"), Revision="2")})
-    reason = f"secret {PREFIX}{name} is user {name}'s: user {new} needs a secret of its own"
+    reason = f"secret {PREFIX}{name} belongs to user {name}: user {new} needs a secret of its own"
     assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
     assert (iam.takes(name, "hush-stack"), iam.has_user(new)) == (True, False)
 
@@ -197,7 +197,11 @@ def test_host_and_authentication_change_at_once(iam: World, shop: str) -> None:
 def test_adopted_as_a_user_of_iam_its_passwords_end_unless_that_fails(iam: World, shop: str) -> None:
     stack, name = fresh("stack"), fresh("legacy")
     iam.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
-    assert iam.deploy(fresh("stack"), with_iam(name)).failures["App"].startswith(f"user {name} exists and belongs to")
+    assert (
+        iam.deploy(fresh("stack"), with_iam(name))
+        .failures["App"]
+        .startswith(f"user {name} exists already and belongs to")
+    )
     missing = with_iam(name, on(shop, "SELECT", Table="missing"), Adopt=True)
     assert iam.deploy(fresh("stack"), missing).failures == {"App": f"Table '{shop}.missing' doesn't exist (1146)"}
     assert (iam.takes(name, "hush-old"), iam.options(name), iam.entries(name)) == (True, PASSWORD, {})

@@ -86,27 +86,36 @@ def test_option_is_made_brought_back_and_taken_away_in_place(world: World, shop:
 @pytest.mark.parametrize(
     ("properties", "reason"),
     [
-        ({"Require": "TLS"}, "Require is NONE, SSL, X509, or Subject, Issuer and Cipher of a client's certificate"),
-        ({"Require": {"Subjekt": "/CN=x"}}, "Require is NONE, SSL, X509, or Subject, Issuer and Cipher"),
+        (
+            {"Require": "TLS"},
+            "Require must be NONE, SSL, X509, or any of Subject, Issuer and Cipher of a client's certificate",
+        ),
+        ({"Require": {"Subjekt": "/CN=x"}}, "Require must be NONE, SSL, X509, or any of Subject, Issuer and Cipher"),
         ({"Require": {"Subject": "back\\slash"}}, "a literal cannot hold a backslash or a control character"),
-        ({"MaxUserConnections": -1}, "MaxUserConnections is a number from 0 to 4294967295, not '-1'"),
-        ({"MaxQueriesPerHour": 2**32}, "MaxQueriesPerHour is a number from 0 to 4294967295, not '4294967296'"),
-        ({"PasswordHistory": "many"}, "PasswordHistory is a number from 0 to 65535, not 'many'"),
-        ({"Plugin": "mysql_clear_password"}, "Plugin is one of caching_sha2_password, mysql_native_password, sha256"),
+        ({"MaxUserConnections": -1}, "MaxUserConnections must be a number from 0 to 4294967295, not '-1'"),
+        ({"MaxQueriesPerHour": 2**32}, "MaxQueriesPerHour must be a number from 0 to 4294967295, not '4294967296'"),
+        ({"PasswordHistory": "many"}, "PasswordHistory must be a number from 0 to 65535, not 'many'"),
+        (
+            {"Plugin": "mysql_clear_password"},
+            "Plugin must be one of caching_sha2_password, mysql_native_password, sha256",
+        ),
         ({"Comment": "two\nlines"}, "a literal cannot hold a backslash or a control character"),
-        ({"Hosts": ["`x`"]}, "'`x`' cannot be a host: use 1 to 255 of a-z 0-9 . _ % : / -"),
-        ({"Hosts": "10.0.0.1"}, "Hosts is a list"),
-        ({"Auth": "kerberos"}, "Auth is password or iam, not 'kerberos'"),
-        ({"Roles": ["reader"]}, "Roles is a list whose entries hold Role and AdminOption"),
+        ({"Hosts": ["`x`"]}, "'`x`' cannot be a host: use 1 to 255 characters of a-z 0-9 . _ % : / -"),
+        ({"Hosts": "10.0.0.1"}, "Hosts must be a list"),
+        ({"Auth": "kerberos"}, "Auth must be password or iam, not 'kerberos'"),
+        ({"Roles": ["reader"]}, "Roles must be a list of entries that hold Role and AdminOption"),
         ({"Roles": [{"Role": "rds_superuser_role"}]}, "rds_superuser_role cannot be the name of a role"),
-        ({"Roles": [{"Role": "nowhere"}]}, "there is no role nowhere to grant: it has to be made first"),
+        ({"Roles": [{"Role": "nowhere"}]}, "there is no role nowhere to grant: create it first"),
         ({"Roles": [{"Role": "AWS_TELEPORT_ACCESS"}]}, "there is no role AWS_TELEPORT_ACCESS to grant: this version"),
-        ({"SecretId": ""}, "SecretId is missing: the secret with the user's name and password, which only Auth: iam"),
+        (
+            {"SecretId": ""},
+            "SecretId is missing: it names the secret with the user's name and password; only a user with Auth: iam",
+        ),
         (
             {"Privileges": [{"Permission": "SELECT", "Database": "a", "Table": "b", "Columns": "id"}]},
-            "Columns is a list",
+            "Columns must be a list",
         ),
-        ({"DefaultRoles": ["reader"]}, "DefaultRoles names a role that Roles does not"),
+        ({"DefaultRoles": ["reader"]}, "DefaultRoles names a role that is not in Roles"),
     ],
 )
 def test_options_that_cannot_be_are_refused_and_leave_no_user(
@@ -152,8 +161,8 @@ def test_plugin_that_the_server_does_not_have_leaves_a_new_user_unmade_and_an_ol
     stack, name = fresh("stack"), fresh("app")
     arn = world.secret(name)
     reason = (
-        "Plugin 'mysql_native_password' is not loaded (1524): this server does not offer the plugin;"
-        " leave Plugin out, or name another"
+        "Plugin 'mysql_native_password' is not loaded (1524): this server does not have the plugin;"
+        " remove Plugin, or name another one"
     )
     native = user(arn, on(shop), Plugin="mysql_native_password")
     assert world.deploy(fresh("stack"), {"App": native}).failures == {"App": reason}

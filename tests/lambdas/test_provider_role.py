@@ -46,11 +46,11 @@ def test_role_is_made_with_exactly_its_privileges_and_nobody_can_log_in_to_it(ei
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "'' cannot be the name of a role: use 1 to 32 of A-Z a-z 0-9 _ $ -"),
-        ("r%", "'r%' cannot be the name of a role: use 1 to 32 of A-Z a-z 0-9 _ $ -"),
-        ("AWS_LAMBDA_ACCESS", "AWS_LAMBDA_ACCESS cannot be the name of a role: it is the server's own"),
-        ("rds_superuser_role", "rds_superuser_role cannot be the name of a role: it is the server's own"),
-        ("admin", "role admin cannot be made: there is a user of this name"),
+        ("", "'' cannot be the name of a role: use 1 to 32 characters of A-Z a-z 0-9 _ $ -"),
+        ("r%", "'r%' cannot be the name of a role: use 1 to 32 characters of A-Z a-z 0-9 _ $ -"),
+        ("AWS_LAMBDA_ACCESS", "AWS_LAMBDA_ACCESS cannot be the name of a role: it is reserved"),
+        ("rds_superuser_role", "rds_superuser_role cannot be the name of a role: it is reserved"),
+        ("admin", "role admin cannot be created: there is a user of this name"),
     ],
 )
 def test_role_name_that_cannot_be_is_refused(world: World, name: str, reason: str) -> None:
@@ -100,7 +100,7 @@ def test_role_of_somebody_else_needs_adopt_and_is_never_dropped(either_world: Wo
     world.sql(f"CREATE ROLE `{name}`", f"GRANT DROP ON `{shop}`.* TO `{name}`")
     before = (world.accounts(name), world.grants(name))
     ended = world.deploy(fresh("stack"), {"Reader": role(name, on(shop, "SELECT"))})
-    reason = f"role {name} exists and belongs to nobody; with adopt: true it would be taken over as it is"
+    reason = f"role {name} exists already and belongs to nobody; set adopt: true to take it over as it is"
     assert (ended.failures, world.grants(name)) == ({"Reader": reason}, before[1])
     missing = role(name, on(shop, "SELECT", Table="missing"), Adopt=True, Comment="ours")
     ended = world.deploy(fresh("stack"), {"Reader": missing})
@@ -120,9 +120,9 @@ def test_user_is_no_role_and_a_role_no_user(either_world: World) -> None:
     world, person, reader = either_world, fresh("legacy"), fresh("reader")
     world.sql(f"CREATE USER `{person}` IDENTIFIED BY 'hush-old'", f"CREATE ROLE `{reader}`")
     ended = world.deploy(fresh("stack"), {"Reader": role(person, Adopt=True)})
-    assert ended.failures == {"Reader": f"role {person} cannot be made: there is a user of this name"}
+    assert ended.failures == {"Reader": f"role {person} cannot be created: there is a user of this name"}
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(reader), Adopt=True)})
-    assert ended.failures == {"App": f"user {reader} cannot be made: there is a role of this name"}
+    assert ended.failures == {"App": f"user {reader} cannot be created: there is a role of this name"}
     assert (world.takes(person, "hush-old"), world.accounts(reader)["%"].is_role) == (True, True)
 
 
@@ -206,7 +206,7 @@ def test_change_of_roles_is_rolled_back(either_world: World, shop: str) -> None:
 def test_role_granted_to_itself_is_a_sentence(world: World) -> None:
     name = fresh("app")
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), Roles=[member(name)])})
-    assert ended.failures == {"App": f"there is no role {name} to grant: it has to be made first"}
+    assert ended.failures == {"App": f"there is no role {name} to grant: create it first"}
 
 
 def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) -> None:
@@ -216,9 +216,9 @@ def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) 
     world.deploy(fresh("stack"), {"Other": user(world.secret(other), on(shop))})
     world.sql(f"CREATE ROLE `{nobodys}`", f"GRANT CREATE USER ON *.* TO `{nobodys}`")
     for what, reason in (
-        ("admin", "admin cannot be granted: it is a user, and a user is granted roles only"),
-        (other, f"{other} cannot be granted: it is a user, and a user is granted roles only"),
-        (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody; roles that a stack made can"),
+        ("admin", "admin cannot be granted as a role: it is a user"),
+        (other, f"{other} cannot be granted as a role: it is a user"),
+        (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody, and must belong to a stack"),
     ):
         ended = world.deploy(fresh("stack"), {"App": user(arn, Roles=[member(what)])})
         assert (ended.failures, world.has_user(name)) == ({"App": reason}, False)

@@ -112,7 +112,7 @@ def test_rename_to_an_existing_database_is_rolled_back_and_harms_neither(shop: S
     world.make_database(precious := fresh("precious"))
     before = shop.is_as_before()
     ended = world.deploy(shop.stack, shop.resources(one=precious))
-    assert ended.failures["One"].startswith(f"database {precious} exists and belongs to nobody")
+    assert ended.failures["One"].startswith(f"database {precious} exists already and belongs to nobody")
     assert (ended.status, shop.is_as_before()) == ("UPDATE_ROLLBACK_COMPLETE", before)
     assert (world.rows(precious), world.owner(precious)) == (2, None)
 

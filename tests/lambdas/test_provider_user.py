@@ -28,10 +28,10 @@ from tests.lambdas.world import (
     user,
 )
 
-RULE = "use 1 to 32 of A-Z a-z 0-9 _ $ -"
+RULE = "use 1 to 32 characters of A-Z a-z 0-9 _ $ -"
 ENTRIES = (
-    "Privileges is a list whose entries hold Columns, Database, Function, GrantOption, Permission, Procedure, Table,"
-    " none empty"
+    "Privileges must be a list of entries that hold Columns, Database, Function, GrantOption, Permission, Procedure,"
+    " Table, none of them empty"
 )
 OTHER_SECRET = "another secret needs another user name"
 
@@ -185,11 +185,11 @@ def test_password_with_quotes_is_taken_as_it_is(world: World) -> None:
         ("a" * 33, f"'{'a' * 33}' cannot be the name of a user: {RULE}"),
         ("", f"'' cannot be the name of a user: {RULE}"),
         ("app@%", f"'app@%' cannot be the name of a user: {RULE}"),
-        ("root", "root cannot be the name of a user: it is the server's own"),
-        ("rdsadmin", "rdsadmin cannot be the name of a user: it is the server's own"),
-        ("RDS_superuser_role", "RDS_superuser_role cannot be the name of a user: it is the server's own"),
-        ("AWS_LAMBDA_ACCESS", "AWS_LAMBDA_ACCESS cannot be the name of a user: it is the server's own"),
-        ("aurora_tenants_inspector", "aurora_tenants_inspector cannot be the name of a user: it is the server's own"),
+        ("root", "root cannot be the name of a user: it is reserved"),
+        ("rdsadmin", "rdsadmin cannot be the name of a user: it is reserved"),
+        ("RDS_superuser_role", "RDS_superuser_role cannot be the name of a user: it is reserved"),
+        ("AWS_LAMBDA_ACCESS", "AWS_LAMBDA_ACCESS cannot be the name of a user: it is reserved"),
+        ("aurora_tenants_inspector", "aurora_tenants_inspector cannot be the name of a user: it is reserved"),
         ("admin", "user admin is the cluster's master user and cannot be a tenant's"),
     ],
 )
@@ -222,7 +222,7 @@ def test_secret_that_is_no_login_is_told_without_its_value(world: World, value: 
 @pytest.mark.parametrize("character", ["\\", "\n", "\0"])
 def test_password_that_no_statement_can_hold_is_told_by_its_secret(world: World, character: str) -> None:
     arn = world.secret(fresh("app"), f"hush{character}")
-    reason = f"the password in secret {arn} holds a backslash or a control character; exclude them"
+    reason = f"the password in secret {arn} contains a backslash or a control character; change it to one without them"
     assert world.deploy(fresh("stack"), {"App": user(arn)}).failures == {"App": reason}
 
 
@@ -249,8 +249,8 @@ def test_secret_id_that_cannot_be_is_a_failure_that_rolls_back(world: World, sec
 @pytest.mark.parametrize(
     ("privileges", "reason"),
     [
-        ("ALL", "Privileges is a list"),
-        ({"Permission": "ALL", "Database": "shop"}, "Privileges is a list"),
+        ("ALL", "Privileges must be a list"),
+        ({"Permission": "ALL", "Database": "shop"}, "Privileges must be a list"),
         (["ALL"], ENTRIES),
         ([[{"Permission": "ALL"}]], ENTRIES),
         ([{"Permission": "SELECT", "Database": "shop", "Colums": ["id"]}], ENTRIES),
@@ -270,11 +270,11 @@ def test_secret_id_that_cannot_be_is_a_failure_that_rolls_back(world: World, sec
         ([on("*")], "ALL is not a privilege that can be granted on the whole server"),
         ([on("*", "CREATE USER")], "CREATE USER cannot be granted to a tenant on the whole server"),
         ([on("*", "PROCESS", GrantOption=True)], "GRANT OPTION cannot be granted on the whole server"),
-        ([on("shop%")], "'shop%' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
-        ([{"Permission": "ALL"}], "'' cannot be the name of a database: use 1 to 64 of A-Z a-z 0-9 _ $ -"),
-        ([on("mysql", "SELECT")], "mysql cannot be the name of a database: it is the server's own"),
-        ([on("SYS", "SELECT")], "SYS cannot be the name of a database: it is the server's own"),
-        ([on("aurora_tenants")], "aurora_tenants cannot be the name of a database: it is the server's own"),
+        ([on("shop%")], "'shop%' cannot be the name of a database: use 1 to 64 characters of A-Z a-z 0-9 _ $ -"),
+        ([{"Permission": "ALL"}], "'' cannot be the name of a database: use 1 to 64 characters of A-Z a-z 0-9 _ $ -"),
+        ([on("mysql", "SELECT")], "mysql cannot be the name of a database: it is reserved"),
+        ([on("SYS", "SELECT")], "SYS cannot be the name of a database: it is reserved"),
+        ([on("aurora_tenants")], "aurora_tenants cannot be the name of a database: it is reserved"),
         ([on("shop", "SELECT", Table="no`where")], "Table 'shop.no`where' doesn't exist (1146)"),
     ],
 )
@@ -328,7 +328,7 @@ def test_syntax_error_that_quotes_a_password_is_not_passed_on(master: DataApi, p
     with pytest.raises(DatabaseError, match="hush") as spoken:
         master.execute(statement)
     assert spoken.value.number == 1064
-    with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that holds a password \(1064\)$"):
+    with pytest.raises(DatabaseError, match=r"^MySQL refused a statement that contains a password \(1064\)$"):
         run(master.execute, statement, password)
 
 
@@ -339,7 +339,7 @@ def test_existing_user_is_refused_and_survives_the_rollback(world: World, shop: 
     name = fresh("legacy")
     world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'", f"GRANT SELECT ON `{shop}`.* TO `{name}`")
     ended = world.deploy(fresh("stack"), {"App": user(world.secret(name), on(shop))})
-    reason = f"user {name} exists and belongs to nobody; with adopt: true it would be taken over as it is"
+    reason = f"user {name} exists already and belongs to nobody; set adopt: true to take it over as it is"
     assert (ended.status, ended.failures) == ("ROLLBACK_COMPLETE", {"App": reason})
     assert (world.takes(name, "hush-old"), world.takes(name, "hush-0")) == (True, False)
     assert world.grants(name) == {f"GRANT SELECT ON `{shop}`.* TO `{name}`@`%`"}
@@ -385,7 +385,7 @@ def test_another_stack_has_to_adopt_a_user_that_was_let_go_of(world: World, shop
     world.delete(stack)
     ended = world.deploy(fresh("stack"), {"App": user(arn, on(shop))})
     reason = f"user {name} was kept when stack {stack}, resource App let go of it; "
-    assert ended.failures == {"App": reason + "with adopt: true it would be taken over as it is"}
+    assert ended.failures == {"App": reason + "set adopt: true to take it over as it is"}
     assert world.deploy(fresh("stack"), {"App": user(arn, on(shop), Adopt=True)}).status == "CREATE_COMPLETE"
 
 
@@ -574,7 +574,7 @@ def test_another_secret_for_the_same_user_is_refused(either_world: World) -> Non
     old, new = world.secret(name, "hush-old"), world.secret(name, "hush-new", name=f"{PREFIX}{fresh('other')}")
     world.deploy(stack, {"App": user(old, on(shop))})
     ended = world.deploy(stack, {"App": user(new, on(shop), Adopt=True)})
-    reason = f"user {name} was made from secret {PREFIX}{name}: {OTHER_SECRET}"
+    reason = f"user {name} was created from secret {PREFIX}{name}; {OTHER_SECRET}"
     assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
     assert (world.takes(name, "hush-old"), world.grants(name)) == (True, everything(shop, name))
 

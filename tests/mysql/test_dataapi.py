@@ -125,7 +125,7 @@ def test_a_cluster_that_does_not_wake_is_given_up(awake: Cloud, clock: Clock):
         "database-not-awake",
         "the cluster did not answer within 30 s",
         why=problem.why,
-        fix="try again in a minute; if it stays like this, look at the cluster's events in the RDS console",
+        fix="try again in a minute; if that does not help, look at the cluster's events in the RDS console",
     )
     assert problem.why.endswith("is resuming after being auto-paused. Please wait a few seconds and try again.")
     assert (caught.value.code, caught.value.number) == ("DatabaseResumingException", 0)

@@ -147,9 +147,3 @@ def test_every_name_and_literal_survives(mode: Server, it: Asked):
 def test_a_database_that_is_written_in_two_cases_is_one_where_names_are_folded(server_folding_names: Server):
     server = read_server(execute_as(server_folding_names))
     assert (server.lower_case_names, server.stored("Shop_İ")) == (True, "shop_i")
-
-
-def test_all_roles_are_active_where_the_server_says_so(server: Server):
-    assert not read_server(execute_as(server)).activate_all_roles
-    with variables(server, activate_all_roles_on_login=1):
-        assert read_server(execute_as(server)).activate_all_roles

@@ -24,10 +24,10 @@ from tests.mysql_server import execute_as, make_owners
 MINE = Owner("shared-shop", "DatabaseShop")
 RENAMED = Owner("shared-shop", "DatabaseStore")
 OTHER = Owner("shared-other", "DatabaseShop")
-ADOPT = "shop exists and belongs to nobody; with adopt: true it would be taken over as it is"
+ADOPT = "shop exists already and belongs to nobody; set adopt: true to take it over as it is"
 KEPT = (
     "shop was kept when stack shared-other, resource DatabaseShop let go of it;"
-    " with adopt: true it would be taken over as it is"
+    " set adopt: true to take it over as it is"
 )
 
 

@@ -49,7 +49,7 @@ def test_a_busy_stack_is_not_removed():
 def exists_already(what: str) -> Problem:
     return Problem(
         "exists-already",
-        f"{what} exists and belongs to nobody; with adopt: true it would be taken over as it is",
+        f"{what} exists already and belongs to nobody; set adopt: true to take it over as it is",
         context="tenant shop",
         why="what another owner made is never changed unless that is asked for",
         fix="add `adopt: true` to it in tenants.yaml, or choose another name",
@@ -73,8 +73,8 @@ def test_a_role_does_not_take_the_place_of_a_user_nor_a_user_that_of_a_role():
     assert told == [
         (Problem("exists-already", what, why, "choose another name", context="tenant shop"),)
         for what in (
-            "role shop cannot be made: there is a user of this name",
-            "user shop cannot be made: there is a role of this name",
+            "role shop cannot be created: there is a user of this name",
+            "user shop cannot be created: there is a role of this name",
         )
     ]
 

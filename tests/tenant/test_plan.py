@@ -178,7 +178,7 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
             "alter",
             "user shop",
             "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' RETAIN CURRENT PASSWORD",
-            "unless that works already; the password it has now goes on working until the first rotation",
+            "only if it does not have this password already; the one it has now keeps working until the first rotation",
         ),
     )
 
@@ -228,7 +228,7 @@ SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY
 def test_a_user_that_lost_its_password_gets_the_secrets_again():
     live = with_account(live_after(SHOP), options=Options(plugin="caching_sha2_password"), has_no_password=True)
     [line] = lines_of(SHOP, live=live, deployed=deployed(SHOP))
-    why = "it has none: whoever knows its name may log in"
+    why = "it has no password: whoever knows its name can log in"
     assert line.change == Change("alter", "user shop", SET_PASSWORD, why)
     assert line.origins == ("drift",)
 
@@ -239,4 +239,6 @@ def test_a_user_that_comes_back_gets_its_new_secrets_password():
     live = with_account(live_after(before), options=Options(plugin="caching_sha2_password"), owner=owner)
     gone = replace(before, users=())
     made = planned(before, live=live, deployed=deployed(gone))
-    assert made.tenants[0].changes[-1] == Change("alter", "user shop", SET_PASSWORD, "unless that works already")
+    assert made.tenants[0].changes[-1] == Change(
+        "alter", "user shop", SET_PASSWORD, "only if it does not have this password already"
+    )

@@ -135,7 +135,7 @@ def test_comments_and_layout_do_not_make_the_template_stale() -> None:
     check(TEMPLATE.read_text(), changed)
 
 
-STALE = r"^cfn/shared\.yml holds other code than .*; run: script/bundle$"
+STALE = r"^cfn/shared\.yml does not hold the code of .*; run: script/bundle$"
 
 
 def test_code_inside_that_was_changed_by_hand_is_stale() -> None:
@@ -225,7 +225,7 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, input=stdin)
         return done.returncode, done.stdout, done.stderr
 
-    sentence = "cfn/shared.yml holds other code than aurora_tenants/lambdas makes; run: script/bundle\n"
+    sentence = "cfn/shared.yml does not hold the code of aurora_tenants/lambdas; run: script/bundle\n"
     assert run("--check") == (1, "", sentence)
     assert run("--show") == (0, by_hand, "")
     assert run("--show", str(TEMPLATE)) == (0, code, "")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import pausing
+from aurora_tenants.aws import scaling as aws_scaling
 from tests.cli.conftest import HEAD, CommandLine, Ended
 from tests.cli.pause_schedule.conftest import (
     ASLEEP,
@@ -171,7 +171,7 @@ def test_a_failed_stack_is_told_by_its_root_cause_and_made_good_by_apply(
     ended = run(SET)
     assert ended.code == 1
     assert "The execution role you provide must allow AWS EventBridge Scheduler to assume the role." in ended.err
-    assert f"    why: stack {STACK} was rolled back; the next apply makes it anew\n" in ended.err
+    assert f"    why: stack {STACK} was rolled back; the next apply creates it again\n" in ended.err
     assert ended.err.endswith(
         "error: tenants.yaml is written already; run this again when the cause is gone  [not-deployed]\n"
     )
@@ -218,12 +218,12 @@ def test_an_apply_that_could_not_bring_the_cluster_says_so(
         ended = run("aurora-tenants apply --yes")
     assert (ended.code, cloud.stacks(), scaling(cloud)) == (1, {STACK: "CREATE_COMPLETE"}, ASLEEP)
     assert "error: could not bring the cluster to 0.5 to 4 ACU: no  [access-denied]\n" in ended.err
-    assert "the cluster is not at what they say of this hour  [not-brought]\n" in ended.err
+    assert "the cluster does not have the capacity that they set for this hour  [not-brought]\n" in ended.err
 
 
 def test_a_cluster_that_is_being_changed_is_waited_for(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
     """RDS refuses a change while another is under way. The sandbox's take no time, so these refusals are made here."""
-    monkeypatch.setattr(pausing, "_BUSY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(aws_scaling, "_BUSY_PAUSE_SECONDS", 0.01)
     refusals = iter(["InvalidDBClusterStateFault", "InvalidDBClusterStateFault"])
 
     def refuse(params: dict[str, Any], **_: Any) -> None:

@@ -1,10 +1,10 @@
-"""The cluster's scaling and its pause schedule as they are, and changing them; whether the cluster is paused.
+"""How the cluster scales and which schedules change that; setting its capacity; whether the cluster is paused.
 
     live = read_pause(aws, cluster, shared)        LivePause(LiveCluster("8.0.mysql_aurora.3.10.6", …), (Entry(…), …))
-    bring_to_hour(aws, schedule, cluster_arn)      the capacity that a schedule wants at this hour
-    require_awake(aws, cluster_arn)                raises AwsError for a cluster that is paused; asks nothing of MySQL
+    bring_to_hour(aws, schedule, cluster_arn)      sets the capacity that a schedule has for this hour
+    require_awake(aws, cluster_arn)                raises AwsError for a paused cluster, and does not wake it
 
-DescribeDBClusters calls a paused cluster available; only the metric ServerlessDatabaseCapacity tells.
+To DescribeDBClusters a paused cluster is available; only the metric ServerlessDatabaseCapacity shows the pause.
 ("Automatic pause and resume for Aurora Serverless v2", Aurora User Guide)
 """
 
@@ -26,11 +26,11 @@ from aurora_tenants.schedule.template import Entry, scaling
 from aurora_tenants.schedule.week import capacity_at
 from aurora_tenants.stack import Shared
 
-# How far back the metric is read. CloudWatch has a value for each minute, some minutes late.
+# How far back the metric is read. CloudWatch has a value for each minute, a few minutes late.
 _METRIC_MINUTES = 5
-# A cluster takes no change while another is under way, such as the schedule's own a moment ago.
+# A cluster refuses a change while another one is in progress, such as one by the schedule a moment ago.
 _BUSY_SECONDS, _BUSY_PAUSE_SECONDS = 300.0, 10.0
-# What EventBridge Scheduler does where a schedule does not say. ("RetryPolicy", EventBridge Scheduler API Reference)
+# EventBridge Scheduler's defaults for a schedule. ("RetryPolicy", EventBridge Scheduler API Reference)
 _DEFAULT_AGE_SECONDS, _DEFAULT_ATTEMPTS = 86_400, 185
 
 
@@ -57,14 +57,14 @@ def read_pause(aws: Aws, cluster: Cluster, shared: Shared) -> LivePause:
         raise
 
 
-def _entries(scheduler: Any, name: str) -> Iterator[Entry]:
+def _entries(scheduler: Any, group: str) -> Iterator[Entry]:
     with asking("read the schedules"):
-        pages = scheduler.get_paginator("list_schedules").paginate(GroupName=name)
-        names = [it["Name"] for page in pages for it in page["Schedules"]]
-    for it in names:
+        pages = scheduler.get_paginator("list_schedules").paginate(GroupName=group)
+        names = [schedule["Name"] for page in pages for schedule in page["Schedules"]]
+    for name in names:
         try:
-            with asking(f"read schedule {it}"):
-                yield _entry(scheduler.get_schedule(GroupName=name, Name=it))
+            with asking(f"read schedule {name}"):
+                yield _entry(scheduler.get_schedule(GroupName=group, Name=name))
         except AwsError as error:
             if code_of(error.__cause__) != "ResourceNotFoundException":  # gone since it was listed
                 raise
@@ -91,7 +91,7 @@ def _entry(description: Mapping[str, Any]) -> Entry:
 
 
 def _sorted(text: str) -> str:
-    """JSON with sorted keys, so that two spellings of one value are equal; any other text as it is."""
+    """JSON with sorted keys, so that equal values are equal texts; any other text unchanged."""
     try:
         return json.dumps(json.loads(text), sort_keys=True)
     except ValueError:
@@ -102,23 +102,23 @@ def read_cluster(aws: Aws, cluster_arn: str) -> LiveCluster:
     """One call. Raises AwsError when RDS cannot be asked or has no such cluster."""
     with asking("read the cluster"):
         answer = aws.client("rds").describe_db_clusters(DBClusterIdentifier=cluster_arn)
-    found = answer["DBClusters"][0]
-    sent, capacity = found.get("ServerlessV2ScalingConfiguration"), None
-    if sent:
-        seconds = int(sent.get("SecondsUntilAutoPause", 300))
-        capacity = Capacity(float(sent["MinCapacity"]), float(sent["MaxCapacity"]), seconds)
-    is_io_optimized = found.get("StorageType") == "aurora-iopt1"
-    return LiveCluster(found.get("EngineVersion", ""), capacity, is_io_optimized, _said_at(answer))
+    cluster = answer["DBClusters"][0]
+    configuration, capacity = cluster.get("ServerlessV2ScalingConfiguration"), None
+    if configuration:
+        seconds = int(configuration.get("SecondsUntilAutoPause", 300))
+        capacity = Capacity(float(configuration["MinCapacity"]), float(configuration["MaxCapacity"]), seconds)
+    is_io_optimized = cluster.get("StorageType") == "aurora-iopt1"
+    return LiveCluster(cluster.get("EngineVersion", ""), capacity, is_io_optimized, _time_of(answer))
 
 
-def _said_at(answer: Mapping[str, Any]) -> datetime:
-    """When AWS gave an answer, by its own clock, which is the one that the schedules follow."""
+def _time_of(answer: Mapping[str, Any]) -> datetime:
+    """When AWS sent an answer, by AWS's own clock, which is the one that the schedules follow."""
     date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
 
 def require_awake(aws: Aws, cluster_arn: str) -> None:
-    """Returns for a cluster that is awake for certain. Raises AwsError for every other; wakes none."""
+    """Raises AwsError unless the cluster is certainly awake; never wakes it."""
     live = read_cluster(aws, cluster_arn)
     if live.capacity is None or live.capacity.min_acu:
         return
@@ -127,12 +127,12 @@ def require_awake(aws: Aws, cluster_arn: str) -> None:
         return
     if measured is None:
         what = (
-            f"it cannot be seen whether the cluster is paused: its capacity was not measured in {_METRIC_MINUTES} min"
+            f"cannot tell whether the cluster is paused: CloudWatch has no capacity of the last {_METRIC_MINUTES} min"
         )
         why = "reading MySQL could wake it, and --no-wake forbids that"
     else:
         what, why = "the cluster is paused, and a plan would have to wake it", "--no-wake forbids that"
-    fix = "try again when it is in use, or leave --no-wake out"
+    fix = "try again when it is in use, or run without --no-wake"
     raise AwsError(Problem("would-wake", what, why, fix))
 
 
@@ -156,20 +156,20 @@ def read_acu(aws: Aws, cluster_arn: str) -> float | None:
 
 
 def bring_to_hour(aws: Aws, schedule: PauseSchedule, cluster_arn: str) -> None:
-    """Brings the cluster to what a schedule that was just deployed says of this hour. Raises AwsError."""
+    """Sets the capacity that a schedule, which was just deployed, has for this hour. Raises AwsError."""
     try:
         live = read_cluster(aws, cluster_arn)
         bring(aws, cluster_arn, capacity_at(schedule, live.now), live=live)
     except AwsError as error:
-        what = "the schedules are deployed, but the cluster is not at what they say of this hour"
-        fix = "the next of them brings it there; `aurora-tenants pause-schedule set` does before, apply does not"
+        what = "the schedules are deployed, but the cluster does not have the capacity that they set for this hour"
+        fix = "run `aurora-tenants pause-schedule set` again (apply does not set it), or wait for the next schedule"
         raise AwsError(*error.problems, Problem("not-brought", what, fix=fix)) from error
 
 
 def bring(aws: Aws, cluster_arn: str, capacity: Capacity, *, live: LiveCluster) -> bool:
-    """Brings the cluster to a capacity; False if it has it already, because any change would wake a paused cluster.
+    """Sets the cluster's capacity. False if it has it already: then any change would only wake a paused cluster.
 
-    Waits up to five minutes for another change of the cluster to end. Raises AwsError.
+    Waits up to five minutes for another change of the cluster to finish. Raises AwsError.
     """
     if is_held(live.capacity, capacity):
         return False
