@@ -2,7 +2,7 @@
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
-    declared     plain data → the model's values, each with its place, stages written out    (reading, options)
+    declared     plain data → the model's values, each with its place, stages written out    (reading)
     names, ownership, accounts, roles, privileges, pause    the rules the schema cannot say (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
@@ -37,10 +37,10 @@ def parse(text: str, file: str) -> Configuration:
         shape = [*document.problems, *schema.problems(document)]
         rules = [
             *names.problems(document, cluster, tenants),
-            *ownership.problems(document, tenants),
-            *accounts.problems(document, tenants),
-            *roles.problems(document, tenants),
-            *privileges.problems(document, tenants),
+            *ownership.problems(tenants),
+            *accounts.problems(tenants),
+            *roles.problems(tenants),
+            *privileges.problems(tenants),
             *pause.problems(document),
         ]
         if shape or rules:

@@ -9,22 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aurora_tenants.config import hosts
-from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, DeclaredUser, described
+from aurora_tenants.config.declared import KINDS, PARTS, STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.names import placeholders
-from aurora_tenants.config.options import KINDS, PARTS
 from aurora_tenants.config.reading import mapping, text, text_or_texts
 from aurora_tenants.config.wording import (
     Fault,
-    KeyPath,
+    PlacedFault,
+    at,
     counted,
     did_you_mean,
     dynamic_reference,
-    escaped,
     listed,
+    named_character,
+    repeated,
     shown,
+    too_long,
 )
-from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
+from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.accounts import LONGEST_COMMENT
 from aurora_tenants.mysql.names import literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
@@ -42,38 +44,31 @@ _ABOUT_PASSWORDS = (
 _CERTIFICATE = "/C=SE/O=Example/CN=client"
 
 
-def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
     """Every option of a user or a role that cannot be, or that would not do what it says."""
     for tenant in tenants:
-        for grantee in tenant.grantees:
-            for path, fault in _faults(tenant, grantee):
-                yield Problem(*fault, document.value(path), described(tenant, grantee))
+        yield from (tenant.problem(path, fault) for path, fault in _faults(tenant))
 
 
-def _faults(tenant: DeclaredTenant, grantee: DeclaredRole | DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
-    if "comment" in grantee.body:
-        comment = text(grantee.body, "comment") or ""
-        yield from (((*grantee.path, "comment"), fault) for fault in _text(tenant, "comment", comment))
-    if isinstance(grantee, DeclaredUser):
-        yield from _hosts(tenant, grantee)
-        yield from _require(tenant, grantee)
-        for key, fault in (*_plugin(grantee), *_password(grantee), *_iam(grantee)):
-            yield (*grantee.path, key), fault
+def _faults(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+    for grantee in tenant.grantees:
+        yield from at((*grantee.path, "comment"), _text(tenant, "comment", text(grantee.body, "comment") or ""))
+    for user in tenant.users:
+        yield from _hosts(tenant, user)
+        yield from _require(tenant, user)
+        for key, fault in (*_plugin(user), *_password(user), *_iam(user)):
+            yield (*user.path, key), fault
 
 
-def _hosts(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
-    seen: set[str] = set()
-    for path, written in text_or_texts(user.body, "host", user.path):
-        host = tenant.filled(written)
-        if written:
-            unknown = list(placeholders(tenant, written))
-            yield from ((path, fault) for fault in unknown or hosts.faults(host))
-        if host.lower() in seen:
-            yield path, ("duplicate-host", f"host {shown(host)} is here twice", "", "take one of them out")
-        seen.add(host.lower())
+def _hosts(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
+    filled = [(path, tenant.filled(written)) for path, written in text_or_texts(user.body, "host", user.path)]
+    for path, host in filled:
+        if host:
+            yield from at(path, list(placeholders(tenant, host)) or hosts.faults(host))
+    yield from repeated("host", filled, identity=str.lower)
 
 
-def _require(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
+def _require(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
     body, path = user.body, (*user.path, "require")
     kind = text(body, "require")
     if kind and kind.upper() not in KINDS:
@@ -82,7 +77,7 @@ def _require(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPa
     for part in PARTS:
         value = text(mapping(body.get("require")), part)
         if value:
-            yield from (((*path, part), fault) for fault in _certificate(tenant, part, value))
+            yield from at((*path, part), _certificate(tenant, part, value))
 
 
 def _certificate(tenant: DeclaredTenant, part: str, value: str) -> Iterator[Fault]:
@@ -114,18 +109,12 @@ def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
         literal(value)
     except ValueError:
         wrong = next(character for character in value if character == "\\" or character < " ")
-        character = "a backslash" if wrong == "\\" else escaped(wrong)
         why = "what a backslash means depends on the server's sql_mode" if wrong == "\\" else "it is one line of text"
-        yield "invalid-text", f"{key} {shown(value)} holds {character}", why, "take it out"
-    longest = LONGEST_COMMENT if key == "comment" else LONGEST_TEXT
-    excess = len(value) - longest
-    if excess > 0:
-        what = f"{key} is {counted(excess, 'character')} too long"
-        fix = f"shorten it by {counted(excess, 'character')}"
-        yield "text-too-long", what, f"it can have {longest:,} characters", fix
+        yield "invalid-text", f"{key} {shown(value)} holds {named_character(wrong)}", why, "take it out"
+    yield from too_long(key, len(value), LONGEST_COMMENT if key == "comment" else LONGEST_TEXT, code="text-too-long")
 
 
-def _plugin(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _plugin(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     plugin = text(user.body, "plugin")
     if not plugin or plugin.lower() in PASSWORD_PLUGINS:
         return
@@ -136,7 +125,7 @@ def _plugin(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
     yield "plugin", ("unknown-plugin", f"plugin {shown(plugin)} cannot be set", why, fix)
 
 
-def _password(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _password(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     days, rotated = user.value.options.expire_after_days, user.value.rotate_after_days
     if user.value.auth == "password" and days and 0 < days <= rotated:
         what = f"the password expires after {counted(days, 'day')}, before it is rotated"
@@ -144,7 +133,7 @@ def _password(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
         yield "password_expire_after_days", ("expires-before-rotation", what, why, "let it live longer than that")
 
 
-def _iam(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _iam(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     if user.value.auth != "iam":
         return
     why = "with auth: iam the user has no password: it logs in with tokens that IAM signs"

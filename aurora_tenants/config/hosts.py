@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError
 
-from aurora_tenants.config.wording import Fault, counted, escaped, shown
+from aurora_tenants.config.wording import Fault, named_character, shown, too_long
 
 _LONGEST = 255
 _CHARACTERS = re.compile(r"[a-z0-9._%:/-]*")
@@ -27,17 +27,14 @@ _CODE = "invalid-host"
 
 def faults(host: str) -> Iterator[Fault]:
     """Why MySQL would let nobody in from this host; it is not empty."""
-    excess = len(host) - _LONGEST
     match = _CHARACTERS.match(host.lower())
     right = match.end() if match else 0
-    if excess > 0:
-        what, why = f"host {shown(host)} is {counted(excess, 'character')} too long", f"it can have {_LONGEST}"
-        yield _CODE, what, why, f"shorten it by {counted(excess, 'character')}"
+    if len(host) > _LONGEST:
+        yield from too_long(f"host {shown(host)}", len(host), _LONGEST, code=_CODE)
     elif right < len(host):
-        wrong = host[right]
-        character = "a blank" if wrong == " " else f'"{wrong}"' if wrong.isprintable() else escaped(wrong)
+        what = f"host {shown(host)} holds {named_character(host[right])}"
         why = "hosts are made of a-z, 0-9, ., _, %, -, :, and a / before a netmask"
-        yield _CODE, f"host {shown(host)} holds {character}", why, "name an address, a network, a name or a pattern"
+        yield _CODE, what, why, "name an address, a network, a name or a pattern"
     elif host != host.lower():
         why = "MySQL keeps hosts in lower case"
         yield _CODE, f"host {shown(host)} holds capitals", why, f"write {shown(host.lower())}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from unicodedata import normalize
 
-from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, described
+from aurora_tenants.config.declared import STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.reading import mapping, text, texts
-from aurora_tenants.config.wording import Fault, counted, escaped, shown
+from aurora_tenants.config.wording import Fault, PlacedFault, at, context, named_character, repeated, shown, too_long
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, TenantDatabase
@@ -30,7 +29,7 @@ class _Kind:
     noun: str
     pattern: re.Pattern[str]
     words: str
-    longest: int | None = None
+    longest: int = 0
 
 
 _STACK = _Kind("stack", re.compile("[A-Za-z][A-Za-z0-9-]*"), "A-Z, a-z, 0-9 and -, with a letter first", LONGEST_STACK)
@@ -47,19 +46,20 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
     """Every name that cannot be used, and every placeholder that stands for nothing."""
     yield from _cluster(document, cluster)
     for tenant in tenants:
-        faults = chain(
-            _misspelt(_TENANT, str(tenant.path[-1])), _taken(cluster, tenant), _stack_too_long(cluster, tenant)
+        faults = (
+            *_misspelt(_TENANT, str(tenant.path[-1])),
+            *_taken(cluster, tenant),
+            *_stack_too_long(cluster, tenant),
         )
-        for fault in faults:
-            yield Problem(*fault, document.key(tenant.path), described(tenant))
-        yield from _stages(document, tenant)
-        yield from _databases(document, tenant)
-        yield from _grantees(document, tenant)
+        for path, fault in (*at(tenant.path, faults), *_members(tenant)):
+            yield tenant.problem(path, fault, at_key=True)
+        yield from (Problem(*fault, document.value(path), context(path)) for path, fault in _stages(document, tenant))
+        yield from (tenant.problem(path, fault) for path, fault in (*_databases(tenant), *_privileges(tenant)))
 
 
 def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
     if cluster.stack:
-        for fault in chain(_misspelt(_STACK, cluster.stack), _too_long(_STACK, cluster.stack)):
+        for fault in (*_misspelt(_STACK, cluster.stack), *_too_long(_STACK, cluster.stack)):
             yield Problem(*fault, document.value(("cluster", "stack")), "cluster")
     if cluster.region and not _REGION.fullmatch(cluster.region):
         what, why = f"{shown(cluster.region)} is not the name of a region", "AWS names regions like eu-west-1"
@@ -67,42 +67,36 @@ def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
         yield Problem("invalid-region", what, why, "write the region's name, not its city", where, "cluster")
 
 
-def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
-    seen: dict[str, None] = {}
-    for path, stage in texts(mapping(document.data["tenants"][tenant.path[1]]), "stages", tenant.path):
-        faults = list(_misspelt(_STAGE, stage))
-        if stage in seen:
-            faults.append(("duplicate-stage", f"stage {shown(stage)} is here twice", "", "take one of them out"))
-        seen[stage] = None
-        yield from (Problem(*fault, document.value(path), f"tenant {shown(tenant.path[-1])}") for fault in faults)
+def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+    stages = list(texts(mapping(document.data["tenants"][tenant.path[1]]), "stages", tenant.path))
+    for path, stage in stages:
+        yield from at(path, _misspelt(_STAGE, stage))
+    yield from repeated("stage", stages)
 
 
-def _databases(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
+def _databases(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for database in tenant.databases:
-        name = database.value.name
-        for fault in _owned(_DATABASE, tenant, str(database.path[-1]), name, is_reserved=is_reserved_database(name)):
-            yield Problem(*fault, document.key(database.path), described(tenant, database))
-        for key, fault in _character_set(database.value):
-            yield Problem(*fault, document.value((*database.path, key)), described(tenant, database))
+        yield from _character_set(database)
         for path, written in texts(database.body, "shared_with", database.path):
-            for fault in placeholders(tenant, written):
-                yield Problem(*fault, document.value(path), described(tenant, database))
+            yield from at(path, placeholders(tenant, written))
 
 
-def _grantees(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
+def _privileges(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
-        kind, name = _ROLE if isinstance(grantee, DeclaredRole) else _USER, grantee.value.name
-        for fault in _owned(kind, tenant, str(grantee.path[-1]), name, is_reserved=is_reserved_user(name)):
-            yield Problem(*fault, document.key(grantee.path), described(tenant, grantee))
         for privilege in grantee.privileges:
             for key in ("database", "table", "procedure", "function"):
-                for fault in placeholders(tenant, text(privilege.body, key) or ""):
-                    where = document.value((*privilege.path, key))
-                    yield Problem(*fault, where, described(tenant, grantee, privilege.path))
+                yield from at((*privilege.path, key), placeholders(tenant, text(privilege.body, key) or ""))
 
 
-def _owned(kind: _Kind, tenant: DeclaredTenant, written: str, name: str, *, is_reserved: bool) -> Iterator[Fault]:
+def _members(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+    for kind, members in ((_DATABASE, tenant.databases), (_ROLE, tenant.roles), (_USER, tenant.users)):
+        for member in members:
+            yield from at(member.path, _member(kind, tenant, str(member.path[-1]), member.value.name))
+
+
+def _member(kind: _Kind, tenant: DeclaredTenant, written: str, name: str) -> Iterator[Fault]:
     """The faults of the name of a database, a user or a role. name: with its stage filled in."""
+    is_reserved = is_reserved_database(name) if kind is _DATABASE else is_reserved_user(name)
     yield from placeholders(tenant, written)
     without = _PLACEHOLDER.sub("", written)
     if without or not written:
@@ -132,9 +126,7 @@ def _misspelt(kind: _Kind, name: str) -> Iterator[Fault]:
     if not name:
         yield "invalid-name", f"this {kind.noun} has no name", why, "write its name"
         return
-    wrong = name[right]
-    character = "a blank" if wrong == " " else f'"{wrong}"' if wrong.isprintable() else escaped(wrong)
-    what = f"{kind.noun} name {shown(name)} {'holds' if right else 'begins with'} {character}"
+    what = f"{kind.noun} name {shown(name)} {'holds' if right else 'begins with'} {named_character(name[right])}"
     plain = normalize("NFKD", name.replace(f"-{STAGE}", "")).encode("ascii", "ignore").decode()
     cleaned = re.sub("[^A-Za-z0-9_$-]", "-", plain)
     fitting = [guess for guess in (cleaned, re.sub("[_$]", "-", cleaned).lower()) if kind.pattern.fullmatch(guess)]
@@ -142,15 +134,7 @@ def _misspelt(kind: _Kind, name: str) -> Iterator[Fault]:
 
 
 def _too_long(kind: _Kind, name: str) -> Iterator[Fault]:
-    excess = len(name) - (kind.longest or len(name))
-    if excess > 0:
-        what = f"{kind.noun} name {shown(name)} is {counted(excess, 'character')} too long"
-        yield (
-            "name-too-long",
-            what,
-            f"it can have {kind.longest} characters",
-            f"shorten it by {counted(excess, 'character')}",
-        )
+    return too_long(f"{kind.noun} name {shown(name)}", len(name), kind.longest)
 
 
 def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
@@ -162,18 +146,17 @@ def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
 def _no_folder(name: str) -> Iterator[Fault]:
     """A name that MySQL cannot make a folder of: there every - and $ takes five characters, and 255 is the most."""
     excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_FOLDER
-    if excess > 0 and len(name) <= (_DATABASE.longest or 0):
+    if excess > 0 and len(name) <= _DATABASE.longest:
         why = f"MySQL keeps it in a folder named with five characters for each - and $, {_LONGEST_FOLDER} at most"
         fix = "write _ for some of them, or shorten it"
         yield "name-too-long", f"database name {shown(name)} has too many - and $", why, fix
 
 
 def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
-    excess = len(f"{cluster.stack}-{tenant.value.name}") - LONGEST_STACK
-    if excess > 0 and len(cluster.stack) <= LONGEST_STACK:
-        what = f"tenant name {shown(tenant.value.name)} is {counted(excess, 'character')} too long"
-        why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
-        yield "name-too-long", what, why, f"shorten it by {counted(excess, 'character')}"
+    label, length = f"tenant name {shown(tenant.value.name)}", len(f"{cluster.stack}-{tenant.value.name}")
+    why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
+    if len(cluster.stack) <= LONGEST_STACK:
+        yield from too_long(label, length, LONGEST_STACK, why=why)
 
 
 def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:
@@ -190,13 +173,13 @@ def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:
             yield "no-stages", what, f"{STAGE} stands for each of the tenant's stages", fix
 
 
-def _character_set(database: TenantDatabase) -> Iterator[tuple[str, Fault]]:
-    """The faults of charset and collation, each with its key."""
-    named = (("charset", _CHARSET, database.charset), ("collation", _COLLATION, database.collation))
-    for key, kind, name in named:
+def _character_set(database: Placed[TenantDatabase]) -> Iterator[PlacedFault]:
+    """The faults of charset and collation."""
+    charset, collation = database.value.charset, database.value.collation
+    for kind, name in ((_CHARSET, charset), (_COLLATION, collation)):
         if name:
-            yield from ((key, fault) for fault in _misspelt(kind, name))
-    if database.charset and database.collation and database.collation.split("_")[0] != database.charset:
+            yield from at((*database.path, kind.noun), _misspelt(kind, name))
+    if charset and collation and collation.split("_")[0] != charset:
         why = "MySQL sorts a character set by its own collations only, whose names begin with its name"
-        what = f"collation {shown(database.collation)} is not one of charset {shown(database.charset)}"
-        yield "collation", ("wrong-collation", what, why, "take one of the two out")
+        what = f"collation {shown(collation)} is not one of charset {shown(charset)}"
+        yield (*database.path, "collation"), ("wrong-collation", what, why, "take one of the two out")

@@ -13,20 +13,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unicodedata import category
 
-from aurora_tenants.config.declared import DeclaredTenant, Placed, described
+from aurora_tenants.config.declared import DeclaredTenant, Placed
 from aurora_tenants.config.reading import text_or_texts, texts
 from aurora_tenants.config.server_privileges import NEVER, ON_DATABASES
 from aurora_tenants.config.wording import (
     Fault,
-    KeyPath,
-    counted,
+    PlacedFault,
+    at,
     did_you_mean,
     dynamic_reference,
-    escaped,
     listed,
+    named_character,
+    repeated,
     shown,
+    too_long,
 )
-from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import WHOLE_SERVER, Privilege
 from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, TENANT_GLOBAL, privilege_names
@@ -50,28 +51,26 @@ _FIX_LEVEL = {
 }
 
 
-def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
     """Every entry of `privileges` that asks for something MySQL has not, or not there, or that no tenant may have."""
     for tenant in tenants:
         for grantee in tenant.grantees:
             for privilege in grantee.privileges:
-                for path, fault in _faults(privilege):
-                    yield Problem(*fault, document.value(path), described(tenant, grantee, privilege.path))
+                yield from (tenant.problem(path, fault) for path, fault in _faults(privilege))
 
 
-def _faults(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
-    conflicts = list(_conflicts(privilege))
+def _faults(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
+    conflicts, level = list(_conflicts(privilege)), _level(privilege.value)
     yield from (((*privilege.path, key), fault) for key, fault in conflicts)
-    level = _level(privilege.value)
     if not conflicts:  # otherwise nobody knows what the permissions are meant to be on
         for path, text in text_or_texts(privilege.body, "permission", privilege.path):
             for written, name in zip(text.split(","), privilege_names(text), strict=True):
-                yield from ((path, fault) for fault in _permission(name, shown(written.strip()), level, privilege))
+                yield from at(path, _permission(name, shown(written.strip()), level, privilege.value))
         if level == "GLOBAL" and privilege.value.grant_option:
             yield (*privilege.path, "grant_option"), _never(GRANT_OPTION, "grant_option", NEVER[GRANT_OPTION])
     for key, name in (("table", privilege.value.table), *((key, getattr(privilege.value, key)) for key in _ROUTINES)):
         if name:
-            yield from (((*privilege.path, key), fault) for fault in _object(key, name))
+            yield from at((*privilege.path, key), _object(key, name))
     yield from _columns(privilege)
 
 
@@ -102,10 +101,10 @@ def _conflicts(privilege: Placed[Privilege]) -> Iterator[tuple[str, Fault]]:
             yield key, ("scope-conflict", f"{key} stands beside {routine}", why, fix)
 
 
-def _permission(name: str, written: str, level: str, privilege: Placed[Privilege]) -> Iterator[Fault]:
+def _permission(name: str, written: str, level: str, privilege: Privilege) -> Iterator[Fault]:
     """What is wrong with one permission. name: as MySQL spells it. written: as the file does."""
     if name == "ALL":
-        yield from _all(level, privilege.value)
+        yield from _all(level, privilege)
     elif not name:
         yield "empty-value", "a permission is empty", "each names one privilege of MySQL", "fill it in or take it out"
     elif name == "USAGE":
@@ -169,7 +168,7 @@ def _object(noun: str, name: str) -> Iterator[Fault]:
     yield from _identifier(noun, name)
 
 
-def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
+def _columns(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
     value = privilege.value
     if not value.columns:
         return
@@ -177,16 +176,14 @@ def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
         why = "columns are of one table"
         fix = "add table: and its name, or take columns out"
         yield (*privilege.path, "columns"), ("columns-without-table", "columns are named, but no table", why, fix)
-    seen: set[str] = set()
-    for path, column in texts(privilege.body, "columns", privilege.path):
-        yield from ((path, fault) for fault in _identifier("column", column))
+    columns = list(texts(privilege.body, "columns", privilege.path))
+    for path, column in columns:
+        yield from at(path, _identifier("column", column))
         if column == "*":
             fix = "take columns out, which grants on the whole table"
             yield path, ("column-wildcard", "column * is a pattern", "MySQL grants on columns one by one", fix)
-        if column.lower() in seen:
-            why = "MySQL takes column names without regard to case"
-            yield path, ("duplicate-column", f"column {shown(column)} is here twice", why, "take one of them out")
-        seen.add(column.lower())
+    why = "MySQL takes column names without regard to case"
+    yield from repeated("column", columns, identity=str.lower, why=why)
 
 
 def _identifier(noun: str, name: str) -> Iterator[Fault]:
@@ -194,14 +191,9 @@ def _identifier(noun: str, name: str) -> Iterator[Fault]:
     yield from dynamic_reference(noun, name)
     wrong = next((c for c in name if c == "`" or category(c) == "Cc" or c > "\uffff"), None)
     if wrong:
-        character = f'"{wrong}"' if wrong == "`" else escaped(wrong)
         why = f"a {noun} name here holds no backtick, no control character and nothing above U+FFFF"
-        yield "invalid-name", f"{noun} name {shown(name)} holds {character}", why, f"name another {noun}"
+        yield "invalid-name", f"{noun} name {shown(name)} holds {named_character(wrong)}", why, f"name another {noun}"
     if name.endswith(" "):
         why = "MySQL has no names that end with a blank"
         yield "invalid-name", f"{noun} name {shown(name)} ends with a blank", why, "take the blank out"
-    excess = len(name) - _LONGEST_IDENTIFIER
-    if excess > 0:
-        what = f"{noun} name {shown(name)} is {counted(excess, 'character')} too long"
-        why = f"MySQL's names have at most {_LONGEST_IDENTIFIER} characters"
-        yield "name-too-long", what, why, f"correct the {noun}"
+    yield from too_long(f"{noun} name {shown(name)}", len(name), _LONGEST_IDENTIFIER)

@@ -13,11 +13,15 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text in the list under a key, with the way to it. path: the way to body."""
+def entries(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Every entry of the list under a key, with the way to it. path: the way to body."""
     value = body.get(key)
-    if isinstance(value, list):
-        yield from (((*path, key, at), item) for at, item in enumerate(value) if isinstance(item, str))
+    return (((*path, key, at), entry) for at, entry in enumerate(value if isinstance(value, list) else ()))
+
+
+def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every text in the list under a key, with the way to it."""
+    return ((place, entry) for place, entry in entries(body, key, path) if isinstance(entry, str))
 
 
 def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

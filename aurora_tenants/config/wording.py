@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
@@ -12,7 +12,10 @@ KeyPath = tuple[str | int, ...]
 """The way to a value from the top of the file: keys of mappings, and positions in lists, from 0."""
 
 Fault = tuple[str, str, str, str]
-"""A problem's code, what, why and fix, before anybody asked where it stands."""
+"""The code, what, why and fix of a `Problem` whose place and context are still to be added."""
+
+PlacedFault = tuple[KeyPath, Fault]
+"""A fault and the way to the value that has it."""
 
 _MOST = 60
 _MOST_COMPARED = 100
@@ -39,6 +42,37 @@ def shown(value: object) -> str:
 def escaped(character: str) -> str:
     """One character as people name it: U+0007."""
     return f"U+{ord(character):04X}"
+
+
+def named_character(character: str) -> str:
+    """A character for a sentence: `"x"`, `a blank`, `U+0007`."""
+    name = {" ": "a blank", "\\": "a backslash"}.get(character)
+    return name or (f'"{character}"' if character.isprintable() else escaped(character))
+
+
+def at(path: KeyPath, faults: Iterable[Fault]) -> Iterator[PlacedFault]:
+    """Faults that all have the same place."""
+    return ((path, fault) for fault in faults)
+
+
+def too_long(label: str, length: int, longest: int, *, code: str = "name-too-long", why: str = "") -> Iterator[Fault]:
+    """That something has more characters than it can have. label: the noun and the name of it."""
+    if length > longest:
+        excess = counted(length - longest, "character")
+        why = why or f"it can have {longest:,} characters"
+        yield code, f"{label} is {excess} too long", why, f"shorten it by {excess}"
+
+
+def repeated(
+    noun: str, names: Iterable[tuple[KeyPath, str]], *, identity: Callable[[str], str] = str, why: str = ""
+) -> Iterator[PlacedFault]:
+    """That a name is in a list already. identity: equal for names that mean the same."""
+    seen: set[str] = set()
+    for path, name in names:
+        if identity(name) in seen:
+            code = f"duplicate-{noun.split()[-1]}"
+            yield path, (code, f"{noun} {shown(name)} is here twice", why, "take one of them out")
+        seen.add(identity(name))
 
 
 def dynamic_reference(noun: str, text: str) -> Iterator[Fault]:

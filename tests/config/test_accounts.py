@@ -292,7 +292,7 @@ def test_a_password_that_never_rotates_may_expire():
         ("my host", "host my host holds a blank", "name an address, a network, a name or a pattern"),
         ("a*", 'host a* holds "*"', "name an address, a network, a name or a pattern"),
         ("a'b", "host a'b holds \"'\"", "name an address, a network, a name or a pattern"),
-        ("a\\b", 'host a\\b holds "\\"', "name an address, a network, a name or a pattern"),
+        ("a\\b", "host a\\b holds a backslash", "name an address, a network, a name or a pattern"),
         ("exämple.com", 'host exämple.com holds "ä"', "name an address, a network, a name or a pattern"),
         ("a\x07", "host a<U+0007> holds U+0007", "name an address, a network, a name or a pattern"),
         ("10.0.0.1-10.0.0.9", "host 10.0.0.1-10.0.0.9 is a range of addresses", "write a network, such as 10.0.0.0/24"),

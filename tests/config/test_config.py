@@ -603,11 +603,11 @@ _ON_A_COLUMN = "table: t, columns: [c], permission: »"
             "invalid-name: table name a  ends with a blank",
             "take the blank out",
         ),
-        ("permission: SELECT, table: »😀", "invalid-name: table name 😀 holds U+1F600", "name another table"),
+        ("permission: SELECT, table: »😀", 'invalid-name: table name 😀 holds "😀"', "name another table"),
         (
             f"permission: SELECT, table: »{'t' * 65}",
             f"name-too-long: table name {'t' * 57}... is 1 character too long",
-            "correct the table",
+            "shorten it by 1 character",
         ),
         (
             "permission: SELECT, table: t, columns: [a, »A]",

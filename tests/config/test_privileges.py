@@ -216,7 +216,7 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
         (
             f"permission: EXECUTE, database: app, procedure: »{'p' * 65}",
             f"name-too-long: procedure name {'p' * 57}... is 1 character too long",
-            "correct the procedure",
+            "shorten it by 1 character",
         ),
         (
             "permission: EXECUTE, database: app, function: »'f`'",

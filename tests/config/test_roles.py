@@ -82,7 +82,7 @@ def test_a_role_of_another_tenant_names_both_places():
         Problem(
             "role-of-another-tenant",
             "role reader belongs to tenant shop",
-            "it is declared at f:4:18, and roles are granted to users of their own tenant only",
+            "it is declared at f:4:18, and a role can be granted to users of its own tenant only",
             "declare a role of tenant billing with the same privileges",
             Location("f", 5, 43),
             "tenant billing, user bill",
@@ -174,10 +174,10 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
             "unknown-role: role rds_superuser_role is not declared",
             "take it out",
         ),
-        (granting("[reader, »reader]"), "duplicate-role: role reader is granted twice", "take one of them out"),
+        (granting("[reader, »reader]"), "duplicate-role: role reader is here twice", "take one of them out"),
         (
             granting("[reader, {role: »reader, admin_option: true}]"),
-            "duplicate-role: role reader is granted twice",
+            "duplicate-role: role reader is here twice",
             "take one of them out",
         ),
         (
