@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml.error import YAMLError
 
 from aurora_tenants.config import pause, yaml_file
+from aurora_tenants.config.reading import mapping
 from aurora_tenants.config.yaml_nodes import Node, comments, line_end, line_start, nodes
 from aurora_tenants.config.yaml_style import Style, block, flow, scalar, style_of
 from aurora_tenants.errors import InvalidFile, Location, Problem
@@ -27,7 +28,6 @@ from aurora_tenants.model import Capacity, PauseSchedule
 
 _KEY, _SECONDS = "pause_schedule", "pause_after_seconds"
 _USUAL_SECONDS = Capacity(0, 1).pause_after_seconds
-_BYTE_ORDER_MARK = "\ufeff"
 _COMMENT_LINE = re.compile(r"( *)#[^\r\n]*(\r\n|\r|\n|$)")
 
 
@@ -52,22 +52,19 @@ def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
     document = yaml_file.parse(text, file)
     if document.problems:
         raise InvalidFile(*document.problems)
-    data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("cluster"), dict) or not data["cluster"]:
-        why = "the schedule is a part of cluster"
-        fix, where = "add cluster: {stack: shared-global}", Location(file, 1, 1)
-        problem = Problem("missing-key", "cluster is missing", why, fix, where)
-        raise InvalidFile(problem)
-    live = data["cluster"].get(_KEY)
-    if (schedule is None and _KEY not in data["cluster"]) or (schedule and pause.declared(live) == schedule):
+    cluster = mapping(mapping(document.data).get("cluster"))
+    if not cluster:
+        why, fix = "the schedule is a part of cluster", "add cluster: {stack: shared-global}"
+        raise InvalidFile(Problem("missing-key", "cluster is missing", why, fix, Location(file, 1, 1)))
+    live = cluster.get(_KEY)
+    if (schedule is None and _KEY not in cluster) or (schedule and pause.declared(live) == schedule):
         return text
     wanted = None if schedule is None else _in_the_shape_of(live, pause.as_data(schedule))
     try:
-        after = _edited(text, data, wanted)
+        return _edited(text, document.data, wanted)
     except (_Unsafe, YAMLError) as error:
         why = str(error) if isinstance(error, _Unsafe) else "its YAML is of a rare kind"
         raise InvalidFile(_refusal(why, wanted, document.key(("cluster",)))) from error
-    return after
 
 
 def replace(path: Path, before: str, after: str) -> None:
@@ -122,8 +119,8 @@ def _in_the_shape_of(live: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edited(text: str, data: dict[str, Any], wanted: dict[str, Any] | None) -> str:
-    mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
-    body = text.removeprefix(mark)
+    body = text.removeprefix(yaml_file.BYTE_ORDER_MARK)
+    mark = text[: len(text) - len(body)]
     top = nodes(body)
     found = top.member("cluster")
     if found is None or found[1].kind != "mapping":
@@ -155,10 +152,8 @@ def _insertion(text: str, cluster: Node, wanted: dict[str, Any], style: Style) -
     end = cluster.members[-1][1].end
     if cluster.is_flow:
         return _Edit(end, end, f", {flow({_KEY: wanted}, style, is_open=True)}")
-    line, after = line_end(text, end)
     column = cluster.members[0][0].column
-    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) >= column and after < len(text):
-        line, after = line_end(text, after)
+    line, after = _end_with_comments(text, end, column)
     lines = style.newline.join(block({_KEY: wanted}, column, style))
     return _Edit(after, after, lines + style.newline) if after > line else _Edit(line, line, style.newline + lines)
 
@@ -170,12 +165,18 @@ def _removal(text: str, cluster: Node, member: tuple[Node, Node] | None) -> _Edi
     if cluster.is_flow:
         return _flow_removal(text, cluster, key, value)
     start = line_start(text, key.start)
-    line, after = line_end(text, max(key.end, value.end))
-    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) > key.column and after < len(text):
-        line, after = line_end(text, after)
+    line, after = _end_with_comments(text, max(key.end, value.end), key.column + 1)
     if after == line and start:  # the file's last line has no end: nor shall the one that is last then
         start -= 2 if text[:start].endswith("\r\n") else 1
     return _Edit(start, after, "")
+
+
+def _end_with_comments(text: str, end: int, column: int) -> tuple[int, int]:
+    """`line_end`, behind the comments on lines of their own that follow from this column on."""
+    line, after = line_end(text, end)
+    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) >= column and after < len(text):
+        line, after = line_end(text, after)
+    return line, after
 
 
 def _flow_removal(text: str, cluster: Node, key: Node, value: Node) -> _Edit:
@@ -198,38 +199,35 @@ def _update(
     key, value = member
     if live == wanted:
         return
-    if value.kind == "scalar" and value.style not in ("|", ">") and value.start < value.end and _is_scalar(wanted):
+    if _is_on_one_line(value) and not isinstance(wanted, dict | list):
         is_flow = parent.is_flow or style.is_json
         yield _Edit(value.start, value.end, scalar(wanted, style.quoted(value.style), is_flow=is_flow))
-    elif value.kind == "mapping" and isinstance(wanted, dict) and _has_keys(value, live, wanted):
-        for name in wanted:
-            found = value.member(name)
-            assert found is not None
-            yield from _update(text, value, found, live[name], wanted[name], style)
-    elif value.kind == "sequence" and isinstance(wanted, list) and _has_same_mappings(value, live, wanted):
-        for (_, item), before, entry in zip(value.members, live, wanted, strict=True):
-            yield from _update(text, value, (item, item), before, entry, style)
+    elif (parts := _parts(value, live, wanted)) is not None:
+        for part, before, after in parts:
+            yield from _update(text, value, part, before, after, style)
     else:
         yield _replacement(text, parent, key, value, wanted, style)
 
 
-def _is_scalar(value: Any) -> bool:
-    return not isinstance(value, dict | list)
+def _is_on_one_line(node: Node) -> bool:
+    """Whether something is written in a place, and no block of text."""
+    return node.kind == "scalar" and node.style not in ("|", ">") and node.start < node.end
 
 
-def _has_keys(node: Node, live: Any, wanted: dict[str, Any]) -> bool:
-    """Whether a mapping has exactly the wanted keys, none of them merged in."""
-    return isinstance(live, dict) and live.keys() == wanted.keys() and all(node.member(name) for name in wanted)
+def _parts(node: Node, live: Any, wanted: Any) -> list[tuple[tuple[Node, Node], Any, Any]] | None:
+    """The members of a mapping or a list, each with what it says and what it should say.
 
-
-def _has_same_mappings(node: Node, live: Any, wanted: list[Any]) -> bool:
-    """Whether a list has as many entries as wanted, each of which can be updated in its place."""
-    if not isinstance(live, list) or len(live) != len(wanted):
-        return False
-    return all(
-        item.kind == "mapping" and _has_keys(item, before, entry)
-        for (_, item), before, entry in zip(node.members, live, wanted, strict=True)
-    )
+    None unless each can be changed in its place: a mapping has the wanted keys, none of them merged in, and a list as
+    many entries as wanted, all of them such mappings.
+    """
+    if node.kind == "mapping" and isinstance(live, dict) and isinstance(wanted, dict) and live.keys() == wanted.keys():
+        parts = [(member, live[name], wanted[name]) for name in wanted if (member := node.member(name))]
+        return parts if len(parts) == len(wanted) else None
+    if node.kind == "sequence" and isinstance(live, list) and isinstance(wanted, list) and len(live) == len(wanted):
+        entries = list(zip(node.members, live, wanted, strict=True))
+        if all(item.kind == "mapping" and _parts(item, *values) is not None for (item, _), *values in entries):
+            return entries
+    return None
 
 
 def _replacement(text: str, parent: Node, key: Node, value: Node, wanted: Any, style: Style) -> _Edit:

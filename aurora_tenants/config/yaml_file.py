@@ -11,30 +11,22 @@ Scalars follow the core schema of YAML 1.2: `on`, `010` and `2024-01-01` are tex
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 
 from aurora_tenants.config.scalars import KNOWN_TAGS, is_merge, resolved, short_tag
 from aurora_tenants.config.wording import KeyPath, context, kind, shown
-from aurora_tenants.config.yaml_errors import syntax_problem
+from aurora_tenants.config.yaml_errors import location, location_after, syntax_problem
 from aurora_tenants.errors import InvalidFile, Location, Problem
 
-_BYTE_ORDER_MARK = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 _MAX_LEVELS = 50
 _MAX_VALUES = 1_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -76,13 +68,13 @@ class Document:
 
     def key(self, path: KeyPath) -> Location:
         """Where the key of this value is written, or the value itself when it is in a list."""
-        return _location(self.file, self._events(path)[0])
+        return location(self.file, self._events(path)[0].start_mark)
 
     def value(self, path: KeyPath) -> Location:
         """Where this value is written; where its key is when nothing is written."""
         key, value = self._events(path)
-        is_absent = isinstance(value, ScalarEvent) and not value.value and not value.style
-        return _location(self.file, key if is_absent else value)
+        is_absent = isinstance(value, events.ScalarEvent) and not value.value and not value.style
+        return location(self.file, (key if is_absent else value).start_mark)
 
     def written(self, path: KeyPath) -> str:
         """The text of a scalar as it stands in the file, without its quotes."""
@@ -110,11 +102,9 @@ def read(path: Path) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode()
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        where = location_after(content[: error.start].decode(), str(path))
         what = f"byte 0x{content[error.start]:02x} is not UTF-8"
         why = "the file is read as UTF-8, the encoding of YAML"
-        where = Location(str(path), line, column)
         raise InvalidFile(Problem("not-utf-8", what, why, "save the file as UTF-8", where)) from error
 
 
@@ -123,28 +113,18 @@ def parse(text: str, file: str) -> Document:
 
     Raises InvalidFile when it is not YAML, is empty, holds several documents, or is far too deep or too large.
     """
-    text = text.removeprefix(_BYTE_ORDER_MARK)
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    # The C parser and Python's agree on what is YAML, but for corner cases; Python's explains errors better.
+    with contextlib.suppress(*_PARSER_ERRORS):
+        return _Composer(file).compose(YAML(typ="safe", pure=False).parse(text))
     try:
-        return _Composer(file).compose(_events(text, pure=False))
-    except _PARSER_ERRORS:
-        # The C parser and Python's agree on what is YAML, but for corner cases; Python's explains errors better.
-        try:
-            return _Composer(file).compose(_events(text, pure=True))
-        except _PARSER_ERRORS as error:
-            raise InvalidFile(syntax_problem(error, text, file)) from error
-
-
-def _events(text: str, *, pure: bool) -> Iterable[Any]:
-    events: Iterable[Any] = YAML(typ="safe", pure=pure).parse(text)
-    return events
+        return _Composer(file).compose(YAML(typ="safe", pure=True).parse(text))
+    except _PARSER_ERRORS as error:
+        raise InvalidFile(syntax_problem(error, text, file)) from error
 
 
 def _event(place: Any) -> Any:
     return place.start if isinstance(place, _Collection) else place
-
-
-def _location(file: str, event: Any) -> Location:
-    return Location(file, event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 class _Composer:
@@ -157,18 +137,18 @@ class _Composer:
         self.documents = _Collection(None, [], [])
         self.open = [self.documents]
 
-    def compose(self, events: Iterable[Any]) -> Document:
-        """The document the events tell of. Raises InvalidFile, and what `events` raises."""
+    def compose(self, stream: Iterable[Any]) -> Document:
+        """The document that a stream of events describes. Raises InvalidFile, and what the stream raises."""
         handlers = {
-            DocumentStartEvent: self._start_document,
-            ScalarEvent: self._scalar,
-            AliasEvent: self._alias,
-            MappingStartEvent: self._start,
-            SequenceStartEvent: self._start,
-            MappingEndEvent: self._end,
-            SequenceEndEvent: self._end,
+            events.DocumentStartEvent: self._start_document,
+            events.ScalarEvent: self._scalar,
+            events.AliasEvent: self._alias,
+            events.MappingStartEvent: self._start,
+            events.SequenceStartEvent: self._start,
+            events.MappingEndEvent: self._end,
+            events.SequenceEndEvent: self._end,
         }
-        for event in events:
+        for event in stream:
             handler = handlers.get(type(event))
             if handler:
                 handler(event)
@@ -195,7 +175,7 @@ class _Composer:
         if event.tag not in KNOWN_TAGS:
             self._refuse_tag(event)
         self._limit_depth(event, 1)
-        is_mapping = isinstance(event, MappingStartEvent)
+        is_mapping = isinstance(event, events.MappingStartEvent)
         collection = _Collection(event, {} if is_mapping else [], {} if is_mapping else [])
         if event.anchor:
             self.anchors[event.anchor] = collection
@@ -267,7 +247,7 @@ class _Composer:
             what = f"the key {shown(key)} is {kind(value)}" if key else "this key is empty"
             self._refuse(place, "invalid-key", what, _KEYS, f'quote it: "{shown(key)}"' if key else "write a name")
         if key in parent.values:
-            first = _location(self.file, parent.places[key][0])
+            first = location(self.file, parent.places[key][0].start_mark)
             fix = "take one of them out, or give it another name"
             self._refuse(place, "duplicate-key", f"the key {shown(key)} is here twice", f"it was first at {first}", fix)
             return _SKIPPED
@@ -286,7 +266,7 @@ class _Composer:
         steps = [len(part.values) if isinstance(part.values, list) else part.key_event for part in self.open[1:]]
         path = tuple(step if isinstance(step, int) else getattr(step, "value", "") for step in steps)
         inside = path[:-1] if self.open[-1].key is _NO_KEY else path
-        self.problems.append(Problem(code, what, why, fix, _location(self.file, event), context(inside)))
+        self.problems.append(Problem(code, what, why, fix, location(self.file, event.start_mark), context(inside)))
 
     def _stop(self, event: Any, code: str, what: str, why: str, fix: str) -> NoReturn:
         self._refuse(event, code, what, why, fix)

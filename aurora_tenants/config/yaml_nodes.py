@@ -12,15 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.events import (
-    AliasEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from ruamel.yaml import YAML, events
 
 Kind = Literal["scalar", "alias", "mapping", "sequence"]
 _BREAK = re.compile("\r\n|\r|\n")
@@ -54,11 +46,9 @@ class Node:
 
 def nodes(text: str) -> Node:
     """The top of the only document of a text without a byte order mark. Raises ruamel's YAMLError."""
-    events = iter(YAML(typ="safe", pure=False).parse(text))
-    for event in events:
-        if isinstance(event, MappingStartEvent | SequenceStartEvent | ScalarEvent):
-            return _node(event, events, text)
-    raise AssertionError("a text without a document has been refused before")
+    stream = iter(YAML(typ="safe", pure=False).parse(text))
+    first = next(event for event in stream if isinstance(event, events.NodeEvent))  # yaml_file refuses an empty text
+    return _node(first, stream, text)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -96,18 +86,18 @@ def line_break(text: str) -> str:
     return found.group() if found else "\n"
 
 
-def _node(event: Any, events: Iterator[Any], text: str) -> Node:
+def _node(event: Any, stream: Iterator[Any], text: str) -> Node:
     start, end, column = event.start_mark.index, event.end_mark.index, event.start_mark.column
-    if isinstance(event, AliasEvent):
+    if isinstance(event, events.AliasEvent):
         return Node("alias", start, end, column)
-    if isinstance(event, ScalarEvent):
+    if isinstance(event, events.ScalarEvent):
         end = start + len(text[start:end].rstrip())
         return Node("scalar", start, end, column, event.value, event.style or "")
-    is_mapping = isinstance(event, MappingStartEvent)
+    is_mapping = isinstance(event, events.MappingStartEvent)
     members = []
-    while not isinstance(following := next(events), MappingEndEvent | SequenceEndEvent):
-        first = _node(following, events, text)
-        members.append((first, _node(next(events), events, text) if is_mapping else first))
+    while not isinstance(following := next(stream), events.CollectionEndEvent):
+        first = _node(following, stream, text)
+        members.append((first, _node(next(stream), stream, text) if is_mapping else first))
     last = following.end_mark.index if event.flow_style else members[-1][1].end if members else end
     kind: Kind = "mapping" if is_mapping else "sequence"
     return Node(kind, start, last, column, is_flow=bool(event.flow_style), members=tuple(members))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,34 +42,29 @@ class Style:
 
 def style_of(text: str, top: Node, key: Node, cluster: Node) -> Style:
     """The style of a file, and of its mapping `cluster` most of all. key: the key of cluster."""
-    inside = list(walk(top))
-    quotes = Counter(node.style for node in inside if node.kind == "scalar" and node.style in ("'", '"'))
-    flows = [node for node in inside if node.kind == "mapping" and node.is_flow and node.members]
-    blank = bool(flows) and text[flows[0].members[0][0].start - 1] == " "
+    quotes = Counter(node.style for node in walk(top) if node.kind == "scalar")
+    mappings = [node for node in walk(top) if node.kind == "mapping" and node.members]
+    flows, blocks = [node for node in mappings if node.is_flow], [node for node in mappings if not node.is_flow]
     first = cluster.members[0][0]
-    step = max(first.column - key.column, 1) if not cluster.is_flow else 2
-    dashes = [
-        value.column - name.column
-        for node in inside
-        if node.kind == "mapping" and not node.is_flow
-        for name, value in node.members
-        if value.kind == "sequence" and not value.is_flow
-    ]
+    step = 2 if cluster.is_flow else max(first.column - key.column, 1)
     is_json = cluster.is_flow and first.style == '"'
     return Style(
         quote="'" if quotes["'"] > quotes['"'] and not is_json else '"',
         step=step,
-        dash=dashes[0] if dashes else step,
-        blank=" " if blank else "",
+        dash=next(_dashes(blocks), step),
+        blank=" " if flows and text[flows[0].members[0][0].start - 1] == " " else "",
         newline=line_break(text[key.start :]),
         is_json=is_json,
-        has_flow=bool(flows) or not any(_is_deep(node, step) for node in inside),
+        # A mapping below the second level could have been written on one line.
+        has_flow=bool(flows) or all(node.column <= step for node in blocks),
     )
 
 
-def _is_deep(node: Node, step: int) -> bool:
-    """Whether a mapping is written without braces where it would have had room for them: below the second level."""
-    return node.kind == "mapping" and not node.is_flow and node.column > step
+def _dashes(mappings: list[Node]) -> Iterator[int]:
+    """How many columns the dashes of each list are to the right of its key."""
+    for name, value in (member for node in mappings for member in node.members):
+        if value.kind == "sequence" and not value.is_flow:
+            yield value.column - name.column
 
 
 def scalar(value: Any, style: Style, *, is_flow: bool) -> str:
