@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-from aurora_tenants.config.reading import mapping
+from aurora_tenants.config.reading import entries, mapping, number, text
 from aurora_tenants.config.schedule_text import (
     ASLEEP_ACU,
     AWAKE_ACU,
@@ -41,6 +41,7 @@ SECTION: KeyPath = ("cluster", "pause_schedule")
 
 _MOST_WINDOWS = 25  # each makes two schedules at most, and a template has 51,200 bytes
 _MOST_ACU = 256
+_USUAL_SECONDS = 300
 _SECONDS = range(300, 86_400 + 1)
 
 Value = TypeVar("Value")
@@ -62,7 +63,17 @@ class _Read:
     timezone: str | None
     windows: tuple[tuple[KeyPath, Window], ...]
     asleep: Capacity | None
-    found: tuple[_Found, ...]
+    unreadable: tuple[_Found, ...]
+
+    def faults(self) -> tuple[_Found, ...]:
+        """Everything wrong with it."""
+        return (*self.unreadable, *_faults(self))
+
+    def schedule(self) -> PauseSchedule | None:
+        """The schedule; None when a part of it is missing."""
+        if not self.timezone or not self.windows or self.asleep is None:
+            return None
+        return PauseSchedule(self.timezone, tuple(window for _, window in self.windows), self.asleep)
 
 
 def from_options(
@@ -74,33 +85,11 @@ def from_options(
     pause_after: str = PAUSE_AFTER,
 ) -> PauseSchedule:
     """The schedule that the options of `pause-schedule set` ask for. Raises InvalidUsage with all that is wrong."""
-    found: list[_Found] = []
-
-    def read(path: KeyPath, reader: Callable[..., Value], *arguments: Any) -> Value | None:
-        try:
-            return reader(*arguments)
-        except Unreadable as unreadable:
-            found.append(_Found(path, unreadable.fault))
-            return None
-
-    seconds = read(("asleep", "pause_after_seconds"), read_duration, pause_after)
-    usual = read(("awake_acu",), read_acu, awake_acu)
-    range_asleep = read(("asleep", "min_acu"), read_acu, asleep_acu)
-    known = 300 if seconds is None else seconds
-    windows = [read(("awake", at), read_window, text, usual or (0.5, 4.0), known) for at, text in enumerate(awake)]
-    asleep = Capacity(*range_asleep, known) if range_asleep else None
-    if not awake:
-        fix = 'add --awake "MON-FRI 07:00-17:00"'
-        found.append(_Found(("awake",), ("missing-window", "no awake window is given", "", fix)))
-    readable = tuple((("awake", at), window) for at, window in enumerate(windows) if window)
-    if not timezone.strip():
-        found.append(
-            _Found(("timezone",), ("empty-value", "no time zone is given", "", "add --timezone Europe/Berlin"))
-        )
-    found += _faults(_Read(timezone if timezone.strip() else None, readable, asleep, ()))
-    if found or asleep is None:
-        raise InvalidUsage(*dict.fromkeys(_of_option(each, awake) for each in found))
-    return PauseSchedule(timezone, tuple(window for _, window in readable), asleep)
+    read = _read_options(timezone, awake, awake_acu, asleep_acu, pause_after)
+    faults, schedule = read.faults(), read.schedule()
+    if faults or schedule is None:
+        raise InvalidUsage(*dict.fromkeys(_of_option(each, awake) for each in faults))
+    return schedule
 
 
 def capacity_of(acu: str, pause_after: str) -> Capacity:
@@ -118,16 +107,12 @@ def capacity_of(acu: str, pause_after: str) -> Capacity:
 def declared(body: object) -> PauseSchedule | None:
     """What the section says; None when there is none, or anything in it cannot be used."""
     read = _read(body)
-    if not read.timezone or read.asleep is None or not read.windows or read.found or any(_faults(read)):
-        return None
-    return PauseSchedule(read.timezone, tuple(window for _, window in read.windows), read.asleep)
+    return None if read.faults() else read.schedule()
 
 
 def problems(document: Document) -> Iterator[Problem]:
     """Everything wrong with the section that the schema cannot say."""
-    cluster = document.data.get("cluster") if isinstance(document.data, dict) else None
-    read = _read(cluster.get("pause_schedule") if isinstance(cluster, dict) else None)
-    for each in (*read.found, *_faults(read)):
+    for each in _read(mapping(mapping(document.data).get("cluster")).get("pause_schedule")).faults():
         code, what, why, fix = each.fault
         if each.other is not None:
             why = f"the other is at {document.value((*SECTION, *each.other))}; {why}"
@@ -155,28 +140,24 @@ def _acu_data(capacity: Capacity) -> dict[str, Any]:
 def _read(body: object) -> _Read:
     """What a section says. A value of the wrong type reads as absent: the schema has told of it."""
     section = mapping(body)
-    found: list[_Found] = []
-    timezone, asleep = section.get("timezone"), _capacity(mapping(section.get("asleep")), None)
-    awake = section.get("awake")
-    entries: list[tuple[KeyPath, object]] = [(("awake",), awake)] if isinstance(awake, dict) else []
-    entries += [(("awake", at), entry) for at, entry in enumerate(awake if isinstance(awake, list) else ())]
-    windows = []
-    for path, entry in entries:
-        window = _entry(path, mapping(entry), asleep.pause_after_seconds if asleep else 300, found)
-        if window:
-            windows.append((path, window))
-    return _Read(timezone if isinstance(timezone, str) else None, tuple(windows), asleep, tuple(found))
+    unreadable: list[_Found] = []
+    body_asleep = {"pause_after_seconds": _USUAL_SECONDS, **mapping(section.get("asleep"))}
+    asleep = _capacity(body_asleep, number(body_asleep, "pause_after_seconds"))
+    seconds = asleep.pause_after_seconds if asleep else _USUAL_SECONDS
+    only: KeyPath = ("awake",)
+    awake = [(only, section["awake"])] if isinstance(section.get("awake"), dict) else entries(section, "awake")
+    windows = [
+        (path, window) for path, entry in awake if (window := _window(path, mapping(entry), seconds, unreadable))
+    ]
+    return _Read(text(section, "timezone"), tuple(windows), asleep, tuple(unreadable))
 
 
-def _entry(path: KeyPath, body: Mapping[str, Any], seconds: int, found: list[_Found]) -> Window | None:
-    """One window of the file; what cannot be read of it is added to found."""
+def _window(path: KeyPath, body: Mapping[str, Any], seconds: int, unreadable: list[_Found]) -> Window | None:
+    """One window of the file; what cannot be read of it is added to unreadable."""
 
     def read(key: str, reader: Callable[[str], Value]) -> Value | None:
-        try:
-            return reader(body[key]) if isinstance(body.get(key), str) and body[key] else None
-        except Unreadable as unreadable:
-            found.append(_Found((*path, key), unreadable.fault))
-            return None
+        written = text(body, key)
+        return _readable((*path, key), unreadable, reader, written) if written else None
 
     days, start, end = read("days", read_days), read("from", read_start), read("to", read_time)
     capacity = _capacity(body, seconds)
@@ -186,16 +167,21 @@ def _entry(path: KeyPath, body: Mapping[str, Any], seconds: int, found: list[_Fo
 
 
 def _capacity(body: Mapping[str, Any], seconds: int | None) -> Capacity | None:
-    """seconds: None to read them of the body."""
-    least, most = _number(body.get("min_acu")), _number(body.get("max_acu"))
-    after = _number(body.get("pause_after_seconds", 300)) if seconds is None else seconds
-    if least is None or most is None or after is None or not float(after).is_integer():
+    least, most = body.get("min_acu"), body.get("max_acu")
+    return Capacity(least, most, seconds) if _is_number(least) and _is_number(most) and seconds is not None else None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _readable(path: KeyPath, unreadable: list[_Found], reader: Callable[..., Value], *arguments: Any) -> Value | None:
+    """What a reader makes of a text; its fault is added to unreadable."""
+    try:
+        return reader(*arguments)
+    except Unreadable as error:
+        unreadable.append(_Found(path, error.fault))
         return None
-    return Capacity(least, most, int(after))
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 # Rules
@@ -285,6 +271,28 @@ def _overlaps(windows: Sequence[tuple[KeyPath, Window]]) -> Iterator[_Found]:
 # The options of the command line
 
 
+def _read_options(timezone: str, awake: Sequence[str], awake_acu: str, asleep_acu: str, pause_after: str) -> _Read:
+    """What the options say, each part at the way into the section that it would become."""
+    unreadable: list[_Found] = []
+    seconds = _readable(("asleep", "pause_after_seconds"), unreadable, read_duration, pause_after)
+    usual = _readable(("awake_acu",), unreadable, read_acu, awake_acu) or (0.5, 4.0)
+    asleep = _readable(("asleep", "min_acu"), unreadable, read_acu, asleep_acu)
+    seconds = _USUAL_SECONDS if seconds is None else seconds
+    windows = [
+        (path, window)
+        for path, written in ((("awake", at), written) for at, written in enumerate(awake))
+        if (window := _readable(path, unreadable, read_window, written, usual, seconds))
+    ]
+    if not awake:
+        fault = "missing-window", "no awake window is given", "", 'add --awake "MON-FRI 07:00-17:00"'
+        unreadable.append(_Found(("awake",), fault))
+    if not timezone.strip():
+        fault = "empty-value", "no time zone is given", "", "add --timezone Europe/Berlin"
+        unreadable.append(_Found(("timezone",), fault))
+    known = timezone if timezone.strip() else None
+    return _Read(known, tuple(windows), Capacity(*asleep, seconds) if asleep else None, tuple(unreadable))
+
+
 def _of_option(found: _Found, awake: Sequence[str]) -> Problem:
     """The problem of an option; a way is to the part of the section that the option would become."""
     options = {"timezone": "--timezone", "awake_acu": "--awake-acu", "asleep": "--asleep-acu", "awake": "--awake"}
@@ -292,8 +300,8 @@ def _of_option(found: _Found, awake: Sequence[str]) -> Problem:
     if found.path[-1] == "pause_after_seconds":
         option = "--pause-after"
     elif found.path[0] == "awake" and len(found.path) > 1:
-        text = awake[int(found.path[1])]
-        match = window_parts(text)
+        window = awake[int(found.path[1])]
+        match = window_parts(window)
         is_usual = found.path[-1] in ("min_acu", "max_acu") and match is not None and match[4] is None
-        option = "--awake-acu" if is_usual else f'--awake "{shown(text)}"'
+        option = "--awake-acu" if is_usual else f'--awake "{shown(window)}"'
     return Problem(*found.fault, context=option)
