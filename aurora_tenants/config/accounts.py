@@ -1,17 +1,18 @@
-"""What a user's account may be like: how it logs in, what its connections must have, how long its password lives.
+"""What a user's account may be like: how it logs in, what its connections need, how long its password lives, its roles.
 
-Every rule here keeps somebody from being locked out, or from believing in a protection that is none: MySQL itself
-takes nearly all of this without a word (see tests/test_config_accounts.py).
+Every rule here keeps somebody from being locked out, or from trusting a protection that does not work: MySQL itself
+accepts nearly all of this without a warning (see tests/config/test_accounts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aurora_tenants.config import hosts
 from aurora_tenants.config.declared import KINDS, PARTS, STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.names import placeholders
-from aurora_tenants.config.reading import mapping, text, text_or_texts
+from aurora_tenants.config.ownership import Owned, by_name
+from aurora_tenants.config.reading import mapping, text, text_or_texts, texts
 from aurora_tenants.config.wording import (
     Fault,
     PlacedFault,
@@ -28,7 +29,7 @@ from aurora_tenants.config.wording import (
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.accounts import LONGEST_COMMENT
-from aurora_tenants.mysql.names import literal
+from aurora_tenants.mysql.names import is_aws_role, is_reserved_user, literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 
 # MySQL itself takes megabytes; this has to go into a template of 51,200 bytes, with everything else of the tenant.
@@ -42,15 +43,20 @@ _ABOUT_PASSWORDS = (
     "password_require_current",
 )
 _CERTIFICATE = "/C=SE/O=Example/CN=client"
+# To guess what was meant: new versions of Aurora bring more. ("Role-based privilege model", Amazon Aurora User Guide)
+_AURORA_ROLES = tuple(
+    f"AWS_{service}_ACCESS" for service in ("BEDROCK", "COMPREHEND", "LAMBDA", "LOAD_S3", "SAGEMAKER", "SELECT_S3")
+)
 
 
 def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every option of a user or a role that cannot be, or that would not do what it says."""
+    """Every option of a user or a role that cannot work or would not do what it says, and every role not to be had."""
+    declared = by_name([(tenant, role) for tenant in tenants for role in tenant.roles])
     for tenant in tenants:
-        yield from (tenant.problem(path, fault) for path, fault in _faults(tenant))
+        yield from (tenant.problem(path, fault) for path, fault in _faults(tenant, declared))
 
 
-def _faults(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+def _faults(tenant: DeclaredTenant, declared: Mapping[str, Owned]) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
         yield from at((*grantee.path, "comment"), _text(tenant, "comment", text(grantee.body, "comment") or ""))
     for user in tenant.users:
@@ -58,6 +64,8 @@ def _faults(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
         yield from _require(tenant, user)
         for key, fault in (*_plugin(user), *_password(user), *_iam(user)):
             yield (*user.path, key), fault
+        yield from _granted(tenant, user, declared)
+        yield from _default_roles(tenant, user)
 
 
 def _hosts(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
@@ -143,3 +151,54 @@ def _iam(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     if (text(user.body, "require") or "").upper() == "NONE":
         why = "IAM's tokens are sent as they are, and only TLS hides them; with auth: iam, REQUIRE SSL is implied"
         yield "require", ("not-with-iam", "require is NONE with auth: iam", why, "take it out, or write SSL")
+
+
+# The roles of a user
+
+
+def _granted(tenant: DeclaredTenant, user: Placed[TenantUser], declared: Mapping[str, Owned]) -> Iterator[PlacedFault]:
+    own = {role.value.name for role in tenant.roles}
+    granted = [((*role.path, "role") if role.body else role.path, role.value.name) for role in user.roles]
+    for path, name in granted:
+        unknown = list(placeholders(tenant, name))
+        yield from at(path, unknown)
+        if not unknown and name and name not in own and not is_aws_role(name):
+            yield path, _undeclared(tenant, name, declared)
+    yield from repeated("role", granted)
+
+
+def _undeclared(tenant: DeclaredTenant, name: str, declared: Mapping[str, Owned]) -> Fault:
+    """Why a tenant's user cannot be granted this role, which is not its tenant's."""
+    if name in declared:
+        owner, role = declared[name]
+        what = f"role {shown(name)} belongs to tenant {shown(owner.value.name)}"
+        place = tenant.document.key(role.path)
+        why = f"it is declared at {place}, and a role can be granted to users of its own tenant only"
+        fix = f"declare a role of tenant {shown(tenant.value.name)} with the same privileges"
+        return "role-of-another-tenant", what, why, fix
+    what = f"role {shown(name)} is not declared"
+    if name in {user.value.name for user in tenant.users}:
+        why = "it is a user, and a user is granted roles only"
+        return "unknown-role", what, why, "declare a role, and give it the privileges that are meant"
+    if is_reserved_user(name):
+        why = "MySQL, RDS or aurora-tenants keeps a role of this name for itself"
+        return "unknown-role", what, why, did_you_mean(name, _AURORA_ROLES, "take it out")
+    why = f"users are granted the roles of tenant {shown(tenant.value.name)} and Aurora's own, AWS_..._ACCESS"
+    known = {*(role.value.name for role in tenant.roles), *_AURORA_ROLES}
+    return "unknown-role", what, why, did_you_mean(name, known, f"declare it: roles: {{{shown(name)}: {{}}}}")
+
+
+def _default_roles(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
+    word, path = text(user.body, "default_roles"), (*user.path, "default_roles")
+    if word and word.upper() not in ("ALL", "NONE"):
+        fix = f"write [{shown(word)}], ALL or NONE"
+        yield path, ("wrong-value", f"default_roles is {shown(word)}", "it is ALL, NONE or a list of roles", fix)
+    granted = {role.value.name for role in user.roles}
+    defaults = [(place, tenant.filled(written)) for place, written in texts(user.body, "default_roles", user.path)]
+    for place, name in defaults:
+        if name and name not in granted:
+            what = f"default role {shown(name)} is not one of the user's roles"
+            why = "MySQL activates roles that are granted only (error 3530)"
+            fix = did_you_mean(name, granted, f"add {shown(name)} to roles, or take it out")
+            yield place, ("default-role-not-granted", what, why, fix)
+    yield from repeated("default role", defaults)

@@ -3,8 +3,8 @@
 A value of the wrong type reads as absent here: the schema has told of it, and nothing is told twice. So this works on
 any data, and the rules in `naming`, `ownership`, `accounts`, `roles` and `privileges` see only values they can judge.
 
-    tenants:                          DeclaredTenant(Tenant("shop-dev", …), ("tenants", "shop"), "dev", …)
-      shop: {stages: [dev, prod]}     DeclaredTenant(Tenant("shop-prod", …), ("tenants", "shop"), "prod", …)
+    tenants:                          DeclaredTenant(model.Tenant("shop-dev", …), ("tenants", "shop"), "dev", …)
+      shop: {stages: [dev, prod]}     DeclaredTenant(model.Tenant("shop-prod", …), ("tenants", "shop"), "prod", …)
 """
 
 from __future__ import annotations
@@ -13,23 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from aurora_tenants import model
 from aurora_tenants.config import pause
 from aurora_tenants.config.reading import entries, flag, mapping, number, text, text_or_texts, texts
 from aurora_tenants.config.wording import Fault, KeyPath, context
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
-from aurora_tenants.model import (
-    Auth,
-    Cluster,
-    Ignore,
-    OnRemove,
-    Privilege,
-    RoleGrant,
-    Tenant,
-    TenantDatabase,
-    TenantRole,
-    TenantUser,
-)
 from aurora_tenants.mysql.grants import privilege_names
 from aurora_tenants.mysql.options import Kind, Options, Require
 
@@ -52,8 +41,8 @@ class Placed(Generic[Value]):
     value: Value
     path: KeyPath
     body: Mapping[str, Any]
-    privileges: tuple[Placed[Privilege], ...] = ()
-    roles: tuple[Placed[RoleGrant], ...] = ()
+    privileges: tuple[Placed[model.Privilege], ...] = ()
+    roles: tuple[Placed[model.RoleGrant], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +52,17 @@ class DeclaredTenant:
     path: of the entry it comes from. stage: which of the entry's stages it is, None when there are none.
     """
 
-    value: Tenant
+    value: model.Tenant
     path: KeyPath
     stage: str | None
     stages: tuple[str, ...]
-    databases: tuple[Placed[TenantDatabase], ...]
-    users: tuple[Placed[TenantUser], ...]
-    roles: tuple[Placed[TenantRole], ...]
+    databases: tuple[Placed[model.TenantDatabase], ...]
+    users: tuple[Placed[model.TenantUser], ...]
+    roles: tuple[Placed[model.TenantRole], ...]
     document: Document
 
     @property
-    def grantees(self) -> tuple[Placed[TenantRole] | Placed[TenantUser], ...]:
+    def grantees(self) -> tuple[Placed[model.TenantRole] | Placed[model.TenantUser], ...]:
         """Whatever has privileges."""
         return (*self.roles, *self.users)
 
@@ -95,7 +84,7 @@ class _Reader:
     document: Document
     stage: str | None
     rotate_after_days: int
-    on_remove: OnRemove
+    on_remove: model.OnRemove
     family: Mapping[str, tuple[str, ...]]
 
     def filled(self, text: str) -> str:
@@ -109,16 +98,18 @@ def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for _, text in texts(body, "stages"))) or _UNREADABLE_STAGES
 
 
-def cluster(data: object) -> Cluster:
+def cluster(data: object) -> model.Cluster:
     """Where the tenants live. stack: empty when the file does not say."""
     body = mapping(mapping(data).get("cluster"))
-    return Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
+    return model.Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
 
 
-def ignore(data: object) -> Ignore:
+def ignore(data: object) -> model.Ignore:
     """What belongs to others."""
     body = mapping(mapping(data).get("ignore"))
-    return Ignore(tuple(text for _, text in texts(body, "users")), tuple(text for _, text in texts(body, "databases")))
+    return model.Ignore(
+        tuple(text for _, text in texts(body, "users")), tuple(text for _, text in texts(body, "databases"))
+    )
 
 
 def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
@@ -144,7 +135,7 @@ def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTena
     databases = tuple(_database(*member, reader) for member in members("databases"))
     roles = tuple(_role(*member, reader) for member in members("roles"))
     users = tuple(_user(*member, reader) for member in members("users"))
-    value = Tenant(
+    value = model.Tenant(
         name if reader.stage is None else f"{name}-{reader.stage}",
         _values(databases),
         _values(users),
@@ -157,14 +148,14 @@ def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
     return tuple(member.value for member in members)
 
 
-def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[TenantDatabase]:
+def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantDatabase]:
     shared_with: dict[str, None] = {}
     family = reader.family
     full_names = {full_name for members in family.values() for full_name in members} if "shared_with" in body else set()
     for _, written in texts(body, "shared_with"):
         other = reader.filled(written)
         shared_with |= dict.fromkeys([other] if other in full_names else family.get(other, (other,)))
-    value = TenantDatabase(
+    value = model.TenantDatabase(
         reader.filled(name),
         charset=_canonical(text(body, "charset")),
         collation=_canonical(text(body, "collation")),
@@ -176,9 +167,9 @@ def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader
     return Placed(value, path, body)
 
 
-def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[TenantRole]:
+def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantRole]:
     privileges, comment = _privileges(body, path, reader), text(body, "comment")
-    value = TenantRole(
+    value = model.TenantRole(
         reader.filled(name),
         privileges=_values(privileges),
         comment=None if comment is None else reader.filled(comment),
@@ -188,12 +179,12 @@ def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
     return Placed(value, path, body, privileges)
 
 
-def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[TenantUser]:
+def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantUser]:
     privileges, roles = _privileges(body, path, reader), _roles(body, path, reader)
-    auth: Auth = "iam" if body.get("auth") == "iam" else "password"
+    auth: model.Auth = "iam" if body.get("auth") == "iam" else "password"
     hosts = tuple(reader.filled(host) for _, host in text_or_texts(body, "host")) or ("%",)
     days = number(body, "rotate_after_days")
-    value = TenantUser(
+    value = model.TenantUser(
         reader.filled(name),
         privileges=_values(privileges),
         adopt=body.get("adopt") is True,
@@ -208,7 +199,7 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
     return Placed(value, path, body, privileges, roles)
 
 
-def _options(body: Mapping[str, Any], reader: _Reader, auth: Auth) -> Options:
+def _options(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Options:
     plugin, comment = text(body, "plugin"), text(body, "comment")
     return Options(
         require=_require(body, reader, auth),
@@ -226,7 +217,7 @@ def _options(body: Mapping[str, Any], reader: _Reader, auth: Auth) -> Options:
     )
 
 
-def _require(body: Mapping[str, Any], reader: _Reader, auth: Auth) -> Require:
+def _require(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Require:
     """IAM's tokens are sent as they are, so an account that takes them wants TLS unless it wants more."""
     parts = {part: text(mapping(body.get("require")), part) for part in PARTS}
     if any(parts.values()):
@@ -235,12 +226,14 @@ def _require(body: Mapping[str, Any], reader: _Reader, auth: Auth) -> Require:
     return Require("SSL" if kind == "NONE" and auth == "iam" else kind)
 
 
-def _roles(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[RoleGrant], ...]:
+def _roles(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[model.RoleGrant], ...]:
     granted = []
     for place, entry in entries(body, "roles", path):
         name, members = entry if isinstance(entry, str) else text(mapping(entry), "role"), mapping(entry)
         if name is not None:
-            value = RoleGrant(reader.filled(name), members.get("admin_option") is True, reader.document.key(place))
+            value = model.RoleGrant(
+                reader.filled(name), members.get("admin_option") is True, reader.document.key(place)
+            )
             granted.append(Placed(value, place, members))
     return tuple(granted)
 
@@ -251,7 +244,7 @@ def _default_roles(body: Mapping[str, Any], reader: _Reader) -> tuple[str, ...] 
     return () if (text(body, "default_roles") or "").upper() == "NONE" else None
 
 
-def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[Privilege], ...]:
+def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[model.Privilege], ...]:
     return tuple(
         Placed(_privilege(entry, place, reader), place, entry)
         for place, entry in entries(body, "privileges", path)
@@ -259,10 +252,10 @@ def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tupl
     )
 
 
-def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Privilege:
+def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> model.Privilege:
     names = [name for _, written in text_or_texts(body, "permission") for name in privilege_names(written)]
     procedure, function = text(body, "procedure"), text(body, "function")
-    return Privilege(
+    return model.Privilege(
         permissions=tuple(dict.fromkeys(names)),
         database=reader.filled(text(body, "database") or ""),
         table=reader.filled(text(body, "table") or "*"),
@@ -286,6 +279,6 @@ def _canonical(name: str | None) -> str | None:
     return "_".join(["utf8mb3" if first == "utf8" else first, *rest])
 
 
-def _on_remove(body: Mapping[str, Any], default: OnRemove) -> OnRemove:
+def _on_remove(body: Mapping[str, Any], default: model.OnRemove) -> model.OnRemove:
     value = body.get("on_remove")
     return value if value in ("retain", "drop") else default

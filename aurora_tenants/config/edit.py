@@ -21,8 +21,18 @@ from ruamel.yaml.error import YAMLError
 
 from aurora_tenants.config import pause, yaml_file
 from aurora_tenants.config.reading import mapping
-from aurora_tenants.config.yaml_nodes import Node, comments, line_end, line_start, nodes
-from aurora_tenants.config.yaml_style import Style, block, flow, scalar, style_of
+from aurora_tenants.config.yaml_text import (
+    Node,
+    Style,
+    block,
+    comments,
+    flow,
+    line_end,
+    line_start,
+    nodes,
+    scalar,
+    style_of,
+)
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Capacity, PauseSchedule
 

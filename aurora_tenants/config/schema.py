@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aurora_tenants import data
-from aurora_tenants.config.wording import KeyPath, context, did_you_mean, flow, kind, listed, nearest, shown
+from aurora_tenants.config.wording import KeyPath, context, did_you_mean, kind, listed, nearest, shown
 from aurora_tenants.config.yaml_file import Document
+from aurora_tenants.config.yaml_text import flow
 from aurora_tenants.errors import Problem
 
 if TYPE_CHECKING:

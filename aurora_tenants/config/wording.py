@@ -139,12 +139,3 @@ def context(path: KeyPath) -> str:
         if isinstance(step, str) and (level, step) in _NAMED:
             names.append(f"{_NAMED[level, step]} {inner + 1 if isinstance(inner, int) else shown(inner)}")
     return ", ".join(names)
-
-
-def flow(value: object) -> str:
-    """A value as YAML writes it on one line: `{permission: SELECT, database: shop}`."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(member)}" for key, member in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return str(value).lower() if isinstance(value, bool) else str(value)

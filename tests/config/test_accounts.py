@@ -106,7 +106,7 @@ _SHAPES = [
     ("host: »[]", "empty-value: host is empty", "fill it in or take it out"),
     ("host: ['%', »'']", "empty-value: entry 2 of host is empty", "fill it in or take it out"),
     ("host: [»5]", "wrong-type: entry 1 of host is the number 5", 'quote it: "5"'),
-    ("host: »{}", "wrong-type: host is a mapping", "for example host: 10.0.0.0/16"),
+    ("host: »{}", "wrong-type: host is a mapping", 'for example host: "10.0.0.0/16"'),
     ("auth: »IAM", "wrong-value: auth is IAM", "did you mean iam?"),
     ("auth: »ldap", "wrong-value: auth is ldap", "write password or iam"),
     ("auth: »true", "wrong-value: auth is true", "write password or iam"),
