@@ -32,7 +32,7 @@ from aurora_tenants.mysql.accounts import LONGEST_COMMENT
 from aurora_tenants.mysql.names import is_aws_role, is_reserved_user, literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 
-# MySQL itself takes megabytes; this has to go into a template of 51,200 bytes, with everything else of the tenant.
+# MySQL itself takes megabytes; this has to fit into a template of 51,200 bytes, with everything else of the tenant.
 LONGEST_TEXT = 1024
 _ABOUT_PASSWORDS = (
     "plugin",
@@ -89,27 +89,27 @@ def _require(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[Place
 
 
 def _certificate(tenant: DeclaredTenant, part: str, value: str) -> Iterator[Fault]:
-    """What keeps a value from ever being that of a connection: MySQL compares it, letter by letter, with OpenSSL's."""
+    """Why a value would never match: MySQL compares it, letter by letter, with what OpenSSL says of the connection."""
     faults = list(_text(tenant, part, value))
     yield from faults
     if faults:
         return
     if not value.isascii():
-        why = "MySQL compares it with OpenSSL's one line, which writes every other character with a backslash"
-        fix = "require a certificate whose names are of ASCII characters"
-        yield "never-matches", f"{part} {shown(value)} holds other than ASCII characters", why, fix
+        why = "MySQL compares it with OpenSSL's one-line form, in which such characters are escaped with a backslash"
+        fix = "use a certificate whose names are ASCII"
+        yield "never-matches", f"{part} {shown(value)} contains characters that are not ASCII", why, fix
     elif part == "cipher" and not value.replace("-", "").replace("_", "").isalnum():
-        why = "it is compared with the one cipher of the connection, so a list or a pattern matches none"
-        fix = "name one, such as TLS_AES_256_GCM_SHA384"
+        why = "MySQL compares it with the connection's one cipher, so a list or a pattern never matches"
+        fix = "write one, such as TLS_AES_256_GCM_SHA384"
         yield "never-matches", f"cipher {shown(value)} is not the name of one cipher", why, fix
     elif part != "cipher" and not value.startswith("/"):
-        why = f"MySQL compares it with OpenSSL's one line, which is like {_CERTIFICATE}"
-        fix = "print it with: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem"
+        why = f"MySQL compares it with OpenSSL's one-line form, which looks like {_CERTIFICATE}"
+        fix = "to see it, run: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem"
         yield "never-matches", f"{part} {shown(value)} does not begin with /", why, fix
 
 
 def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
-    """The faults of what becomes a literal in a statement."""
+    """The faults of a text that becomes a literal in a statement."""
     yield from dynamic_reference(key, value)
     if STAGE in value:
         yield from (fault for fault in placeholders(tenant, value) if fault[0] == "no-stages")
@@ -117,8 +117,12 @@ def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
         literal(value)
     except ValueError:
         wrong = next(character for character in value if character == "\\" or character < " ")
-        why = "what a backslash means depends on the server's sql_mode" if wrong == "\\" else "it is one line of text"
-        yield "invalid-text", f"{key} {shown(value)} holds {named_character(wrong)}", why, "take it out"
+        why = (
+            "what a backslash means depends on the server's sql_mode"
+            if wrong == "\\"
+            else "it must be one line of text"
+        )
+        yield "invalid-text", f"{key} {shown(value)} contains {named_character(wrong)}", why, "remove it"
     yield from too_long(key, len(value), LONGEST_COMMENT if key == "comment" else LONGEST_TEXT, code="text-too-long")
 
 
@@ -126,10 +130,10 @@ def _plugin(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     plugin = text(user.body, "plugin")
     if not plugin or plugin.lower() in PASSWORD_PLUGINS:
         return
-    why = f"passwords are checked by {listed(PASSWORD_PLUGINS, 'or')}"
-    fix = did_you_mean(plugin, PASSWORD_PLUGINS, "take it out, which leaves it to the server")
+    why = f"the plugin of a user with a password is {listed(PASSWORD_PLUGINS, 'or')}"
+    fix = did_you_mean(plugin, PASSWORD_PLUGINS, "remove it to use the server's default")
     if plugin.lower() == IAM_PLUGIN.lower():
-        fix = "write auth: iam instead, which also makes no secret"
+        fix = "write auth: iam instead, which needs no secret either"
     yield "plugin", ("unknown-plugin", f"plugin {shown(plugin)} cannot be set", why, fix)
 
 
@@ -137,8 +141,8 @@ def _password(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     days, rotated = user.value.options.expire_after_days, user.value.rotate_after_days
     if user.value.auth == "password" and days and 0 < days <= rotated:
         what = f"the password expires after {counted(days, 'day')}, before it is rotated"
-        why = f"it is rotated after {counted(rotated, 'day')} (rotate_after_days); until then nobody could log in"
-        yield "password_expire_after_days", ("expires-before-rotation", what, why, "let it live longer than that")
+        why = f"it is rotated after {counted(rotated, 'day')} (rotate_after_days), and until then nobody could log in"
+        yield "password_expire_after_days", ("expires-before-rotation", what, why, f"write a number above {rotated}")
 
 
 def _iam(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
@@ -147,10 +151,10 @@ def _iam(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     why = "with auth: iam the user has no password: it logs in with tokens that IAM signs"
     for key in _ABOUT_PASSWORDS:
         if user.body.get(key) is not None:
-            yield key, ("not-with-iam", f"{key} is said of a user without a password", why, "take it out")
+            yield key, ("not-with-iam", f"{key} is set for a user without a password", why, "remove it")
     if (text(user.body, "require") or "").upper() == "NONE":
-        why = "IAM's tokens are sent as they are, and only TLS hides them; with auth: iam, REQUIRE SSL is implied"
-        yield "require", ("not-with-iam", "require is NONE with auth: iam", why, "take it out, or write SSL")
+        why = "IAM's tokens are sent in clear text and need TLS, so auth: iam implies REQUIRE SSL"
+        yield "require", ("not-with-iam", "require is NONE with auth: iam", why, "remove it, or write SSL")
 
 
 # The roles of a user
@@ -168,7 +172,7 @@ def _granted(tenant: DeclaredTenant, user: Placed[TenantUser], declared: Mapping
 
 
 def _undeclared(tenant: DeclaredTenant, name: str, declared: Mapping[str, Owned]) -> Fault:
-    """Why a tenant's user cannot be granted this role, which is not its tenant's."""
+    """Why a user of the tenant cannot be granted this role, which the tenant does not declare."""
     if name in declared:
         owner, role = declared[name]
         what = f"role {shown(name)} belongs to tenant {shown(owner.value.name)}"
@@ -178,12 +182,12 @@ def _undeclared(tenant: DeclaredTenant, name: str, declared: Mapping[str, Owned]
         return "role-of-another-tenant", what, why, fix
     what = f"role {shown(name)} is not declared"
     if name in {user.value.name for user in tenant.users}:
-        why = "it is a user, and a user is granted roles only"
-        return "unknown-role", what, why, "declare a role, and give it the privileges that are meant"
+        why = "it is a user, and only roles can be granted"
+        return "unknown-role", what, why, "declare a role with these privileges, and grant that"
     if is_reserved_user(name):
-        why = "MySQL, RDS or aurora-tenants keeps a role of this name for itself"
-        return "unknown-role", what, why, did_you_mean(name, _AURORA_ROLES, "take it out")
-    why = f"users are granted the roles of tenant {shown(tenant.value.name)} and Aurora's own, AWS_..._ACCESS"
+        why = "the name belongs to MySQL, RDS or aurora-tenants"
+        return "unknown-role", what, why, did_you_mean(name, _AURORA_ROLES, "remove it")
+    why = f"a user can be granted the roles of tenant {shown(tenant.value.name)} and Aurora's own, AWS_..._ACCESS"
     known = {*(role.value.name for role in tenant.roles), *_AURORA_ROLES}
     return "unknown-role", what, why, did_you_mean(name, known, f"declare it: roles: {{{shown(name)}: {{}}}}")
 
@@ -192,13 +196,13 @@ def _default_roles(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator
     word, path = text(user.body, "default_roles"), (*user.path, "default_roles")
     if word and word.upper() not in ("ALL", "NONE"):
         fix = f"write [{shown(word)}], ALL or NONE"
-        yield path, ("wrong-value", f"default_roles is {shown(word)}", "it is ALL, NONE or a list of roles", fix)
+        yield path, ("wrong-value", f"default_roles is {shown(word)}", "it must be ALL, NONE or a list of roles", fix)
     granted = {role.value.name for role in user.roles}
     defaults = [(place, tenant.filled(written)) for place, written in texts(user.body, "default_roles", user.path)]
     for place, name in defaults:
         if name and name not in granted:
             what = f"default role {shown(name)} is not one of the user's roles"
-            why = "MySQL activates roles that are granted only (error 3530)"
-            fix = did_you_mean(name, granted, f"add {shown(name)} to roles, or take it out")
+            why = "MySQL activates only roles that are granted (error 3530)"
+            fix = did_you_mean(name, granted, f"add {shown(name)} to roles, or remove it")
             yield place, ("default-role-not-granted", what, why, fix)
     yield from repeated("default role", defaults)

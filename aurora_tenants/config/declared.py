@@ -1,10 +1,10 @@
-"""What tenants.yaml declares: the model's values, each with the place it comes from, and with its stages written out.
+"""What tenants.yaml declares: the model's values, each with its path in the file, and with stages expanded.
 
-A value of the wrong type reads as absent here: the schema has told of it, and nothing is told twice. So this works on
-any data, and the rules in `naming`, `ownership`, `accounts`, `roles` and `privileges` see only values they can judge.
+A value of the wrong type reads as absent here, because the schema reports it. So this works on any data, and the rules
+in `names`, `ownership`, `accounts` and `privileges` see only values of the right type.
 
-    tenants:                          DeclaredTenant(model.Tenant("shop-dev", …), ("tenants", "shop"), "dev", …)
-      shop: {stages: [dev, prod]}     DeclaredTenant(model.Tenant("shop-prod", …), ("tenants", "shop"), "prod", …)
+    tenants:                          DeclaredTenant(Tenant("shop-dev", …), ("tenants", "shop"), "dev", …)
+      shop: {stages: [dev, prod]}     DeclaredTenant(Tenant("shop-prod", …), ("tenants", "shop"), "prod", …)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Value = TypeVar("Value", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[Value]):
-    """A database, user, role, privilege or granted role, and the way to where it is declared.
+    """A database, user, role, privilege or granted role, and the path to it.
 
     body: the mapping there; empty when there is none. privileges, roles: a user's or a role's, as far as readable.
     """
@@ -79,7 +79,7 @@ class DeclaredTenant:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What the entries of one tenant are read with. family: the tenants that each entry of the file stands for."""
+    """What is needed to read the entries of one tenant. family: the tenants that each entry of the file stands for."""
 
     document: Document
     stage: str | None
@@ -105,7 +105,7 @@ def cluster(data: object) -> model.Cluster:
 
 
 def ignore(data: object) -> model.Ignore:
-    """What belongs to others."""
+    """The globs of what belongs to others."""
     body = mapping(mapping(data).get("ignore"))
     return model.Ignore(
         tuple(text for _, text in texts(body, "users")), tuple(text for _, text in texts(body, "databases"))
@@ -113,7 +113,7 @@ def ignore(data: object) -> model.Ignore:
 
 
 def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
-    """Every tenant in the file's order, its stages written out."""
+    """Every tenant in the file's order, with stages expanded."""
     data = mapping(document.data)
     bodies = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
     defaults = mapping(data.get("defaults"))
@@ -218,7 +218,7 @@ def _options(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Opti
 
 
 def _require(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Require:
-    """IAM's tokens are sent as they are, so an account that takes them wants TLS unless it wants more."""
+    """IAM's tokens are sent in clear text, so an account that takes them requires TLS at least."""
     parts = {part: text(mapping(body.get("require")), part) for part in PARTS}
     if any(parts.values()):
         return Require("SPECIFIED", **{part: reader.filled(value) for part, value in parts.items() if value})
@@ -272,7 +272,7 @@ def _filled(text: str, stage: str | None) -> str:
 
 
 def _canonical(name: str | None) -> str | None:
-    """The name of a character set or a collation as MySQL 8 has it: `utf8` is its old word for utf8mb3."""
+    """The name of a character set or a collation as MySQL 8 has it: `utf8` is the old name of utf8mb3."""
     if not name:
         return None
     first, *rest = name.lower().split("_")

@@ -1,10 +1,10 @@
-"""Writes `cluster.pause_schedule` into the text of a tenants.yaml or takes it out; every other byte stays as it is.
+"""Writes `cluster.pause_schedule` into the text of a tenants.yaml or removes it; every other byte stays as it is.
 
-The text itself is changed, at offsets: a YAML library that writes a file anew would reformat what nobody touched. What
-comes out is read again, and refused unless it says exactly what the file said before, with the wanted schedule.
+The text itself is changed, at offsets: a YAML library that writes the whole file would reformat the rest of it. The
+result is read again, and refused unless it says exactly what the file said before, with the wanted schedule.
 
     where the file has the section     only the values that differ are replaced; comments in it are kept
-    where it has none                  it goes behind the last key of `cluster`, in the style of the file
+    where it has none                  it is added after the last key of `cluster`, in the style of the file
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COMMENT_LINE = re.compile(r"( *)#[^\r\n]*(\r\n|\r|\n|$)")
 
 
 class _Edit(NamedTuple):
-    """What is written in the place of a part of the text."""
+    """A text that replaces a part of the file."""
 
     start: int
     end: int
@@ -50,7 +50,7 @@ class _Edit(NamedTuple):
 
 
 class _Unsafe(Exception):
-    """The text is written in a way in which this module cannot change it. The message says which."""
+    """The text is written in a way that this module cannot change. The message says why."""
 
 
 def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
@@ -73,23 +73,25 @@ def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
     try:
         return _edited(text, document.data, wanted)
     except (_Unsafe, YAMLError) as error:
-        why = str(error) if isinstance(error, _Unsafe) else "its YAML is of a rare kind"
+        why = str(error) if isinstance(error, _Unsafe) else "its YAML is written in an unusual way"
         raise InvalidFile(_refusal(why, wanted, document.key(("cluster",)))) from error
 
 
 def replace(path: Path, before: str, after: str) -> None:
     """Writes a text over a file's; its mode stays, and where path is a link, what it leads to is written.
 
-    before: the text that was read (`yaml_file.read`). Raises InvalidFile when the file holds another one by now, or
+    before: the text that was read (`yaml_file.read`). Raises InvalidFile when the file has changed since, or
     cannot be written.
     """
     if yaml_file.read(path) != before:
-        why = "somebody else has written it meanwhile"
-        raise InvalidFile(Problem("file-changed", f"{path} is no longer what was read", why, "run the command again"))
+        why = "somebody has changed it in the meantime"
+        raise InvalidFile(
+            Problem("file-changed", f"{path} has changed since it was read", why, "run the command again")
+        )
     try:
         _write(path.resolve(), after.encode())
     except OSError as error:
-        fix = "allow writing to it and its directory, or name another file with --file"
+        fix = "make it and its directory writable, or name another file with --file"
         problem = Problem("file-not-writable", f"{path} cannot be written", error.strerror or str(error), fix)
         raise InvalidFile(problem) from error
 
@@ -112,8 +114,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _refusal(why: str, wanted: dict[str, Any] | None, where: Location) -> Problem:
-    what = "cluster cannot be edited here without harm to the file"
-    fix = f"write it yourself: {_KEY}: {flow(wanted, Style())}" if wanted else f"take {_KEY} out yourself"
+    what = "cluster cannot be edited automatically without damage to the file"
+    fix = f"write it by hand: {_KEY}: {flow(wanted, Style())}" if wanted else f"remove {_KEY} by hand"
     return Problem("cannot-edit", what, why, fix, where, "cluster")
 
 
@@ -132,18 +134,18 @@ def _edited(text: str, data: dict[str, Any], wanted: dict[str, Any] | None) -> s
     body = text.removeprefix(yaml_file.BYTE_ORDER_MARK)
     mark = text[: len(text) - len(body)]
     top = nodes(body)
-    found = top.member("cluster")
-    if found is None or found[1].kind != "mapping":
-        raise _Unsafe("it is an alias or merged in, and what it repeats may be used elsewhere too")
-    key, cluster = found
-    member = cluster.member(_KEY)
+    member = top.member("cluster")
+    if member is None or member[1].kind != "mapping":
+        raise _Unsafe("cluster is an alias or merged in, and what it repeats may be used elsewhere too")
+    key, cluster = member
+    section = cluster.member(_KEY)
     style = style_of(body, top, key, cluster)
     if wanted is None:
-        edits = [_removal(body, cluster, member)]
-    elif member is None:
+        edits = [_removal(body, cluster, section)]
+    elif section is None:
         edits = [_insertion(body, cluster, wanted, style)]
     else:
-        edits = list(_update(body, cluster, member, data["cluster"][_KEY], wanted, style))
+        edits = list(_update(body, cluster, section, data["cluster"][_KEY], wanted, style))
     for edit in sorted(edits, reverse=True):
         body = body[: edit.start] + edit.text + body[edit.end :]
     others = {name: value for name, value in data["cluster"].items() if name != _KEY}
@@ -153,12 +155,12 @@ def _edited(text: str, data: dict[str, Any], wanted: dict[str, Any] | None) -> s
     except InvalidFile as error:
         raise _Unsafe(f"the result would not be YAML: {error}") from error
     if after.problems or after.data != expected:
-        raise _Unsafe("the result would not say what it should: an anchor, an alias or a rare form is in the way")
+        raise _Unsafe("the result would not mean what it should, because of an anchor, an alias or an unusual form")
     return mark + body
 
 
 def _insertion(text: str, cluster: Node, wanted: dict[str, Any], style: Style) -> _Edit:
-    """The section behind the last key of cluster, and behind the comments that follow that key."""
+    """The section, after the last key of cluster and the comments that follow that key."""
     end = cluster.members[-1][1].end
     if cluster.is_flow:
         return _Edit(end, end, f", {flow({_KEY: wanted}, style, is_open=True)}")
@@ -176,7 +178,7 @@ def _removal(text: str, cluster: Node, member: tuple[Node, Node] | None) -> _Edi
         return _flow_removal(text, cluster, key, value)
     start = line_start(text, key.start)
     line, after = _end_with_comments(text, max(key.end, value.end), key.column + 1)
-    if after == line and start:  # the file's last line has no end: nor shall the one that is last then
+    if after == line and start:  # the file's last line has no line break, and the new last line gets none either
         start -= 2 if text[:start].endswith("\r\n") else 1
     return _Edit(start, after, "")
 
@@ -190,7 +192,7 @@ def _end_with_comments(text: str, end: int, column: int) -> tuple[int, int]:
 
 
 def _flow_removal(text: str, cluster: Node, key: Node, value: Node) -> _Edit:
-    """From behind the member before it, or until the member after it where it is the first."""
+    """From the end of the member before it, or up to the member after it where it is the first."""
     at = [name for name, _ in cluster.members].index(key)
     if at:
         first, second = cluster.members[at - 1][1].end, value.end
@@ -198,7 +200,7 @@ def _flow_removal(text: str, cluster: Node, key: Node, value: Node) -> _Edit:
         first, second = key.start, cluster.members[1][0].start if len(cluster.members) > 1 else value.end
     outside = [*comments(text, first, key.start, cluster), *comments(text, value.end, second, cluster)]
     if outside:
-        raise _Unsafe(f"a comment stands between its keys: {outside[0]}")
+        raise _Unsafe(f"there is a comment between its keys: {outside[0]}")
     return _Edit(first, second, "")
 
 
@@ -241,16 +243,16 @@ def _parts(node: Node, live: Any, wanted: Any) -> list[tuple[tuple[Node, Node], 
 
 
 def _replacement(text: str, parent: Node, key: Node, value: Node, wanted: Any, style: Style) -> _Edit:
-    """The whole value anew. Comments in the old one go above its key, each on a line of its own."""
+    """The whole value, written again. Comments in the old one go above its key, each on a line of its own."""
     kept = comments(text, key.end, max(key.end, value.end), parent)
     start = line_start(text, key.start)
     indentation = text[start : key.start]
     if parent.is_flow:
         if kept or value.start == value.end:
-            raise _Unsafe(f"the section holds a comment: {kept[0]}" if kept else "a value is missing")
+            raise _Unsafe(f"the section contains a comment: {kept[0]}" if kept else "a value is missing")
         return _Edit(value.start, value.end, flow(wanted, style))
     if indentation.strip(" "):
-        raise _Unsafe("its key does not begin its line")
+        raise _Unsafe("its key is not at the start of a line")
     above = [indentation + comment for comment in kept]
     lines = block({key.value: wanted}, key.column, style)
     written = text[key.start : key.end]

@@ -1,4 +1,4 @@
-"""What tenants, stages, stacks, databases, users, roles and character sets are called, and where `{stage}` stands."""
+"""The names of tenants, stages, stacks, databases, users, roles and character sets, and where `{stage}` is used."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
 from aurora_tenants.naming import PAUSE_SCHEDULE, pause_stack
 
 LONGEST_STACK = 128
-_LONGEST_FOLDER = 255
+_LONGEST_DIRECTORY = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one kind of name is made of. pattern: matches as far as a name is right. longest: in characters."""
+    """What one kind of name consists of. pattern: matches a name up to its first fault. longest: in characters."""
 
     noun: str
     pattern: re.Pattern[str]
@@ -43,7 +43,7 @@ _COLLATION = _Kind("collation", re.compile("[A-Za-z0-9_]+"), "A-Z, a-z, 0-9 and 
 
 
 def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every name that cannot be used, and every placeholder that stands for nothing."""
+    """Every name that cannot be used, and every placeholder without a meaning."""
     yield from _cluster(document, cluster)
     for tenant in tenants:
         faults = (
@@ -104,9 +104,9 @@ def _member(kind: _Kind, tenant: DeclaredTenant, written: str, name: str) -> Ite
     if "{" not in name:
         yield from _too_long(kind, name)
         if kind is _DATABASE:
-            yield from _no_folder(name)
+            yield from _too_long_for_directory(name)
     if is_reserved and written:
-        why = f"MySQL, RDS or aurora-tenants keeps a {kind.noun} of this name for itself"
+        why = "the name belongs to MySQL, RDS or aurora-tenants"
         fix = "choose another name"
         if kind is _ROLE and name.upper().startswith("AWS_"):
             fix = f"grant Aurora's own role to a user instead: roles: [{shown(name)}]"
@@ -124,9 +124,9 @@ def _misspelt(kind: _Kind, name: str) -> Iterator[Fault]:
         return
     why = f"a {kind.noun} name is made of {kind.words}"
     if not name:
-        yield "invalid-name", f"this {kind.noun} has no name", why, "write its name"
+        yield "invalid-name", f"this {kind.noun} has no name", why, "give it a name"
         return
-    what = f"{kind.noun} name {shown(name)} {'holds' if right else 'begins with'} {named_character(name[right])}"
+    what = f"{kind.noun} name {shown(name)} {'contains' if right else 'begins with'} {named_character(name[right])}"
     plain = normalize("NFKD", name.replace(f"-{STAGE}", "")).encode("ascii", "ignore").decode()
     cleaned = re.sub("[^A-Za-z0-9_$-]", "-", plain)
     fitting = [guess for guess in (cleaned, re.sub("[_$]", "-", cleaned).lower()) if kind.pattern.fullmatch(guess)]
@@ -139,16 +139,19 @@ def _too_long(kind: _Kind, name: str) -> Iterator[Fault]:
 
 def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
     if tenant.value.name == PAUSE_SCHEDULE:
-        what, why = f"tenant name {PAUSE_SCHEDULE} is reserved", f"stack {pause_stack(cluster)} is the pause schedule's"
+        what, why = (
+            f"tenant name {PAUSE_SCHEDULE} is reserved",
+            f"the stack of the pause schedule is called {pause_stack(cluster)}",
+        )
         yield "reserved-name", what, why, "choose another name"
 
 
-def _no_folder(name: str) -> Iterator[Fault]:
-    """A name that MySQL cannot make a folder of: there every - and $ takes five characters, and 255 is the most."""
-    excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_FOLDER
+def _too_long_for_directory(name: str) -> Iterator[Fault]:
+    """A name too long for MySQL's directory, where each - and $ takes five characters and 255 is the limit."""
+    excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_DIRECTORY
     if excess > 0 and len(name) <= _DATABASE.longest:
-        why = f"MySQL keeps it in a folder named with five characters for each - and $, {_LONGEST_FOLDER} at most"
-        fix = "write _ for some of them, or shorten it"
+        why = f"MySQL's directory for it has five characters for each - and $, and at most {_LONGEST_DIRECTORY} in all"
+        fix = "replace some of them with _, or shorten it"
         yield "name-too-long", f"database name {shown(name)} has too many - and $", why, fix
 
 
@@ -160,13 +163,13 @@ def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]
 
 
 def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:
-    """Every placeholder of a text that stands for nothing."""
+    """Every placeholder of a text that is unknown or has nothing to stand for."""
     if "{" not in written:
         return
     for placeholder in dict.fromkeys(_PLACEHOLDER.findall(written)):
         if placeholder != STAGE:
             what, why = f"unknown placeholder {shown(placeholder)}", f"only {STAGE} is replaced"
-            yield "unknown-placeholder", what, why, f"write {STAGE}, or take it out"
+            yield "unknown-placeholder", what, why, f"write {STAGE}, or remove it"
         elif tenant.stage is None:
             what = f"{STAGE} is used, but tenant {shown(tenant.path[-1])} has no stages"
             fix = "add stages: [dev, prod] to the tenant, or write the name without it"
@@ -180,6 +183,6 @@ def _character_set(database: Placed[TenantDatabase]) -> Iterator[PlacedFault]:
         if name:
             yield from at((*database.path, kind.noun), _misspelt(kind, name))
     if charset and collation and collation.split("_")[0] != charset:
-        why = "MySQL sorts a character set by its own collations only, whose names begin with its name"
+        why = "a character set can only have its own collations, whose names begin with its name"
         what = f"collation {shown(collation)} is not one of charset {shown(charset)}"
-        yield (*database.path, "collation"), ("wrong-collation", what, why, "take one of the two out")
+        yield (*database.path, "collation"), ("wrong-collation", what, why, "remove one of the two")

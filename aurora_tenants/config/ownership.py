@@ -1,4 +1,4 @@
-"""Who owns what: one tenant each, and whom an owner lets in. Every problem here names both places."""
+"""Who owns what: each thing has one owner, which may share it. Every problem here names both places."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Owned = tuple[DeclaredTenant, Placed[Any]]
 
 
 def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every name that two claim, and everything that reaches for what another tenant owns."""
+    """Every name that is declared twice, and every privilege on a database that the tenant may not use."""
     databases = [(tenant, database) for tenant in tenants for database in tenant.databases]
     users = [(tenant, user) for tenant in tenants for user in tenant.users]
     roles = [(tenant, role) for tenant in tenants for role in tenant.roles]
@@ -40,7 +40,7 @@ def _tenants_twice(tenants: Iterable[DeclaredTenant]) -> Iterator[Problem]:
         name = tenant.value.name
         other = first.setdefault(name, tenant)
         if other is not tenant:
-            why = f"{_origin(tenant)} has the name of {_origin(other)} at {tenant.document.key(other.path)}"
+            why = f"{_origin(tenant)} has the same name as {_origin(other)} at {tenant.document.key(other.path)}"
             what, fix = f"there are two tenants {shown(name)}", "rename one of them or its stage"
             yield tenant.problem(tenant.path, ("duplicate-tenant", what, why, fix), at_key=True)
 
@@ -55,21 +55,21 @@ def _declared_twice(noun: str, members: list[Owned], *, identity: Callable[[str]
     for tenant, member in members:
         name, owner = shown(member.value.name), shown(tenant.value.name)
         other_tenant, other = first.setdefault(identity(member.value.name), (tenant, member))
-        # Another stage of the same entry is told of as a name without {stage}, another tenant of the same name as that.
+        # Reported otherwise: two stages of an entry as name-without-stage, two tenants of a name as duplicate-tenant.
         is_other_entry = other_tenant.path != tenant.path
         if other.path == member.path or (is_other_entry and other_tenant.value.name == tenant.value.name):
             continue
         place = tenant.document.key(other.path)
         if other.value.name != member.value.name:
             what = f"the databases {name} and {shown(other.value.name)} differ only in upper and lower case"
-            why = f"the other is at {place}; with lower_case_table_names they would be one database"
+            why = f"the other is at {place}; a server with lower_case_table_names set takes them as one"
             fault = "names-differ-by-case", what, why, "rename one of them"
         else:
             owners = " and ".join(dict.fromkeys(f"tenant {each}" for each in (shown(other_tenant.value.name), owner)))
             what = f"{noun} {name} is declared twice, by {owners}"
-            why = f"it is declared at {place} already, and a {noun} belongs to one tenant"
+            why = f"it is already declared at {place}, and a {noun} belongs to one tenant"
             share = f", and add {owner} to its shared_with there" if noun == "database" and is_other_entry else ""
-            fault = f"duplicate-{noun}", what, why, f"take it out here{share}"
+            fault = f"duplicate-{noun}", what, why, f"remove it here{share}"
         yield tenant.problem(member.path, fault, at_key=True)
 
 
@@ -93,7 +93,7 @@ def _shared_with_nobody(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem
                 if other in names or not other or "{" in other:
                     continue
                 why = "a database can be shared with tenants of this file only"
-                fix = did_you_mean(other, names, "take it out, or declare the tenant")
+                fix = did_you_mean(other, names, "remove it, or declare the tenant")
                 yield tenant.problem(path, ("unknown-tenant", f"there is no tenant {shown(other)}", why, fix))
 
 
@@ -113,10 +113,10 @@ def _privileges(tenants: Iterable[DeclaredTenant], owners: Mapping[str, Owned]) 
 
 
 def _unknown_database(name: str, known: Collection[str]) -> Fault:
-    why = "privileges are granted on databases of this file only"
+    why = "privileges can be granted on databases of this file only"
     fix = did_you_mean(name, known, f"declare it: databases: {{{shown(name)}: {{}}}}")
     if "*" in name or "%" in name:
-        why, fix = f"{why}, and a name is that one database, never a pattern", "name it"
+        why, fix = f"{why}, one by one and never by a pattern", "write the name of one database"
     return "unknown-database", f"database {shown(name)} is not declared", why, fix
 
 
@@ -124,5 +124,5 @@ def _database_of_another(tenant: DeclaredTenant, owner: DeclaredTenant, database
     name = shown(tenant.value.name)
     what = f"database {shown(database.value.name)} belongs to tenant {shown(owner.value.name)}"
     why = f"it is declared at {tenant.document.key(database.path)}, where it is not shared with {name}"
-    fix = f"add {name} to its shared_with there, or take this privilege out"
+    fix = f"add {name} to its shared_with there, or remove this privilege"
     return "database-of-another-tenant", what, why, fix

@@ -1,6 +1,6 @@
 """The pause schedule of tenants.yaml and of the command line: its values, and everything wrong with one.
 
-The rules are the same for both. A way into the section of the file says what a fault is about: ("awake", 1, "from").
+The rules are the same for both. A path into the section of the file says what a fault is about: ("awake", 1, "from").
 
     awake: {days: MON-FRI, from: "07:00", …}   and   --awake "MON-FRI 07:00-17:00"   are the same Window
 """
@@ -48,8 +48,8 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A fault and the way to it in the section. other: the way to what it does not go together with."""
+class _Finding:
+    """A fault and its path in the section. other: the path of the window it collides with."""
 
     path: KeyPath
     fault: Fault
@@ -58,14 +58,14 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What could be read of a schedule. windows: each with the way to it. None: not given, or not readable."""
+    """What could be read of a schedule. windows: each with its path. None: missing or not readable."""
 
     timezone: str | None
     windows: tuple[tuple[KeyPath, Window], ...]
     asleep: Capacity | None
-    unreadable: tuple[_Found, ...]
+    unreadable: tuple[_Finding, ...]
 
-    def faults(self) -> tuple[_Found, ...]:
+    def findings(self) -> tuple[_Finding, ...]:
         """Everything wrong with it."""
         return (*self.unreadable, *_faults(self))
 
@@ -86,9 +86,9 @@ def from_options(
 ) -> PauseSchedule:
     """The schedule that the options of `pause-schedule set` ask for. Raises InvalidUsage with all that is wrong."""
     read = _read_options(timezone, awake, awake_acu, asleep_acu, pause_after)
-    faults, schedule = read.faults(), read.schedule()
-    if faults or schedule is None:
-        raise InvalidUsage(*dict.fromkeys(_of_option(each, awake) for each in faults))
+    findings, schedule = read.findings(), read.schedule()
+    if findings or schedule is None:
+        raise InvalidUsage(*dict.fromkeys(_of_option(finding, awake) for finding in findings))
     return schedule
 
 
@@ -98,25 +98,25 @@ def capacity_of(acu: str, pause_after: str) -> Capacity:
         capacity = Capacity(*read_acu(acu), read_duration(pause_after))
     except Unreadable as unreadable:
         raise InvalidUsage(Problem(*unreadable.fault)) from unreadable
-    found = (*_capacity_faults((), capacity), *_seconds_faults(("pause_after_seconds",), capacity))
-    if found:
-        raise InvalidUsage(*(Problem(*each.fault) for each in found))
+    findings = (*_capacity_faults((), capacity), *_seconds_faults(("pause_after_seconds",), capacity))
+    if findings:
+        raise InvalidUsage(*(Problem(*finding.fault) for finding in findings))
     return capacity
 
 
 def declared(body: object) -> PauseSchedule | None:
-    """What the section says; None when there is none, or anything in it cannot be used."""
+    """The schedule of the section; None when it is missing or anything in it cannot be used."""
     read = _read(body)
-    return None if read.faults() else read.schedule()
+    return None if read.findings() else read.schedule()
 
 
 def problems(document: Document) -> Iterator[Problem]:
-    """Everything wrong with the section that the schema cannot say."""
-    for each in _read(mapping(mapping(document.data).get("cluster")).get("pause_schedule")).faults():
-        code, what, why, fix = each.fault
-        if each.other is not None:
-            why = f"the other is at {document.value((*SECTION, *each.other))}; {why}"
-        yield Problem(code, what, why, fix, document.value((*SECTION, *each.path)), "cluster, pause_schedule")
+    """Everything wrong with the section that the schema cannot express."""
+    for finding in _read(mapping(mapping(document.data).get("cluster")).get("pause_schedule")).findings():
+        code, what, why, fix = finding.fault
+        if finding.other is not None:
+            why = f"the other is at {document.value((*SECTION, *finding.other))}; {why}"
+        yield Problem(code, what, why, fix, document.value((*SECTION, *finding.path)), "cluster, pause_schedule")
 
 
 def as_data(schedule: PauseSchedule) -> dict[str, Any]:
@@ -138,9 +138,9 @@ def _acu_data(capacity: Capacity) -> dict[str, Any]:
 
 
 def _read(body: object) -> _Read:
-    """What a section says. A value of the wrong type reads as absent: the schema has told of it."""
+    """What a section says. A value of the wrong type reads as absent: the schema reports it."""
     section = mapping(body)
-    unreadable: list[_Found] = []
+    unreadable: list[_Finding] = []
     body_asleep = {"pause_after_seconds": _USUAL_SECONDS, **mapping(section.get("asleep"))}
     asleep = _capacity(body_asleep, number(body_asleep, "pause_after_seconds"))
     seconds = asleep.pause_after_seconds if asleep else _USUAL_SECONDS
@@ -152,7 +152,7 @@ def _read(body: object) -> _Read:
     return _Read(text(section, "timezone"), tuple(windows), asleep, tuple(unreadable))
 
 
-def _window(path: KeyPath, body: Mapping[str, Any], seconds: int, unreadable: list[_Found]) -> Window | None:
+def _window(path: KeyPath, body: Mapping[str, Any], seconds: int, unreadable: list[_Finding]) -> Window | None:
     """One window of the file; what cannot be read of it is added to unreadable."""
 
     def read(key: str, reader: Callable[[str], Value]) -> Value | None:
@@ -175,25 +175,28 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _readable(path: KeyPath, unreadable: list[_Found], reader: Callable[..., Value], *arguments: Any) -> Value | None:
+def _readable(path: KeyPath, unreadable: list[_Finding], reader: Callable[..., Value], *arguments: Any) -> Value | None:
     """What a reader makes of a text; its fault is added to unreadable."""
     try:
         return reader(*arguments)
     except Unreadable as error:
-        unreadable.append(_Found(path, error.fault))
+        unreadable.append(_Finding(path, error.fault))
         return None
 
 
 # Rules
 
 
-def _faults(read: _Read) -> Iterator[_Found]:
-    """Everything that is readable and cannot be."""
+def _faults(read: _Read) -> Iterator[_Finding]:
+    """Everything that is wrong with what can be read."""
     if read.timezone:
-        yield from (_Found(("timezone",), fault) for fault in _zone_faults(read.timezone))
+        yield from (_Finding(("timezone",), fault) for fault in _zone_faults(read.timezone))
     if len(read.windows) > _MOST_WINDOWS:
-        what, why = f"there are {len(read.windows)} awake windows", f"at most {_MOST_WINDOWS} fit into the stack"
-        yield _Found(("awake",), ("too-many-windows", what, why, "join windows of the same times: MON-FRI, or MON,WED"))
+        what, why = f"there are {len(read.windows)} awake windows", f"the stack has room for {_MOST_WINDOWS}"
+        yield _Finding(
+            ("awake",),
+            ("too-many-windows", what, why, "combine the days of windows with the same times: MON-FRI or MON,WED"),
+        )
         return
     if read.asleep:
         yield from _capacity_faults(("asleep",), read.asleep)
@@ -201,79 +204,84 @@ def _faults(read: _Read) -> Iterator[_Found]:
     for path, window in read.windows:
         yield from _capacity_faults(path, window.capacity)
         if window.start == window.end:
-            what, why = f"the window {window_name(window)} is empty", "it ends when it begins"
-            yield _Found((*path, "to"), ("empty-window", what, why, "write 00:00 and 24:00 for a whole day"))
+            what, why = f"the window {window_name(window)} is empty", "it ends at the time it begins"
+            yield _Finding((*path, "to"), ("empty-window", what, why, "write 00:00 and 24:00 for a whole day"))
         if window.capacity == read.asleep:
-            what, why = f"the window {window_name(window)} changes nothing", "its capacity is that of asleep"
-            yield _Found(path, ("useless-window", what, why, "give it another capacity, or take it out"))
+            what, why = (
+                f"the window {window_name(window)} changes nothing",
+                "its capacity is the same as that of asleep",
+            )
+            yield _Finding(path, ("useless-window", what, why, "give it another capacity, or remove it"))
     yield from _overlaps(read.windows)
 
 
 def _zone_faults(name: str) -> Iterator[Fault]:
     known = zones.zones()
     if not known:
-        why = f"without it nobody knows when the clocks of {shown(name)} change"
-        fix = "install the package tzdata, of the system or with pip"
+        why = f"without that data nobody knows when the clocks change in {shown(name)}"
+        fix = "install the package tzdata, from the system or with pip"
         yield "no-time-zones", "this machine has no time zone data", why, fix
     elif name not in known:
         by_word = {word.lower(): zone for zone in sorted(known) for word in (zone.split("/")[-1], zone)}
         guess = by_word.get(name.strip().replace(" ", "_").lower())
         fix = f"did you mean {guess}?" if guess else did_you_mean(name, known, "for example Europe/Berlin, or UTC")
-        why = "a zone has a name of the IANA database, such as Europe/Berlin"
+        why = "a time zone is named as in the IANA database, such as Europe/Berlin"
         yield "unknown-time-zone", f"there is no time zone {shown(name)}", why, fix
 
 
-def _seconds_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Found]:
+def _seconds_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Finding]:
     if capacity.pause_after_seconds not in _SECONDS:
         what = f"pause_after_seconds is {shown(capacity.pause_after_seconds)}"
         why = "RDS pauses a cluster after five minutes to a day without a connection"
         fix = f"write a number from {_SECONDS[0]} to {_SECONDS[-1]}"
-        yield _Found(path, ("wrong-value", what, why, fix))
+        yield _Finding(path, ("wrong-value", what, why, fix))
 
 
-def _capacity_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Found]:
+def _capacity_faults(path: KeyPath, capacity: Capacity) -> Iterator[_Finding]:
     is_sound = True
     for key, acu, least in (("min_acu", capacity.min_acu, 0), ("max_acu", capacity.max_acu, 1)):
         what = f"{key} is {shown(acu)}"
         if not least <= acu <= _MOST_ACU:
-            why, fix = f"Aurora takes {least} to {_MOST_ACU} ACUs there", f"write a number from {least} to {_MOST_ACU}"
+            why, fix = f"Aurora allows {least} to {_MOST_ACU} ACUs", f"write a number from {least} to {_MOST_ACU}"
         elif acu % 0.5:
-            why = "Aurora scales by half an ACU"
+            why = "Aurora scales in steps of half an ACU"
             fix = f"write {acu_name(acu // 0.5 / 2)} or {acu_name(acu // 0.5 / 2 + 0.5)}"
         else:
             continue
         is_sound = False
-        yield _Found((*path, key), ("wrong-value", what, why, fix))
+        yield _Finding((*path, key), ("wrong-value", what, why, fix))
     if is_sound and capacity.min_acu > capacity.max_acu:
-        what = f"the minimum of {acu_name(capacity.min_acu)} ACUs is over the maximum of {acu_name(capacity.max_acu)}"
-        why, fix = "a cluster scales from min_acu to max_acu", "exchange them, or raise max_acu"
-        yield _Found((*path, "min_acu"), ("minimum-over-maximum", what, why, fix))
+        what = f"the minimum of {acu_name(capacity.min_acu)} ACUs is above the maximum of {acu_name(capacity.max_acu)}"
+        why, fix = "a cluster scales from min_acu to max_acu", "swap them, or raise max_acu"
+        yield _Finding((*path, "min_acu"), ("minimum-over-maximum", what, why, fix))
 
 
-def _overlaps(windows: Sequence[tuple[KeyPath, Window]]) -> Iterator[_Found]:
+def _overlaps(windows: Sequence[tuple[KeyPath, Window]]) -> Iterator[_Finding]:
     """Each two windows that share a minute of the week, once, at the second of them."""
     owners: dict[int, int] = {}
     for at, (path, window) in enumerate(windows):
-        told: set[int] = set()
+        reported: set[int] = set()
         length = (window.end - window.start) % DAY or DAY * (window.start != window.end)
         for minute in (day * DAY + window.start + passed for day in window.days for passed in range(length)):
             owner = owners.setdefault(minute % (7 * DAY), at)
-            if owner != at and owner not in told:
-                told.add(owner)
+            if owner != at and owner not in reported:
+                reported.add(owner)
                 other_path, other = windows[owner]
                 day, time = divmod(minute % (7 * DAY), DAY)
                 what = f"the window {window_name(window)} overlaps {window_name(other)}"
-                why = f"on {DAYS[day]} at {time_name(time)} both would hold, and one capacity holds at a time"
-                fix = "let one of them end where the other begins"
-                yield _Found(path, ("overlapping-windows", what, why, fix), other_path)
+                why = (
+                    f"on {DAYS[day]} at {time_name(time)} both would apply, but the cluster has one capacity at a time"
+                )
+                fix = "make one of them end where the other begins"
+                yield _Finding(path, ("overlapping-windows", what, why, fix), other_path)
 
 
 # The options of the command line
 
 
 def _read_options(timezone: str, awake: Sequence[str], awake_acu: str, asleep_acu: str, pause_after: str) -> _Read:
-    """What the options say, each part at the way into the section that it would become."""
-    unreadable: list[_Found] = []
+    """What the options say, each part with its path in the section that it would become."""
+    unreadable: list[_Finding] = []
     seconds = _readable(("asleep", "pause_after_seconds"), unreadable, read_duration, pause_after)
     usual = _readable(("awake_acu",), unreadable, read_acu, awake_acu) or (0.5, 4.0)
     asleep = _readable(("asleep", "min_acu"), unreadable, read_acu, asleep_acu)
@@ -285,23 +293,23 @@ def _read_options(timezone: str, awake: Sequence[str], awake_acu: str, asleep_ac
     ]
     if not awake:
         fault = "missing-window", "no awake window is given", "", 'add --awake "MON-FRI 07:00-17:00"'
-        unreadable.append(_Found(("awake",), fault))
+        unreadable.append(_Finding(("awake",), fault))
     if not timezone.strip():
         fault = "empty-value", "no time zone is given", "", "add --timezone Europe/Berlin"
-        unreadable.append(_Found(("timezone",), fault))
+        unreadable.append(_Finding(("timezone",), fault))
     known = timezone if timezone.strip() else None
     return _Read(known, tuple(windows), Capacity(*asleep, seconds) if asleep else None, tuple(unreadable))
 
 
-def _of_option(found: _Found, awake: Sequence[str]) -> Problem:
-    """The problem of an option; a way is to the part of the section that the option would become."""
+def _of_option(finding: _Finding, awake: Sequence[str]) -> Problem:
+    """The problem of an option; its path is that of the part of the section that the option would become."""
     options = {"timezone": "--timezone", "awake_acu": "--awake-acu", "asleep": "--asleep-acu", "awake": "--awake"}
-    option = options[str(found.path[0])]
-    if found.path[-1] == "pause_after_seconds":
+    option = options[str(finding.path[0])]
+    if finding.path[-1] == "pause_after_seconds":
         option = "--pause-after"
-    elif found.path[0] == "awake" and len(found.path) > 1:
-        window = awake[int(found.path[1])]
+    elif finding.path[0] == "awake" and len(finding.path) > 1:
+        window = awake[int(finding.path[1])]
         match = window_parts(window)
-        is_usual = found.path[-1] in ("min_acu", "max_acu") and match is not None and match[4] is None
+        is_usual = finding.path[-1] in ("min_acu", "max_acu") and match is not None and match[4] is None
         option = "--awake-acu" if is_usual else f'--awake "{shown(window)}"'
-    return Problem(*found.fault, context=option)
+    return Problem(*finding.fault, context=option)

@@ -1,4 +1,4 @@
-"""Values of the file as far as they can be read: one of another type reads as absent, which the schema has told of."""
+"""Values of the file as far as they can be read: one of the wrong type reads as absent; the schema reports it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def entries(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
-    """Every entry of the list under a key, with the way to it. path: the way to body."""
+    """Every entry of the list under a key, with its path. path: of body."""
     value = body.get(key)
     return (((*path, key, at), entry) for at, entry in enumerate(value if isinstance(value, list) else ()))
 
 
 def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text in the list under a key, with the way to it."""
+    """Every text in the list under a key, with its path."""
     return ((place, entry) for place, entry in entries(body, key, path) if isinstance(entry, str))
 
 
 def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text under a key that takes one text or a list of them, with the way to it."""
+    """Every text under a key that takes one text or a list of them, with its path."""
     if isinstance(body.get(key), str):
         yield (*path, key), body[key]
     yield from texts(body, key, path)

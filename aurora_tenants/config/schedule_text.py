@@ -5,7 +5,7 @@
     0.5-4                      the minimum and the maximum in ACUs
     5m                         300 seconds
 
-Each reader raises Unreadable for a text in another form. Whether the numbers make sense is for `pause` to say.
+Each reader raises Unreadable for a text of another form. Whether the numbers make sense is checked by `pause`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aurora_tenants.schedule.week import DAYS, day_names
 AWAKE_ACU = "0.5-4"
 ASLEEP_ACU = "0-2"
 PAUSE_AFTER = "5m"
-"""What the command line takes unless it is told otherwise."""
+"""The defaults of the command line."""
 
 DAY = 24 * 60
 _TIME = re.compile(r"\s*([01]?[0-9]|2[0-3]|24(?=:00)):([0-5][0-9])\s*")
@@ -46,13 +46,13 @@ def _parts(match: re.Match[str] | None, text: str, code: str, noun: str, why: st
 
 
 def window_parts(text: str) -> re.Match[str] | None:
-    """The days, the begin, the end and the capacity of a window as texts; the last is None where it says none."""
+    """The days, the begin, the end and the capacity of a window as texts; the last is None where it has none."""
     return _WINDOW.fullmatch(text) if len(text) <= _LONGEST else None
 
 
 def read_window(text: str, usual: tuple[float, float], seconds: int) -> Window:
-    """A window as --awake takes it. usual: the least and most ACUs of one that does not say its own."""
-    why = "a window is days, a time it begins and a time it ends"
+    """A window as --awake takes it. usual: the least and most ACUs of a window without its own."""
+    why = "a window consists of days, the time it begins and the time it ends"
     example = '"MON-FRI 07:00-17:00"'
     days, start, end, acu = _parts(window_parts(text), text, "invalid-window", "a window", why, example)
     least, most = read_acu(acu) if acu else usual
@@ -60,22 +60,28 @@ def read_window(text: str, usual: tuple[float, float], seconds: int) -> Window:
 
 
 def read_days(text: str) -> tuple[int, ...]:
-    """Days in the order of the week. A range may lead over the week's end: FRI-MON."""
-    found: set[int] = set()
+    """Days in the order of the week. A range may go past the end of the week: FRI-MON."""
+    days: set[int] = set()
     for part in text.upper().split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
         begin, end = _day(first, text), _day(last if dash else first, text)
         for day in ((begin + at) % 7 for at in range((end - begin) % 7 + 1)):
-            if day in found:
-                raise Unreadable("duplicate-day", f"{DAYS[day]} is twice in {shown(text)}", "", "name each day once")
-            found.add(day)
-    return tuple(sorted(found))
+            if day in days:
+                raise Unreadable(
+                    "duplicate-day", f"{DAYS[day]} appears twice in {shown(text)}", "", "name each day once"
+                )
+            days.add(day)
+    return tuple(sorted(days))
 
 
 def _day(word: str, text: str) -> int:
     if word not in DAYS:
-        what = f"{shown(text)} holds {shown(word)}, which is no day" if word else f"a day is missing in {shown(text)}"
-        why = "days are MON, TUE, WED, THU, FRI, SAT and SUN, in ranges and lists: MON-FRI or MON,WED"
+        what = (
+            f"{shown(text)} contains {shown(word)}, which is not a day"
+            if word
+            else f"a day is missing from {shown(text)}"
+        )
+        why = "days are MON, TUE, WED, THU, FRI, SAT and SUN, and ranges and lists of them: MON-FRI or MON,WED"
         raise Unreadable("invalid-days", what, why, did_you_mean(word, DAYS, "for example MON-FRI"))
     return DAYS.index(word)
 
@@ -88,11 +94,11 @@ def read_time(text: str) -> int:
 
 
 def read_start(text: str) -> int:
-    """Minutes after midnight; 24:00 is none of them."""
+    """Minutes after midnight; 24:00 is refused."""
     minute = read_time(text)
     if minute == DAY:
-        what, why = "a window begins at 24:00", "that is the end of a day"
-        raise Unreadable("invalid-time", what, why, "write 00:00 and the day after it")
+        what, why = "a window begins at 24:00", "24:00 is the end of a day"
+        raise Unreadable("invalid-time", what, why, "write 00:00 and the next day")
     return minute
 
 

@@ -83,14 +83,14 @@ def line_start(text: str, at: int) -> int:
 
 def line_end(text: str, at: int) -> tuple[int, int]:
     """The offsets at which the line of an offset ends, and at which the next one begins."""
-    found = _BREAK.search(text, at)
-    return found.span() if found else (len(text), len(text))
+    match = _BREAK.search(text, at)
+    return match.span() if match else (len(text), len(text))
 
 
 def line_break(text: str) -> str:
     """What ends the first line of a text."""
-    found = _BREAK.search(text)
-    return found.group() if found else "\n"
+    match = _BREAK.search(text)
+    return match.group() if match else "\n"
 
 
 def _node(event: Any, stream: Iterator[Any], text: str) -> Node:
@@ -115,7 +115,7 @@ def _node(event: Any, stream: Iterator[Any], text: str) -> Node:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """step: columns a mapping is indented by. dash: columns a list's dashes are. blank: between braces and content.
+    """step: columns a mapping is indented by. dash: columns a list's dashes are. space: between braces and content.
 
     is_json: every key and every text is quoted. has_flow: a mapping of scalars is written on one line.
     """
@@ -123,13 +123,13 @@ class Style:
     quote: str = '"'
     step: int = 2
     dash: int = 2
-    blank: str = ""
+    space: str = ""
     newline: str = "\n"
     is_json: bool = False
     has_flow: bool = True
 
     def quoted(self, quote: str) -> Style:
-        """The same style for a scalar that stands in these quotes already, or in none."""
+        """The same style for a scalar that is in these quotes already, or in none."""
         return replace(self, quote=quote or self.quote, is_json=bool(quote))
 
 
@@ -145,7 +145,7 @@ def style_of(text: str, top: Node, key: Node, cluster: Node) -> Style:
         quote="'" if quotes["'"] > quotes['"'] and not is_json else '"',
         step=step,
         dash=next(_dashes(blocks), step),
-        blank=" " if flows and text[flows[0].members[0][0].start - 1] == " " else "",
+        space=" " if flows and text[flows[0].members[0][0].start - 1] == " " else "",
         newline=line_break(text[key.start :]),
         is_json=is_json,
         # A mapping below the second level could have been written on one line.
@@ -161,7 +161,7 @@ def _dashes(mappings: list[Node]) -> Iterator[int]:
 
 
 def scalar(value: Any, style: Style, *, is_flow: bool) -> str:
-    """A text or a number. is_flow: whether it stands in braces or brackets, where a comma ends it."""
+    """A text or a number. is_flow: whether it is inside braces or brackets, where a comma ends it."""
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not (is_flow and "," in value)
@@ -174,7 +174,7 @@ def flow(value: Any, style: Style = Style(), *, is_open: bool = False) -> str:
     """A value on one line. is_open: the members of a mapping without their braces."""
     if isinstance(value, dict):
         members = ", ".join(f"{_key(key, style)}: {flow(member, style)}" for key, member in value.items())
-        return members if is_open else f"{{{style.blank}{members}{style.blank}}}"
+        return members if is_open else f"{{{style.space}{members}{style.space}}}"
     if isinstance(value, list):
         return f"[{', '.join(flow(item, style) for item in value)}]"
     return scalar(value, style, is_flow=True)
