@@ -58,7 +58,9 @@ def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
 
 def _faults(tenant: DeclaredTenant, declared: Mapping[str, Owned]) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
-        yield from at((*grantee.path, "comment"), _text(tenant, "comment", text(grantee.body, "comment") or ""))
+        comment = text(grantee.body, "comment")
+        if comment:
+            yield from at((*grantee.path, "comment"), _text(tenant, "comment", comment))
     for user in tenant.users:
         yield from _hosts(tenant, user)
         yield from _require(tenant, user)
@@ -117,13 +119,9 @@ def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
         literal(value)
     except ValueError:
         wrong = next(character for character in value if character == "\\" or character < " ")
-        why = (
-            "what a backslash means depends on the server's sql_mode"
-            if wrong == "\\"
-            else "it must be one line of text"
-        )
+        why = "its meaning depends on the server's sql_mode" if wrong == "\\" else "it must be one line of text"
         yield "invalid-text", f"{key} {shown(value)} contains {named_character(wrong)}", why, "remove it"
-    yield from too_long(key, len(value), LONGEST_COMMENT if key == "comment" else LONGEST_TEXT, code="text-too-long")
+    yield from too_long(key, value, LONGEST_COMMENT if key == "comment" else LONGEST_TEXT, code="text-too-long")
 
 
 def _plugin(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:

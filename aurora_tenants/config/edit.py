@@ -84,10 +84,8 @@ def replace(path: Path, before: str, after: str) -> None:
     cannot be written.
     """
     if yaml_file.read(path) != before:
-        why = "somebody has changed it in the meantime"
-        raise InvalidFile(
-            Problem("file-changed", f"{path} has changed since it was read", why, "run the command again")
-        )
+        what = f"{path} has changed since it was read"
+        raise InvalidFile(Problem("file-changed", what, fix="run the command again"))
     try:
         _write(path.resolve(), after.encode())
     except OSError as error:
@@ -222,7 +220,7 @@ def _update(
 
 
 def _is_on_one_line(node: Node) -> bool:
-    """Whether something is written in a place, and no block of text."""
+    """Whether a scalar is written here that is neither empty nor a block of text."""
     return node.kind == "scalar" and node.style not in ("|", ">") and node.start < node.end
 
 
@@ -232,10 +230,10 @@ def _parts(node: Node, live: Any, wanted: Any) -> list[tuple[tuple[Node, Node], 
     None unless each can be changed in its place: a mapping has the wanted keys, none of them merged in, and a list as
     many entries as wanted, all of them such mappings.
     """
-    if node.kind == "mapping" and isinstance(live, dict) and isinstance(wanted, dict) and live.keys() == wanted.keys():
+    if node.kind == "mapping" and isinstance(wanted, dict) and live.keys() == wanted.keys():
         parts = [(member, live[name], wanted[name]) for name in wanted if (member := node.member(name))]
         return parts if len(parts) == len(wanted) else None
-    if node.kind == "sequence" and isinstance(live, list) and isinstance(wanted, list) and len(live) == len(wanted):
+    if node.kind == "sequence" and isinstance(wanted, list) and len(live) == len(wanted):
         entries = list(zip(node.members, live, wanted, strict=True))
         if all(item.kind == "mapping" and _parts(item, *values) is not None for (item, _), *values in entries):
             return entries

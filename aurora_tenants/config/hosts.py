@@ -30,7 +30,7 @@ def faults(host: str) -> Iterator[Fault]:
     match = _CHARACTERS.match(host.lower())
     right = match.end() if match else 0
     if len(host) > _LONGEST:
-        yield from too_long(f"host {shown(host)}", len(host), _LONGEST, code=_CODE)
+        yield from too_long("host", host, _LONGEST, code=_CODE)
     elif right < len(host):
         what = f"host {shown(host)} contains {named_character(host[right])}"
         why = "a host consists of a-z, 0-9, ., _, %, - and :, with a / before a netmask"

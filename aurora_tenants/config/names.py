@@ -46,12 +46,7 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
     """Every name that cannot be used, and every placeholder without a meaning."""
     yield from _cluster(document, cluster)
     for tenant in tenants:
-        faults = (
-            *_misspelt(_TENANT, str(tenant.path[-1])),
-            *_taken(cluster, tenant),
-            *_stack_too_long(cluster, tenant),
-        )
-        for path, fault in (*at(tenant.path, faults), *_members(tenant)):
+        for path, fault in (*at(tenant.path, _tenant(cluster, tenant)), *_members(tenant)):
             yield tenant.problem(path, fault, at_key=True)
         yield from (Problem(*fault, document.value(path), context(path)) for path, fault in _stages(document, tenant))
         yield from (tenant.problem(path, fault) for path, fault in (*_databases(tenant), *_privileges(tenant)))
@@ -59,7 +54,7 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
 
 def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
     if cluster.stack:
-        for fault in (*_misspelt(_STACK, cluster.stack), *_too_long(_STACK, cluster.stack)):
+        for fault in (*_misspelt(_STACK, cluster.stack), *too_long("stack name", cluster.stack, LONGEST_STACK)):
             yield Problem(*fault, document.value(("cluster", "stack")), "cluster")
     if cluster.region and not _REGION.fullmatch(cluster.region):
         what, why = f"{shown(cluster.region)} is not the name of a region", "AWS names regions like eu-west-1"
@@ -85,7 +80,9 @@ def _privileges(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
         for privilege in grantee.privileges:
             for key in ("database", "table", "procedure", "function"):
-                yield from at((*privilege.path, key), placeholders(tenant, text(privilege.body, key) or ""))
+                written = text(privilege.body, key)
+                if written and "{" in written:
+                    yield from at((*privilege.path, key), placeholders(tenant, written))
 
 
 def _members(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
@@ -102,7 +99,7 @@ def _member(kind: _Kind, tenant: DeclaredTenant, written: str, name: str) -> Ite
     if without or not written:
         yield from _misspelt(kind, without)
     if "{" not in name:
-        yield from _too_long(kind, name)
+        yield from too_long(f"{kind.noun} name", name, kind.longest)
         if kind is _DATABASE:
             yield from _too_long_for_directory(name)
     if is_reserved and written:
@@ -133,17 +130,14 @@ def _misspelt(kind: _Kind, name: str) -> Iterator[Fault]:
     yield "invalid-name", what, why, f"for example {shown(fitting[0])}" if fitting else "choose another name"
 
 
-def _too_long(kind: _Kind, name: str) -> Iterator[Fault]:
-    return too_long(f"{kind.noun} name {shown(name)}", len(name), kind.longest)
-
-
-def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
+def _tenant(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
+    yield from _misspelt(_TENANT, str(tenant.path[-1]))
     if tenant.value.name == PAUSE_SCHEDULE:
-        what, why = (
-            f"tenant name {PAUSE_SCHEDULE} is reserved",
-            f"the stack of the pause schedule is called {pause_stack(cluster)}",
-        )
-        yield "reserved-name", what, why, "choose another name"
+        why = f"the stack of the pause schedule is called {pause_stack(cluster)}"
+        yield "reserved-name", f"tenant name {PAUSE_SCHEDULE} is reserved", why, "choose another name"
+    if len(cluster.stack) <= LONGEST_STACK:
+        why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
+        yield from too_long("tenant name", tenant.value.name, LONGEST_STACK, before=len(cluster.stack) + 1, why=why)
 
 
 def _too_long_for_directory(name: str) -> Iterator[Fault]:
@@ -153,13 +147,6 @@ def _too_long_for_directory(name: str) -> Iterator[Fault]:
         why = f"MySQL's directory for it has five characters for each - and $, and at most {_LONGEST_DIRECTORY} in all"
         fix = "replace some of them with _, or shorten it"
         yield "name-too-long", f"database name {shown(name)} has too many - and $", why, fix
-
-
-def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
-    label, length = f"tenant name {shown(tenant.value.name)}", len(f"{cluster.stack}-{tenant.value.name}")
-    why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
-    if len(cluster.stack) <= LONGEST_STACK:
-        yield from too_long(label, length, LONGEST_STACK, why=why)
 
 
 def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:

@@ -53,13 +53,12 @@ def _origin(tenant: DeclaredTenant) -> str:
 def _declared_twice(noun: str, members: list[Owned], *, identity: Callable[[str], str]) -> Iterator[Problem]:
     first: dict[str, Owned] = {}
     for tenant, member in members:
-        name, owner = shown(member.value.name), shown(tenant.value.name)
         other_tenant, other = first.setdefault(identity(member.value.name), (tenant, member))
         # Reported otherwise: two stages of an entry as name-without-stage, two tenants of a name as duplicate-tenant.
         is_other_entry = other_tenant.path != tenant.path
         if other.path == member.path or (is_other_entry and other_tenant.value.name == tenant.value.name):
             continue
-        place = tenant.document.key(other.path)
+        name, owner, place = shown(member.value.name), shown(tenant.value.name), tenant.document.key(other.path)
         if other.value.name != member.value.name:
             what = f"the databases {name} and {shown(other.value.name)} differ only in upper and lower case"
             why = f"the other is at {place}; a server with lower_case_table_names set takes them as one"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from aurora_tenants.config.reading import entries, mapping, number, text
 from aurora_tenants.config.schedule_text import (
@@ -167,12 +167,10 @@ def _window(path: KeyPath, body: Mapping[str, Any], seconds: int, unreadable: li
 
 
 def _capacity(body: Mapping[str, Any], seconds: int | None) -> Capacity | None:
-    least, most = body.get("min_acu"), body.get("max_acu")
-    return Capacity(least, most, seconds) if _is_number(least) and _is_number(most) and seconds is not None else None
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    acus: list[Any] = [body.get(key) for key in ("min_acu", "max_acu")]
+    if seconds is None or not all(isinstance(acu, int | float) and not isinstance(acu, bool) for acu in acus):
+        return None
+    return Capacity(acus[0], acus[1], seconds)
 
 
 def _readable(path: KeyPath, unreadable: list[_Finding], reader: Callable[..., Value], *arguments: Any) -> Value | None:
@@ -193,10 +191,8 @@ def _faults(read: _Read) -> Iterator[_Finding]:
         yield from (_Finding(("timezone",), fault) for fault in _zone_faults(read.timezone))
     if len(read.windows) > _MOST_WINDOWS:
         what, why = f"there are {len(read.windows)} awake windows", f"the stack has room for {_MOST_WINDOWS}"
-        yield _Finding(
-            ("awake",),
-            ("too-many-windows", what, why, "combine the days of windows with the same times: MON-FRI or MON,WED"),
-        )
+        fix = "combine windows with the same times: MON-FRI or MON,WED"
+        yield _Finding(("awake",), ("too-many-windows", what, why, fix))
         return
     if read.asleep:
         yield from _capacity_faults(("asleep",), read.asleep)
@@ -207,11 +203,8 @@ def _faults(read: _Read) -> Iterator[_Finding]:
             what, why = f"the window {window_name(window)} is empty", "it ends at the time it begins"
             yield _Finding((*path, "to"), ("empty-window", what, why, "write 00:00 and 24:00 for a whole day"))
         if window.capacity == read.asleep:
-            what, why = (
-                f"the window {window_name(window)} changes nothing",
-                "its capacity is the same as that of asleep",
-            )
-            yield _Finding(path, ("useless-window", what, why, "give it another capacity, or remove it"))
+            what, fix = f"the window {window_name(window)} changes nothing", "give it another capacity, or remove it"
+            yield _Finding(path, ("useless-window", what, "its capacity is the same as that of asleep", fix))
     yield from _overlaps(read.windows)
 
 
@@ -270,7 +263,7 @@ def _overlaps(windows: Sequence[tuple[KeyPath, Window]]) -> Iterator[_Finding]:
                 day, time = divmod(minute % (7 * DAY), DAY)
                 what = f"the window {window_name(window)} overlaps {window_name(other)}"
                 why = (
-                    f"on {DAYS[day]} at {time_name(time)} both would apply, but the cluster has one capacity at a time"
+                    f"both would apply on {DAYS[day]} at {time_name(time)}, but the cluster has one capacity at a time"
                 )
                 fix = "make one of them end where the other begins"
                 yield _Finding(path, ("overlapping-windows", what, why, fix), other_path)
@@ -297,8 +290,8 @@ def _read_options(timezone: str, awake: Sequence[str], awake_acu: str, asleep_ac
     if not timezone.strip():
         fault = "empty-value", "no time zone is given", "", "add --timezone Europe/Berlin"
         unreadable.append(_Finding(("timezone",), fault))
-    known = timezone if timezone.strip() else None
-    return _Read(known, tuple(windows), Capacity(*asleep, seconds) if asleep else None, tuple(unreadable))
+        timezone = ""
+    return _Read(timezone, tuple(windows), Capacity(*asleep, seconds) if asleep else None, tuple(unreadable))
 
 
 def _of_option(finding: _Finding, awake: Sequence[str]) -> Problem:

@@ -106,12 +106,8 @@ def _permission(name: str, written: str, level: str, privilege: Privilege) -> It
     if name == "ALL":
         yield from _all(level, privilege)
     elif not name:
-        yield (
-            "empty-value",
-            "a permission is empty",
-            "each permission is the name of a MySQL privilege",
-            "fill it in or remove it",
-        )
+        why = "each permission is the name of a MySQL privilege"
+        yield "empty-value", "a permission is empty", why, "fill it in or remove it"
     elif name == "USAGE":
         yield "usage-privilege", "USAGE grants nothing", "it is MySQL's name for no privilege at all", "remove it"
     elif name.removeprefix("WITH ") == GRANT_OPTION and level != "GLOBAL":
@@ -132,12 +128,8 @@ def _all(level: str, privilege: Privilege) -> Iterator[Fault]:
         why = "MySQL has ALL for databases, tables and routines only"
         yield "privilege-level", "ALL cannot be granted on columns", why, fix
     elif len(privilege.permissions) > 1:
-        yield (
-            "all-with-others",
-            "ALL is combined with other permissions",
-            "ALL includes them already",
-            "write ALL alone",
-        )
+        what = "ALL is combined with other permissions"
+        yield "all-with-others", what, "ALL includes them already", "write ALL alone"
 
 
 def _not_on(level: str, name: str, written: str) -> Fault:
@@ -190,11 +182,8 @@ def _columns(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
     for path, column in columns:
         yield from at(path, _identifier("column", column))
         if column == "*":
-            fix = "remove columns to grant on the whole table"
-            yield (
-                path,
-                ("column-wildcard", "column * is a pattern", "MySQL grants on named columns, never on a pattern", fix),
-            )
+            why, fix = "MySQL grants on named columns, never on a pattern", "remove columns to grant on the whole table"
+            yield path, ("column-wildcard", "column * is a pattern", why, fix)
     why = "MySQL ignores the case of column names"
     yield from repeated("column", columns, identity=str.lower, why=why)
 
@@ -204,14 +193,10 @@ def _identifier(noun: str, name: str) -> Iterator[Fault]:
     yield from dynamic_reference(noun, name)
     wrong = next((c for c in name if c == "`" or category(c) == "Cc" or c > "\uffff"), None)
     if wrong:
+        what = f"{noun} name {shown(name)} contains {named_character(wrong)}"
         why = f"a {noun} name here cannot contain backticks, control characters or characters above U+FFFF"
-        yield (
-            "invalid-name",
-            f"{noun} name {shown(name)} contains {named_character(wrong)}",
-            why,
-            f"choose another {noun}",
-        )
+        yield "invalid-name", what, why, f"choose another {noun}"
     if name.endswith(" "):
         why = "MySQL allows no names that end with a space"
         yield "invalid-name", f"{noun} name {shown(name)} ends with a space", why, "remove the space"
-    yield from too_long(f"{noun} name {shown(name)}", len(name), _LONGEST_IDENTIFIER)
+    yield from too_long(f"{noun} name", name, _LONGEST_IDENTIFIER)

@@ -21,7 +21,9 @@ def entries(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[t
 
 def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Every text in the list under a key, with its path."""
-    return ((place, entry) for place, entry in entries(body, key, path) if isinstance(entry, str))
+    value = body.get(key)
+    if isinstance(value, list):
+        yield from (((*path, key, at), entry) for at, entry in enumerate(value) if isinstance(entry, str))
 
 
 def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

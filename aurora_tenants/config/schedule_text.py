@@ -67,20 +67,15 @@ def read_days(text: str) -> tuple[int, ...]:
         begin, end = _day(first, text), _day(last if dash else first, text)
         for day in ((begin + at) % 7 for at in range((end - begin) % 7 + 1)):
             if day in days:
-                raise Unreadable(
-                    "duplicate-day", f"{DAYS[day]} appears twice in {shown(text)}", "", "name each day once"
-                )
+                what = f"{DAYS[day]} appears twice in {shown(text)}"
+                raise Unreadable("duplicate-day", what, "", "name each day once")
             days.add(day)
     return tuple(sorted(days))
 
 
 def _day(word: str, text: str) -> int:
     if word not in DAYS:
-        what = (
-            f"{shown(text)} contains {shown(word)}, which is not a day"
-            if word
-            else f"a day is missing from {shown(text)}"
-        )
+        what = f"{shown(word)} is not a day" if word else f"a day is missing from {shown(text)}"
         why = "days are MON, TUE, WED, THU, FRI, SAT and SUN, and ranges and lists of them: MON-FRI or MON,WED"
         raise Unreadable("invalid-days", what, why, did_you_mean(word, DAYS, "for example MON-FRI"))
     return DAYS.index(word)

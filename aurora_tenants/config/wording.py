@@ -55,12 +55,14 @@ def at(path: KeyPath, faults: Iterable[Fault]) -> Iterator[PlacedFault]:
     return ((path, fault) for fault in faults)
 
 
-def too_long(label: str, length: int, longest: int, *, code: str = "name-too-long", why: str = "") -> Iterator[Fault]:
-    """A text with more characters than allowed. label: its noun and its name, to begin the sentence with."""
-    if length > longest:
-        excess = counted(length - longest, "character")
+def too_long(
+    noun: str, text: str, longest: int, *, before: int = 0, code: str = "name-too-long", why: str = ""
+) -> Iterator[Fault]:
+    """A text with more characters than allowed. before: how many others count as well."""
+    if before + len(text) > longest:
+        excess = counted(before + len(text) - longest, "character")
         why = why or f"it can have at most {longest:,} characters"
-        yield code, f"{label} is {excess} too long", why, f"shorten it by {excess}"
+        yield code, f"{noun} {shown(text)} is {excess} too long", why, f"shorten it by {excess}"
 
 
 def repeated(
@@ -69,10 +71,11 @@ def repeated(
     """Every name that is in a list a second time. identity: equal for names that mean the same."""
     seen: set[str] = set()
     for path, name in names:
-        if identity(name) in seen:
+        key = identity(name)
+        if key in seen:
             code = f"duplicate-{noun.split()[-1]}"
             yield path, (code, f"{noun} {shown(name)} appears twice", why, "remove one of them")
-        seen.add(identity(name))
+        seen.add(key)
 
 
 def dynamic_reference(noun: str, text: str) -> Iterator[Fault]:

@@ -168,9 +168,8 @@ class _Composer:
         if event.tag not in KNOWN_TAGS:
             self._refuse_tag(event)
         if not event.value.isascii() and _SURROGATE.search(event.value):
-            self._stop(
-                event, "invalid-yaml", "this text contains half a character", _HALF, "write the character itself"
-            )
+            what = "this text contains half a character"
+            self._stop(event, "invalid-yaml", what, _HALF, "write the character itself")
         self._add(resolved(event.value, event.tag, event.style), event)
 
     def _start(self, event: Any) -> None:
@@ -196,13 +195,8 @@ class _Composer:
         target = self.anchors.get(event.anchor)
         if target is None:
             fix = f"define &{name} above it, or quote a text that begins with *"
-            self._stop(
-                event,
-                "unknown-alias",
-                f"the alias *{name} has no anchor",
-                "an alias repeats an anchor that comes before it",
-                fix,
-            )
+            why = "an alias repeats an anchor that comes before it"
+            self._stop(event, "unknown-alias", f"the alias *{name} has no anchor", why, fix)
         if target in self.open:
             why = "it is inside the anchor that it repeats, which would never end"
             self._stop(event, "endless-alias", f"the alias *{name} contains itself", why, "write out what is meant")
@@ -255,11 +249,9 @@ class _Composer:
             what = f"the key {shown(key)} is {kind(value)}" if key else "this key is empty"
             self._refuse(place, "invalid-key", what, _KEYS, f'quote it: "{shown(key)}"' if key else "write a name")
         if key in parent.values:
-            first = location(self.file, parent.places[key][0].start_mark)
+            why = f"the first one is at {location(self.file, parent.places[key][0].start_mark)}"
             fix = "remove one of them, or rename it"
-            self._refuse(
-                place, "duplicate-key", f"the key {shown(key)} appears twice", f"the first one is at {first}", fix
-            )
+            self._refuse(place, "duplicate-key", f"the key {shown(key)} appears twice", why, fix)
             return _SKIPPED
         return key
 

@@ -179,7 +179,7 @@ _RULES = [
     ),
     (
         f"require: {{subject: »/{'x' * 1024}}}",
-        "text-too-long: subject is 1 character too long",
+        f"text-too-long: subject /{'x' * 56}... is 1 character too long",
         "shorten it by 1 character",
     ),
     ("plugin: »AWSAuthenticationPlugin", *("unknown-plugin: plugin AWSAuthenticationPlugin cannot be set",), None),
@@ -195,7 +195,11 @@ _RULES = [
     ),
     ("comment: »'a\\b'", "invalid-text: comment a\\b contains a backslash", "remove it"),
     ('comment: »"a\\tb"', "invalid-text: comment a<U+0009>b contains U+0009", "remove it"),
-    (f"comment: »{'x' * 256}", "text-too-long: comment is 1 character too long", "shorten it by 1 character"),
+    (
+        f"comment: »{'x' * 256}",
+        f"text-too-long: comment {'x' * 57}... is 1 character too long",
+        "shorten it by 1 character",
+    ),
     (
         "comment: »'{{resolve:secretsmanager:/shared/database/other}}'",
         "invalid-text: comment {{resolve:secretsmanager:/shared/database/other}} contains {{resolve:",

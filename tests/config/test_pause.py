@@ -181,7 +181,7 @@ def test_a_schedule_is_written_as_the_file_has_it():
         # days and times
         (
             ZONE + AWAKE.replace("MON-FRI", "»MON-FRY") + ASLEEP,
-            "invalid-days: MON-FRY contains FRY, which is not a day",
+            "invalid-days: FRY is not a day",
         ),
         (ZONE + AWAKE.replace("MON-FRI", "»MON-") + ASLEEP, "invalid-days: a day is missing from MON-"),
         (ZONE + AWAKE.replace("MON-FRI", "»'MON,'") + ASLEEP, "invalid-days: a day is missing from MON,"),
@@ -273,7 +273,7 @@ def test_windows_that_share_a_minute_overlap(
         Problem(
             "overlapping-windows",
             f"the window {what}",
-            f"the other is at f:8:9; on {when} both would apply, but the cluster has one capacity at a time",
+            f"the other is at f:8:9; both would apply on {when}, but the cluster has one capacity at a time",
             "make one of them end where the other begins",
             Location("f", 9, 9),
             "cluster, pause_schedule",
@@ -316,7 +316,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file():
     assert told(section) == [
         "unknown-time-zone: there is no time zone Europe/Belin",
         "useless-window: the window MON-FRI 07:00-17:00 changes nothing",
-        "invalid-days: MO contains MO, which is not a day",
+        "invalid-days: MO is not a day",
         "invalid-time: 7 is not a time",
         "wrong-value: max_acu is 1000",
         "overlapping-windows: the window FRI 16:00-20:00 overlaps MON-FRI 07:00-17:00",
@@ -372,7 +372,7 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
         (["MON"], {}, ('--awake "MON"', "invalid-window", "MON is not a window")),
         (["07:00-17:00"], {}, ('--awake "07:00-17:00"', "invalid-window", "07:00-17:00 is not a window")),
         (["MON 7-17"], {}, ('--awake "MON 7-17"', "invalid-time", "7 is not a time")),
-        (["MO 07:00-17:00"], {}, ('--awake "MO 07:00-17:00"', "invalid-days", "MO contains MO, which is not a day")),
+        (["MO 07:00-17:00"], {}, ('--awake "MO 07:00-17:00"', "invalid-days", "MO is not a day")),
         (["MON 07:00-17:00 4"], {}, ('--awake "MON 07:00-17:00 4"', "invalid-acu", "4 is not a range of capacity")),
         (
             ["MON 07:00-07:00"],
