@@ -2,8 +2,8 @@
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
-    declared     plain data → the model's values, each with its place, stages written out    (reading, options)
-    names, ownership, accounts, roles, privileges, pause    the rules the schema cannot say (hosts, server_privileges)
+    declared     plain data → the model's values, each with its place, stages written out    (reading)
+    names, ownership, accounts, privileges, pause    the rules the schema cannot express    (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import accounts, declared, names, ownership, pause, privileges, roles, schema, yaml_file
+from aurora_tenants.config import accounts, declared, names, ownership, pause, privileges, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -37,10 +37,9 @@ def parse(text: str, file: str) -> Configuration:
         shape = [*document.problems, *schema.problems(document)]
         rules = [
             *names.problems(document, cluster, tenants),
-            *ownership.problems(document, tenants),
-            *accounts.problems(document, tenants),
-            *roles.problems(document, tenants),
-            *privileges.problems(document, tenants),
+            *ownership.problems(tenants),
+            *accounts.problems(tenants),
+            *privileges.problems(tenants),
             *pause.problems(document),
         ]
         if shape or rules:

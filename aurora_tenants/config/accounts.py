@@ -1,35 +1,38 @@
-"""What a user's account may be like: how it logs in, what its connections must have, how long its password lives.
+"""What a user's account may be like: how it logs in, what its connections need, how long its password lives, its roles.
 
-Every rule here keeps somebody from being locked out, or from believing in a protection that is none: MySQL itself
-takes nearly all of this without a word (see tests/test_config_accounts.py).
+Every rule here keeps somebody from being locked out, or from trusting a protection that does not work: MySQL itself
+accepts nearly all of this without a warning (see tests/config/test_accounts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aurora_tenants.config import hosts
-from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, DeclaredUser, described
+from aurora_tenants.config.declared import KINDS, PARTS, STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.names import placeholders
-from aurora_tenants.config.options import KINDS, PARTS
-from aurora_tenants.config.reading import mapping, text, text_or_texts
+from aurora_tenants.config.ownership import Owned, by_name
+from aurora_tenants.config.reading import mapping, text, text_or_texts, texts
 from aurora_tenants.config.wording import (
     Fault,
-    KeyPath,
+    PlacedFault,
+    at,
     counted,
     did_you_mean,
     dynamic_reference,
-    escaped,
     listed,
+    named_character,
+    repeated,
     shown,
+    too_long,
 )
-from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
+from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.accounts import LONGEST_COMMENT
-from aurora_tenants.mysql.names import literal
+from aurora_tenants.mysql.names import is_aws_role, is_reserved_user, literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 
-# MySQL itself takes megabytes; this has to go into a template of 51,200 bytes, with everything else of the tenant.
+# MySQL itself takes megabytes; this has to fit into a template of 51,200 bytes, with everything else of the tenant.
 LONGEST_TEXT = 1024
 _ABOUT_PASSWORDS = (
     "plugin",
@@ -40,40 +43,42 @@ _ABOUT_PASSWORDS = (
     "password_require_current",
 )
 _CERTIFICATE = "/C=SE/O=Example/CN=client"
+# To guess what was meant: new versions of Aurora bring more. ("Role-based privilege model", Amazon Aurora User Guide)
+_AURORA_ROLES = tuple(
+    f"AWS_{service}_ACCESS" for service in ("BEDROCK", "COMPREHEND", "LAMBDA", "LOAD_S3", "SAGEMAKER", "SELECT_S3")
+)
 
 
-def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every option of a user or a role that cannot be, or that would not do what it says."""
+def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+    """Every option of a user or a role that cannot work or would not do what it says, and every role not to be had."""
+    declared = by_name([(tenant, role) for tenant in tenants for role in tenant.roles])
     for tenant in tenants:
-        for grantee in tenant.grantees:
-            for path, fault in _faults(tenant, grantee):
-                yield Problem(*fault, document.value(path), described(tenant, grantee))
+        yield from (tenant.problem(path, fault) for path, fault in _faults(tenant, declared))
 
 
-def _faults(tenant: DeclaredTenant, grantee: DeclaredRole | DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
-    if "comment" in grantee.body:
-        comment = text(grantee.body, "comment") or ""
-        yield from (((*grantee.path, "comment"), fault) for fault in _text(tenant, "comment", comment))
-    if isinstance(grantee, DeclaredUser):
-        yield from _hosts(tenant, grantee)
-        yield from _require(tenant, grantee)
-        for key, fault in (*_plugin(grantee), *_password(grantee), *_iam(grantee)):
-            yield (*grantee.path, key), fault
+def _faults(tenant: DeclaredTenant, declared: Mapping[str, Owned]) -> Iterator[PlacedFault]:
+    for grantee in tenant.grantees:
+        comment = text(grantee.body, "comment")
+        if comment:
+            yield from at((*grantee.path, "comment"), _text(tenant, "comment", comment))
+    for user in tenant.users:
+        yield from _hosts(tenant, user)
+        yield from _require(tenant, user)
+        for key, fault in (*_plugin(user), *_password(user), *_iam(user)):
+            yield (*user.path, key), fault
+        yield from _granted(tenant, user, declared)
+        yield from _default_roles(tenant, user)
 
 
-def _hosts(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
-    seen: set[str] = set()
-    for path, written in text_or_texts(user.body, "host", user.path):
-        host = tenant.filled(written)
-        if written:
-            unknown = list(placeholders(tenant, written))
-            yield from ((path, fault) for fault in unknown or hosts.faults(host))
-        if host.lower() in seen:
-            yield path, ("duplicate-host", f"host {shown(host)} is here twice", "", "take one of them out")
-        seen.add(host.lower())
+def _hosts(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
+    filled = [(path, tenant.filled(written)) for path, written in text_or_texts(user.body, "host", user.path)]
+    for path, host in filled:
+        if host:
+            yield from at(path, list(placeholders(tenant, host)) or hosts.faults(host))
+    yield from repeated("host", filled, identity=str.lower)
 
 
-def _require(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPath, Fault]]:
+def _require(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
     body, path = user.body, (*user.path, "require")
     kind = text(body, "require")
     if kind and kind.upper() not in KINDS:
@@ -82,31 +87,31 @@ def _require(tenant: DeclaredTenant, user: DeclaredUser) -> Iterator[tuple[KeyPa
     for part in PARTS:
         value = text(mapping(body.get("require")), part)
         if value:
-            yield from (((*path, part), fault) for fault in _certificate(tenant, part, value))
+            yield from at((*path, part), _certificate(tenant, part, value))
 
 
 def _certificate(tenant: DeclaredTenant, part: str, value: str) -> Iterator[Fault]:
-    """What keeps a value from ever being that of a connection: MySQL compares it, letter by letter, with OpenSSL's."""
+    """Why a value would never match: MySQL compares it, letter by letter, with what OpenSSL says of the connection."""
     faults = list(_text(tenant, part, value))
     yield from faults
     if faults:
         return
     if not value.isascii():
-        why = "MySQL compares it with OpenSSL's one line, which writes every other character with a backslash"
-        fix = "require a certificate whose names are of ASCII characters"
-        yield "never-matches", f"{part} {shown(value)} holds other than ASCII characters", why, fix
+        why = "MySQL compares it with OpenSSL's one-line form, in which such characters are escaped with a backslash"
+        fix = "use a certificate whose names are ASCII"
+        yield "never-matches", f"{part} {shown(value)} contains characters that are not ASCII", why, fix
     elif part == "cipher" and not value.replace("-", "").replace("_", "").isalnum():
-        why = "it is compared with the one cipher of the connection, so a list or a pattern matches none"
-        fix = "name one, such as TLS_AES_256_GCM_SHA384"
+        why = "MySQL compares it with the connection's one cipher, so a list or a pattern never matches"
+        fix = "write one, such as TLS_AES_256_GCM_SHA384"
         yield "never-matches", f"cipher {shown(value)} is not the name of one cipher", why, fix
     elif part != "cipher" and not value.startswith("/"):
-        why = f"MySQL compares it with OpenSSL's one line, which is like {_CERTIFICATE}"
-        fix = "print it with: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem"
+        why = f"MySQL compares it with OpenSSL's one-line form, which looks like {_CERTIFICATE}"
+        fix = "to see it, run: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem"
         yield "never-matches", f"{part} {shown(value)} does not begin with /", why, fix
 
 
 def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
-    """The faults of what becomes a literal in a statement."""
+    """The faults of a text that becomes a literal in a statement."""
     yield from dynamic_reference(key, value)
     if STAGE in value:
         yield from (fault for fault in placeholders(tenant, value) if fault[0] == "no-stages")
@@ -114,43 +119,88 @@ def _text(tenant: DeclaredTenant, key: str, value: str) -> Iterator[Fault]:
         literal(value)
     except ValueError:
         wrong = next(character for character in value if character == "\\" or character < " ")
-        character = "a backslash" if wrong == "\\" else escaped(wrong)
-        why = "what a backslash means depends on the server's sql_mode" if wrong == "\\" else "it is one line of text"
-        yield "invalid-text", f"{key} {shown(value)} holds {character}", why, "take it out"
-    longest = LONGEST_COMMENT if key == "comment" else LONGEST_TEXT
-    excess = len(value) - longest
-    if excess > 0:
-        what = f"{key} is {counted(excess, 'character')} too long"
-        fix = f"shorten it by {counted(excess, 'character')}"
-        yield "text-too-long", what, f"it can have {longest:,} characters", fix
+        why = "its meaning depends on the server's sql_mode" if wrong == "\\" else "it must be one line of text"
+        yield "invalid-text", f"{key} {shown(value)} contains {named_character(wrong)}", why, "remove it"
+    yield from too_long(key, value, LONGEST_COMMENT if key == "comment" else LONGEST_TEXT, code="text-too-long")
 
 
-def _plugin(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _plugin(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     plugin = text(user.body, "plugin")
     if not plugin or plugin.lower() in PASSWORD_PLUGINS:
         return
-    why = f"passwords are checked by {listed(PASSWORD_PLUGINS, 'or')}"
-    fix = did_you_mean(plugin, PASSWORD_PLUGINS, "take it out, which leaves it to the server")
+    why = f"the plugin of a user with a password is {listed(PASSWORD_PLUGINS, 'or')}"
+    fix = did_you_mean(plugin, PASSWORD_PLUGINS, "remove it to use the server's default")
     if plugin.lower() == IAM_PLUGIN.lower():
-        fix = "write auth: iam instead, which also makes no secret"
+        fix = "write auth: iam instead, which needs no secret either"
     yield "plugin", ("unknown-plugin", f"plugin {shown(plugin)} cannot be set", why, fix)
 
 
-def _password(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _password(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     days, rotated = user.value.options.expire_after_days, user.value.rotate_after_days
     if user.value.auth == "password" and days and 0 < days <= rotated:
         what = f"the password expires after {counted(days, 'day')}, before it is rotated"
-        why = f"it is rotated after {counted(rotated, 'day')} (rotate_after_days); until then nobody could log in"
-        yield "password_expire_after_days", ("expires-before-rotation", what, why, "let it live longer than that")
+        why = f"it is rotated after {counted(rotated, 'day')} (rotate_after_days), and until then nobody could log in"
+        yield "password_expire_after_days", ("expires-before-rotation", what, why, f"write a number above {rotated}")
 
 
-def _iam(user: DeclaredUser) -> Iterator[tuple[str, Fault]]:
+def _iam(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     if user.value.auth != "iam":
         return
     why = "with auth: iam the user has no password: it logs in with tokens that IAM signs"
     for key in _ABOUT_PASSWORDS:
         if user.body.get(key) is not None:
-            yield key, ("not-with-iam", f"{key} is said of a user without a password", why, "take it out")
+            yield key, ("not-with-iam", f"{key} is set for a user without a password", why, "remove it")
     if (text(user.body, "require") or "").upper() == "NONE":
-        why = "IAM's tokens are sent as they are, and only TLS hides them; with auth: iam, REQUIRE SSL is implied"
-        yield "require", ("not-with-iam", "require is NONE with auth: iam", why, "take it out, or write SSL")
+        why = "IAM's tokens are sent in clear text and need TLS, so auth: iam implies REQUIRE SSL"
+        yield "require", ("not-with-iam", "require is NONE with auth: iam", why, "remove it, or write SSL")
+
+
+# The roles of a user
+
+
+def _granted(tenant: DeclaredTenant, user: Placed[TenantUser], declared: Mapping[str, Owned]) -> Iterator[PlacedFault]:
+    own = {role.value.name for role in tenant.roles}
+    granted = [((*role.path, "role") if role.body else role.path, role.value.name) for role in user.roles]
+    for path, name in granted:
+        unknown = list(placeholders(tenant, name))
+        yield from at(path, unknown)
+        if not unknown and name and name not in own and not is_aws_role(name):
+            yield path, _undeclared(tenant, name, declared)
+    yield from repeated("role", granted)
+
+
+def _undeclared(tenant: DeclaredTenant, name: str, declared: Mapping[str, Owned]) -> Fault:
+    """Why a user of the tenant cannot be granted this role, which the tenant does not declare."""
+    if name in declared:
+        owner, role = declared[name]
+        what = f"role {shown(name)} belongs to tenant {shown(owner.value.name)}"
+        place = tenant.document.key(role.path)
+        why = f"it is declared at {place}, and a role can be granted to users of its own tenant only"
+        fix = f"declare a role of tenant {shown(tenant.value.name)} with the same privileges"
+        return "role-of-another-tenant", what, why, fix
+    what = f"role {shown(name)} is not declared"
+    if name in {user.value.name for user in tenant.users}:
+        why = "it is a user, and only roles can be granted"
+        return "unknown-role", what, why, "declare a role with these privileges, and grant that"
+    if is_reserved_user(name):
+        why = "the name belongs to MySQL, RDS or aurora-tenants"
+        return "unknown-role", what, why, did_you_mean(name, _AURORA_ROLES, "remove it")
+    why = f"a user can be granted the roles of tenant {shown(tenant.value.name)} and Aurora's own, AWS_..._ACCESS"
+    known = {*(role.value.name for role in tenant.roles), *_AURORA_ROLES}
+    return "unknown-role", what, why, did_you_mean(name, known, f"declare it: roles: {{{shown(name)}: {{}}}}")
+
+
+def _default_roles(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
+    word, path = text(user.body, "default_roles"), (*user.path, "default_roles")
+    if word and word.upper() not in ("ALL", "NONE"):
+        fix = f"write [{shown(word)}], ALL or NONE"
+        yield path, ("wrong-value", f"default_roles is {shown(word)}", "it must be ALL, NONE or a list of roles", fix)
+    granted = {role.value.name for role in user.roles}
+    defaults = [(place, tenant.filled(written)) for place, written in texts(user.body, "default_roles", user.path)]
+    for place, name in defaults:
+        if name and name not in granted:
+            what = f"default role {shown(name)} is not one of the user's roles"
+            why = "MySQL activates only roles that are granted (error 3530)"
+            fix = did_you_mean(name, granted, f"add {shown(name)} to roles, or remove it")
+            yield place, ("default-role-not-granted", what, why, fix)
+    yield from repeated("default role", defaults)

@@ -1,7 +1,7 @@
-"""What tenants.yaml declares: the model's values, each with the place it comes from, and with its stages written out.
+"""What tenants.yaml declares: the model's values, each with its path in the file, and with stages expanded.
 
-A value of the wrong type reads as absent here: the schema has told of it, and nothing is told twice. So this works on
-any data, and the rules in `naming`, `ownership`, `accounts`, `roles` and `privileges` see only values they can judge.
+A value of the wrong type reads as absent here, because the schema reports it. So this works on any data, and the rules
+in `names`, `ownership`, `accounts` and `privileges` see only values of the right type.
 
     tenants:                          DeclaredTenant(Tenant("shop-dev", …), ("tenants", "shop"), "dev", …)
       shop: {stages: [dev, prod]}     DeclaredTenant(Tenant("shop-prod", …), ("tenants", "shop"), "prod", …)
@@ -13,57 +13,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from aurora_tenants.config import options, pause
-from aurora_tenants.config.reading import flag, mapping, number, text, text_or_texts, texts
-from aurora_tenants.config.wording import KeyPath, shown
+from aurora_tenants import model
+from aurora_tenants.config import pause
+from aurora_tenants.config.reading import entries, flag, mapping, number, text, text_or_texts, texts
+from aurora_tenants.config.wording import Fault, KeyPath, context
 from aurora_tenants.config.yaml_file import Document
-from aurora_tenants.model import (
-    Cluster,
-    Ignore,
-    OnRemove,
-    Privilege,
-    RoleGrant,
-    Tenant,
-    TenantDatabase,
-    TenantRole,
-    TenantUser,
-)
+from aurora_tenants.errors import Problem
 from aurora_tenants.mysql.grants import privilege_names
+from aurora_tenants.mysql.options import Kind, Options, Require
 
 STAGE = "{stage}"
+PARTS = ("subject", "issuer", "cipher")
+KINDS: Mapping[str, Kind] = {"NONE": "NONE", "SSL": "SSL", "X509": "X509"}
+"""What `require` of a user is: parts of a certificate, or one of the kinds."""
 _UNREADABLE_STAGES = ("stage",)
 
-Value = TypeVar("Value", TenantDatabase, Privilege, RoleGrant)
+Value = TypeVar("Value", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[Value]):
-    """A database, a privilege or the grant of a role, the way to it, and what stands there, if that is a mapping."""
+    """A database, user, role, privilege or granted role, and the path to it.
+
+    body: the mapping there; empty when there is none. privileges, roles: a user's or a role's, as far as readable.
+    """
 
     value: Value
     path: KeyPath
     body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredRole:
-    """A role and the way to it. privileges: those of the file that are mappings."""
-
-    value: TenantRole
-    path: KeyPath
-    body: Mapping[str, Any]
-    privileges: tuple[Placed[Privilege], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredUser:
-    """A user and the way to it. privileges, roles: those of the file that can be read."""
-
-    value: TenantUser
-    path: KeyPath
-    body: Mapping[str, Any]
-    privileges: tuple[Placed[Privilege], ...]
-    roles: tuple[Placed[RoleGrant], ...]
+    privileges: tuple[Placed[model.Privilege], ...] = ()
+    roles: tuple[Placed[model.RoleGrant], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +52,17 @@ class DeclaredTenant:
     path: of the entry it comes from. stage: which of the entry's stages it is, None when there are none.
     """
 
-    value: Tenant
+    value: model.Tenant
     path: KeyPath
     stage: str | None
     stages: tuple[str, ...]
-    databases: tuple[Placed[TenantDatabase], ...]
-    users: tuple[DeclaredUser, ...]
-    roles: tuple[DeclaredRole, ...]
+    databases: tuple[Placed[model.TenantDatabase], ...]
+    users: tuple[Placed[model.TenantUser], ...]
+    roles: tuple[Placed[model.TenantRole], ...]
+    document: Document
 
     @property
-    def grantees(self) -> tuple[DeclaredRole | DeclaredUser, ...]:
+    def grantees(self) -> tuple[Placed[model.TenantRole] | Placed[model.TenantUser], ...]:
         """Whatever has privileges."""
         return (*self.roles, *self.users)
 
@@ -90,32 +70,25 @@ class DeclaredTenant:
         """A text of this tenant with its stage in the place of `{stage}`."""
         return _filled(text, self.stage)
 
+    def problem(self, path: KeyPath, fault: Fault, *, at_key: bool = False) -> Problem:
+        """A fault of this tenant, with its place and context. at_key: the place is the key's, not the value's."""
+        where = self.document.key(path) if at_key else self.document.value(path)
+        steps = (self.filled(step) if isinstance(step, str) else step for step in path[2:])
+        return Problem(*fault, where, context(("tenants", self.value.name, *steps)))
+
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What the entries of one tenant are read with. family: the tenants that each entry of the file stands for."""
+    """What is needed to read the entries of one tenant. family: the tenants that each entry of the file stands for."""
 
     document: Document
     stage: str | None
     rotate_after_days: int
-    on_remove: OnRemove
+    on_remove: model.OnRemove
     family: Mapping[str, tuple[str, ...]]
 
     def filled(self, text: str) -> str:
         return _filled(text, self.stage)
-
-
-def described(
-    tenant: DeclaredTenant, thing: DeclaredRole | DeclaredUser | Placed[Any] | None = None, privilege: KeyPath = ()
-) -> str:
-    """Where something is, in the file's terms: `tenant shop-dev, user shop-dev-report, privilege 1`."""
-    parts = [f"tenant {shown(tenant.value.name)}"]
-    if thing:
-        noun = {DeclaredRole: "role", DeclaredUser: "user"}.get(type(thing), "database")
-        parts.append(f"{noun} {shown(thing.value.name)}")
-    if privilege:
-        parts.append(f"privilege {int(privilege[-1]) + 1}")
-    return ", ".join(parts)
 
 
 def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,28 +98,30 @@ def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for _, text in texts(body, "stages"))) or _UNREADABLE_STAGES
 
 
-def cluster(data: object) -> Cluster:
+def cluster(data: object) -> model.Cluster:
     """Where the tenants live. stack: empty when the file does not say."""
     body = mapping(mapping(data).get("cluster"))
-    return Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
+    return model.Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
 
 
-def ignore(data: object) -> Ignore:
-    """What belongs to others."""
+def ignore(data: object) -> model.Ignore:
+    """The globs of what belongs to others."""
     body = mapping(mapping(data).get("ignore"))
-    return Ignore(tuple(text for _, text in texts(body, "users")), tuple(text for _, text in texts(body, "databases")))
+    return model.Ignore(
+        tuple(text for _, text in texts(body, "users")), tuple(text for _, text in texts(body, "databases"))
+    )
 
 
 def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
-    """Every tenant in the file's order, its stages written out."""
+    """Every tenant in the file's order, with stages expanded."""
     data = mapping(document.data)
-    entries = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
+    bodies = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
     defaults = mapping(data.get("defaults"))
     days, on_remove = number(defaults, "rotate_after_days"), _on_remove(defaults, "retain")
-    family = {name: tuple(f"{name}-{stage}" for stage in stages(body)) or (name,) for name, body in entries.items()}
+    family = {name: tuple(f"{name}-{stage}" for stage in stages(body)) or (name,) for name, body in bodies.items()}
     return tuple(
         _tenant(name, body, _Reader(document, stage, 30 if days is None else days, on_remove, family))
-        for name, body in entries.items()
+        for name, body in bodies.items()
         for stage in stages(body) or (None,)
     )
 
@@ -157,26 +132,30 @@ def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTena
     def members(group: str) -> list[tuple[str, Mapping[str, Any], KeyPath]]:
         return [(key, mapping(member), (*path, group, key)) for key, member in mapping(body.get(group)).items()]
 
-    databases = tuple(Placed(_database(*member, reader), member[2], member[1]) for member in members("databases"))
+    databases = tuple(_database(*member, reader) for member in members("databases"))
     roles = tuple(_role(*member, reader) for member in members("roles"))
     users = tuple(_user(*member, reader) for member in members("users"))
-    value = Tenant(
+    value = model.Tenant(
         name if reader.stage is None else f"{name}-{reader.stage}",
-        tuple(database.value for database in databases),
-        tuple(user.value for user in users),
-        tuple(role.value for role in roles),
+        _values(databases),
+        _values(users),
+        _values(roles),
     )
-    return DeclaredTenant(value, path, reader.stage, stages(body), databases, users, roles)
+    return DeclaredTenant(value, path, reader.stage, stages(body), databases, users, roles, reader.document)
 
 
-def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> TenantDatabase:
+def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
+    return tuple(member.value for member in members)
+
+
+def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantDatabase]:
     shared_with: dict[str, None] = {}
     family = reader.family
     full_names = {full_name for members in family.values() for full_name in members} if "shared_with" in body else set()
     for _, written in texts(body, "shared_with"):
         other = reader.filled(written)
         shared_with |= dict.fromkeys([other] if other in full_names else family.get(other, (other,)))
-    return TenantDatabase(
+    value = model.TenantDatabase(
         reader.filled(name),
         charset=_canonical(text(body, "charset")),
         collation=_canonical(text(body, "collation")),
@@ -185,46 +164,77 @@ def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader
         shared_with=tuple(shared_with),
         where=reader.document.key(path),
     )
+    return Placed(value, path, body)
 
 
-def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> DeclaredRole:
+def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantRole]:
     privileges, comment = _privileges(body, path, reader), text(body, "comment")
-    value = TenantRole(
+    value = model.TenantRole(
         reader.filled(name),
-        privileges=tuple(privilege.value for privilege in privileges),
+        privileges=_values(privileges),
         comment=None if comment is None else reader.filled(comment),
         adopt=body.get("adopt") is True,
         where=reader.document.key(path),
     )
-    return DeclaredRole(value, path, body, privileges)
+    return Placed(value, path, body, privileges)
 
 
-def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> DeclaredUser:
+def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantUser]:
     privileges, roles = _privileges(body, path, reader), _roles(body, path, reader)
-    auth, days = options.auth(body), number(body, "rotate_after_days")
-    value = TenantUser(
+    auth: model.Auth = "iam" if body.get("auth") == "iam" else "password"
+    hosts = tuple(reader.filled(host) for _, host in text_or_texts(body, "host")) or ("%",)
+    days = number(body, "rotate_after_days")
+    value = model.TenantUser(
         reader.filled(name),
-        privileges=tuple(privilege.value for privilege in privileges),
+        privileges=_values(privileges),
         adopt=body.get("adopt") is True,
         rotate_after_days=0 if auth == "iam" else reader.rotate_after_days if days is None else days,
-        hosts=options.hosts(body, reader.filled),
-        options=options.options(body, reader.filled),
+        hosts=hosts,
+        options=_options(body, reader, auth),
         auth=auth,
-        roles=tuple(role.value for role in roles),
+        roles=_values(roles),
         default_roles=_default_roles(body, reader),
         where=reader.document.key(path),
     )
-    return DeclaredUser(value, path, body, privileges, roles)
+    return Placed(value, path, body, privileges, roles)
 
 
-def _roles(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[RoleGrant], ...]:
-    listed, granted = body.get("roles"), []
-    for at, entry in enumerate(listed if isinstance(listed, list) else ()):
-        place, name = (*path, "roles", at), entry if isinstance(entry, str) else text(mapping(entry), "role")
+def _options(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Options:
+    plugin, comment = text(body, "plugin"), text(body, "comment")
+    return Options(
+        require=_require(body, reader, auth),
+        max_queries_per_hour=number(body, "max_queries_per_hour") or 0,
+        max_updates_per_hour=number(body, "max_updates_per_hour") or 0,
+        max_connections_per_hour=number(body, "max_connections_per_hour") or 0,
+        max_user_connections=number(body, "max_user_connections") or 0,
+        is_locked=flag(body, "locked") is True,
+        expire_after_days=number(body, "password_expire_after_days"),
+        history=number(body, "password_history"),
+        reuse_after_days=number(body, "password_reuse_after_days"),
+        require_current=flag(body, "password_require_current"),
+        plugin=plugin.lower() if plugin else None,
+        comment=None if comment is None else reader.filled(comment),
+    )
+
+
+def _require(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Require:
+    """IAM's tokens are sent in clear text, so an account that takes them requires TLS at least."""
+    parts = {part: text(mapping(body.get("require")), part) for part in PARTS}
+    if any(parts.values()):
+        return Require("SPECIFIED", **{part: reader.filled(value) for part, value in parts.items() if value})
+    kind = KINDS.get((text(body, "require") or "").upper(), "NONE")
+    return Require("SSL" if kind == "NONE" and auth == "iam" else kind)
+
+
+def _roles(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[model.RoleGrant], ...]:
+    granted = []
+    for place, entry in entries(body, "roles", path):
+        name, members = entry if isinstance(entry, str) else text(mapping(entry), "role"), mapping(entry)
         if name is not None:
-            admin_option = flag(mapping(entry), "admin_option") is True
-            value = RoleGrant(reader.filled(name), admin_option, where=reader.document.key(place))
-            granted.append(Placed(value, place, mapping(entry)))
+            value = model.RoleGrant(
+                reader.filled(name), members.get("admin_option") is True, reader.document.key(place)
+            )
+            granted.append(Placed(value, place, members))
     return tuple(granted)
 
 
@@ -234,19 +244,18 @@ def _default_roles(body: Mapping[str, Any], reader: _Reader) -> tuple[str, ...] 
     return () if (text(body, "default_roles") or "").upper() == "NONE" else None
 
 
-def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[Privilege], ...]:
-    listed = body.get("privileges")
+def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[model.Privilege], ...]:
     return tuple(
-        Placed(_privilege(entry, (*path, "privileges", at), reader), (*path, "privileges", at), entry)
-        for at, entry in enumerate(listed if isinstance(listed, list) else ())
+        Placed(_privilege(entry, place, reader), place, entry)
+        for place, entry in entries(body, "privileges", path)
         if isinstance(entry, dict)
     )
 
 
-def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Privilege:
+def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> model.Privilege:
     names = [name for _, written in text_or_texts(body, "permission") for name in privilege_names(written)]
     procedure, function = text(body, "procedure"), text(body, "function")
-    return Privilege(
+    return model.Privilege(
         permissions=tuple(dict.fromkeys(names)),
         database=reader.filled(text(body, "database") or ""),
         table=reader.filled(text(body, "table") or "*"),
@@ -263,13 +272,13 @@ def _filled(text: str, stage: str | None) -> str:
 
 
 def _canonical(name: str | None) -> str | None:
-    """The name of a character set or a collation as MySQL 8 has it: `utf8` is its old word for utf8mb3."""
+    """The name of a character set or a collation as MySQL 8 has it: `utf8` is the old name of utf8mb3."""
     if not name:
         return None
     first, *rest = name.lower().split("_")
     return "_".join(["utf8mb3" if first == "utf8" else first, *rest])
 
 
-def _on_remove(body: Mapping[str, Any], default: OnRemove) -> OnRemove:
+def _on_remove(body: Mapping[str, Any], default: model.OnRemove) -> model.OnRemove:
     value = body.get("on_remove")
     return value if value in ("retain", "drop") else default

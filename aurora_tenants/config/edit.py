@@ -1,10 +1,10 @@
-"""Writes `cluster.pause_schedule` into the text of a tenants.yaml or takes it out; every other byte stays as it is.
+"""Writes `cluster.pause_schedule` into the text of a tenants.yaml or removes it; every other byte stays as it is.
 
-The text itself is changed, at offsets: a YAML library that writes a file anew would reformat what nobody touched. What
-comes out is read again, and refused unless it says exactly what the file said before, with the wanted schedule.
+The text itself is changed, at offsets: a YAML library that writes the whole file would reformat the rest of it. The
+result is read again, and refused unless it says exactly what the file said before, with the wanted schedule.
 
     where the file has the section     only the values that differ are replaced; comments in it are kept
-    where it has none                  it goes behind the last key of `cluster`, in the style of the file
+    where it has none                  it is added after the last key of `cluster`, in the style of the file
 """
 
 from __future__ import annotations
@@ -20,19 +20,29 @@ from typing import Any, NamedTuple
 from ruamel.yaml.error import YAMLError
 
 from aurora_tenants.config import pause, yaml_file
-from aurora_tenants.config.yaml_nodes import Node, comments, line_end, line_start, nodes
-from aurora_tenants.config.yaml_style import Style, block, flow, scalar, style_of
+from aurora_tenants.config.reading import mapping
+from aurora_tenants.config.yaml_text import (
+    Node,
+    Style,
+    block,
+    comments,
+    flow,
+    line_end,
+    line_start,
+    nodes,
+    scalar,
+    style_of,
+)
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Capacity, PauseSchedule
 
 _KEY, _SECONDS = "pause_schedule", "pause_after_seconds"
 _USUAL_SECONDS = Capacity(0, 1).pause_after_seconds
-_BYTE_ORDER_MARK = "\ufeff"
 _COMMENT_LINE = re.compile(r"( *)#[^\r\n]*(\r\n|\r|\n|$)")
 
 
 class _Edit(NamedTuple):
-    """What is written in the place of a part of the text."""
+    """A text that replaces a part of the file."""
 
     start: int
     end: int
@@ -40,7 +50,7 @@ class _Edit(NamedTuple):
 
 
 class _Unsafe(Exception):
-    """The text is written in a way in which this module cannot change it. The message says which."""
+    """The text is written in a way that this module cannot change. The message says why."""
 
 
 def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
@@ -52,37 +62,34 @@ def with_schedule(text: str, schedule: PauseSchedule | None, file: str) -> str:
     document = yaml_file.parse(text, file)
     if document.problems:
         raise InvalidFile(*document.problems)
-    data = document.data
-    if not isinstance(data, dict) or not isinstance(data.get("cluster"), dict) or not data["cluster"]:
-        why = "the schedule is a part of cluster"
-        fix, where = "add cluster: {stack: shared-global}", Location(file, 1, 1)
-        problem = Problem("missing-key", "cluster is missing", why, fix, where)
-        raise InvalidFile(problem)
-    live = data["cluster"].get(_KEY)
-    if (schedule is None and _KEY not in data["cluster"]) or (schedule and pause.declared(live) == schedule):
+    cluster = mapping(mapping(document.data).get("cluster"))
+    if not cluster:
+        why, fix = "the schedule is a part of cluster", "add cluster: {stack: shared-global}"
+        raise InvalidFile(Problem("missing-key", "cluster is missing", why, fix, Location(file, 1, 1)))
+    live = cluster.get(_KEY)
+    if (schedule is None and _KEY not in cluster) or (schedule and pause.declared(live) == schedule):
         return text
     wanted = None if schedule is None else _in_the_shape_of(live, pause.as_data(schedule))
     try:
-        after = _edited(text, data, wanted)
+        return _edited(text, document.data, wanted)
     except (_Unsafe, YAMLError) as error:
-        why = str(error) if isinstance(error, _Unsafe) else "its YAML is of a rare kind"
+        why = str(error) if isinstance(error, _Unsafe) else "its YAML is written in an unusual way"
         raise InvalidFile(_refusal(why, wanted, document.key(("cluster",)))) from error
-    return after
 
 
 def replace(path: Path, before: str, after: str) -> None:
     """Writes a text over a file's; its mode stays, and where path is a link, what it leads to is written.
 
-    before: the text that was read (`yaml_file.read`). Raises InvalidFile when the file holds another one by now, or
+    before: the text that was read (`yaml_file.read`). Raises InvalidFile when the file has changed since, or
     cannot be written.
     """
     if yaml_file.read(path) != before:
-        why = "somebody else has written it meanwhile"
-        raise InvalidFile(Problem("file-changed", f"{path} is no longer what was read", why, "run the command again"))
+        what = f"{path} has changed since it was read"
+        raise InvalidFile(Problem("file-changed", what, fix="run the command again"))
     try:
         _write(path.resolve(), after.encode())
     except OSError as error:
-        fix = "allow writing to it and its directory, or name another file with --file"
+        fix = "make it and its directory writable, or name another file with --file"
         problem = Problem("file-not-writable", f"{path} cannot be written", error.strerror or str(error), fix)
         raise InvalidFile(problem) from error
 
@@ -105,8 +112,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _refusal(why: str, wanted: dict[str, Any] | None, where: Location) -> Problem:
-    what = "cluster cannot be edited here without harm to the file"
-    fix = f"write it yourself: {_KEY}: {flow(wanted, Style())}" if wanted else f"take {_KEY} out yourself"
+    what = "cluster cannot be edited automatically without damage to the file"
+    fix = f"write it by hand: {_KEY}: {flow(wanted, Style())}" if wanted else f"remove {_KEY} by hand"
     return Problem("cannot-edit", what, why, fix, where, "cluster")
 
 
@@ -122,21 +129,21 @@ def _in_the_shape_of(live: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edited(text: str, data: dict[str, Any], wanted: dict[str, Any] | None) -> str:
-    mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
-    body = text.removeprefix(mark)
+    body = text.removeprefix(yaml_file.BYTE_ORDER_MARK)
+    mark = text[: len(text) - len(body)]
     top = nodes(body)
-    found = top.member("cluster")
-    if found is None or found[1].kind != "mapping":
-        raise _Unsafe("it is an alias or merged in, and what it repeats may be used elsewhere too")
-    key, cluster = found
-    member = cluster.member(_KEY)
+    member = top.member("cluster")
+    if member is None or member[1].kind != "mapping":
+        raise _Unsafe("cluster is an alias or merged in, and what it repeats may be used elsewhere too")
+    key, cluster = member
+    section = cluster.member(_KEY)
     style = style_of(body, top, key, cluster)
     if wanted is None:
-        edits = [_removal(body, cluster, member)]
-    elif member is None:
+        edits = [_removal(body, cluster, section)]
+    elif section is None:
         edits = [_insertion(body, cluster, wanted, style)]
     else:
-        edits = list(_update(body, cluster, member, data["cluster"][_KEY], wanted, style))
+        edits = list(_update(body, cluster, section, data["cluster"][_KEY], wanted, style))
     for edit in sorted(edits, reverse=True):
         body = body[: edit.start] + edit.text + body[edit.end :]
     others = {name: value for name, value in data["cluster"].items() if name != _KEY}
@@ -146,19 +153,17 @@ def _edited(text: str, data: dict[str, Any], wanted: dict[str, Any] | None) -> s
     except InvalidFile as error:
         raise _Unsafe(f"the result would not be YAML: {error}") from error
     if after.problems or after.data != expected:
-        raise _Unsafe("the result would not say what it should: an anchor, an alias or a rare form is in the way")
+        raise _Unsafe("the result would not mean what it should, because of an anchor, an alias or an unusual form")
     return mark + body
 
 
 def _insertion(text: str, cluster: Node, wanted: dict[str, Any], style: Style) -> _Edit:
-    """The section behind the last key of cluster, and behind the comments that follow that key."""
+    """The section, after the last key of cluster and the comments that follow that key."""
     end = cluster.members[-1][1].end
     if cluster.is_flow:
         return _Edit(end, end, f", {flow({_KEY: wanted}, style, is_open=True)}")
-    line, after = line_end(text, end)
     column = cluster.members[0][0].column
-    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) >= column and after < len(text):
-        line, after = line_end(text, after)
+    line, after = _end_with_comments(text, end, column)
     lines = style.newline.join(block({_KEY: wanted}, column, style))
     return _Edit(after, after, lines + style.newline) if after > line else _Edit(line, line, style.newline + lines)
 
@@ -170,16 +175,22 @@ def _removal(text: str, cluster: Node, member: tuple[Node, Node] | None) -> _Edi
     if cluster.is_flow:
         return _flow_removal(text, cluster, key, value)
     start = line_start(text, key.start)
-    line, after = line_end(text, max(key.end, value.end))
-    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) > key.column and after < len(text):
-        line, after = line_end(text, after)
-    if after == line and start:  # the file's last line has no end: nor shall the one that is last then
+    line, after = _end_with_comments(text, max(key.end, value.end), key.column + 1)
+    if after == line and start:  # the file's last line has no line break, and the new last line gets none either
         start -= 2 if text[:start].endswith("\r\n") else 1
     return _Edit(start, after, "")
 
 
+def _end_with_comments(text: str, end: int, column: int) -> tuple[int, int]:
+    """`line_end`, behind the comments on lines of their own that follow from this column on."""
+    line, after = line_end(text, end)
+    while (comment := _COMMENT_LINE.match(text, after)) and len(comment[1]) >= column and after < len(text):
+        line, after = line_end(text, after)
+    return line, after
+
+
 def _flow_removal(text: str, cluster: Node, key: Node, value: Node) -> _Edit:
-    """From behind the member before it, or until the member after it where it is the first."""
+    """From the end of the member before it, or up to the member after it where it is the first."""
     at = [name for name, _ in cluster.members].index(key)
     if at:
         first, second = cluster.members[at - 1][1].end, value.end
@@ -187,7 +198,7 @@ def _flow_removal(text: str, cluster: Node, key: Node, value: Node) -> _Edit:
         first, second = key.start, cluster.members[1][0].start if len(cluster.members) > 1 else value.end
     outside = [*comments(text, first, key.start, cluster), *comments(text, value.end, second, cluster)]
     if outside:
-        raise _Unsafe(f"a comment stands between its keys: {outside[0]}")
+        raise _Unsafe(f"there is a comment between its keys: {outside[0]}")
     return _Edit(first, second, "")
 
 
@@ -198,51 +209,48 @@ def _update(
     key, value = member
     if live == wanted:
         return
-    if value.kind == "scalar" and value.style not in ("|", ">") and value.start < value.end and _is_scalar(wanted):
+    if _is_on_one_line(value) and not isinstance(wanted, dict | list):
         is_flow = parent.is_flow or style.is_json
         yield _Edit(value.start, value.end, scalar(wanted, style.quoted(value.style), is_flow=is_flow))
-    elif value.kind == "mapping" and isinstance(wanted, dict) and _has_keys(value, live, wanted):
-        for name in wanted:
-            found = value.member(name)
-            assert found is not None
-            yield from _update(text, value, found, live[name], wanted[name], style)
-    elif value.kind == "sequence" and isinstance(wanted, list) and _has_same_mappings(value, live, wanted):
-        for (_, item), before, entry in zip(value.members, live, wanted, strict=True):
-            yield from _update(text, value, (item, item), before, entry, style)
+    elif (parts := _parts(value, live, wanted)) is not None:
+        for part, before, after in parts:
+            yield from _update(text, value, part, before, after, style)
     else:
         yield _replacement(text, parent, key, value, wanted, style)
 
 
-def _is_scalar(value: Any) -> bool:
-    return not isinstance(value, dict | list)
+def _is_on_one_line(node: Node) -> bool:
+    """Whether a scalar is written here that is neither empty nor a block of text."""
+    return node.kind == "scalar" and node.style not in ("|", ">") and node.start < node.end
 
 
-def _has_keys(node: Node, live: Any, wanted: dict[str, Any]) -> bool:
-    """Whether a mapping has exactly the wanted keys, none of them merged in."""
-    return isinstance(live, dict) and live.keys() == wanted.keys() and all(node.member(name) for name in wanted)
+def _parts(node: Node, live: Any, wanted: Any) -> list[tuple[tuple[Node, Node], Any, Any]] | None:
+    """The members of a mapping or a list, each with what it says and what it should say.
 
-
-def _has_same_mappings(node: Node, live: Any, wanted: list[Any]) -> bool:
-    """Whether a list has as many entries as wanted, each of which can be updated in its place."""
-    if not isinstance(live, list) or len(live) != len(wanted):
-        return False
-    return all(
-        item.kind == "mapping" and _has_keys(item, before, entry)
-        for (_, item), before, entry in zip(node.members, live, wanted, strict=True)
-    )
+    None unless each can be changed in its place: a mapping has the wanted keys, none of them merged in, and a list as
+    many entries as wanted, all of them such mappings.
+    """
+    if node.kind == "mapping" and isinstance(wanted, dict) and live.keys() == wanted.keys():
+        parts = [(member, live[name], wanted[name]) for name in wanted if (member := node.member(name))]
+        return parts if len(parts) == len(wanted) else None
+    if node.kind == "sequence" and isinstance(wanted, list) and len(live) == len(wanted):
+        entries = list(zip(node.members, live, wanted, strict=True))
+        if all(item.kind == "mapping" and _parts(item, *values) is not None for (item, _), *values in entries):
+            return entries
+    return None
 
 
 def _replacement(text: str, parent: Node, key: Node, value: Node, wanted: Any, style: Style) -> _Edit:
-    """The whole value anew. Comments in the old one go above its key, each on a line of its own."""
+    """The whole value, written again. Comments in the old one go above its key, each on a line of its own."""
     kept = comments(text, key.end, max(key.end, value.end), parent)
     start = line_start(text, key.start)
     indentation = text[start : key.start]
     if parent.is_flow:
         if kept or value.start == value.end:
-            raise _Unsafe(f"the section holds a comment: {kept[0]}" if kept else "a value is missing")
+            raise _Unsafe(f"the section contains a comment: {kept[0]}" if kept else "a value is missing")
         return _Edit(value.start, value.end, flow(wanted, style))
     if indentation.strip(" "):
-        raise _Unsafe("its key does not begin its line")
+        raise _Unsafe("its key is not at the start of a line")
     above = [indentation + comment for comment in kept]
     lines = block({key.value: wanted}, key.column, style)
     written = text[key.start : key.end]

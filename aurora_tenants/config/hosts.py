@@ -1,13 +1,13 @@
-"""Which hosts an account can have, so that MySQL lets anybody in from there.
+"""Which hosts an account can have: those from which MySQL lets anybody in.
 
 host                                lets in
 %                                   everybody
 10.0.1.17, fe80::1                  one address
 10.0.0.0/16, 10.0.0.0/255.255.0.0   a network (the first since MySQL 8.0.23)
-10.0.%, %.example.com               what matches the pattern; _ stands for one character
-app.example.com                     an address whose name this is, on a server that looks names up
+10.0.%, %.example.com               every host that matches the pattern; _ stands for one character
+app.example.com                     the address with this name, on a server that looks names up
 
-MySQL takes every other text as well, as the name of a host that nobody has (test_hosts_that_let_nobody_in).
+MySQL accepts every other text as well, as a host name that no client has (test_hosts_that_let_nobody_in).
 Source: "Specifying Account Names", MySQL 8.4 Reference Manual.
 """
 
@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError
 
-from aurora_tenants.config.wording import Fault, counted, escaped, shown
+from aurora_tenants.config.wording import Fault, named_character, shown, too_long
 
 _LONGEST = 255
 _CHARACTERS = re.compile(r"[a-z0-9._%:/-]*")
@@ -27,48 +27,45 @@ _CODE = "invalid-host"
 
 def faults(host: str) -> Iterator[Fault]:
     """Why MySQL would let nobody in from this host; it is not empty."""
-    excess = len(host) - _LONGEST
     match = _CHARACTERS.match(host.lower())
     right = match.end() if match else 0
-    if excess > 0:
-        what, why = f"host {shown(host)} is {counted(excess, 'character')} too long", f"it can have {_LONGEST}"
-        yield _CODE, what, why, f"shorten it by {counted(excess, 'character')}"
+    if len(host) > _LONGEST:
+        yield from too_long("host", host, _LONGEST, code=_CODE)
     elif right < len(host):
-        wrong = host[right]
-        character = "a blank" if wrong == " " else f'"{wrong}"' if wrong.isprintable() else escaped(wrong)
-        why = "hosts are made of a-z, 0-9, ., _, %, -, :, and a / before a netmask"
-        yield _CODE, f"host {shown(host)} holds {character}", why, "name an address, a network, a name or a pattern"
+        what = f"host {shown(host)} contains {named_character(host[right])}"
+        why = "a host consists of a-z, 0-9, ., _, %, - and :, with a / before a netmask"
+        yield _CODE, what, why, "write an address, a network, a host name or a pattern"
     elif host != host.lower():
-        why = "MySQL keeps hosts in lower case"
-        yield _CODE, f"host {shown(host)} holds capitals", why, f"write {shown(host.lower())}"
+        why = "MySQL stores hosts in lower case"
+        yield _CODE, f"host {shown(host)} contains capital letters", why, f"write {shown(host.lower())}"
     elif "/" in host:
         yield from _network(host)
     elif _RANGE.fullmatch(host):
-        why = "MySQL has no ranges; it would take this for the name of a host"
+        why = "MySQL has no address ranges and would take this for a host name"
         yield _CODE, f"host {shown(host)} is a range of addresses", why, "write a network, such as 10.0.0.0/24"
     elif not {"%", "_"} & set(host):
         yield from _address(host)
 
 
 def _address(host: str) -> Iterator[Fault]:
-    """What is wrong with an address; a name of a host has a letter and no colon."""
+    """What is wrong with an address; a host name contains a letter and no colon."""
     if ":" in host:
         try:
             right = str(IPv6Address(host).ipv4_mapped or IPv6Address(host))
         except AddressValueError:
-            why = "only an IPv6 address holds a colon; a host has no port here"
-            yield _CODE, f"host {shown(host)} is no address", why, "write the address or the name alone"
+            why = "only an IPv6 address contains colons, and a port is not part of a host"
+            yield _CODE, f"host {shown(host)} is not an address", why, "write the address or the host name alone"
             return
         if right != host:
-            why = "MySQL compares the text of an address, which has one form"
-            yield _CODE, f"host {shown(host)} is written in another way than MySQL does", why, f"write {right}"
+            why = "MySQL compares addresses as text, so only its own form matches"
+            yield _CODE, f"host {shown(host)} is not written the way MySQL writes it", why, f"write {right}"
     elif not re.search("[a-z]", host):
         try:
             IPv4Address(host)
         except AddressValueError:
             why = "an address is four numbers from 0 to 255, without leading zeros"
             fix = "write all four, or a pattern such as 10.0.%"
-            yield _CODE, f"host {shown(host)} is no address", why, fix
+            yield _CODE, f"host {shown(host)} is not an address", why, fix
 
 
 def _network(host: str) -> Iterator[Fault]:
@@ -79,11 +76,11 @@ def _network(host: str) -> Iterator[Fault]:
     except (AddressValueError, NetmaskValueError):
         network = None
     if network is None or mask not in (str(network.prefixlen), str(network.netmask)):
-        why = "a network is an IPv4 address and the number of its bits, or a netmask such as 255.255.0.0"
-        yield _CODE, f"host {shown(host)} is no network", why, "for example 10.0.0.0/16"
+        why = "a network is an IPv4 address, a / and a prefix length or a netmask such as 255.255.0.0"
+        yield _CODE, f"host {shown(host)} is not a network", why, "for example 10.0.0.0/16"
     elif network.prefixlen == 0:
         why = "MySQL lets nobody in from a network of all addresses"
         yield _CODE, f"host {shown(host)} matches nobody", why, 'write "%"'
     elif str(network.network_address) != address:
-        why = "MySQL compares the masked address of a client with this one, which has bits beyond its mask"
+        why = "MySQL compares the client's masked address with this one, which has bits set outside the mask"
         yield _CODE, f"host {shown(host)} matches nobody", why, f"write {network.network_address}/{mask}"

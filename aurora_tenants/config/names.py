@@ -1,16 +1,15 @@
-"""What tenants, stages, stacks, databases, users, roles and character sets are called, and where `{stage}` stands."""
+"""The names of tenants, stages, stacks, databases, users, roles and character sets, and where `{stage}` is used."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from unicodedata import normalize
 
-from aurora_tenants.config.declared import STAGE, DeclaredRole, DeclaredTenant, described
+from aurora_tenants.config.declared import STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.reading import mapping, text, texts
-from aurora_tenants.config.wording import Fault, counted, escaped, shown
+from aurora_tenants.config.wording import Fault, PlacedFault, at, context, named_character, repeated, shown, too_long
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, TenantDatabase
@@ -18,19 +17,19 @@ from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
 from aurora_tenants.naming import PAUSE_SCHEDULE, pause_stack
 
 LONGEST_STACK = 128
-_LONGEST_FOLDER = 255
+_LONGEST_DIRECTORY = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one kind of name is made of. pattern: matches as far as a name is right. longest: in characters."""
+    """What one kind of name consists of. pattern: matches a name up to its first fault. longest: in characters."""
 
     noun: str
     pattern: re.Pattern[str]
     words: str
-    longest: int | None = None
+    longest: int = 0
 
 
 _STACK = _Kind("stack", re.compile("[A-Za-z][A-Za-z0-9-]*"), "A-Z, a-z, 0-9 and -, with a letter first", LONGEST_STACK)
@@ -44,22 +43,18 @@ _COLLATION = _Kind("collation", re.compile("[A-Za-z0-9_]+"), "A-Z, a-z, 0-9 and 
 
 
 def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every name that cannot be used, and every placeholder that stands for nothing."""
+    """Every name that cannot be used, and every placeholder without a meaning."""
     yield from _cluster(document, cluster)
     for tenant in tenants:
-        faults = chain(
-            _misspelt(_TENANT, str(tenant.path[-1])), _taken(cluster, tenant), _stack_too_long(cluster, tenant)
-        )
-        for fault in faults:
-            yield Problem(*fault, document.key(tenant.path), described(tenant))
-        yield from _stages(document, tenant)
-        yield from _databases(document, tenant)
-        yield from _grantees(document, tenant)
+        for path, fault in (*at(tenant.path, _tenant(cluster, tenant)), *_members(tenant)):
+            yield tenant.problem(path, fault, at_key=True)
+        yield from (Problem(*fault, document.value(path), context(path)) for path, fault in _stages(document, tenant))
+        yield from (tenant.problem(path, fault) for path, fault in (*_databases(tenant), *_privileges(tenant)))
 
 
 def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
     if cluster.stack:
-        for fault in chain(_misspelt(_STACK, cluster.stack), _too_long(_STACK, cluster.stack)):
+        for fault in (*_misspelt(_STACK, cluster.stack), *too_long("stack name", cluster.stack, LONGEST_STACK)):
             yield Problem(*fault, document.value(("cluster", "stack")), "cluster")
     if cluster.region and not _REGION.fullmatch(cluster.region):
         what, why = f"{shown(cluster.region)} is not the name of a region", "AWS names regions like eu-west-1"
@@ -67,52 +62,48 @@ def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
         yield Problem("invalid-region", what, why, "write the region's name, not its city", where, "cluster")
 
 
-def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
-    seen: dict[str, None] = {}
-    for path, stage in texts(mapping(document.data["tenants"][tenant.path[1]]), "stages", tenant.path):
-        faults = list(_misspelt(_STAGE, stage))
-        if stage in seen:
-            faults.append(("duplicate-stage", f"stage {shown(stage)} is here twice", "", "take one of them out"))
-        seen[stage] = None
-        yield from (Problem(*fault, document.value(path), f"tenant {shown(tenant.path[-1])}") for fault in faults)
+def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+    stages = list(texts(mapping(document.data["tenants"][tenant.path[1]]), "stages", tenant.path))
+    for path, stage in stages:
+        yield from at(path, _misspelt(_STAGE, stage))
+    yield from repeated("stage", stages)
 
 
-def _databases(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
+def _databases(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for database in tenant.databases:
-        name = database.value.name
-        for fault in _owned(_DATABASE, tenant, str(database.path[-1]), name, is_reserved=is_reserved_database(name)):
-            yield Problem(*fault, document.key(database.path), described(tenant, database))
-        for key, fault in _character_set(database.value):
-            yield Problem(*fault, document.value((*database.path, key)), described(tenant, database))
+        yield from _character_set(database)
         for path, written in texts(database.body, "shared_with", database.path):
-            for fault in placeholders(tenant, written):
-                yield Problem(*fault, document.value(path), described(tenant, database))
+            yield from at(path, placeholders(tenant, written))
 
 
-def _grantees(document: Document, tenant: DeclaredTenant) -> Iterator[Problem]:
+def _privileges(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
-        kind, name = _ROLE if isinstance(grantee, DeclaredRole) else _USER, grantee.value.name
-        for fault in _owned(kind, tenant, str(grantee.path[-1]), name, is_reserved=is_reserved_user(name)):
-            yield Problem(*fault, document.key(grantee.path), described(tenant, grantee))
         for privilege in grantee.privileges:
             for key in ("database", "table", "procedure", "function"):
-                for fault in placeholders(tenant, text(privilege.body, key) or ""):
-                    where = document.value((*privilege.path, key))
-                    yield Problem(*fault, where, described(tenant, grantee, privilege.path))
+                written = text(privilege.body, key)
+                if written and "{" in written:
+                    yield from at((*privilege.path, key), placeholders(tenant, written))
 
 
-def _owned(kind: _Kind, tenant: DeclaredTenant, written: str, name: str, *, is_reserved: bool) -> Iterator[Fault]:
+def _members(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
+    for kind, members in ((_DATABASE, tenant.databases), (_ROLE, tenant.roles), (_USER, tenant.users)):
+        for member in members:
+            yield from at(member.path, _member(kind, tenant, str(member.path[-1]), member.value.name))
+
+
+def _member(kind: _Kind, tenant: DeclaredTenant, written: str, name: str) -> Iterator[Fault]:
     """The faults of the name of a database, a user or a role. name: with its stage filled in."""
+    is_reserved = is_reserved_database(name) if kind is _DATABASE else is_reserved_user(name)
     yield from placeholders(tenant, written)
     without = _PLACEHOLDER.sub("", written)
     if without or not written:
         yield from _misspelt(kind, without)
     if "{" not in name:
-        yield from _too_long(kind, name)
+        yield from too_long(f"{kind.noun} name", name, kind.longest)
         if kind is _DATABASE:
-            yield from _no_folder(name)
+            yield from _too_long_for_directory(name)
     if is_reserved and written:
-        why = f"MySQL, RDS or aurora-tenants keeps a {kind.noun} of this name for itself"
+        why = "the name belongs to MySQL, RDS or aurora-tenants"
         fix = "choose another name"
         if kind is _ROLE and name.upper().startswith("AWS_"):
             fix = f"grant Aurora's own role to a user instead: roles: [{shown(name)}]"
@@ -130,73 +121,55 @@ def _misspelt(kind: _Kind, name: str) -> Iterator[Fault]:
         return
     why = f"a {kind.noun} name is made of {kind.words}"
     if not name:
-        yield "invalid-name", f"this {kind.noun} has no name", why, "write its name"
+        yield "invalid-name", f"this {kind.noun} has no name", why, "give it a name"
         return
-    wrong = name[right]
-    character = "a blank" if wrong == " " else f'"{wrong}"' if wrong.isprintable() else escaped(wrong)
-    what = f"{kind.noun} name {shown(name)} {'holds' if right else 'begins with'} {character}"
+    what = f"{kind.noun} name {shown(name)} {'contains' if right else 'begins with'} {named_character(name[right])}"
     plain = normalize("NFKD", name.replace(f"-{STAGE}", "")).encode("ascii", "ignore").decode()
     cleaned = re.sub("[^A-Za-z0-9_$-]", "-", plain)
     fitting = [guess for guess in (cleaned, re.sub("[_$]", "-", cleaned).lower()) if kind.pattern.fullmatch(guess)]
     yield "invalid-name", what, why, f"for example {shown(fitting[0])}" if fitting else "choose another name"
 
 
-def _too_long(kind: _Kind, name: str) -> Iterator[Fault]:
-    excess = len(name) - (kind.longest or len(name))
-    if excess > 0:
-        what = f"{kind.noun} name {shown(name)} is {counted(excess, 'character')} too long"
-        yield (
-            "name-too-long",
-            what,
-            f"it can have {kind.longest} characters",
-            f"shorten it by {counted(excess, 'character')}",
-        )
-
-
-def _taken(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
+def _tenant(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
+    yield from _misspelt(_TENANT, str(tenant.path[-1]))
     if tenant.value.name == PAUSE_SCHEDULE:
-        what, why = f"tenant name {PAUSE_SCHEDULE} is reserved", f"stack {pause_stack(cluster)} is the pause schedule's"
-        yield "reserved-name", what, why, "choose another name"
+        why = f"the stack of the pause schedule is called {pause_stack(cluster)}"
+        yield "reserved-name", f"tenant name {PAUSE_SCHEDULE} is reserved", why, "choose another name"
+    if len(cluster.stack) <= LONGEST_STACK:
+        why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
+        yield from too_long("tenant name", tenant.value.name, LONGEST_STACK, before=len(cluster.stack) + 1, why=why)
 
 
-def _no_folder(name: str) -> Iterator[Fault]:
-    """A name that MySQL cannot make a folder of: there every - and $ takes five characters, and 255 is the most."""
-    excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_FOLDER
-    if excess > 0 and len(name) <= (_DATABASE.longest or 0):
-        why = f"MySQL keeps it in a folder named with five characters for each - and $, {_LONGEST_FOLDER} at most"
-        fix = "write _ for some of them, or shorten it"
+def _too_long_for_directory(name: str) -> Iterator[Fault]:
+    """A name too long for MySQL's directory, where each - and $ takes five characters and 255 is the limit."""
+    excess = len(name) + 4 * sum(character in "-$" for character in name) - _LONGEST_DIRECTORY
+    if excess > 0 and len(name) <= _DATABASE.longest:
+        why = f"MySQL's directory for it has five characters for each - and $, and at most {_LONGEST_DIRECTORY} in all"
+        fix = "replace some of them with _, or shorten it"
         yield "name-too-long", f"database name {shown(name)} has too many - and $", why, fix
 
 
-def _stack_too_long(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
-    excess = len(f"{cluster.stack}-{tenant.value.name}") - LONGEST_STACK
-    if excess > 0 and len(cluster.stack) <= LONGEST_STACK:
-        what = f"tenant name {shown(tenant.value.name)} is {counted(excess, 'character')} too long"
-        why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
-        yield "name-too-long", what, why, f"shorten it by {counted(excess, 'character')}"
-
-
 def placeholders(tenant: DeclaredTenant, written: str) -> Iterator[Fault]:
-    """Every placeholder of a text that stands for nothing."""
+    """Every placeholder of a text that is unknown or has nothing to stand for."""
     if "{" not in written:
         return
     for placeholder in dict.fromkeys(_PLACEHOLDER.findall(written)):
         if placeholder != STAGE:
             what, why = f"unknown placeholder {shown(placeholder)}", f"only {STAGE} is replaced"
-            yield "unknown-placeholder", what, why, f"write {STAGE}, or take it out"
+            yield "unknown-placeholder", what, why, f"write {STAGE}, or remove it"
         elif tenant.stage is None:
             what = f"{STAGE} is used, but tenant {shown(tenant.path[-1])} has no stages"
             fix = "add stages: [dev, prod] to the tenant, or write the name without it"
             yield "no-stages", what, f"{STAGE} stands for each of the tenant's stages", fix
 
 
-def _character_set(database: TenantDatabase) -> Iterator[tuple[str, Fault]]:
-    """The faults of charset and collation, each with its key."""
-    named = (("charset", _CHARSET, database.charset), ("collation", _COLLATION, database.collation))
-    for key, kind, name in named:
+def _character_set(database: Placed[TenantDatabase]) -> Iterator[PlacedFault]:
+    """The faults of charset and collation."""
+    charset, collation = database.value.charset, database.value.collation
+    for kind, name in ((_CHARSET, charset), (_COLLATION, collation)):
         if name:
-            yield from ((key, fault) for fault in _misspelt(kind, name))
-    if database.charset and database.collation and database.collation.split("_")[0] != database.charset:
-        why = "MySQL sorts a character set by its own collations only, whose names begin with its name"
-        what = f"collation {shown(database.collation)} is not one of charset {shown(database.charset)}"
-        yield "collation", ("wrong-collation", what, why, "take one of the two out")
+            yield from at((*database.path, kind.noun), _misspelt(kind, name))
+    if charset and collation and collation.split("_")[0] != charset:
+        why = "a character set can only have its own collations, whose names begin with its name"
+        what = f"collation {shown(collation)} is not one of charset {shown(charset)}"
+        yield (*database.path, "collation"), ("wrong-collation", what, why, "remove one of the two")

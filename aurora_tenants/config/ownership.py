@@ -1,55 +1,48 @@
-"""Who owns what: one tenant each, and whom an owner lets in. Every problem here names both places."""
+"""Who owns what: each thing has one owner, which may share it. Every problem here names both places."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import Any
 
-from aurora_tenants.config.declared import DeclaredTenant, described
+from aurora_tenants.config.declared import DeclaredTenant, Placed
 from aurora_tenants.config.reading import texts
-from aurora_tenants.config.wording import KeyPath, did_you_mean, shown
-from aurora_tenants.config.yaml_file import Document
-from aurora_tenants.errors import Location, Problem
+from aurora_tenants.config.wording import Fault, did_you_mean, shown
+from aurora_tenants.errors import Problem
 from aurora_tenants.model import WHOLE_SERVER
 
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """One tenant's claim of the name of a database, a user or a role. shared_with: the tenants it lets in."""
-
-    name: str
-    tenant: str
-    path: KeyPath
-    shared_with: tuple[str, ...] = ()
+Owned = tuple[DeclaredTenant, Placed[Any]]
+"""A database, a user or a role, and the tenant that declares it."""
 
 
-def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every name that two claim, and everything that reaches for what another tenant owns."""
-    databases = [
-        _Claim(database.value.name, tenant.value.name, database.path, database.value.shared_with)
-        for tenant in tenants
-        for database in tenant.databases
-    ]
-    users = [_Claim(user.value.name, tenant.value.name, user.path) for tenant in tenants for user in tenant.users]
-    roles = [_Claim(role.value.name, tenant.value.name, role.path) for tenant in tenants for role in tenant.roles]
-    yield from _tenants_twice(document, tenants)
-    yield from _claimed_twice(document, "database", databases, identity=str.lower)
-    yield from _claimed_twice(document, "user", users, identity=str)
-    yield from _claimed_twice(document, "role", roles, identity=str)
-    yield from _roles_that_are_users(document, roles, {claim.name: claim for claim in reversed(users)})
-    yield from _shared_with_nobody(document, tenants)
-    yield from _grants(document, tenants, {claim.name: claim for claim in reversed(databases)})
+def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+    """Every name that is declared twice, and every privilege on a database that the tenant may not use."""
+    databases = [(tenant, database) for tenant in tenants for database in tenant.databases]
+    users = [(tenant, user) for tenant in tenants for user in tenant.users]
+    roles = [(tenant, role) for tenant in tenants for role in tenant.roles]
+    yield from _tenants_twice(tenants)
+    yield from _declared_twice("database", databases, identity=str.lower)
+    yield from _declared_twice("user", users, identity=str)
+    yield from _declared_twice("role", roles, identity=str)
+    yield from _roles_that_are_users(roles, by_name(users))
+    yield from _shared_with_nobody(tenants)
+    yield from _privileges(tenants, by_name(databases))
 
 
-def _tenants_twice(document: Document, tenants: Iterable[DeclaredTenant]) -> Iterator[Problem]:
+def by_name(members: list[Owned]) -> dict[str, Owned]:
+    """The first member of each name."""
+    return {member.value.name: (tenant, member) for tenant, member in reversed(members)}
+
+
+def _tenants_twice(tenants: Iterable[DeclaredTenant]) -> Iterator[Problem]:
     first: dict[str, DeclaredTenant] = {}
     for tenant in tenants:
         name = tenant.value.name
         other = first.setdefault(name, tenant)
         if other is not tenant:
-            why = f"{_origin(tenant)} has the name of {_origin(other)} at {document.key(other.path)}"
+            why = f"{_origin(tenant)} has the same name as {_origin(other)} at {tenant.document.key(other.path)}"
             what, fix = f"there are two tenants {shown(name)}", "rename one of them or its stage"
-            yield Problem("duplicate-tenant", what, why, fix, document.key(tenant.path), f"tenant {shown(name)}")
+            yield tenant.problem(tenant.path, ("duplicate-tenant", what, why, fix), at_key=True)
 
 
 def _origin(tenant: DeclaredTenant) -> str:
@@ -57,60 +50,53 @@ def _origin(tenant: DeclaredTenant) -> str:
     return entry if tenant.stage is None else f"stage {shown(tenant.stage)} of {entry}"
 
 
-def _claimed_twice(
-    document: Document, noun: str, claims: Iterable[_Claim], *, identity: Callable[[str], str]
-) -> Iterator[Problem]:
-    first: dict[str, _Claim] = {}
-    for claim in claims:
-        other = first.setdefault(identity(claim.name), claim)
-        # Another stage of the same entry is told of as a name without {stage}, another tenant of the same name as that.
-        is_other_entry = other.path[:2] != claim.path[:2]
-        if other.path == claim.path or (is_other_entry and other.tenant == claim.tenant):
+def _declared_twice(noun: str, members: list[Owned], *, identity: Callable[[str], str]) -> Iterator[Problem]:
+    first: dict[str, Owned] = {}
+    for tenant, member in members:
+        other_tenant, other = first.setdefault(identity(member.value.name), (tenant, member))
+        # Reported otherwise: two stages of an entry as name-without-stage, two tenants of a name as duplicate-tenant.
+        is_other_entry = other_tenant.path != tenant.path
+        if other.path == member.path or (is_other_entry and other_tenant.value.name == tenant.value.name):
             continue
-        where, place = document.key(claim.path), document.key(other.path)
-        context = f"tenant {shown(claim.tenant)}, {noun} {shown(claim.name)}"
-        if other.name != claim.name:
-            what = f"the databases {shown(claim.name)} and {shown(other.name)} differ only in upper and lower case"
-            why = f"the other is at {place}; with lower_case_table_names they would be one database"
-            yield Problem("names-differ-by-case", what, why, "rename one of them", where, context)
+        name, owner, place = shown(member.value.name), shown(tenant.value.name), tenant.document.key(other.path)
+        if other.value.name != member.value.name:
+            what = f"the databases {name} and {shown(other.value.name)} differ only in upper and lower case"
+            why = f"the other is at {place}; a server with lower_case_table_names set takes them as one"
+            fault = "names-differ-by-case", what, why, "rename one of them"
         else:
-            owners = " and ".join(dict.fromkeys(f"tenant {shown(owner)}" for owner in (other.tenant, claim.tenant)))
-            what = f"{noun} {shown(claim.name)} is declared twice, by {owners}"
-            why = f"it is declared at {place} already, and a {noun} belongs to one tenant"
-            fix = "take it out here"
-            if noun == "database" and is_other_entry:
-                fix += f", and add {shown(claim.tenant)} to its shared_with there"
-            yield Problem(f"duplicate-{noun}", what, why, fix, where, context)
+            owners = " and ".join(dict.fromkeys(f"tenant {each}" for each in (shown(other_tenant.value.name), owner)))
+            what = f"{noun} {name} is declared twice, by {owners}"
+            why = f"it is already declared at {place}, and a {noun} belongs to one tenant"
+            share = f", and add {owner} to its shared_with there" if noun == "database" and is_other_entry else ""
+            fault = f"duplicate-{noun}", what, why, f"remove it here{share}"
+        yield tenant.problem(member.path, fault, at_key=True)
 
 
-def _roles_that_are_users(
-    document: Document, roles: Iterable[_Claim], users: Mapping[str, _Claim]
-) -> Iterator[Problem]:
-    for role in roles:
-        user = users.get(role.name)
-        if user:
-            what = f"{shown(role.name)} is a role here and a user of tenant {shown(user.tenant)}"
-            why = f"the user is declared at {document.key(user.path)}, and to MySQL a role is a user as well"
-            context = f"tenant {shown(role.tenant)}, role {shown(role.name)}"
-            fix = f"rename one of them, for example {shown(role.name)}-role"
-            yield Problem("role-is-user", what, why, fix, document.key(role.path), context)
+def _roles_that_are_users(roles: list[Owned], users: Mapping[str, Owned]) -> Iterator[Problem]:
+    for tenant, role in roles:
+        if role.value.name in users:
+            owner, user = users[role.value.name]
+            name = shown(role.value.name)
+            what = f"{name} is a role here and a user of tenant {shown(owner.value.name)}"
+            why = f"the user is declared at {tenant.document.key(user.path)}, and to MySQL a role is a user as well"
+            fault = "role-is-user", what, why, f"rename one of them, for example {name}-role"
+            yield tenant.problem(role.path, fault, at_key=True)
 
 
-def _shared_with_nobody(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+def _shared_with_nobody(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
     names = {tenant.value.name for tenant in tenants} | {str(tenant.path[-1]) for tenant in tenants}
     for tenant in tenants:
         for database in tenant.databases:
-            for path, text in texts(database.body, "shared_with", database.path):
-                other = tenant.filled(text)
+            for path, written in texts(database.body, "shared_with", database.path):
+                other = tenant.filled(written)
                 if other in names or not other or "{" in other:
                     continue
                 why = "a database can be shared with tenants of this file only"
-                fix = did_you_mean(other, names, "take it out, or declare the tenant")
-                what = f"there is no tenant {shown(other)}"
-                yield Problem("unknown-tenant", what, why, fix, document.value(path), described(tenant, database))
+                fix = did_you_mean(other, names, "remove it, or declare the tenant")
+                yield tenant.problem(path, ("unknown-tenant", f"there is no tenant {shown(other)}", why, fix))
 
 
-def _grants(document: Document, tenants: Iterable[DeclaredTenant], owners: dict[str, _Claim]) -> Iterator[Problem]:
+def _privileges(tenants: Iterable[DeclaredTenant], owners: Mapping[str, Owned]) -> Iterator[Problem]:
     for tenant in tenants:
         own = {database.value.name for database in tenant.databases}
         for grantee in tenant.grantees:
@@ -118,26 +104,24 @@ def _grants(document: Document, tenants: Iterable[DeclaredTenant], owners: dict[
                 name = privilege.value.database
                 if name in own or not name or "{" in name or name == WHOLE_SERVER:
                     continue
-                where = document.value((*privilege.path, "database"))
-                context = described(tenant, grantee, privilege.path)
-                owner = owners.get(name)
-                if owner is None:
-                    yield _unknown_database(name, owners, where, context)
-                elif tenant.value.name not in owner.shared_with:
-                    yield _database_of_another(tenant.value.name, owner, document.key(owner.path), where, context)
+                path = (*privilege.path, "database")
+                if name not in owners:
+                    yield tenant.problem(path, _unknown_database(name, owners))
+                elif tenant.value.name not in owners[name][1].value.shared_with:
+                    yield tenant.problem(path, _database_of_another(tenant, *owners[name]))
 
 
-def _unknown_database(name: str, known: Collection[str], where: Location, context: str) -> Problem:
-    why = "privileges are granted on databases of this file only"
-    if "*" in name or "%" in name:
-        why += ", and a name is that one database, never a pattern"
-        return Problem("unknown-database", f"database {shown(name)} is not declared", why, "name it", where, context)
+def _unknown_database(name: str, known: Collection[str]) -> Fault:
+    why = "privileges can be granted on databases of this file only"
     fix = did_you_mean(name, known, f"declare it: databases: {{{shown(name)}: {{}}}}")
-    return Problem("unknown-database", f"database {shown(name)} is not declared", why, fix, where, context)
+    if "*" in name or "%" in name:
+        why, fix = f"{why}, one by one and never by a pattern", "write the name of one database"
+    return "unknown-database", f"database {shown(name)} is not declared", why, fix
 
 
-def _database_of_another(tenant: str, owner: _Claim, place: Location, where: Location, context: str) -> Problem:
-    what = f"database {shown(owner.name)} belongs to tenant {shown(owner.tenant)}"
-    why = f"it is declared at {place}, where it is not shared with {shown(tenant)}"
-    fix = f"add {shown(tenant)} to its shared_with there, or take this privilege out"
-    return Problem("database-of-another-tenant", what, why, fix, where, context)
+def _database_of_another(tenant: DeclaredTenant, owner: DeclaredTenant, database: Placed[Any]) -> Fault:
+    name = shown(tenant.value.name)
+    what = f"database {shown(database.value.name)} belongs to tenant {shown(owner.value.name)}"
+    why = f"it is declared at {tenant.document.key(database.path)}, where it is not shared with {name}"
+    fix = f"add {name} to its shared_with there, or remove this privilege"
+    return "database-of-another-tenant", what, why, fix

@@ -1,4 +1,4 @@
-"""What a user or a role may be granted: which permissions there are, and on what each can be granted.
+"""What a user or a role may be granted: which permissions MySQL has, and on what each can be granted.
 
 level      named by                             permissions
 GLOBAL     database: "*"                        the few that reach no other tenant: grants.TENANT_GLOBAL
@@ -13,20 +13,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unicodedata import category
 
-from aurora_tenants.config.declared import DeclaredTenant, Placed, described
+from aurora_tenants.config.declared import DeclaredTenant, Placed
 from aurora_tenants.config.reading import text_or_texts, texts
 from aurora_tenants.config.server_privileges import NEVER, ON_DATABASES
 from aurora_tenants.config.wording import (
     Fault,
-    KeyPath,
-    counted,
+    PlacedFault,
+    at,
     did_you_mean,
     dynamic_reference,
-    escaped,
     listed,
+    named_character,
+    repeated,
     shown,
+    too_long,
 )
-from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import WHOLE_SERVER, Privilege
 from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, TENANT_GLOBAL, privilege_names
@@ -41,37 +42,35 @@ _LEVELS = {
 }
 _KNOWN = {**PRIVILEGES, "GLOBAL": TENANT_GLOBAL}
 _LONGEST_IDENTIFIER = 64
-_ON_THE_SERVER = "it is one on the whole server, where it would reach every tenant"
+_ON_THE_SERVER = "it applies to the whole server, so it would reach every tenant"
 _ROUTINES = ("procedure", "function")
 _FIX_LEVEL = {
-    ("TABLE", "DATABASE"): "take it out, or take out table and grant it on the whole database",
-    ("COLUMN", "TABLE"): "take it out, or take out columns and grant it on the whole table",
-    ("COLUMN", "DATABASE"): "take it out, or take out table and columns and grant it on the whole database",
+    ("TABLE", "DATABASE"): "remove it, or remove table to grant it on the whole database",
+    ("COLUMN", "TABLE"): "remove it, or remove columns to grant it on the whole table",
+    ("COLUMN", "DATABASE"): "remove it, or remove table and columns to grant it on the whole database",
 }
 
 
-def problems(document: Document, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
-    """Every entry of `privileges` that asks for something MySQL has not, or not there, or that no tenant may have."""
+def problems(tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+    """Every entry of `privileges` that MySQL cannot grant, or that no tenant may have."""
     for tenant in tenants:
         for grantee in tenant.grantees:
             for privilege in grantee.privileges:
-                for path, fault in _faults(privilege):
-                    yield Problem(*fault, document.value(path), described(tenant, grantee, privilege.path))
+                yield from (tenant.problem(path, fault) for path, fault in _faults(privilege))
 
 
-def _faults(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
-    conflicts = list(_conflicts(privilege))
+def _faults(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
+    conflicts, level = list(_conflicts(privilege)), _level(privilege.value)
     yield from (((*privilege.path, key), fault) for key, fault in conflicts)
-    level = _level(privilege.value)
-    if not conflicts:  # otherwise nobody knows what the permissions are meant to be on
+    if not conflicts:  # otherwise it is unknown what the permissions are meant to be on
         for path, text in text_or_texts(privilege.body, "permission", privilege.path):
             for written, name in zip(text.split(","), privilege_names(text), strict=True):
-                yield from ((path, fault) for fault in _permission(name, shown(written.strip()), level, privilege))
+                yield from at(path, _permission(name, shown(written.strip()), level, privilege.value))
         if level == "GLOBAL" and privilege.value.grant_option:
             yield (*privilege.path, "grant_option"), _never(GRANT_OPTION, "grant_option", NEVER[GRANT_OPTION])
     for key, name in (("table", privilege.value.table), *((key, getattr(privilege.value, key)) for key in _ROUTINES)):
         if name:
-            yield from (((*privilege.path, key), fault) for fault in _object(key, name))
+            yield from at((*privilege.path, key), _object(key, name))
     yield from _columns(privilege)
 
 
@@ -86,33 +85,34 @@ def _level(privilege: Privilege) -> str:
 
 
 def _conflicts(privilege: Placed[Privilege]) -> Iterator[tuple[str, Fault]]:
-    """What does not go together, each with the key that has to go."""
+    """Keys that cannot be combined, each with the key to remove."""
     value, body = privilege.value, privilege.body
     named = [key for key in ("table", "columns", *_ROUTINES) if body.get(key) and (key, body[key]) != ("table", "*")]
     if value.database == WHOLE_SERVER:
         for key in named:
-            what = f'{key} stands beside database "*", which is the whole server'
-            fix = f"name the database, or take {key} out"
-            yield key, ("scope-conflict", what, "a privilege on the whole server is on everything in it", fix)
+            what = f'{key} cannot be combined with database "*"'
+            fix = f"write the name of the database, or remove {key}"
+            yield key, ("scope-conflict", what, '"*" is the whole server, with everything on it', fix)
     elif value.procedure or value.function:
         routine = next(key for key in _ROUTINES if body.get(key))
         for key in (key for key in (*named, *(["table"] if body.get("table") == "*" else [])) if key != routine):
-            fix = f"take {key} out, or write an entry of its own for it"
-            why = "an entry is on a database, a table, columns of it, a procedure or a function"
-            yield key, ("scope-conflict", f"{key} stands beside {routine}", why, fix)
+            fix = f"remove {key}, or write a separate entry for it"
+            why = "each entry is for a database, a table, columns of a table, a procedure or a function"
+            yield key, ("scope-conflict", f"{key} cannot be combined with {routine}", why, fix)
 
 
-def _permission(name: str, written: str, level: str, privilege: Placed[Privilege]) -> Iterator[Fault]:
+def _permission(name: str, written: str, level: str, privilege: Privilege) -> Iterator[Fault]:
     """What is wrong with one permission. name: as MySQL spells it. written: as the file does."""
     if name == "ALL":
-        yield from _all(level, privilege.value)
+        yield from _all(level, privilege)
     elif not name:
-        yield "empty-value", "a permission is empty", "each names one privilege of MySQL", "fill it in or take it out"
+        why = "each permission is the name of a MySQL privilege"
+        yield "empty-value", "a permission is empty", why, "fill it in or remove it"
     elif name == "USAGE":
-        yield "usage-privilege", "USAGE grants nothing", "it is MySQL's word for no privilege at all", "leave it out"
+        yield "usage-privilege", "USAGE grants nothing", "it is MySQL's name for no privilege at all", "remove it"
     elif name.removeprefix("WITH ") == GRANT_OPTION and level != "GLOBAL":
-        why = "it is not granted by itself but goes with the other permissions of the entry"
-        fix = "write grant_option: true beside permission"
+        why = "it is not granted by itself, but applies to all permissions of the entry"
+        fix = "write grant_option: true in the entry instead"
         yield "grant-option", f"{GRANT_OPTION} is not a permission here", why, fix
     elif name not in _KNOWN[level]:
         yield _not_on(level, name.removeprefix("WITH "), written)
@@ -120,15 +120,16 @@ def _permission(name: str, written: str, level: str, privilege: Placed[Privilege
 
 def _all(level: str, privilege: Privilege) -> Iterator[Fault]:
     if level == "GLOBAL":
-        why = "it holds CREATE USER, FILE, SUPER and every right on every tenant's data"
-        fix = f"name the database, or list what is meant of {listed(sorted(TENANT_GLOBAL))}"
+        why = "it includes CREATE USER, FILE, SUPER and every right on every tenant's data"
+        fix = f"write the name of the database, or choose from {listed(sorted(TENANT_GLOBAL))}"
         yield "global-privilege", "ALL cannot be granted on the whole server", why, fix
     elif level == "COLUMN":
-        fix = f"list what is meant: {', '.join(sorted(PRIVILEGES[level]))}"
-        why = "MySQL has ALL on databases, tables and routines"
+        fix = f"choose from {', '.join(sorted(PRIVILEGES[level]))}"
+        why = "MySQL has ALL for databases, tables and routines only"
         yield "privilege-level", "ALL cannot be granted on columns", why, fix
     elif len(privilege.permissions) > 1:
-        yield "all-with-others", "ALL stands beside other permissions", "ALL holds them already", "write ALL alone"
+        what = "ALL is combined with other permissions"
+        yield "all-with-others", what, "ALL includes them already", "write ALL alone"
 
 
 def _not_on(level: str, name: str, written: str) -> Fault:
@@ -138,21 +139,21 @@ def _not_on(level: str, name: str, written: str) -> Fault:
     elsewhere = [other for other in _LEVELS if name in _KNOWN[other]]
     if elsewhere:
         what = f"{written} cannot be granted on {_LEVELS[level]}"
-        why = f"MySQL has it on {listed([_LEVELS[other] for other in elsewhere])}"
+        why = f"MySQL grants it only on {listed([_LEVELS[other] for other in elsewhere])}"
         wider = next((other for other in ("TABLE", "DATABASE") if other in elsewhere), "")
-        fix = _FIX_LEVEL.get((level, wider), "take it out, or grant it in an entry of its own")
+        fix = _FIX_LEVEL.get((level, wider), "remove it, or grant it in a separate entry")
         if elsewhere == ["GLOBAL"]:
-            fix = 'grant it in an entry of its own with database: "*"'
+            fix = 'grant it in a separate entry with database: "*"'
         return "privilege-level", what, why, fix
     if name in NEVER or name.endswith("_ADMIN"):
         return _never(name, written, NEVER.get(name, ""))
-    fix = did_you_mean(name, {"ALL", *_KNOWN[level]}, "take it out")
+    fix = did_you_mean(name, {"ALL", *_KNOWN[level]}, "remove it")
     why = f"MySQL has no privilege of this name on {_LEVELS[level]}"
     return "unknown-privilege", f"unknown privilege {written}", why, fix
 
 
-def _never(name: str, written: str, does: str, *, where: str = " to a tenant", fix: str = "take it out") -> Fault:
-    """That nobody is granted this on the whole server, and what it would do."""
+def _never(name: str, written: str, does: str, *, where: str = " to a tenant", fix: str = "remove it") -> Fault:
+    """A permission that no tenant is granted, and what it would allow."""
     why = f"it would let the tenant {does}" if does else _ON_THE_SERVER
     return "global-privilege", f"{written} cannot be granted{where}", why, fix
 
@@ -162,46 +163,40 @@ def _object(noun: str, name: str) -> Iterator[Fault]:
     if name == "*" and noun == "table":
         return
     if "*" in name or "%" in name:
-        instead = f'write {noun}: "*"' if noun == "table" else f"take {noun} out, which grants on the whole database"
-        why = f"MySQL grants on one {noun} or on a whole database, never on a pattern of {noun}s"
+        instead = f'write {noun}: "*"' if noun == "table" else f"remove {noun} to grant on the whole database"
+        why = f"MySQL grants on one {noun} or on a whole database, never on a pattern"
         yield f"{noun}-wildcard", f"{noun} {shown(name)} is a pattern", why, f"list each {noun}, or {instead}"
         return
     yield from _identifier(noun, name)
 
 
-def _columns(privilege: Placed[Privilege]) -> Iterator[tuple[KeyPath, Fault]]:
+def _columns(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
     value = privilege.value
     if not value.columns:
         return
     if value.table == "*" and not (value.procedure or value.function or value.database == WHOLE_SERVER):
-        why = "columns are of one table"
-        fix = "add table: and its name, or take columns out"
-        yield (*privilege.path, "columns"), ("columns-without-table", "columns are named, but no table", why, fix)
-    seen: set[str] = set()
-    for path, column in texts(privilege.body, "columns", privilege.path):
-        yield from ((path, fault) for fault in _identifier("column", column))
+        why = "a privilege on columns is for one table"
+        fix = "add table: with its name, or remove columns"
+        yield (*privilege.path, "columns"), ("columns-without-table", "columns are listed without a table", why, fix)
+    columns = list(texts(privilege.body, "columns", privilege.path))
+    for path, column in columns:
+        yield from at(path, _identifier("column", column))
         if column == "*":
-            fix = "take columns out, which grants on the whole table"
-            yield path, ("column-wildcard", "column * is a pattern", "MySQL grants on columns one by one", fix)
-        if column.lower() in seen:
-            why = "MySQL takes column names without regard to case"
-            yield path, ("duplicate-column", f"column {shown(column)} is here twice", why, "take one of them out")
-        seen.add(column.lower())
+            why, fix = "MySQL grants on named columns, never on a pattern", "remove columns to grant on the whole table"
+            yield path, ("column-wildcard", "column * is a pattern", why, fix)
+    why = "MySQL ignores the case of column names"
+    yield from repeated("column", columns, identity=str.lower, why=why)
 
 
 def _identifier(noun: str, name: str) -> Iterator[Fault]:
-    """What is wrong with a name in the database, which is quoted and so may hold nearly everything."""
+    """What is wrong with a name in the database; it is quoted, so it may contain nearly everything."""
     yield from dynamic_reference(noun, name)
     wrong = next((c for c in name if c == "`" or category(c) == "Cc" or c > "\uffff"), None)
     if wrong:
-        character = f'"{wrong}"' if wrong == "`" else escaped(wrong)
-        why = f"a {noun} name here holds no backtick, no control character and nothing above U+FFFF"
-        yield "invalid-name", f"{noun} name {shown(name)} holds {character}", why, f"name another {noun}"
+        what = f"{noun} name {shown(name)} contains {named_character(wrong)}"
+        why = f"a {noun} name here cannot contain backticks, control characters or characters above U+FFFF"
+        yield "invalid-name", what, why, f"choose another {noun}"
     if name.endswith(" "):
-        why = "MySQL has no names that end with a blank"
-        yield "invalid-name", f"{noun} name {shown(name)} ends with a blank", why, "take the blank out"
-    excess = len(name) - _LONGEST_IDENTIFIER
-    if excess > 0:
-        what = f"{noun} name {shown(name)} is {counted(excess, 'character')} too long"
-        why = f"MySQL's names have at most {_LONGEST_IDENTIFIER} characters"
-        yield "name-too-long", what, why, f"correct the {noun}"
+        why = "MySQL allows no names that end with a space"
+        yield "invalid-name", f"{noun} name {shown(name)} ends with a space", why, "remove the space"
+    yield from too_long(f"{noun} name", name, _LONGEST_IDENTIFIER)

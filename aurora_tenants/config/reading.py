@@ -1,4 +1,4 @@
-"""Values of the file as far as they can be read: one of another type reads as absent, which the schema has told of."""
+"""Values of the file as far as they can be read: one of the wrong type reads as absent; the schema reports it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def entries(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Every entry of the list under a key, with its path. path: of body."""
+    value = body.get(key)
+    return (((*path, key, at), entry) for at, entry in enumerate(value if isinstance(value, list) else ()))
+
+
 def texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text in the list under a key, with the way to it. path: the way to body."""
+    """Every text in the list under a key, with its path."""
     value = body.get(key)
     if isinstance(value, list):
-        yield from (((*path, key, at), item) for at, item in enumerate(value) if isinstance(item, str))
+        yield from (((*path, key, at), entry) for at, entry in enumerate(value) if isinstance(entry, str))
 
 
 def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text under a key that takes one text or a list of them, with the way to it."""
+    """Every text under a key that takes one text or a list of them, with its path."""
     if isinstance(body.get(key), str):
         yield (*path, key), body[key]
     yield from texts(body, key, path)

@@ -1,4 +1,4 @@
-"""What a scalar of a YAML file means, by the core schema of YAML 1.2.
+"""The value of a YAML scalar, by the core schema of YAML 1.2.
 
     resolved("on", None, "")     "on"        not a boolean since YAML 1.2
     resolved("010", None, "")    10

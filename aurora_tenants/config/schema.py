@@ -1,8 +1,8 @@
-"""The shape of tenants.yaml: which keys there are, which of them are needed, and what kind of value each takes.
+"""The shape of tenants.yaml: its keys, which of them are required, and the type of each value.
 
-The JSON Schema says it once, for editors and for this program; here jsonschema's errors become problems, whose reasons
-and examples are the schema's own descriptions and examples. What the schema says of names, other texts, times and
-halves is for editors alone: the rules say more precisely what is wrong with one.
+The JSON Schema is the one source, for editors and for this program; here jsonschema's errors become problems, which
+take their reasons and examples from the schema's descriptions and examples. The schema's patterns for names, texts,
+times and halves are for editors alone: the rules explain more precisely what is wrong.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aurora_tenants import data
-from aurora_tenants.config.wording import KeyPath, context, did_you_mean, flow, kind, listed, nearest, shown
+from aurora_tenants.config.wording import KeyPath, context, did_you_mean, kind, listed, nearest, shown
 from aurora_tenants.config.yaml_file import Document
+from aurora_tenants.config.yaml_text import flow
 from aurora_tenants.errors import Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _KINDS = {
 
 
 def problems(document: Document) -> Iterator[Problem]:
-    """Everything in the document that has another shape than the schema says."""
+    """Everything in the document that does not have the shape the schema requires."""
     from jsonschema import Draft202012Validator  # takes 0.1 s to import, which --help need not wait for
 
     schema = json.loads(data.text(FILE))
@@ -73,8 +74,8 @@ def _translated(error: ValidationError, document: Document) -> Iterator[Problem]
 
 def _unknown_key(document: Document, path: KeyPath, *, known: list[str]) -> Problem:
     key = str(path[-1])
-    why = f"the keys here are {listed(known)}"
-    fix = did_you_mean(key, known, "take it out")
+    why = f"the keys allowed here are {listed(known)}"
+    fix = did_you_mean(key, known, "remove it")
     return Problem("unknown-key", f"unknown key {shown(key)}", why, fix, document.key(path), context(path))
 
 
@@ -86,7 +87,7 @@ def _missing_key(document: Document, path: KeyPath, key: str, schema: Any) -> Pr
 
 def _wrong_type(document: Document, path: KeyPath, value: Any, schema: Any) -> Problem:
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    why = f"it has to be {listed([_KINDS[name] for name in types if name != 'null'], 'or')}"
+    why = f"it must be {listed([_KINDS[name] for name in types if name != 'null'], 'or')}"
     if "string" in types and isinstance(value, bool | int | float):
         fix = f'quote it: "{shown(document.written(path))}"'
     elif "examples" in schema:
@@ -109,7 +110,7 @@ def _wrong_value(document: Document, path: KeyPath, value: Any, schema: Any) -> 
     elif "maximum" in schema:
         fix = f"write a number from {schema['minimum']} to {schema['maximum']}"
     else:
-        fix = "fill it in or take it out"
+        fix = "fill it in or remove it"
     code = "empty-value" if is_empty else "wrong-value"
     return Problem(code, what, _meaning(schema), fix, document.value(path), context(path))
 

@@ -8,9 +8,9 @@ privilege that a server knows is in one of the two (test_every_privilege_of_the_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
-_OF_DATABASES = {
+# What a tenant with the privilege could do: "it would let the tenant …".
+ON_DATABASES: Mapping[str, str] = {
     "ALTER": "change the tables of every tenant",
     "ALTER ROUTINE": "change and drop the routines of every tenant",
     "CREATE": "make databases that are nobody's, and tables in those of every tenant",
@@ -94,6 +94,4 @@ _DYNAMIC = {
     "XA_RECOVER_ADMIN": "read and end the prepared transactions of every tenant",
 }
 
-# What a tenant with the privilege could do: "it would let the tenant …".
-ON_DATABASES: Mapping[str, str] = MappingProxyType(_OF_DATABASES)
-NEVER: Mapping[str, str] = MappingProxyType(_STATIC | _DYNAMIC)
+NEVER: Mapping[str, str] = _STATIC | _DYNAMIC

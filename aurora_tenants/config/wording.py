@@ -1,18 +1,21 @@
-"""How values of the file and guesses at what was meant are put into the sentences of a Problem."""
+"""How values of the file, and guesses at what was meant, are worded in a Problem."""
 
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import pairwise
 
 KeyPath = tuple[str | int, ...]
-"""The way to a value from the top of the file: keys of mappings, and positions in lists, from 0."""
+"""The path of a value from the top of the file: keys of mappings, and positions in lists, from 0."""
 
 Fault = tuple[str, str, str, str]
-"""A problem's code, what, why and fix, before anybody asked where it stands."""
+"""The code, what, why and fix of a `Problem` whose place and context are still to be added."""
+
+PlacedFault = tuple[KeyPath, Fault]
+"""A fault and the path of the value that has it."""
 
 _MOST = 60
 _MOST_COMPARED = 100
@@ -26,7 +29,7 @@ _NAMED = {
 
 
 def shown(value: object) -> str:
-    """A value of the file for a sentence: on one line, printable, at most 60 characters."""
+    """A value of the file as a sentence shows it: on one line, printable, at most 60 characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]  # as YAML writes it, not as Python does
     text = str(value)
@@ -37,22 +40,56 @@ def shown(value: object) -> str:
 
 
 def escaped(character: str) -> str:
-    """One character as people name it: U+0007."""
+    """The code point of a character: U+0007."""
     return f"U+{ord(character):04X}"
 
 
+def named_character(character: str) -> str:
+    """A character as a sentence shows it: `"x"`, `a space`, `U+0007`."""
+    name = {" ": "a space", "\\": "a backslash"}.get(character)
+    return name or (f'"{character}"' if character.isprintable() else escaped(character))
+
+
+def at(path: KeyPath, faults: Iterable[Fault]) -> Iterator[PlacedFault]:
+    """Each of these faults with the same path."""
+    return ((path, fault) for fault in faults)
+
+
+def too_long(
+    noun: str, text: str, longest: int, *, before: int = 0, code: str = "name-too-long", why: str = ""
+) -> Iterator[Fault]:
+    """A text with more characters than allowed. before: how many others count as well."""
+    if before + len(text) > longest:
+        excess = counted(before + len(text) - longest, "character")
+        why = why or f"it can have at most {longest:,} characters"
+        yield code, f"{noun} {shown(text)} is {excess} too long", why, f"shorten it by {excess}"
+
+
+def repeated(
+    noun: str, names: Iterable[tuple[KeyPath, str]], *, identity: Callable[[str], str] = str, why: str = ""
+) -> Iterator[PlacedFault]:
+    """Every name that is in a list a second time. identity: equal for names that mean the same."""
+    seen: set[str] = set()
+    for path, name in names:
+        key = identity(name)
+        if key in seen:
+            code = f"duplicate-{noun.split()[-1]}"
+            yield path, (code, f"{noun} {shown(name)} appears twice", why, "remove one of them")
+        seen.add(key)
+
+
 def dynamic_reference(noun: str, text: str) -> Iterator[Fault]:
-    """That CloudFormation would not take a text as it is: it puts the value of a secret or a parameter in its place."""
+    """A text that CloudFormation would replace with the value of a secret or a parameter."""
     if "{{resolve:" in text:
-        why = "CloudFormation puts the value of a secret or a parameter in the place of such a text"
-        yield "invalid-text", f"{noun} {shown(text)} holds {{{{resolve:", why, "write it without"
+        why = "CloudFormation would replace it with the value of a secret or a parameter"
+        yield "invalid-text", f"{noun} {shown(text)} contains {{{{resolve:", why, "remove {{resolve:"
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant, whatever its case; None when none is near.
+    """The known word that was probably meant, in any case; None when none is near.
 
     Of many words only the neighbours in the alphabet are compared: a comparison takes 10 µs, and one wrong name may
-    stand in a thousand places.
+    appear in a thousand places.
     """
     ordered = sorted(known)
     at = bisect(ordered, word)
@@ -84,7 +121,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def kind(value: object) -> str:
-    """What a value of the file is: `a list`, `the number 5`."""
+    """What type a value of the file has: `a list`, `the number 5`."""
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -97,7 +134,7 @@ def kind(value: object) -> str:
 
 
 def context(path: KeyPath) -> str:
-    """The thing a path leads to or into, in the file's own terms: `tenant shop, user shop-report, privilege 2`."""
+    """What a path leads to or into, in the file's own terms: `tenant shop, user shop-report, privilege 2`."""
     if len(path) > 1 and isinstance(path[0], str) and path[0] != "tenants":
         return shown(path[0])
     names = []
@@ -105,12 +142,3 @@ def context(path: KeyPath) -> str:
         if isinstance(step, str) and (level, step) in _NAMED:
             names.append(f"{_NAMED[level, step]} {inner + 1 if isinstance(inner, int) else shown(inner)}")
     return ", ".join(names)
-
-
-def flow(value: object) -> str:
-    """A value as YAML writes it on one line: `{permission: SELECT, database: shop}`."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(member)}" for key, member in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return str(value).lower() if isinstance(value, bool) else str(value)

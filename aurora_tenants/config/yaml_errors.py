@@ -1,4 +1,4 @@
-"""What a YAML parser's error means to the person who wrote the file. The only place that knows the parser's texts."""
+"""What a YAML parser's error means to whoever wrote the file. Only this module knows the parser's texts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def syntax_problem(error: Exception, text: str, file: str) -> Problem:
         return _escape_problem(text, file)
     mark, context = error.problem_mark, error.context_mark
     at_end = mark.index >= len(text)
-    where = _location(file, context if at_end and context is not None else mark)
-    why = f"{shown(error.context)} that begins at {_location(file, context)}" if error.context and context else ""
-    return Problem("invalid-yaml", f"this is not YAML: {shown(error.problem)}", why, _fix(error, text), where)
+    where = location(file, context if at_end and context is not None else mark)
+    why = f"{shown(error.context)} that begins at {location(file, context)}" if error.context and context else ""
+    return Problem("invalid-yaml", f"this is not valid YAML: {shown(error.problem)}", why, _fix(error, text), where)
 
 
 def _fix(error: Any, text: str) -> str:
@@ -47,28 +47,29 @@ def _fix(error: Any, text: str) -> str:
     if "flow" in (error.context or ""):
         return f"close the bracket that opens at {begins}, and separate its entries with commas"
     if "mapping values" in error.problem:
-        return "check the indentation of this line, or quote a text that holds a colon"
+        return "check the indentation of this line, or quote a text that contains a colon"
     return "check the indentation of this line and of the line above it"
 
 
 def _character_problem(error: ReaderError, text: str, file: str) -> Problem:
-    where = _at(error.position, text, file)
+    where = location_after(text[: error.position], file)
     what = f"the character {escaped(chr(error.character))} is not allowed in YAML"
-    return Problem("invalid-yaml", what, "YAML holds printable characters only", "take the character out", where)
+    return Problem("invalid-yaml", what, "YAML allows printable characters only", "remove the character", where)
 
 
 def _escape_problem(text: str, file: str) -> Problem:
-    """The parser hands the number of every escape to chr(), whose error has no place."""
+    """The parser passes the number of every escape to chr(), whose error has no position."""
     escape = _TOO_LARGE_ESCAPE.search(text)
-    where = _at(escape.start() if escape else 0, text, file)
-    what = f"the escape {escape.group() if escape else ''} is no character"
-    return Problem("invalid-yaml", what, "characters end at U+10FFFF", "write the character itself", where)
+    where = location_after(text[: escape.start() if escape else 0], file)
+    what = f"the escape {escape.group() if escape else ''} is not a character"
+    return Problem("invalid-yaml", what, "U+10FFFF is the last character", "write the character itself", where)
 
 
-def _at(position: int, text: str, file: str) -> Location:
-    before = text[:position]
+def location_after(before: str, file: str) -> Location:
+    """The place in a file that these characters come before."""
     return Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def _location(file: str, mark: Any) -> Location:
+def location(file: str, mark: Any) -> Location:
+    """The place of a parser's mark, which counts from 0."""
     return Location(file, mark.line + 1, mark.column + 1)

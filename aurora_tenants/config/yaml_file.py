@@ -1,7 +1,7 @@
-"""A YAML file as plain data that knows where each of its values is written.
+"""A YAML file as plain data, with the place of every value.
 
-It is read event by event and put together here rather than by a YAML constructor: that is twice as fast, needs no
-second pass for positions, and keeps hostile texts (endless aliases, a hundred thousand brackets) from doing harm.
+It is composed here, event by event, rather than by a YAML constructor: that is twice as fast, needs no second pass for
+positions, and makes hostile texts (endless aliases, a hundred thousand brackets) harmless.
 Scalars follow the core schema of YAML 1.2: `on`, `010` and `2024-01-01` are text, ten and text. Merge keys (`<<`) work.
 
     document = parse("tenants:\\n  shop: {}\\n", "tenants.yaml")
@@ -11,35 +11,27 @@ Scalars follow the core schema of YAML 1.2: `on`, `010` and `2024-01-01` are tex
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 
 from aurora_tenants.config.scalars import KNOWN_TAGS, is_merge, resolved, short_tag
 from aurora_tenants.config.wording import KeyPath, context, kind, shown
-from aurora_tenants.config.yaml_errors import syntax_problem
+from aurora_tenants.config.yaml_errors import location, location_after, syntax_problem
 from aurora_tenants.errors import InvalidFile, Location, Problem
 
-_BYTE_ORDER_MARK = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 _MAX_LEVELS = 50
 _MAX_VALUES = 1_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HALF = "it is one of a pair of surrogates, which mean nothing alone"
-_KEYS = "a key is a name"
+_HALF = "it is one half of a surrogate pair, which means nothing alone"
+_KEYS = "a key must be text"
 _MERGES = "only mappings can be merged into a mapping"
 # ValueError: a lone surrogate in the text; ValueError, OverflowError: an escape like "\UFFFFFFFF" in Python's parser.
 _PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
@@ -52,7 +44,7 @@ class _Collection:
 
     places: for a list the place of each item; for a mapping, by key, the key's event and the place of its value. A
     place is a `_Collection` or a scalar's event. key: while it is being read, the key whose value comes next. size,
-    height: how many values it holds and how many levels deep, counting every alias as if it were written out.
+    height: how many values it contains and how many levels deep it is, counting every alias as if it were written out.
     """
 
     start: Any
@@ -67,7 +59,7 @@ class _Collection:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The data of a YAML file: dict, list, str, int, float, bool and None. problems: what YAML allows and we do not."""
+    """The data of a YAML file: dict, list, str, int, float, bool and None. problems: YAML that is not allowed."""
 
     data: Any
     file: str
@@ -76,16 +68,16 @@ class Document:
 
     def key(self, path: KeyPath) -> Location:
         """Where the key of this value is written, or the value itself when it is in a list."""
-        return _location(self.file, self._events(path)[0])
+        return location(self.file, self._events(path)[0].start_mark)
 
     def value(self, path: KeyPath) -> Location:
-        """Where this value is written; where its key is when nothing is written."""
+        """Where this value is written; its key's place when it is left empty."""
         key, value = self._events(path)
-        is_absent = isinstance(value, ScalarEvent) and not value.value and not value.style
-        return _location(self.file, key if is_absent else value)
+        is_absent = isinstance(value, events.ScalarEvent) and not value.value and not value.style
+        return location(self.file, (key if is_absent else value).start_mark)
 
     def written(self, path: KeyPath) -> str:
-        """The text of a scalar as it stands in the file, without its quotes."""
+        """The text of a scalar as it is written in the file, without its quotes."""
         return str(self._events(path)[1].value)
 
     def _events(self, path: KeyPath) -> tuple[Any, Any]:
@@ -101,7 +93,7 @@ def read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        fix = "name the file with --file, or begin with the first one of README.md"
+        fix = "name the file with --file, or start from the first example in README.md"
         raise InvalidFile(Problem("file-not-found", f"{path} does not exist", fix=fix)) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         why = getattr(error, "strerror", None) or str(error)
@@ -110,45 +102,33 @@ def read(path: Path) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode()
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        where = location_after(content[: error.start].decode(), str(path))
         what = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        why = "the file is read as UTF-8, the encoding of YAML"
-        where = Location(str(path), line, column)
+        why = "the file must be UTF-8"
         raise InvalidFile(Problem("not-utf-8", what, why, "save the file as UTF-8", where)) from error
 
 
 def parse(text: str, file: str) -> Document:
     """What a text with one YAML document says.
 
-    Raises InvalidFile when it is not YAML, is empty, holds several documents, or is far too deep or too large.
+    Raises InvalidFile when it is not YAML, is empty, contains several documents, or is far too deep or too large.
     """
-    text = text.removeprefix(_BYTE_ORDER_MARK)
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    # The C parser and Python's agree on what is YAML except in corner cases; Python's explains errors better.
+    with contextlib.suppress(*_PARSER_ERRORS):
+        return _Composer(file).compose(YAML(typ="safe", pure=False).parse(text))
     try:
-        return _Composer(file).compose(_events(text, pure=False))
-    except _PARSER_ERRORS:
-        # The C parser and Python's agree on what is YAML, but for corner cases; Python's explains errors better.
-        try:
-            return _Composer(file).compose(_events(text, pure=True))
-        except _PARSER_ERRORS as error:
-            raise InvalidFile(syntax_problem(error, text, file)) from error
-
-
-def _events(text: str, *, pure: bool) -> Iterable[Any]:
-    events: Iterable[Any] = YAML(typ="safe", pure=pure).parse(text)
-    return events
+        return _Composer(file).compose(YAML(typ="safe", pure=True).parse(text))
+    except _PARSER_ERRORS as error:
+        raise InvalidFile(syntax_problem(error, text, file)) from error
 
 
 def _event(place: Any) -> Any:
     return place.start if isinstance(place, _Collection) else place
 
 
-def _location(file: str, event: Any) -> Location:
-    return Location(file, event.start_mark.line + 1, event.start_mark.column + 1)
-
-
 class _Composer:
-    """Puts the events of one YAML text together, with a stack of its own: no text can exhaust Python's or C's."""
+    """Composes the events of one YAML text on a stack of its own, so that no text can exhaust Python's or C's."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -157,30 +137,30 @@ class _Composer:
         self.documents = _Collection(None, [], [])
         self.open = [self.documents]
 
-    def compose(self, events: Iterable[Any]) -> Document:
-        """The document the events tell of. Raises InvalidFile, and what `events` raises."""
+    def compose(self, stream: Iterable[Any]) -> Document:
+        """The document that a stream of events describes. Raises InvalidFile, and what the stream raises."""
         handlers = {
-            DocumentStartEvent: self._start_document,
-            ScalarEvent: self._scalar,
-            AliasEvent: self._alias,
-            MappingStartEvent: self._start,
-            SequenceStartEvent: self._start,
-            MappingEndEvent: self._end,
-            SequenceEndEvent: self._end,
+            events.DocumentStartEvent: self._start_document,
+            events.ScalarEvent: self._scalar,
+            events.AliasEvent: self._alias,
+            events.MappingStartEvent: self._start,
+            events.SequenceStartEvent: self._start,
+            events.MappingEndEvent: self._end,
+            events.SequenceEndEvent: self._end,
         }
-        for event in events:
+        for event in stream:
             handler = handlers.get(type(event))
             if handler:
                 handler(event)
         if self.documents.values in ([], [None]):
-            fix = "write version, cluster and tenants, as the first file of README.md does"
+            fix = "write version, cluster and tenants, as in the first example in README.md"
             raise InvalidFile(Problem("empty-file", "the file is empty", "", fix, Location(self.file, 1, 1)))
         return Document(self.documents.values[0], self.file, tuple(self.problems), self.documents.places[0])
 
     def _start_document(self, event: Any) -> None:
         if self.documents.values:
-            what, fix = "a second YAML document begins here", "take out the line --- and what belongs elsewhere"
-            self._stop(event, "several-documents", what, "the file is one document", fix)
+            what, fix = "a second YAML document begins here", "remove the line --- and what belongs in another file"
+            self._stop(event, "several-documents", what, "the file must be one document", fix)
 
     def _scalar(self, event: Any) -> None:
         if event.anchor:
@@ -188,14 +168,15 @@ class _Composer:
         if event.tag not in KNOWN_TAGS:
             self._refuse_tag(event)
         if not event.value.isascii() and _SURROGATE.search(event.value):
-            self._stop(event, "invalid-yaml", "this text holds half a character", _HALF, "write the character itself")
+            what = "this text contains half a character"
+            self._stop(event, "invalid-yaml", what, _HALF, "write the character itself")
         self._add(resolved(event.value, event.tag, event.style), event)
 
     def _start(self, event: Any) -> None:
         if event.tag not in KNOWN_TAGS:
             self._refuse_tag(event)
         self._limit_depth(event, 1)
-        is_mapping = isinstance(event, MappingStartEvent)
+        is_mapping = isinstance(event, events.MappingStartEvent)
         collection = _Collection(event, {} if is_mapping else [], {} if is_mapping else [])
         if event.anchor:
             self.anchors[event.anchor] = collection
@@ -213,11 +194,12 @@ class _Composer:
         name = shown(event.anchor)
         target = self.anchors.get(event.anchor)
         if target is None:
-            fix = f"define it before with &{name}, or quote a text that begins with *"
-            self._stop(event, "unknown-alias", f"the alias *{name} has no anchor", "an alias repeats an anchor", fix)
+            fix = f"define &{name} above it, or quote a text that begins with *"
+            why = "an alias repeats an anchor that comes before it"
+            self._stop(event, "unknown-alias", f"the alias *{name} has no anchor", why, fix)
         if target in self.open:
-            why = "it stands inside of what it repeats, which would never end"
-            self._stop(event, "endless-alias", f"the alias *{name} holds itself", why, "write out what is meant")
+            why = "it is inside the anchor that it repeats, which would never end"
+            self._stop(event, "endless-alias", f"the alias *{name} contains itself", why, "write out what is meant")
         if isinstance(target, _Collection):
             self._limit_depth(event, target.height)
             self._add(target.values, target)
@@ -232,8 +214,8 @@ class _Composer:
         else:
             parent.size += 1
         if parent.size > _MAX_VALUES:
-            why = f"at most {_MAX_VALUES:,} are read, aliases counted as written out"
-            self._stop(_event(place), "too-large", "the file holds too many values", why, "use fewer aliases")
+            why = f"at most {_MAX_VALUES:,} are read, counting every alias in full"
+            self._stop(_event(place), "too-large", "the file contains too many values", why, "use fewer aliases")
         if isinstance(parent.values, list):
             parent.values.append(value)
             parent.places.append(place)
@@ -249,16 +231,16 @@ class _Composer:
             if all(isinstance(source, _Collection) and isinstance(source.values, dict) for source in sources):
                 parent.merged.extend(sources)
             else:
-                fix = "write <<: *name, where &name is before a mapping"
-                self._refuse(_event(place), "invalid-merge", "<< merges something else than mappings", _MERGES, fix)
+                fix = "write <<: *name, where &name marks a mapping"
+                self._refuse(_event(place), "invalid-merge", "<< merges something that is not a mapping", _MERGES, fix)
         elif parent.key is not _SKIPPED:
             parent.values[parent.key] = value
             parent.places[parent.key] = (parent.key_event, place)
 
     def _key(self, parent: _Collection, value: Any, place: Any) -> object:
-        """The key a value of the file stands for; what stands in its way is told, and the closest key used."""
+        """The key that a value of the file stands for; a fault is reported, and the closest key used."""
         if isinstance(place, _Collection):
-            self._refuse(place.start, "invalid-key", f"this key is {kind(value)}", _KEYS, "write a name as the key")
+            self._refuse(place.start, "invalid-key", f"this key is {kind(value)}", _KEYS, "use a name as the key")
             return _SKIPPED
         key = place.value
         if is_merge(place.value, place.tag, place.style):
@@ -267,26 +249,26 @@ class _Composer:
             what = f"the key {shown(key)} is {kind(value)}" if key else "this key is empty"
             self._refuse(place, "invalid-key", what, _KEYS, f'quote it: "{shown(key)}"' if key else "write a name")
         if key in parent.values:
-            first = _location(self.file, parent.places[key][0])
-            fix = "take one of them out, or give it another name"
-            self._refuse(place, "duplicate-key", f"the key {shown(key)} is here twice", f"it was first at {first}", fix)
+            why = f"the first one is at {location(self.file, parent.places[key][0].start_mark)}"
+            fix = "remove one of them, or rename it"
+            self._refuse(place, "duplicate-key", f"the key {shown(key)} appears twice", why, fix)
             return _SKIPPED
         return key
 
     def _limit_depth(self, event: Any, levels: int) -> None:
         if len(self.open) + levels > _MAX_LEVELS:
             why = f"at most {_MAX_LEVELS} levels are read"
-            self._stop(event, "too-deep", "this is nested too deep", why, "check for brackets that are never closed")
+            self._stop(event, "too-deep", "this is nested too deeply", why, "check for brackets that are never closed")
 
     def _refuse_tag(self, event: Any) -> None:
-        what = f"the tag {shown(short_tag(event.tag))} is not known"
-        self._refuse(event, "unknown-tag", what, "this file needs no tags", "take the tag out")
+        what = f"unknown tag {shown(short_tag(event.tag))}"
+        self._refuse(event, "unknown-tag", what, "this file needs no tags", "remove the tag")
 
     def _refuse(self, event: Any, code: str, what: str, why: str, fix: str) -> None:
         steps = [len(part.values) if isinstance(part.values, list) else part.key_event for part in self.open[1:]]
         path = tuple(step if isinstance(step, int) else getattr(step, "value", "") for step in steps)
         inside = path[:-1] if self.open[-1].key is _NO_KEY else path
-        self.problems.append(Problem(code, what, why, fix, _location(self.file, event), context(inside)))
+        self.problems.append(Problem(code, what, why, fix, location(self.file, event.start_mark), context(inside)))
 
     def _stop(self, event: Any, code: str, what: str, why: str, fix: str) -> NoReturn:
         self._refuse(event, code, what, why, fix)

@@ -66,7 +66,7 @@ def test_a_file_that_is_no_text(run: CommandLine, content: bytes):
         ("  shop: {databases: [\n", "5:1", "invalid-yaml", ""),
         ("  shop:\n    databasse: {}\n", "5:5", "unknown-key", "fix: did you mean databases?"),
         (SHOP.replace("ALL", "SELEC"), "7:40", "unknown-privilege", "fix: did you mean SELECT?"),
-        (SHOP.replace("{shop: }", '{"sh op": }'), "5:17", "invalid-name", "holds a blank"),
+        (SHOP.replace("{shop: }", '{"sh op": }'), "5:17", "invalid-name", "contains a space"),
         ("  a: {databases: {x: }}\n  b: {databases: {x: }}\n", "5:19", "", "tenants.yaml:4:19"),
         ("  a: {users: {x: }}\n  b: {users: {x: }}\n", "5:15", "", "tenants.yaml:4:15"),
         (SHOP.replace("database: shop}", "database: nowhere}"), "7:55", "", "nowhere"),

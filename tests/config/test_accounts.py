@@ -95,27 +95,27 @@ def test_a_user_of_iam_has_no_password_and_always_tls(said: str, require: Requir
 def test_a_whole_problem():
     text = HEAD + "  a: {users: {a: {auth: iam, password_history: 5}}}"
     why = "with auth: iam the user has no password: it logs in with tokens that IAM signs"
-    what = "password_history is said of a user without a password"
+    what = "password_history is set for a user without a password"
     where = Location("f", 4, 48)
-    assert problems(text) == [Problem("not-with-iam", what, why, "take it out", where, "tenant a, user a")]
+    assert problems(text) == [Problem("not-with-iam", what, why, "remove it", where, "tenant a, user a")]
 
 
 _SHAPES = [
     ("host: »5", "wrong-type: host is the number 5", 'quote it: "5"'),
-    ("host: »''", "empty-value: host is empty", "fill it in or take it out"),
-    ("host: »[]", "empty-value: host is empty", "fill it in or take it out"),
-    ("host: ['%', »'']", "empty-value: entry 2 of host is empty", "fill it in or take it out"),
+    ("host: »''", "empty-value: host is empty", "fill it in or remove it"),
+    ("host: »[]", "empty-value: host is empty", "fill it in or remove it"),
+    ("host: ['%', »'']", "empty-value: entry 2 of host is empty", "fill it in or remove it"),
     ("host: [»5]", "wrong-type: entry 1 of host is the number 5", 'quote it: "5"'),
-    ("host: »{}", "wrong-type: host is a mapping", "for example host: 10.0.0.0/16"),
+    ("host: »{}", "wrong-type: host is a mapping", 'for example host: "10.0.0.0/16"'),
     ("auth: »IAM", "wrong-value: auth is IAM", "did you mean iam?"),
     ("auth: »ldap", "wrong-value: auth is ldap", "write password or iam"),
     ("auth: »true", "wrong-value: auth is true", "write password or iam"),
     ("auth: »null", "wrong-value: auth is null", "write password or iam"),
     ("require: »true", "wrong-type: require is the YAML boolean true", 'quote it: "true"'),
-    ("require: »{}", "empty-value: require is empty", "fill it in or take it out"),
-    ("require: »''", "empty-value: require is empty", "fill it in or take it out"),
+    ("require: »{}", "empty-value: require is empty", "fill it in or remove it"),
+    ("require: »''", "empty-value: require is empty", "fill it in or remove it"),
     ("require: {»subjekt: /CN=a}", "unknown-key: unknown key subjekt", "did you mean subject?"),
-    ("require: {subject: »''}", "empty-value: subject is empty", "fill it in or take it out"),
+    ("require: {subject: »''}", "empty-value: subject is empty", "fill it in or remove it"),
     ("require: {cipher: »5}", "wrong-type: cipher is the number 5", 'quote it: "5"'),
     ("locked: »yes", "wrong-type: locked is text", "for example locked: true"),
     ("max_user_connections: »-1", "wrong-value: max_user_connections is -1", "write a number from 0 to 4294967295"),
@@ -146,40 +146,40 @@ _SHAPES = [
         "for example password_reuse_after_days: 90",
     ),
     ("password_require_current: »1", "wrong-type: password_require_current is the number 1", None),
-    ("plugin: »''", "empty-value: plugin is empty", "fill it in or take it out"),
-    ("comment: »''", "empty-value: comment is empty", "fill it in or take it out"),
+    ("plugin: »''", "empty-value: plugin is empty", "fill it in or remove it"),
+    ("comment: »''", "empty-value: comment is empty", "fill it in or remove it"),
     ("comment: »5", "wrong-type: comment is the number 5", 'quote it: "5"'),
 ]
 
 _RULES = [
-    ("host: ['%', »'%']", "duplicate-host: host % is here twice", "take one of them out"),
-    ("host: »'{x}.y'", "unknown-placeholder: unknown placeholder {x}", "write {stage}, or take it out"),
+    ("host: ['%', »'%']", "duplicate-host: host % appears twice", "remove one of them"),
+    ("host: »'{x}.y'", "unknown-placeholder: unknown placeholder {x}", "write {stage}, or remove it"),
     (
         "require: »TLS",
         "unknown-requirement: require is TLS",
         "write NONE, SSL or X509, or a mapping with subject, issuer or cipher",
     ),
     ("require: »X507", "unknown-requirement: require is X507", "did you mean X509?"),
-    ("require: {subject: »'/CN=a\\b'}", "invalid-text: subject /CN=a\\b holds a backslash", "take it out"),
-    ('require: {issuer: »"/CN=a\\nb"}', "invalid-text: issuer /CN=a<U+000A>b holds U+000A", "take it out"),
+    ("require: {subject: »'/CN=a\\b'}", "invalid-text: subject /CN=a\\b contains a backslash", "remove it"),
+    ('require: {issuer: »"/CN=a\\nb"}', "invalid-text: issuer /CN=a<U+000A>b contains U+000A", "remove it"),
     (
         "require: {subject: »'CN=a, O=b'}",
         "never-matches: subject CN=a, O=b does not begin with /",
-        "print it with: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem",
+        "to see it, run: openssl x509 -noout -subject -issuer -nameopt compat -in client.pem",
     ),
     (
         "require: {issuer: »/CN=Ü}",
-        "never-matches: issuer /CN=Ü holds other than ASCII characters",
-        "require a certificate whose names are of ASCII characters",
+        "never-matches: issuer /CN=Ü contains characters that are not ASCII",
+        "use a certificate whose names are ASCII",
     ),
     (
         "require: {cipher: »'A:B'}",
         "never-matches: cipher A:B is not the name of one cipher",
-        "name one, such as TLS_AES_256_GCM_SHA384",
+        "write one, such as TLS_AES_256_GCM_SHA384",
     ),
     (
         f"require: {{subject: »/{'x' * 1024}}}",
-        "text-too-long: subject is 1 character too long",
+        f"text-too-long: subject /{'x' * 56}... is 1 character too long",
         "shorten it by 1 character",
     ),
     ("plugin: »AWSAuthenticationPlugin", *("unknown-plugin: plugin AWSAuthenticationPlugin cannot be set",), None),
@@ -191,20 +191,24 @@ _RULES = [
     (
         "plugin: »auth_socket",
         "unknown-plugin: plugin auth_socket cannot be set",
-        "take it out, which leaves it to the server",
+        "remove it to use the server's default",
     ),
-    ("comment: »'a\\b'", "invalid-text: comment a\\b holds a backslash", "take it out"),
-    ('comment: »"a\\tb"', "invalid-text: comment a<U+0009>b holds U+0009", "take it out"),
-    (f"comment: »{'x' * 256}", "text-too-long: comment is 1 character too long", "shorten it by 1 character"),
+    ("comment: »'a\\b'", "invalid-text: comment a\\b contains a backslash", "remove it"),
+    ('comment: »"a\\tb"', "invalid-text: comment a<U+0009>b contains U+0009", "remove it"),
+    (
+        f"comment: »{'x' * 256}",
+        f"text-too-long: comment {'x' * 57}... is 1 character too long",
+        "shorten it by 1 character",
+    ),
     (
         "comment: »'{{resolve:secretsmanager:/shared/database/other}}'",
-        "invalid-text: comment {{resolve:secretsmanager:/shared/database/other}} holds {{resolve:",
-        "write it without",
+        "invalid-text: comment {{resolve:secretsmanager:/shared/database/other}} contains {{resolve:",
+        "remove {{resolve:",
     ),
     (
         "require: {subject: »'/CN={{resolve:ssm:a}}'}",
-        "invalid-text: subject /CN={{resolve:ssm:a}} holds {{resolve:",
-        "write it without",
+        "invalid-text: subject /CN={{resolve:ssm:a}} contains {{resolve:",
+        "remove {{resolve:",
     ),
     (
         "comment: »'of {stage}'",
@@ -214,39 +218,39 @@ _RULES = [
     (
         "password_expire_after_days: »30",
         "expires-before-rotation: the password expires after 30 days, before it is rotated",
-        "let it live longer than that",
+        "write a number above 30",
     ),
     (
         "rotate_after_days: 100, password_expire_after_days: »1",
         "expires-before-rotation: the password expires after 1 day, before it is rotated",
-        "let it live longer than that",
+        "write a number above 100",
     ),
     (
         "auth: iam, plugin: »caching_sha2_password",
-        "not-with-iam: plugin is said of a user without a password",
-        "take it out",
+        "not-with-iam: plugin is set for a user without a password",
+        "remove it",
     ),
     (
         "auth: iam, rotate_after_days: »0",
-        "not-with-iam: rotate_after_days is said of a user without a password",
-        "take it out",
+        "not-with-iam: rotate_after_days is set for a user without a password",
+        "remove it",
     ),
     (
         "auth: iam, password_expire_after_days: »90",
-        "not-with-iam: password_expire_after_days is said of a user without a password",
-        "take it out",
+        "not-with-iam: password_expire_after_days is set for a user without a password",
+        "remove it",
     ),
     (
         "auth: iam, password_reuse_after_days: »90",
-        "not-with-iam: password_reuse_after_days is said of a user without a password",
-        "take it out",
+        "not-with-iam: password_reuse_after_days is set for a user without a password",
+        "remove it",
     ),
     (
         "auth: iam, password_require_current: »false",
-        "not-with-iam: password_require_current is said of a user without a password",
-        "take it out",
+        "not-with-iam: password_require_current is set for a user without a password",
+        "remove it",
     ),
-    ("auth: iam, require: »none", "not-with-iam: require is NONE with auth: iam", "take it out, or write SSL"),
+    ("auth: iam, require: »none", "not-with-iam: require is NONE with auth: iam", "remove it, or write SSL"),
 ]
 
 
@@ -259,12 +263,12 @@ def test_what_cannot_be_is_one_problem(body: str, expected: str, fix: str | None
 
 def test_the_plugin_of_iam_is_asked_for_by_auth():
     assert fixes("  a: {users: {a: {plugin: awsauthenticationplugin}}}") == [
-        "write auth: iam instead, which also makes no secret"
+        "write auth: iam instead, which needs no secret either"
     ]
 
 
 def test_a_comment_of_a_role_meets_the_same_rules():
-    assert told("  a: {roles: {a-reader: {comment: »'\\'}}}") == ["invalid-text: comment \\ holds a backslash"]
+    assert told("  a: {roles: {a-reader: {comment: »'\\'}}}") == ["invalid-text: comment \\ contains a backslash"]
 
 
 @pytest.mark.parametrize("plugin", PASSWORD_PLUGINS)
@@ -288,33 +292,33 @@ def test_a_password_that_never_rotates_may_expire():
     ("host", "what", "fix"),
     [
         ("a" * 256, f"host {'a' * 57}... is 1 character too long", "shorten it by 1 character"),
-        ("App.Example.com", "host App.Example.com holds capitals", "write app.example.com"),
-        ("my host", "host my host holds a blank", "name an address, a network, a name or a pattern"),
-        ("a*", 'host a* holds "*"', "name an address, a network, a name or a pattern"),
-        ("a'b", "host a'b holds \"'\"", "name an address, a network, a name or a pattern"),
-        ("a\\b", 'host a\\b holds "\\"', "name an address, a network, a name or a pattern"),
-        ("exämple.com", 'host exämple.com holds "ä"', "name an address, a network, a name or a pattern"),
-        ("a\x07", "host a<U+0007> holds U+0007", "name an address, a network, a name or a pattern"),
+        ("App.Example.com", "host App.Example.com contains capital letters", "write app.example.com"),
+        ("my host", "host my host contains a space", "write an address, a network, a host name or a pattern"),
+        ("a*", 'host a* contains "*"', "write an address, a network, a host name or a pattern"),
+        ("a'b", "host a'b contains \"'\"", "write an address, a network, a host name or a pattern"),
+        ("a\\b", "host a\\b contains a backslash", "write an address, a network, a host name or a pattern"),
+        ("exämple.com", 'host exämple.com contains "ä"', "write an address, a network, a host name or a pattern"),
+        ("a\x07", "host a<U+0007> contains U+0007", "write an address, a network, a host name or a pattern"),
         ("10.0.0.1-10.0.0.9", "host 10.0.0.1-10.0.0.9 is a range of addresses", "write a network, such as 10.0.0.0/24"),
         ("10.0.0.1-9", "host 10.0.0.1-9 is a range of addresses", "write a network, such as 10.0.0.0/24"),
         ("10.0.0.1/8", "host 10.0.0.1/8 matches nobody", "write 10.0.0.0/8"),
         ("10.0.1.0/255.255.0.0", "host 10.0.1.0/255.255.0.0 matches nobody", "write 10.0.0.0/255.255.0.0"),
         ("0.0.0.0/0", "host 0.0.0.0/0 matches nobody", 'write "%"'),
-        ("10.0.0.0/33", "host 10.0.0.0/33 is no network", "for example 10.0.0.0/16"),
-        ("10.0.0.0/08", "host 10.0.0.0/08 is no network", "for example 10.0.0.0/16"),
-        ("10.0.0.0/", "host 10.0.0.0/ is no network", "for example 10.0.0.0/16"),
-        ("10.0.0.0/255.0.255.0", "host 10.0.0.0/255.0.255.0 is no network", "for example 10.0.0.0/16"),
-        ("10.0.0.0/0.0.255.255", "host 10.0.0.0/0.0.255.255 is no network", "for example 10.0.0.0/16"),
-        ("10.0.%/255.255.0.0", "host 10.0.%/255.255.0.0 is no network", "for example 10.0.0.0/16"),
-        ("fe80::/10", "host fe80::/10 is no network", "for example 10.0.0.0/16"),
-        ("app/16", "host app/16 is no network", "for example 10.0.0.0/16"),
-        ("10.0.0", "host 10.0.0 is no address", "write all four, or a pattern such as 10.0.%"),
-        ("10.0.0.256", "host 10.0.0.256 is no address", "write all four, or a pattern such as 10.0.%"),
-        ("10.0.0.01", "host 10.0.0.01 is no address", "write all four, or a pattern such as 10.0.%"),
-        ("...", "host ... is no address", "write all four, or a pattern such as 10.0.%"),
-        ("app:3306", "host app:3306 is no address", "write the address or the name alone"),
-        ("0:0:0:0:0:0:0:1", "host 0:0:0:0:0:0:0:1 is written in another way than MySQL does", "write ::1"),
-        ("::ffff:10.0.0.1", "host ::ffff:10.0.0.1 is written in another way than MySQL does", "write 10.0.0.1"),
+        ("10.0.0.0/33", "host 10.0.0.0/33 is not a network", "for example 10.0.0.0/16"),
+        ("10.0.0.0/08", "host 10.0.0.0/08 is not a network", "for example 10.0.0.0/16"),
+        ("10.0.0.0/", "host 10.0.0.0/ is not a network", "for example 10.0.0.0/16"),
+        ("10.0.0.0/255.0.255.0", "host 10.0.0.0/255.0.255.0 is not a network", "for example 10.0.0.0/16"),
+        ("10.0.0.0/0.0.255.255", "host 10.0.0.0/0.0.255.255 is not a network", "for example 10.0.0.0/16"),
+        ("10.0.%/255.255.0.0", "host 10.0.%/255.255.0.0 is not a network", "for example 10.0.0.0/16"),
+        ("fe80::/10", "host fe80::/10 is not a network", "for example 10.0.0.0/16"),
+        ("app/16", "host app/16 is not a network", "for example 10.0.0.0/16"),
+        ("10.0.0", "host 10.0.0 is not an address", "write all four, or a pattern such as 10.0.%"),
+        ("10.0.0.256", "host 10.0.0.256 is not an address", "write all four, or a pattern such as 10.0.%"),
+        ("10.0.0.01", "host 10.0.0.01 is not an address", "write all four, or a pattern such as 10.0.%"),
+        ("...", "host ... is not an address", "write all four, or a pattern such as 10.0.%"),
+        ("app:3306", "host app:3306 is not an address", "write the address or the host name alone"),
+        ("0:0:0:0:0:0:0:1", "host 0:0:0:0:0:0:0:1 is not written the way MySQL writes it", "write ::1"),
+        ("::ffff:10.0.0.1", "host ::ffff:10.0.0.1 is not written the way MySQL writes it", "write 10.0.0.1"),
     ],
 )
 def test_a_host_that_would_let_nobody_in(host: str, what: str, fix: str):

@@ -195,7 +195,7 @@ def test_a_grant_on_a_database_of_another_tenant_names_both_places():
             "database-of-another-tenant",
             "database shop belongs to tenant shop",
             "it is declared at f:5:17, where it is not shared with billing",
-            "add billing to its shared_with there, or take this privilege out",
+            "add billing to its shared_with there, or remove this privilege",
             Location("f", 9, 58),
             "tenant billing, user bill, privilege 1",
         )
@@ -210,7 +210,7 @@ def test_a_database_of_two_tenants_names_both_places():
         Problem(
             "names-differ-by-case",
             "the databases Shop and shop differ only in upper and lower case",
-            "the other is at f:4:22; with lower_case_table_names they would be one database",
+            "the other is at f:4:22; a server with lower_case_table_names set takes them as one",
             "rename one of them",
             Location("f", 4, 30),
             "tenant shop, database Shop",
@@ -218,16 +218,16 @@ def test_a_database_of_two_tenants_names_both_places():
         Problem(
             "duplicate-database",
             "database shop is declared twice, by tenant shop and tenant billing",
-            "it is declared at f:4:22 already, and a database belongs to one tenant",
-            "take it out here, and add billing to its shared_with there",
+            "it is already declared at f:4:22, and a database belongs to one tenant",
+            "remove it here, and add billing to its shared_with there",
             Location("f", 5, 25),
             "tenant billing, database shop",
         ),
         Problem(
             "duplicate-user",
             "user a is declared twice, by tenant billing and tenant c",
-            "it is declared at f:5:42 already, and a user belongs to one tenant",
-            "take it out here",
+            "it is already declared at f:5:42, and a user belongs to one tenant",
+            "remove it here",
             Location("f", 6, 15),
             "tenant c, user a",
         ),
@@ -240,7 +240,7 @@ def test_two_tenants_of_one_name_are_one_problem_that_names_both_places():
         Problem(
             "duplicate-tenant",
             "there are two tenants shop-dev",
-            "stage dev of tenant shop has the name of tenant shop-dev at f:4:3",
+            "stage dev of tenant shop has the same name as tenant shop-dev at f:4:3",
             "rename one of them or its stage",
             Location("f", 5, 3),
             "tenant shop-dev",
@@ -289,7 +289,7 @@ tenants:
         ("3:48", "wrong-value", "on_remove is dropp", "did you mean drop?"),
         ("5:3", "invalid-name", 'tenant name Shop begins with "S"', "for example shop"),
         ("6:17", "reserved-name", "database mysql is reserved", "choose another name"),
-        ("7:5", "duplicate-key", "the key databases is here twice", "take one of them out, or give it another name"),
+        ("7:5", "duplicate-key", "the key databases appears twice", "remove one of them, or rename it"),
         ("10:35", "wrong-type", "permission is the YAML boolean true", 'quote it: "true"'),
         ("10:51", "unknown-database", "database nowhere is not declared", "declare it: databases: {nowhere: {}}"),
         ("10:60", "unknown-key", "unknown key tabel", "did you mean table?"),
@@ -365,15 +365,15 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
 @pytest.mark.parametrize(
     ("body", "expected", "fix"),
     [
-        ("  »sh_op: ", 'invalid-name: tenant name sh_op holds "_"', "for example sh-op"),
+        ("  »sh_op: ", 'invalid-name: tenant name sh_op contains "_"', "for example sh-op"),
         ("  »1a: ", 'invalid-name: tenant name 1a begins with "1"', "choose another name"),
-        ("  »'shop-{stage}': ", 'invalid-name: tenant name shop-{stage} holds "{"', "for example shop"),
+        ("  »'shop-{stage}': ", 'invalid-name: tenant name shop-{stage} contains "{"', "for example shop"),
         ("  a: {stages: [»Dev]}", 'invalid-name: stage name Dev begins with "D"', "for example dev"),
-        ("  a: {stages: [x, »x]}", "duplicate-stage: stage x is here twice", "take one of them out"),
-        ("  a: {databases: {»'': }}", "invalid-name: this database has no name", "write its name"),
-        ("  a: {databases: {»my db: }}", "invalid-name: database name my db holds a blank", "for example my-db"),
-        ("  a: {databases: {»Café: }}", 'invalid-name: database name Café holds "é"', "for example Cafe"),
-        ("  a: {databases: {»a%: }}", 'invalid-name: database name a% holds "%"', "for example a-"),
+        ("  a: {stages: [x, »x]}", "duplicate-stage: stage x appears twice", "remove one of them"),
+        ("  a: {databases: {»'': }}", "invalid-name: this database has no name", "give it a name"),
+        ("  a: {databases: {»my db: }}", "invalid-name: database name my db contains a space", "for example my-db"),
+        ("  a: {databases: {»Café: }}", 'invalid-name: database name Café contains "é"', "for example Cafe"),
+        ("  a: {databases: {»a%: }}", 'invalid-name: database name a% contains "%"', "for example a-"),
         (
             "  a: {databases: {»" + "x" * 65 + ": }}",
             f"name-too-long: database name {'x' * 57}... is 1 character too long",
@@ -382,7 +382,7 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
         (
             "  a: {databases: {x" + "-" * 47 + "x" * 16 + ": , »y" + "-" * 48 + "y" * 15 + ": }}",
             f"name-too-long: database name y{'-' * 48}{'y' * 8}... has too many - and $",
-            "write _ for some of them, or shorten it",
+            "replace some of them with _, or shorten it",
         ),
         (
             "  a: {stages: [production], users: {»'" + "x" * 30 + "-{stage}': }}",
@@ -399,10 +399,10 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
         (
             "  a: {databases: {a: {charset: utf8, collation: »utf8mb4_bin}}}",
             "wrong-collation: collation utf8mb4_bin is not one of charset utf8mb3",
-            "take one of the two out",
+            "remove one of the two",
         ),
-        ("  a: {roles: {»Café: }}", 'invalid-name: role name Café holds "é"', "for example Cafe"),
-        ("  a: {roles: {»'': }}", "invalid-name: this role has no name", "write its name"),
+        ("  a: {roles: {»Café: }}", 'invalid-name: role name Café contains "é"', "for example Cafe"),
+        ("  a: {roles: {»'': }}", "invalid-name: this role has no name", "give it a name"),
         (
             "  a: {stages: [production], roles: {»'" + "x" * 22 + "-{stage}': }}",
             f"name-too-long: role name {'x' * 22}-production is 1 character too long",
@@ -426,9 +426,13 @@ def test_a_number_where_a_name_belongs_is_to_be_quoted_as_it_is_written():
         (
             "  a: {databases: {a: {charset: utf8mb4, collation: »latin1_bin}}}",
             "wrong-collation: collation latin1_bin is not one of charset utf8mb4",
-            "take one of the two out",
+            "remove one of the two",
         ),
-        ("  a: {databases: {a: {charset: »'a;'}}}", 'invalid-name: charset name a; holds ";"', "choose another name"),
+        (
+            "  a: {databases: {a: {charset: »'a;'}}}",
+            'invalid-name: charset name a; contains ";"',
+            "choose another name",
+        ),
     ],
 )
 def test_a_name_that_cannot_be_used_is_told_with_the_reason(body: str, expected: str, fix: str):
@@ -453,7 +457,7 @@ def test_the_stack_of_a_tenant_has_to_fit_into_128_characters():
 @pytest.mark.parametrize(
     ("cluster", "expected"),
     [
-        ("{stack: shared_global}", 'stack name shared_global holds "_"'),
+        ("{stack: shared_global}", 'stack name shared_global contains "_"'),
         (f"{{stack: {'s' * 129}}}", f"stack name {'s' * 57}... is 1 character too long"),
         ("{stack: s, region: Ireland}", "Ireland is not the name of a region"),
     ],
@@ -495,7 +499,7 @@ def test_one_stage_alone_may_leave_its_name_out():
 def test_one_database_may_not_be_written_in_two_ways():
     body = "  a: {stages: [x], databases: {'a-{stage}': , »a-x: }}"
     assert told(body) == ["duplicate-database: database a-x is declared twice, by tenant a-x"]
-    assert fixes(body) == ["take it out here"]
+    assert fixes(body) == ["remove it here"]
 
 
 # Whose database
@@ -508,7 +512,7 @@ def test_a_database_nobody_declares_cannot_be_granted_on():
 
 @pytest.mark.parametrize("pattern", ["app%", "app*"])
 def test_a_database_is_never_a_pattern(pattern: str):
-    why = "privileges are granted on databases of this file only, and a name is that one database, never a pattern"
+    why = "privileges can be granted on databases of this file only, one by one and never by a pattern"
     assert [p.why for p in problems(HEAD + granting(f"{{permission: ALL, database: '{pattern}'}}"))] == [why]
 
 
@@ -541,46 +545,46 @@ _ON_A_COLUMN = "table: t, columns: [c], permission: »"
     [
         ("permission: »SELCT", "unknown-privilege: unknown privilege SELCT", "did you mean SELECT?"),
         ("permission: »create_view", "unknown-privilege: unknown privilege create_view", "did you mean CREATE VIEW?"),
-        ("permission: »X", "unknown-privilege: unknown privilege X", "take it out"),
-        ("permission: »''", "empty-value: a permission is empty", "fill it in or take it out"),
-        ("permission: [SELECT, »usage]", "usage-privilege: USAGE grants nothing", "leave it out"),
+        ("permission: »X", "unknown-privilege: unknown privilege X", "remove it"),
+        ("permission: »''", "empty-value: a permission is empty", "fill it in or remove it"),
+        ("permission: [SELECT, »usage]", "usage-privilege: USAGE grants nothing", "remove it"),
         (
             "permission: »'grant  option'",
             "grant-option: GRANT OPTION is not a permission here",
-            "write grant_option: true beside permission",
+            "write grant_option: true in the entry instead",
         ),
-        ("permission: »super", "global-privilege: super cannot be granted to a tenant", "take it out"),
-        ("permission: »ROLE_ADMIN", "global-privilege: ROLE_ADMIN cannot be granted to a tenant", "take it out"),
-        ("permission: [SELECT, »all]", "all-with-others: ALL stands beside other permissions", "write ALL alone"),
+        ("permission: »super", "global-privilege: super cannot be granted to a tenant", "remove it"),
+        ("permission: »ROLE_ADMIN", "global-privilege: ROLE_ADMIN cannot be granted to a tenant", "remove it"),
+        ("permission: [SELECT, »all]", "all-with-others: ALL is combined with other permissions", "write ALL alone"),
         (
             "table: t, permission: »LOCK TABLES",
             "privilege-level: LOCK TABLES cannot be granted on a table",
-            "take it out, or take out table and grant it on the whole database",
+            "remove it, or remove table to grant it on the whole database",
         ),
         (
             _ON_A_COLUMN + "LOCK TABLES",
             "privilege-level: LOCK TABLES cannot be granted on columns",
-            "take it out, or take out table and columns and grant it on the whole database",
+            "remove it, or remove table and columns to grant it on the whole database",
         ),
         (
             _ON_A_COLUMN + "DELETE",
             "privilege-level: DELETE cannot be granted on columns",
-            "take it out, or take out columns and grant it on the whole table",
+            "remove it, or remove columns to grant it on the whole table",
         ),
         (
             _ON_A_COLUMN + "ALL PRIVILEGES",
             "privilege-level: ALL cannot be granted on columns",
-            "list what is meant: INSERT, REFERENCES, SELECT, UPDATE",
+            "choose from INSERT, REFERENCES, SELECT, UPDATE",
         ),
         (
             "permission: SELECT, columns: »[c]",
-            "columns-without-table: columns are named, but no table",
-            "add table: and its name, or take columns out",
+            "columns-without-table: columns are listed without a table",
+            "add table: with its name, or remove columns",
         ),
         (
             "permission: SELECT, table: '*', columns: »[c]",
-            "columns-without-table: columns are named, but no table",
-            "add table: and its name, or take columns out",
+            "columns-without-table: columns are listed without a table",
+            "add table: with its name, or remove columns",
         ),
         (
             "permission: SELECT, table: »ord*",
@@ -592,32 +596,32 @@ _ON_A_COLUMN = "table: t, columns: [c], permission: »"
             "table-wildcard: table % is a pattern",
             'list each table, or write table: "*"',
         ),
-        ("permission: SELECT, table: »'a`b'", 'invalid-name: table name a`b holds "`"', "name another table"),
+        ("permission: SELECT, table: »'a`b'", 'invalid-name: table name a`b contains "`"', "choose another table"),
         (
             'permission: SELECT, table: »"a\\x07"',
-            "invalid-name: table name a<U+0007> holds U+0007",
-            "name another table",
+            "invalid-name: table name a<U+0007> contains U+0007",
+            "choose another table",
         ),
         (
             "permission: SELECT, table: »'a '",
-            "invalid-name: table name a  ends with a blank",
-            "take the blank out",
+            "invalid-name: table name a  ends with a space",
+            "remove the space",
         ),
-        ("permission: SELECT, table: »😀", "invalid-name: table name 😀 holds U+1F600", "name another table"),
+        ("permission: SELECT, table: »😀", 'invalid-name: table name 😀 contains "😀"', "choose another table"),
         (
             f"permission: SELECT, table: »{'t' * 65}",
             f"name-too-long: table name {'t' * 57}... is 1 character too long",
-            "correct the table",
+            "shorten it by 1 character",
         ),
         (
             "permission: SELECT, table: t, columns: [a, »A]",
-            "duplicate-column: column A is here twice",
-            "take one of them out",
+            "duplicate-column: column A appears twice",
+            "remove one of them",
         ),
         (
             "permission: SELECT, table: t, columns: [»'*']",
             "column-wildcard: column * is a pattern",
-            "take columns out, which grants on the whole table",
+            "remove columns to grant on the whole table",
         ),
     ],
 )

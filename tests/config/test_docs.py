@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aurora_tenants import config, data
-from aurora_tenants.config.wording import flow
+from aurora_tenants.config.yaml_text import flow
 from aurora_tenants.model import WHOLE_SERVER
 from aurora_tenants.mysql.grants import TENANT_GLOBAL
 from aurora_tenants.mysql.options import Options, clauses

@@ -263,10 +263,10 @@ def test_no_text_ends_in_anything_but_a_text_or_a_problem():
 @pytest.mark.parametrize(
     ("cluster", "why"),
     [
-        ("*c", "it is an alias or merged in, and what it repeats may be used elsewhere too"),
+        ("*c", "cluster is an alias or merged in, and what it repeats may be used elsewhere too"),
         (
             "{stack: s, <<: [*c], pause_schedule: &p {timezone: X}}",
-            "the result would not say what it should: an anchor, an alias or a rare form is in the way",
+            "the result would not mean what it should, because of an anchor, an alias or an unusual form",
         ),
     ],
 )
@@ -276,10 +276,10 @@ def test_an_alias_is_not_edited(cluster: str, why: str):
         text += "z: *p\n"
     problem = refused(text, OFFICE)
     assert (problem.code, str(problem.where)) == ("cannot-edit", "f:3:1")
-    assert problem.what == "cluster cannot be edited here without harm to the file"
+    assert problem.what == "cluster cannot be edited automatically without damage to the file"
     assert why == problem.why or problem.why.startswith("the result would not be YAML")
     assert problem.fix == (
-        "write it yourself: pause_schedule: {timezone: Europe/Berlin, "
+        "write it by hand: pause_schedule: {timezone: Europe/Berlin, "
         'awake: {days: MON-FRI, from: "07:00", to: "17:00", min_acu: 0.5, max_acu: 4}, '
         "asleep: {min_acu: 0, max_acu: 2, pause_after_seconds: 300}}"
     )
@@ -296,13 +296,13 @@ def test_a_section_merged_in_from_elsewhere_is_overridden_but_not_taken_out():
     assert "pause_schedule:\n    timezone: Europe/Berlin" in with_schedule(text, OFFICE, "f")
     problem = refused(text, None)
     assert problem.why == "the schedule is merged in from elsewhere with <<"
-    assert problem.fix == "take pause_schedule out yourself"
+    assert problem.fix == "remove pause_schedule by hand"
 
 
 def test_a_comment_between_the_keys_of_a_cluster_in_braces_is_not_lost():
     text = with_schedule("cluster: {stack: s, region: eu-west-1}\n", OFFICE, "f")
     text = text.replace(", pause_schedule", ",  # ours\n  pause_schedule")
-    assert refused(text, None).why == "a comment stands between its keys: # ours"
+    assert refused(text, None).why == "there is a comment between its keys: # ours"
 
 
 @pytest.mark.parametrize(

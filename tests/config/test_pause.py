@@ -179,10 +179,13 @@ def test_a_schedule_is_written_as_the_file_has_it():
         ('    timezone: »"\\0"\n' + AWAKE + ASLEEP, "unknown-time-zone: there is no time zone <U+0000>"),
         ("    timezone: »Europe\n" + AWAKE + ASLEEP, "unknown-time-zone: there is no time zone Europe"),
         # days and times
-        (ZONE + AWAKE.replace("MON-FRI", "»MON-FRY") + ASLEEP, "invalid-days: MON-FRY holds FRY, which is no day"),
-        (ZONE + AWAKE.replace("MON-FRI", "»MON-") + ASLEEP, "invalid-days: a day is missing in MON-"),
-        (ZONE + AWAKE.replace("MON-FRI", "»'MON,'") + ASLEEP, "invalid-days: a day is missing in MON,"),
-        (ZONE + AWAKE.replace("MON-FRI", "»'MON-WED,TUE'") + ASLEEP, "duplicate-day: TUE is twice in MON-WED,TUE"),
+        (
+            ZONE + AWAKE.replace("MON-FRI", "»MON-FRY") + ASLEEP,
+            "invalid-days: FRY is not a day",
+        ),
+        (ZONE + AWAKE.replace("MON-FRI", "»MON-") + ASLEEP, "invalid-days: a day is missing from MON-"),
+        (ZONE + AWAKE.replace("MON-FRI", "»'MON,'") + ASLEEP, "invalid-days: a day is missing from MON,"),
+        (ZONE + AWAKE.replace("MON-FRI", "»'MON-WED,TUE'") + ASLEEP, "duplicate-day: TUE appears twice in MON-WED,TUE"),
         (ZONE + AWAKE.replace('"07:00"', "»'7'") + ASLEEP, "invalid-time: 7 is not a time"),
         (ZONE + AWAKE.replace('"07:00"', "»'07:60'") + ASLEEP, "invalid-time: 07:60 is not a time"),
         (ZONE + AWAKE.replace('"07:00"', "»'-1:00'") + ASLEEP, "invalid-time: -1:00 is not a time"),
@@ -200,12 +203,12 @@ def test_a_schedule_is_written_as_the_file_has_it():
         (ZONE + AWAKE.replace("max_acu: 4", "max_acu: »1e400") + ASLEEP, "wrong-value: max_acu is inf"),
         (
             ZONE + AWAKE.replace("min_acu: 0.5", "min_acu: »4.5") + ASLEEP,
-            "minimum-over-maximum: the minimum of 4.5 ACUs is over the maximum of 4",
+            "minimum-over-maximum: the minimum of 4.5 ACUs is above the maximum of 4",
         ),
         (ZONE + AWAKE + ASLEEP.replace("max_acu: 2", "max_acu: »2.25"), "wrong-value: max_acu is 2.25"),
         (
             ZONE + AWAKE + ASLEEP.replace("min_acu: 0", "min_acu: »3"),
-            "minimum-over-maximum: the minimum of 3 ACUs is over the maximum of 2",
+            "minimum-over-maximum: the minimum of 3 ACUs is above the maximum of 2",
         ),
         (ZONE + AWAKE + ASLEEP.replace("300", "»299"), "wrong-value: pause_after_seconds is 299"),
         (ZONE + AWAKE + ASLEEP.replace("300", "»86401"), "wrong-value: pause_after_seconds is 86401"),
@@ -270,8 +273,8 @@ def test_windows_that_share_a_minute_overlap(
         Problem(
             "overlapping-windows",
             f"the window {what}",
-            f"the other is at f:8:9; on {when} both would hold, and one capacity holds at a time",
-            "let one of them end where the other begins",
+            f"the other is at f:8:9; both would apply on {when}, but the cluster has one capacity at a time",
+            "make one of them end where the other begins",
             Location("f", 9, 9),
             "cluster, pause_schedule",
         )
@@ -313,7 +316,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file():
     assert told(section) == [
         "unknown-time-zone: there is no time zone Europe/Belin",
         "useless-window: the window MON-FRI 07:00-17:00 changes nothing",
-        "invalid-days: MO holds MO, which is no day",
+        "invalid-days: MO is not a day",
         "invalid-time: 7 is not a time",
         "wrong-value: max_acu is 1000",
         "overlapping-windows: the window FRI 16:00-20:00 overlaps MON-FRI 07:00-17:00",
@@ -356,7 +359,7 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
     finally:
         zones.zones.cache_clear()
     assert (problem.code, problem.what) == ("no-time-zones", "this machine has no time zone data")
-    assert problem.fix == "install the package tzdata, of the system or with pip"
+    assert problem.fix == "install the package tzdata, from the system or with pip"
 
 
 # What is wrong on the command line
@@ -369,7 +372,7 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
         (["MON"], {}, ('--awake "MON"', "invalid-window", "MON is not a window")),
         (["07:00-17:00"], {}, ('--awake "07:00-17:00"', "invalid-window", "07:00-17:00 is not a window")),
         (["MON 7-17"], {}, ('--awake "MON 7-17"', "invalid-time", "7 is not a time")),
-        (["MO 07:00-17:00"], {}, ('--awake "MO 07:00-17:00"', "invalid-days", "MO holds MO, which is no day")),
+        (["MO 07:00-17:00"], {}, ('--awake "MO 07:00-17:00"', "invalid-days", "MO is not a day")),
         (["MON 07:00-17:00 4"], {}, ('--awake "MON 07:00-17:00 4"', "invalid-acu", "4 is not a range of capacity")),
         (
             ["MON 07:00-07:00"],
@@ -403,14 +406,18 @@ def test_a_machine_without_time_zones_is_told_what_it_lacks(monkeypatch: pytest.
         (
             ["MON 07:00-17:00", "TUE 07:00-17:00"],
             {"awake_acu": "5-4"},
-            ("--awake-acu", "minimum-over-maximum", "the minimum of 5 ACUs is over the maximum of 4"),
+            ("--awake-acu", "minimum-over-maximum", "the minimum of 5 ACUs is above the maximum of 4"),
         ),
         (["MON 07:00-17:00"], {"awake_acu": "0.5-256.5"}, ("--awake-acu", "wrong-value", "max_acu is 256.5")),
         (["MON 07:00-17:00"], {"awake_acu": "0.7-4"}, ("--awake-acu", "wrong-value", "min_acu is 0.7")),
         (
             ["MON 07:00-17:00 5-4"],
             {},
-            ('--awake "MON 07:00-17:00 5-4"', "minimum-over-maximum", "the minimum of 5 ACUs is over the maximum of 4"),
+            (
+                '--awake "MON 07:00-17:00 5-4"',
+                "minimum-over-maximum",
+                "the minimum of 5 ACUs is above the maximum of 4",
+            ),
         ),
         (["MON 07:00-17:00"], {"asleep_acu": "0-300"}, ("--asleep-acu", "wrong-value", "max_acu is 300")),
         (["MON 07:00-17:00"], {"asleep_acu": "0"}, ("--asleep-acu", "invalid-acu", "0 is not a range of capacity")),

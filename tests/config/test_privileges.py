@@ -61,7 +61,7 @@ def test_a_refused_privilege_says_what_it_would_let_the_tenant_do():
             "global-privilege",
             "create user cannot be granted to a tenant",
             "it would let the tenant change the password of every tenant's users, and drop them",
-            "take it out",
+            "remove it",
             Location("f", 7, 49),
             "tenant app, user app, privilege 1",
         )
@@ -90,7 +90,7 @@ def test_every_privilege_of_the_server_is_allowed_or_refused(server: Server):
     assert ON_DATABASES.keys() == {*DATABASE_PRIVILEGES}
 
 
-_EVERYTHING = "it holds CREATE USER, FILE, SUPER and every right on every tenant's data"
+_EVERYTHING = "it includes CREATE USER, FILE, SUPER and every right on every tenant's data"
 
 
 @pytest.mark.parametrize("permission", ["ALL", "all  privileges", "[PROCESS, ALL]"])
@@ -110,12 +110,12 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
         (
             "permission: PROCESS, database: '*', grant_option: »true",
             "global-privilege: grant_option cannot be granted to a tenant",
-            "take it out",
+            "remove it",
         ),
         (
             "permission: [PROCESS, »with grant option], database: '*'",
             "global-privilege: with grant option cannot be granted to a tenant",
-            "take it out",
+            "remove it",
         ),
         (
             "permission: »PROCES, database: '*'",
@@ -127,71 +127,71 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
             "global-privilege: SOME_NEW_ADMIN cannot be granted to a tenant",
             None,
         ),
-        ("permission: »USAGE, database: '*'", "usage-privilege: USAGE grants nothing", "leave it out"),
+        ("permission: »USAGE, database: '*'", "usage-privilege: USAGE grants nothing", "remove it"),
         (
             "permission: »PROCESS, database: app",
             "privilege-level: PROCESS cannot be granted on a database",
-            'grant it in an entry of its own with database: "*"',
+            'grant it in a separate entry with database: "*"',
         ),
         (
             "permission: »SHOW DATABASES, database: app, table: t",
             "privilege-level: SHOW DATABASES cannot be granted on a table",
-            'grant it in an entry of its own with database: "*"',
+            'grant it in a separate entry with database: "*"',
         ),
         (
             "permission: SELECT, database: '*', table: »t",
-            'scope-conflict: table stands beside database "*", which is the whole server',
-            "name the database, or take table out",
+            'scope-conflict: table cannot be combined with database "*"',
+            "write the name of the database, or remove table",
         ),
         (
             "permission: EXECUTE, database: '*', procedure: »p",
-            'scope-conflict: procedure stands beside database "*", which is the whole server',
-            "name the database, or take procedure out",
+            'scope-conflict: procedure cannot be combined with database "*"',
+            "write the name of the database, or remove procedure",
         ),
         (
             "permission: EXECUTE, database: '*', function: »f",
-            'scope-conflict: function stands beside database "*", which is the whole server',
-            "name the database, or take function out",
+            'scope-conflict: function cannot be combined with database "*"',
+            "write the name of the database, or remove function",
         ),
         (
             "permission: SELECT, database: '*', columns: »[a]",
-            'scope-conflict: columns stands beside database "*", which is the whole server',
-            "name the database, or take columns out",
+            'scope-conflict: columns cannot be combined with database "*"',
+            "write the name of the database, or remove columns",
         ),
         (
             "permission: EXECUTE, database: app, table: »t, procedure: p",
-            "scope-conflict: table stands beside procedure",
-            "take table out, or write an entry of its own for it",
+            "scope-conflict: table cannot be combined with procedure",
+            "remove table, or write a separate entry for it",
         ),
         (
             "permission: EXECUTE, database: app, table: »'*', function: f",
-            "scope-conflict: table stands beside function",
-            "take table out, or write an entry of its own for it",
+            "scope-conflict: table cannot be combined with function",
+            "remove table, or write a separate entry for it",
         ),
         (
             "permission: EXECUTE, database: app, procedure: p, function: »f",
-            "scope-conflict: function stands beside procedure",
-            "take function out, or write an entry of its own for it",
+            "scope-conflict: function cannot be combined with procedure",
+            "remove function, or write a separate entry for it",
         ),
         (
             "permission: SELECT, database: app, columns: »[a], procedure: p",
-            "scope-conflict: columns stands beside procedure",
-            "take columns out, or write an entry of its own for it",
+            "scope-conflict: columns cannot be combined with procedure",
+            "remove columns, or write a separate entry for it",
         ),
         (
             "permission: »SELECT, database: app, procedure: p",
             "privilege-level: SELECT cannot be granted on a procedure",
-            "take it out, or grant it in an entry of its own",
+            "remove it, or grant it in a separate entry",
         ),
         (
             "permission: »CREATE ROUTINE, database: app, function: f",
             "privilege-level: CREATE ROUTINE cannot be granted on a function",
-            "take it out, or grant it in an entry of its own",
+            "remove it, or grant it in a separate entry",
         ),
         (
             "permission: »EXECUTE, database: app, table: t",
             "privilege-level: EXECUTE cannot be granted on a table",
-            "take it out, or take out table and grant it on the whole database",
+            "remove it, or remove table to grant it on the whole database",
         ),
         (
             "permission: »EXCUTE, database: app, procedure: p",
@@ -200,33 +200,33 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
         ),
         (
             "permission: [EXECUTE, »ALL], database: app, procedure: p",
-            "all-with-others: ALL stands beside other permissions",
+            "all-with-others: ALL is combined with other permissions",
             "write ALL alone",
         ),
         (
             "permission: EXECUTE, database: app, procedure: »'*'",
             "procedure-wildcard: procedure * is a pattern",
-            "list each procedure, or take procedure out, which grants on the whole database",
+            "list each procedure, or remove procedure to grant on the whole database",
         ),
         (
             "permission: EXECUTE, database: app, function: »f%",
             "function-wildcard: function f% is a pattern",
-            "list each function, or take function out, which grants on the whole database",
+            "list each function, or remove function to grant on the whole database",
         ),
         (
             f"permission: EXECUTE, database: app, procedure: »{'p' * 65}",
             f"name-too-long: procedure name {'p' * 57}... is 1 character too long",
-            "correct the procedure",
+            "shorten it by 1 character",
         ),
         (
             "permission: EXECUTE, database: app, function: »'f`'",
-            'invalid-name: function name f` holds "`"',
-            "name another function",
+            'invalid-name: function name f` contains "`"',
+            "choose another function",
         ),
         (
             "permission: SELECT, database: app, table: t, columns: [»'{{resolve:ssm:a}}']",
-            "invalid-text: column {{resolve:ssm:a}} holds {{resolve:",
-            "write it without",
+            "invalid-text: column {{resolve:ssm:a}} contains {{resolve:",
+            "remove {{resolve:",
         ),
         (
             "permission: EXECUTE, database: app, procedure: »'p_{stage}'",
@@ -244,6 +244,6 @@ def test_what_cannot_be_granted_is_one_problem(entry: str, expected: str, fix: s
 def test_everything_that_stands_in_the_way_of_another_is_told():
     body = granting("{permission: SELECT, database: '*', table: »t, columns: »[c], procedure: »p, function: »f}")
     assert told(body) == [
-        f'scope-conflict: {key} stands beside database "*", which is the whole server'
+        f'scope-conflict: {key} cannot be combined with database "*"'
         for key in ("table", "columns", "procedure", "function")
     ]

@@ -82,7 +82,7 @@ def test_a_role_of_another_tenant_names_both_places():
         Problem(
             "role-of-another-tenant",
             "role reader belongs to tenant shop",
-            "it is declared at f:4:18, and roles are granted to users of their own tenant only",
+            "it is declared at f:4:18, and a role can be granted to users of its own tenant only",
             "declare a role of tenant billing with the same privileges",
             Location("f", 5, 43),
             "tenant billing, user bill",
@@ -96,8 +96,8 @@ def test_a_role_of_two_tenants_names_both_places():
         Problem(
             "duplicate-role",
             "role reader is declared twice, by tenant shop and tenant billing",
-            "it is declared at f:4:18 already, and a role belongs to one tenant",
-            "take it out here",
+            "it is already declared at f:4:18, and a role belongs to one tenant",
+            "remove it here",
             Location("f", 5, 21),
             "tenant billing, role reader",
         )
@@ -138,10 +138,10 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
     [
         (granting("»reader"), "wrong-type: roles is text", "for example roles: [shop-reader, AWS_LAMBDA_ACCESS]"),
         (granting("[»5]"), "wrong-type: entry 1 of roles is the number 5", 'quote it: "5"'),
-        (granting("[»'']"), "empty-value: entry 1 of roles is empty", "fill it in or take it out"),
+        (granting("[»'']"), "empty-value: entry 1 of roles is empty", "fill it in or remove it"),
         (granting("[»{}]"), "missing-key: role is missing", "add role: shop-reader"),
         (granting("[»[reader]]"), "wrong-type: entry 1 of roles is a list", "for example - shop-reader"),
-        (granting("[{role: »''}]"), "empty-value: role is empty", "fill it in or take it out"),
+        (granting("[{role: »''}]"), "empty-value: role is empty", "fill it in or remove it"),
         (granting("[{role: »1}]"), "wrong-type: role is the number 1", 'quote it: "1"'),
         (
             granting("[{role: reader, admin_option: »yes}]"),
@@ -162,7 +162,7 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
         (
             granting("[»a]"),
             "unknown-role: role a is not declared",
-            "declare a role, and give it the privileges that are meant",
+            "declare a role with these privileges, and grant that",
         ),
         (
             granting("[»aws_lambda_access]"),
@@ -172,13 +172,13 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
         (
             granting("[»rds_superuser_role]"),
             "unknown-role: role rds_superuser_role is not declared",
-            "take it out",
+            "remove it",
         ),
-        (granting("[reader, »reader]"), "duplicate-role: role reader is granted twice", "take one of them out"),
+        (granting("[reader, »reader]"), "duplicate-role: role reader appears twice", "remove one of them"),
         (
             granting("[reader, {role: »reader, admin_option: true}]"),
-            "duplicate-role: role reader is granted twice",
-            "take one of them out",
+            "duplicate-role: role reader appears twice",
+            "remove one of them",
         ),
         (
             granting("[»'reader-{stage}']"),
@@ -193,7 +193,7 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
         (
             granting("[reader]", ", default_roles: »''"),
             "empty-value: default_roles is empty",
-            "fill it in or take it out",
+            "fill it in or remove it",
         ),
         (
             granting("[reader]", ", default_roles: »true"),
@@ -203,7 +203,7 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
         (
             granting("[reader]", ", default_roles: [»writer]"),
             "default-role-not-granted: default role writer is not one of the user's roles",
-            "add writer to roles, or take it out",
+            "add writer to roles, or remove it",
         ),
         (
             granting("[reader]", ", default_roles: [»raeder]"),
@@ -212,8 +212,8 @@ def test_a_role_that_has_the_name_of_a_user_names_both_places(
         ),
         (
             granting("[reader]", ", default_roles: [reader, »reader]"),
-            "duplicate-role: default role reader is here twice",
-            "take one of them out",
+            "duplicate-role: default role reader appears twice",
+            "remove one of them",
         ),
         (
             "  a: {roles: {r: {privileges: [{permission: SELECT, database: »x}]}}}",

@@ -98,62 +98,62 @@ def test_every_value_knows_its_place_and_its_text():
     [
         (
             "a: 'x\n",
-            "1:4 invalid-yaml: this is not YAML: found unexpected end of stream",
+            "1:4 invalid-yaml: this is not valid YAML: found unexpected end of stream",
             "close the quote that opens at 1:4",
         ),
         (
             "a:\n\t- b\n",
-            "2:1 invalid-yaml: this is not YAML: found character '\\t' that cannot start any token",
+            "2:1 invalid-yaml: this is not valid YAML: found character '\\t' that cannot start any token",
             "indent with spaces: YAML allows no tabs there",
         ),
         (
             "a: x\n b: 1\n",
-            "2:3 invalid-yaml: this is not YAML: mapping values are not allowed here",
-            "check the indentation of this line, or quote a text that holds a colon",
+            "2:3 invalid-yaml: this is not valid YAML: mapping values are not allowed here",
+            "check the indentation of this line, or quote a text that contains a colon",
         ),
         (
             "a: [1, 2\nb: 1\n",
-            "2:2 invalid-yaml: this is not YAML: expected ',' or ']', but got ':'",
+            "2:2 invalid-yaml: this is not valid YAML: expected ',' or ']', but got ':'",
             "close the bracket that opens at 1:4, and separate its entries with commas",
         ),
         (
             "- a\nb: c\n",
-            "2:1 invalid-yaml: this is not YAML: expected <block end>, but found '?'",
+            "2:1 invalid-yaml: this is not valid YAML: expected <block end>, but found '?'",
             "check the indentation of this line and of the line above it",
         ),
         (
             "a: @x\n",
-            "1:4 invalid-yaml: this is not YAML: found character '@' that cannot start any token",
+            "1:4 invalid-yaml: this is not valid YAML: found character '@' that cannot start any token",
             'put the text in quotes: "@..."',
         ),
         (
             'a: "\\q"\n',
-            "1:6 invalid-yaml: this is not YAML: found unknown escape character 'q'",
+            "1:6 invalid-yaml: this is not valid YAML: found unknown escape character 'q'",
             "write the backslash twice, or use single quotes",
         ),
         (
             'a: "\\UFFFFFFFF"\n',
-            "1:5 invalid-yaml: the escape \\UFFFFFFFF is no character",
+            "1:5 invalid-yaml: the escape \\UFFFFFFFF is not a character",
             "write the character itself",
         ),
-        ('a: "\\ud800"\n', "1:4 invalid-yaml: this text holds half a character", "write the character itself"),
-        ("é: \x07\n", "1:4 invalid-yaml: the character U+0007 is not allowed in YAML", "take the character out"),
-        ("a: \ud800\n", "1:4 invalid-yaml: the character U+D800 is not allowed in YAML", "take the character out"),
+        ('a: "\\ud800"\n', "1:4 invalid-yaml: this text contains half a character", "write the character itself"),
+        ("é: \x07\n", "1:4 invalid-yaml: the character U+0007 is not allowed in YAML", "remove the character"),
+        ("a: \ud800\n", "1:4 invalid-yaml: the character U+D800 is not allowed in YAML", "remove the character"),
         (
             "a: 1\n---\nb: 2\n",
             "2:1 several-documents: a second YAML document begins here",
-            "take out the line --- and what belongs elsewhere",
+            "remove the line --- and what belongs in another file",
         ),
         (
             "a: *x\n",
             "1:4 unknown-alias: the alias *x has no anchor",
-            "define it before with &x, or quote a text that begins with *",
+            "define &x above it, or quote a text that begins with *",
         ),
         *(
             (
                 text,
                 "1:1 empty-file: the file is empty",
-                "write version, cluster and tenants, as the first file of README.md does",
+                "write version, cluster and tenants, as in the first example in README.md",
             )
             for text in ("", "\n\n", "# only a comment\n", "---\n", "~", "\ufeff")
         ),
@@ -166,7 +166,7 @@ def test_what_is_not_one_yaml_document_is_one_problem(text: str, expected: str, 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\n'a': 2\n", ["2:1 duplicate-key: the key a is here twice"]),
+        ("a: 1\n'a': 2\n", ["2:1 duplicate-key: the key a appears twice"]),
         ("true: 1\n010: 2\n~: 3\n: 4\n", [
             "1:1 invalid-key: the key true is the YAML boolean true",
             "2:1 invalid-key: the key 010 is the number 10",
@@ -178,12 +178,12 @@ def test_what_is_not_one_yaml_document_is_one_problem(text: str, expected: str, 
             "3:3 invalid-key: this key is a mapping",
         ]),
         ("a: !!set {x}\nb: !foo y\n", [
-            "1:4 unknown-tag: the tag !!set is not known",
-            "2:4 unknown-tag: the tag !foo is not known",
+            "1:4 unknown-tag: unknown tag !!set",
+            "2:4 unknown-tag: unknown tag !foo",
         ]),
         ("a: {<<: 1}\nb: {<<: [{}, x]}\n", [
-            "1:9 invalid-merge: << merges something else than mappings",
-            "2:9 invalid-merge: << merges something else than mappings",
+            "1:9 invalid-merge: << merges something that is not a mapping",
+            "2:9 invalid-merge: << merges something that is not a mapping",
         ]),
     ],
 )  # fmt: skip
@@ -320,7 +320,7 @@ def refused(path: Path) -> Problem:
 
 
 def test_a_missing_file_says_how_to_name_or_write_one(tmp_path: Path):
-    fix = "name the file with --file, or begin with the first one of README.md"
+    fix = "name the file with --file, or start from the first example in README.md"
     assert refused(tmp_path / "none") == Problem("file-not-found", f"{tmp_path}/none does not exist", fix=fix)
 
 
@@ -348,7 +348,7 @@ def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path):
     assert refused(path) == Problem(
         "not-utf-8",
         "byte 0xe9 is not UTF-8",
-        "the file is read as UTF-8, the encoding of YAML",
+        "the file must be UTF-8",
         "save the file as UTF-8",
         Location(str(path), 2, 7),
     )
