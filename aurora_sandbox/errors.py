@@ -1,6 +1,6 @@
 """How the sandbox says that it cannot start, or cannot do what was asked of it. Whoever called it tells the user.
 
-What an imitated service answers to a client is another matter: `ServiceError`, in wire.py.
+What an imitated service answers to a client is another matter: `ServiceError`, in wire/.
 """
 
 from __future__ import annotations

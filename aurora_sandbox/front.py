@@ -1,7 +1,7 @@
 """The one HTTP endpoint of the sandbox: finds out which AWS service a request is for and who answers it.
 
     /_sandbox/…                              the sandbox's own endpoints (control.py)
-    signed for a service of ours             parsed, checked, answered here (wire.py, iam.py)
+    signed for a service of ours             parsed, checked, answered here (wire/, iam.py)
     anything else                            passed on to moto as it is, and its answer passed back
 
 Listens on 127.0.0.1 alone. What a service does is no business of this module.

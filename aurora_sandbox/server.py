@@ -122,7 +122,8 @@ class Sandbox:
 
     def wait(self) -> None:
         """Returns when somebody has asked the sandbox to end."""
-        self._stopping.wait()
+        while not self._stopping.wait(1.0):  # see signals.py: a wait without a limit may miss a signal
+            pass
 
     def close(self) -> None:
         """Ends the workers, moto and MySQL; may be called twice."""

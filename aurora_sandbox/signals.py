@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,7 +27,11 @@ class Signals:
         self._process = subprocess.Popen(command, env=dict(environ))
         for number in self._early:
             self._process.send_signal(number)
-        code = self._process.wait()
+        while (code := self._process.poll()) is None:
+            # Not without a limit: a signal that the kernel gives to another thread does not interrupt a wait, and what
+            # Python does about it waits for the main thread.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)
         self._ended = True  # from here on nothing may interrupt the clearing up
         return 128 - code if code < 0 else code
 

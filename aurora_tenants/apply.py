@@ -37,10 +37,12 @@ def apply(
     parallel: int,
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
+    after: Callable[[StackPlan], None] = lambda plan: None,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
-    parallel: how many stacks are in flight at once. tell: called from the threads that work.
+    parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
+    Both it and `tell` are called from the threads that work.
     """
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
@@ -48,7 +50,7 @@ def apply(
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
             for group in (others, removals):
-                futures = [pool.submit(_result, plan, cloudformation, allow_drop, tell) for plan in group]
+                futures = [pool.submit(_result, plan, cloudformation, allow_drop, tell, after) for plan in group]
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.stack.name] = result
@@ -60,13 +62,6 @@ def apply(
     return tuple(results[plan.name] for plan in plans)
 
 
-def failed(result: Result, error: AuroraTenantsError) -> Result:
-    """The result with what went wrong, each problem with whose stack it is."""
-    about = result.stack.about
-    problems = (replace(problem, context=problem.context or about) for problem in error.problems)
-    return replace(result, problems=(*result.problems, *problems))
-
-
 def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: Iterable[str] = ()) -> None:
     """Brings one stack to its plan. Raises StackFailed, AwsError."""
     _allow_drops(plan, cloudformation, set(allow_drop), tell)
@@ -76,11 +71,19 @@ def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: 
         stacks.deploy(cloudformation, plan, tell=tell)
 
 
-def _result(plan: StackPlan, cloudformation: Any, allow_drop: Collection[str], tell: Callable[[Step], None]) -> Result:
+def _result(
+    plan: StackPlan,
+    cloudformation: Any,
+    allow_drop: Collection[str],
+    tell: Callable[[Step], None],
+    after: Callable[[StackPlan], None],
+) -> Result:
     try:
         run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
+        after(plan)
     except AuroraTenantsError as error:
-        return failed(Result(plan), error)
+        problems = (replace(problem, context=problem.context or plan.about) for problem in error.problems)
+        return Result(plan, tuple(problems))
     return Result(plan)
 
 
@@ -92,13 +95,14 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     allowed = set(plan.drops).intersection(allow_drop)
     if not allowed or plan.status == "DELETE_FAILED":
         return
-    template = stacks.read_template(cloudformation, plan.name)
-    if not template:
-        what = f"the template of stack {plan.name} is not JSON: it cannot be changed to let databases be dropped"
-        why, fix = "somebody deployed it with another program", "leave --allow-drop out, and drop them by hand"
-        raise AwsError(Problem("foreign-template", what, why, fix))
+    try:
+        template = allowing_drops(stacks.read_template(cloudformation, plan.name), allowed)
+    except (LookupError, TypeError, AttributeError) as error:
+        what = f"the template of stack {plan.name} cannot be changed to let databases be dropped"
+        why, fix = "it is not one of this program's", "leave --allow-drop out, and drop them by hand"
+        raise AwsError(Problem("foreign-template", what, why, fix)) from error
     # Another revision would make every custom resource of a tenant that is to go converge once more.
     before = stacks.read_stack(cloudformation, plan.name)
     parameters = before.parameters if before else {}
-    allowing = replace(plan, template=allowing_drops(template, allowed), parameters=parameters)
+    allowing = replace(plan, template=template, parameters=parameters)
     stacks.deploy(cloudformation, allowing, tell=tell)

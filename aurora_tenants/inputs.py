@@ -32,14 +32,13 @@ class Reading:
     """How MySQL is read. secret: of another user to read it as, instead of the inspector.
 
     wait_seconds: how long a paused cluster may take to wake. may_wake: False refuses a paused cluster instead. woken:
-    called when a paused cluster wakes. with_schedule: whether the pause schedule is read too.
+    called when a paused cluster wakes.
     """
 
     secret: str | None = None
     wait_seconds: float = 180.0
     may_wake: bool = True
     woken: Callable[[], None] = lambda: None
-    with_schedule: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +57,19 @@ class Inputs:
     pause: LivePause | None = None
 
 
-def read_inputs(file: Path, *, region: str | None, profile: str | None, reading: Reading) -> Inputs:
+def read_inputs(
+    file: Path, *, region: str | None, profile: str | None, reading: Reading, with_schedule: bool = True
+) -> Inputs:
     """The file first, so that nothing is asked of AWS for a file that cannot be used.
 
     Raises InvalidFile, AwsError, DatabaseError.
     """
     configuration = config.load(file)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
-    return read_world(aws, configuration, reading)
+    return read_world(aws, configuration, reading, with_schedule=with_schedule)
 
 
-def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inputs:
+def read_world(aws: Aws, configuration: Configuration, reading: Reading, *, with_schedule: bool) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     cluster, woke = configuration.cluster, list[bool]()
     deployed = read_deployed(aws.cloudformation, cluster)
@@ -81,7 +82,7 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading) -> Inpu
         reading.woken()
 
     pause = None
-    if reading.with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
+    if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
     live = _read_live(aws, shared, replace(reading, woken=woken))
     return Inputs(aws, configuration, shared, deployed, live, bool(woke), pause)

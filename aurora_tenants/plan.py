@@ -29,8 +29,8 @@ class Plan:
     """What `apply` would do. problems: what stands in its way; with any, nothing is applied.
 
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
-    that is not theirs. deployed: how many tenants have a stack now; removals are weighed against it. is_partial: it is
-    about some tenants alone.
+    that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
+    it is about some tenants alone.
     """
 
     cluster: Cluster
@@ -39,7 +39,7 @@ class Plan:
     notices: tuple[Notice, ...] = ()
     problems: tuple[Problem, ...] = ()
     isolation: Isolation = field(default_factory=Isolation)
-    deployed: int = 0
+    deployed_count: int = 0
     is_partial: bool = False
 
     @property
@@ -108,7 +108,7 @@ def make_plan(
             *(schedule.problems if schedule else ()),
         ),
         isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),
-        deployed=len(deployed.tenants),
+        deployed_count=len(deployed.tenants),
         is_partial=bool(only),
     )
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
-from aurora_tenants.apply import Result, Step, apply, failed
+from aurora_tenants.apply import Result, Step, apply
 from aurora_tenants.aws.scaling import bring_to_hour
-from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.plan import Plan, Proposal, make_plan
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
+from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.isolation import breaches, summed_up
 from aurora_tenants.tenant.notices import LEFT_OVER
 from aurora_tenants.tenant.reasons import explain, unclear
@@ -91,16 +92,20 @@ def preview(request: Request) -> Proposal:
 
 def check_isolation(request: Request) -> None:
     """Raises Breached with everybody who can get into a database that is not theirs."""
-    inputs = read(request)
+    inputs = read(request, with_schedule=False)
     server, state = inputs.live
     found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
     if found:
         raise Breached(*map(safety.breach_problem, summed_up(found, state, server)))
 
 
-def read(request: Request) -> Inputs:
-    """Everything that is compared. Raises InvalidFile, AwsError, DatabaseError."""
-    return read_inputs(request.file, region=request.region, profile=request.profile, reading=request.reading)
+def read(request: Request, *, with_schedule: bool = True) -> Inputs:
+    """Everything that is compared; the pause schedule is left out where only some tenants are asked for.
+
+    Raises InvalidFile, AwsError, DatabaseError.
+    """
+    where = {"region": request.region, "profile": request.profile}
+    return read_inputs(request.file, **where, reading=request.reading, with_schedule=with_schedule and not request.only)
 
 
 def propose(inputs: Inputs, request: Request) -> Proposal:
@@ -125,15 +130,21 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
 
 
 def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
-    """Runs the plan's stacks, and brings the cluster to the hour of a schedule that is among them."""
-    plan, drops = proposal.plan, request.allowed.drops
-    cloudformation = inputs.aws.cloudformation
-    results = apply(plan.stacks, cloudformation, parallel=request.parallel, allow_drop=drops, tell=tell)
-    if plan.schedule and plan.schedule.schedule and plan.changes_schedule and not results[-1].problems:
-        try:
-            bring_to_hour(inputs.aws, plan.schedule.schedule, inputs.shared.cluster_arn)
-        except AwsError as error:
-            results = (*results[:-1], failed(results[-1], error))
+    """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
+    plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
+
+    def after(stack: StackPlan) -> None:
+        if plan.schedule and plan.schedule.schedule and stack is plan.schedule.stack:
+            bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
+
+    results = apply(
+        plan.stacks,
+        inputs.aws.cloudformation,
+        parallel=request.parallel,
+        allow_drop=request.allowed.drops,
+        tell=tell,
+        after=after,
+    )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     return Outcome(proposal, results, problems=tuple(problems))
 
@@ -141,7 +152,7 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     """Reads everything back: what was applied must be there, and a difference now is an error, not a later surprise."""
     try:
-        again = read_world(inputs.aws, inputs.configuration, request.reading)
+        again = read_world(inputs.aws, inputs.configuration, request.reading, with_schedule=not request.only)
         there = {tenant.name for tenant in again.configuration.tenants} | again.deployed.tenants.keys()
         only = tuple(name for name in request.only if name in there)  # without those that were removed
         if request.only and not only:
@@ -167,4 +178,4 @@ def _not_converged(left: Plan) -> Problem:
     where = "MySQL" if left.changed or not left.stacks else "CloudFormation"
     what = f"applied, but {where} still differs: {', '.join(stack.part for stack in left.stacks)}"
     why = "somebody else changes it at the same time, or this is a bug"
-    return Problem("not-converged", what, why, "run plan again")
+    return Problem("not-converged", what, why, "run: aurora-tenants plan")

@@ -111,7 +111,7 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
             f"database {name} would be dropped with everything in it",
             why="it is no longer in tenants.yaml, and its on_remove was drop",
             fix=f"if that is meant: --allow-drop {name}",
-            context=f"tenant {tenant.tenant}",
+            context=f"tenant {tenant.name}",
         )
         for tenant in plan.tenants
         for name in tenant.stack.drops
@@ -120,16 +120,13 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
-    gone = [tenant.tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
-    is_all = bool(gone) and len(gone) == plan.deployed
-    is_many = plan.deployed >= _MASS_REMOVAL_FROM and len(gone) > plan.deployed * _MASS_REMOVAL
-    if not (is_all or is_many):
+    gone, total = [tenant.name for tenant in plan.tenants if tenant.stack.action == "delete"], plan.deployed_count
+    is_all = bool(gone) and len(gone) == total
+    if not is_all and (total < _MASS_REMOVAL_FROM or len(gone) <= total * _MASS_REMOVAL):
         return ()
     names = ", ".join(gone[:10]) + (", …" if len(gone) > 10 else "")
-    count = (
-        "the only" if plan.deployed == 1 else f"all {plan.deployed}" if is_all else f"{len(gone)} of {plan.deployed}"
-    )
-    noun = "tenant" if plan.deployed == 1 else "tenants"
+    count = "the only" if total == 1 else f"all {total}" if is_all else f"{len(gone)} of {total}"
+    noun = "tenant" if total == 1 else "tenants"
     return (
         Problem(
             "mass-removal",

@@ -55,7 +55,7 @@ def _address(cloudformation: Any, cluster: Cluster) -> Mapping[str, str]:
     shared = read_stack(cloudformation, cluster.stack)
     if not shared or not shared.outputs.keys() >= _ADDRESS:
         what = f"stack {cluster.stack} does not say where its cluster is"
-        why = f"it has not the outputs {', '.join(sorted(_ADDRESS))}; who logs in by IAM needs them"
+        why = f"its outputs lack {', '.join(sorted(_ADDRESS))}, which a login by IAM needs"
         fix = f"run: aurora-tenants shared deploy --stack {cluster.stack}"
         raise AwsError(Problem("old-shared-stack", what, why, fix))
     return shared.outputs

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.apply import Result, Step, apply, failed
+from aurora_tenants.apply import Result, Step, apply
 from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AwsError, Problem
 from aurora_tenants.stack import Action, StackPlan
@@ -51,15 +51,21 @@ def test_the_end_of_a_stack_is_told_after_all_that_happened_to_it(cloudformation
     assert [step.event.status for step in told if step.event][-1] == "CREATE_COMPLETE"
 
 
-def test_leave_to_drop_is_written_into_no_template_of_somebody_elses(cloudformation: Any, cloud: Cloud):
+WITHOUT_DIGEST = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}'
+
+
+@pytest.mark.parametrize("template", [IN_YAML, WITHOUT_DIGEST])
+def test_permission_to_drop_is_written_into_no_template_of_somebody_elses(
+    cloudformation: Any, cloud: Cloud, template: str
+):
     """It stays as it is, with the database: what was deployed last decides what a deletion drops."""
-    applied([plan("by-hand", "create", IN_YAML)], cloudformation)
+    applied([plan("by-hand", "create", template)], cloudformation)
     (result,), _ = applied([plan("by-hand", "delete", drops=("shop",))], cloudformation, "shop")
     assert result.problems == (
         Problem(
             "foreign-template",
-            "the template of stack by-hand is not JSON: it cannot be changed to let databases be dropped",
-            "somebody deployed it with another program",
+            "the template of stack by-hand cannot be changed to let databases be dropped",
+            "it is not one of this program's",
             "leave --allow-drop out, and drop them by hand",
             context="tenant by-hand",
         ),
@@ -69,12 +75,19 @@ def test_leave_to_drop_is_written_into_no_template_of_somebody_elses(cloudformat
     assert (result.problems, cloud.stacks()) == ((), {})
 
 
-def test_what_went_wrong_keeps_its_context_and_what_went_wrong_before():
-    shop = plan("shop", "update")
-    before = Result(shop, (Problem("first", "before"),))
-    error = AwsError(Problem("second", "of the tenant"), Problem("third", "of a stack", context="stack shop"))
-    assert failed(before, error).problems == (
-        Problem("first", "before"),
-        Problem("second", "of the tenant", context="tenant shop"),
-        Problem("third", "of a stack", context="stack shop"),
+def test_a_last_step_that_fails_is_the_end_of_its_stack_and_of_no_other(cloudformation: Any, cloud: Cloud):
+    plans = [plan("shop", "create", TEMPLATE % "shop"), plan("more", "create", TEMPLATE % "more")]
+
+    def after(stack: StackPlan) -> None:
+        if stack.name == "shop":
+            assert cloud.stacks()["shop"] == "CREATE_COMPLETE"
+            raise AwsError(Problem("first", "not so"), Problem("second", "of a stack", context="stack shop"))
+
+    told: list[Step] = []
+    results = apply(plans, cloudformation, parallel=2, allow_drop=(), tell=told.append, after=after)
+    problems = (
+        Problem("first", "not so", context="tenant shop"),
+        Problem("second", "of a stack", context="stack shop"),
     )
+    assert results == (Result(plans[0], problems), Result(plans[1]))
+    assert [step.result for step in told if step.result and step.stack is plans[0]] == [results[0]]

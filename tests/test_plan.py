@@ -12,7 +12,7 @@ from tests.values import SHOP, brief, deployed, live_after, planned, shop_plan, 
 def test_tenants_come_in_the_files_order_and_then_the_gone_ones_by_name():
     tenants = [tenant(name) for name in ("b", "a", "d", "c")]
     made = planned(*tenants[:2], live=live_after(*tenants), deployed=deployed(*tenants))
-    assert [(plan.tenant, plan.stack.action) for plan in made.tenants] == [
+    assert [(plan.name, plan.stack.action) for plan in made.tenants] == [
         ("b", "none"),
         ("a", "none"),
         ("c", "delete"),
@@ -25,12 +25,12 @@ def test_a_plan_for_one_tenant_is_silent_about_all_others():
     live.state.databases["stray"] = Database("stray")
     made = planned(SHOP, tenant("new"), live=live, deployed=deployed(SHOP, tenant("gone")), only="shop")
     assert [brief(plan) for plan in made.tenants] == [shop_plan("none", origin="drift", status="CREATE_COMPLETE")]
-    assert (made.problems, made.notices, made.deployed, made.is_partial) == ((), (), 2, True)
+    assert (made.problems, made.notices, made.deployed_count, made.is_partial) == ((), (), 2, True)
 
 
 def test_a_gone_tenant_may_be_named_too():
     made = planned(live=live_after(SHOP), deployed=deployed(SHOP), only="shop")
-    assert [(plan.tenant, plan.stack.action) for plan in made.tenants] == [("shop", "delete")]
+    assert [(plan.name, plan.stack.action) for plan in made.tenants] == [("shop", "delete")]
 
 
 @pytest.mark.parametrize(

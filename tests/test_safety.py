@@ -19,11 +19,11 @@ def removing(gone: int, *, deployed: int) -> Plan:
     names = [f"t{number:02}" for number in range(deployed)]
     actions = {name: "delete" if number < gone else "none" for number, name in enumerate(names)}
     plans = (TenantPlan(name, stack_plan(name, actions[name])) for name in names)
-    return Plan(CLUSTER, tuple(plans), deployed=deployed)
+    return Plan(CLUSTER, tuple(plans), deployed_count=deployed)
 
 
 def dropping(*names: str) -> Plan:
-    return Plan(CLUSTER, (TenantPlan("shop", stack_plan("shop", drops=names)),), deployed=1)
+    return Plan(CLUSTER, (TenantPlan("shop", stack_plan("shop", drops=names)),), deployed_count=1)
 
 
 def drop_of(name: str) -> Problem:

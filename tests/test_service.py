@@ -79,7 +79,7 @@ def test_a_shared_stack_that_does_not_know_the_address_is_to_be_deployed_again()
         Problem(
             "old-shared-stack",
             "stack shared does not say where its cluster is",
-            "it has not the outputs DatabaseHost, DatabasePort, DatabaseResourceId; who logs in by IAM needs them",
+            "its outputs lack DatabaseHost, DatabasePort, DatabaseResourceId, which a login by IAM needs",
             "run: aurora-tenants shared deploy --stack shared",
         ),
     )

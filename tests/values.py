@@ -110,7 +110,7 @@ def brief(plan: TenantPlan) -> Brief:
     stack = plan.stack
     revision = int(stack.parameters.get(REVISION, 1))
     what = (stack.name, stack.action, stack.origin, bare(plan), stack.template)
-    return Brief(plan.tenant, *what, revision, stack.drops, stack.status)
+    return Brief(plan.name, *what, revision, stack.drops, stack.status)
 
 
 def shop_plan(action: str, **rest: object) -> Brief:

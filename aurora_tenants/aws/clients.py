@@ -7,7 +7,7 @@ with asking("read the stacks"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +87,7 @@ def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
 
 def code_of(error: BaseException | None) -> str:
     """AWS's code for an error; empty for an error that did not come from AWS."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return str(_answer(error).get("Code", ""))
 
 
 def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str = _POLICIES) -> Problem:
@@ -116,4 +116,10 @@ def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str 
 
 def _message(error: BotoCoreError | ClientError) -> str:
     """AWS's own sentence, without "An error occurred (…) when calling …" around it."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Message") or error)
+    return str(_answer(error).get("Message") or error)
+
+
+def _answer(error: BaseException | None) -> Mapping[str, Any]:
+    """What AWS answered; empty when it did not: a closed connection has the attribute, and nothing in it."""
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
+    return response.get("Error") or {}

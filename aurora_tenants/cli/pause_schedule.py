@@ -301,7 +301,10 @@ def _held_then(
             choices["awake"] = before.awake[0].capacity
     if then is None:
         if yes or not sys.stdin.isatty():
-            what, why = "it is not said what should hold from now on", "without a schedule nothing changes it any more"
+            what, why = (
+                "--then is missing: what should hold from now on?",
+                "without a schedule nothing changes it any more",
+            )
             fix = f"add --then with one of: {', '.join(sorted(choices))}, 0.5-4"
             raise Refused(Problem("not-said", what, why, fix))
         then = _asked(out, choices, schedule.plan.live.cluster.capacity)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,13 +54,13 @@ class Mysql:
     secret: Secret = None
     wait: Wait = 180.0
 
-    def reading(self, out: Output, *, may_wake: bool = True, with_schedule: bool) -> Reading:
+    def reading(self, out: Output, *, may_wake: bool = True) -> Reading:
         from aurora_tenants.inputs import Reading
 
         def woken() -> None:
             out.tell("The cluster is waking, usually 15 s.")
 
-        return Reading(self.secret, self.wait, may_wake, woken, with_schedule)
+        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken)
 
 
 MYSQL = Mysql()
@@ -82,8 +82,8 @@ def validate(
     if live:
         from aurora_tenants.reconcile import Request, check_isolation
 
-        reading = mysql.reading(out, with_schedule=False)
-        check_isolation(Request(target.file, target.region, target.profile, reading=reading))
+        reading = mysql.reading(out)
+        check_isolation(Request(**asdict(target), reading=reading))
     if display.is_json:
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
@@ -121,10 +121,9 @@ def plan(
     from aurora_tenants.safety import Allowed
 
     out, price = display.open(), given_price(acu_price)
-    reading = mysql.reading(out, may_wake=not no_wake, with_schedule=not tenant)
-    allowed = Allowed(mass_removal=allow_mass_removal)
-    request = Request(target.file, target.region, target.profile, tuple(tenant or ()), reading, allowed, price)
-    proposal = preview(request)
+    reading = mysql.reading(out, may_wake=not no_wake)
+    only, allowed = tuple(tenant or ()), Allowed(mass_removal=allow_mass_removal)
+    proposal = preview(Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price))
     if display.is_json:
         out.json(plan_data(proposal))
     else:
@@ -163,18 +162,17 @@ def apply(
     from aurora_tenants.safety import Allowed
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = mysql.reading(out, with_schedule=not tenant)
+    reading = mysql.reading(out)
     allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
     only = tuple(tenant or ())
-    request = Request(target.file, target.region, target.profile, only, reading, allowed, price, parallel)
+    request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, parallel=parallel)
     operator = _Operator(out, target.file, allowed, yes=yes)
     try:
-        outcome = reconcile(request, operator)
+        _tell_outcome(out, reconcile(request, operator), str(target.file))
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
-    _tell_outcome(out, outcome, str(target.file))
 
 
 def env(

@@ -17,7 +17,7 @@ from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.state import User
 
 # Answers to a login whose password was right: an expired one (1820, 1862), too many connections (1203, 1226), a locked
-# account (3118; see test_login_with_the_right_password_is_told_from_one_with_a_wrong_one).
+# account (3118; see test_password_of_a_locked_user_that_was_changed_by_hand_is_set_again).
 _ACCEPTED = (1203, 1226, 1820, 1862, 3118)
 _IN_HISTORY = 3638
 

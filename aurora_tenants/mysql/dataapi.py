@@ -90,7 +90,8 @@ def _value(field: dict[str, Any]) -> Any:
 
 def _code(error: Exception) -> tuple[str, str]:
     """The code and message of a botocore ClientError; an empty code for any other exception."""
-    answer = getattr(error, "response", {}).get("Error", {})
+    # A closed connection has the attribute, and nothing in it.
+    answer = (getattr(error, "response", None) or {}).get("Error", {})
     return answer.get("Code", ""), answer.get("Message", "") or str(error)
 
 

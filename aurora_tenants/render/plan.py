@@ -32,7 +32,7 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
     )
     for tenant in plan.changed:
         text.append("\n")
-        text.append(_tenant(tenant, proposal.lines.get(tenant.tenant, ()), explain=explain))
+        text.append(_tenant(tenant, proposal.lines.get(tenant.name, ()), explain=explain))
     text.append(schedule.part(plan.schedule))
     for title, entries in (
         ("Notices: nothing here is touched", [_notice(notice) for notice in plan.notices]),
@@ -120,11 +120,11 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
         "woke_cluster": proposal.woke_cluster,
         "tenants": [
             {
-                "tenant": tenant.tenant,
+                "tenant": tenant.name,
                 "stack": tenant.stack.name,
                 "action": tenant.stack.action,
                 "origin": tenant.stack.origin if tenant.stack.is_changed else None,
-                "changes": [_line_data(line) for line in proposal.lines.get(tenant.tenant, ())],
+                "changes": [_line_data(line) for line in proposal.lines.get(tenant.name, ())],
                 "drops": list(tenant.stack.drops),
             }
             for tenant in plan.tenants

@@ -63,7 +63,7 @@ def deployed(plan: SchedulePlan) -> str:
     """What apply says at its end."""
     if plan.schedule is None:
         return f"The pause schedule is removed; the cluster's scaling stays as it is: {_scaling(plan)}."
-    return "The pause schedule is deployed, and the cluster is at what it says of this hour."
+    return "The pause schedule is deployed, and the cluster has the capacity it sets for this hour."
 
 
 # What `pause-schedule` shows
@@ -181,7 +181,7 @@ def _now(view: View) -> list[str]:
     measured = "not measured in the last minutes" if view.acu is None else f"{view.acu:g} ACU" if view.acu else "paused"
     lines.append(f"the cluster scales {scaling}; it is at this moment: {measured}")
     if view.should_be and not is_held(cluster.capacity, view.should_be):
-        lines.append(f"the schedule says of this hour: {acu(view.should_be)}")
+        lines.append(f"the schedule sets for this hour: {acu(view.should_be)}")
     return [*lines, *(notice.text for notice in plan.notices)]
 
 

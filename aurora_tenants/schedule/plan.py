@@ -62,7 +62,7 @@ class ScheduleChange:
 
 @dataclass(frozen=True, slots=True)
 class SchedulePlan:
-    """What stack_plan to the pause schedule's stack. schedule: what the file says, None for nothing.
+    """What happens to the pause schedule's stack. schedule: what the file says, None for nothing.
 
     live: what the plan was made from. notices: what is worth knowing and not touched.
     """
@@ -269,7 +269,7 @@ def _next_revision(deployed: int, live: Iterable[Entry]) -> int:
 
 def _taken(cluster: Cluster) -> Problem:
     what = f"there is a stack {pause_stack(cluster)} that is not the pause schedule's"
-    why = f"it has not the tag {PART_TAG}={PAUSE_SCHEDULE}; deploying would delete all that is in it"
+    why = f"it does not have the tag {PART_TAG}={PAUSE_SCHEDULE}; deploying would delete all that is in it"
     return Problem("stack-not-ours", what, why, "deploy that stack under another name", context=_ABOUT)
 
 

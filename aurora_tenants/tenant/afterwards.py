@@ -14,7 +14,7 @@ def state_after(live: State, desired: Collection[State], todo: Collection[Change
     dropped = {change.subject for change in todo if change.action == "drop"}
     gone = {account for account in live.users if subject(account) in dropped} | renamed(live, desired)
     managed = {account for state in desired for account in state.users}
-    databases = {name: it for name, it in live.databases.items() if f"database {name}" not in dropped}
+    databases = {name: database for name, database in live.databases.items() if f"database {name}" not in dropped}
     users = {account: user for account, user in live.users.items() if account not in gone}
     grants = {
         grant

@@ -30,7 +30,7 @@ class Desired(NamedTuple):
     refusals: tuple[str, ...] = ()
 
 
-def desired(resources: Resources, stack: str, live: Live, outputs: Collection[str]) -> Desired:
+def read_desired(resources: Resources, stack: str, live: Live, outputs: Collection[str]) -> Desired:
     """What a template asks of this server. stack: the name of the tenant's.
 
     outputs: the names of those that the deployed stack has. What is among them is the stack's, even if its entry in

@@ -49,7 +49,7 @@ class Breach(NamedTuple):
     access: Access
 
     @property
-    def opened(self) -> tuple[Account, str]:
+    def identity(self) -> tuple[Account, str]:
         """Who gets in where, however that is."""
         return self.account, self.database
 
@@ -88,9 +88,9 @@ def compared(
     ]
     is_same = not found or afterwards is live.state
     before = found if is_same else breaches(configuration, live.state, server, master=master)
-    known = {breach.opened for breach in before}
-    stay = [breach for breach in found if breach.opened in known]
-    new = [breach for breach in found if breach.opened not in known]
+    known = {breach.identity for breach in before}
+    stay = [breach for breach in found if breach.identity in known]
+    new = [breach for breach in found if breach.identity not in known]
     return Isolation(summed_up(stay, afterwards, server), summed_up(new, afterwards, server))
 
 

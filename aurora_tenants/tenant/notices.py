@@ -110,7 +110,7 @@ def _grants(about: str, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) 
     """Grants on databases that do not exist, and grants by pattern; a pattern may be both."""
     spellings = {grant.scope.database for grant in by_pattern}
     for name in sorted({grant.scope.database for grant in orphaned} - spellings):
-        text = f"{about} has rights on database {name}, which does not exist: they wake up with its name"
+        text = f"{about} has rights on database {name}, which does not exist: they take effect once it does"
         yield Notice("orphan-grant", text)
     for name in sorted(spellings):
         text = f"{about} has rights on every database that matches {name}, also on those to come"

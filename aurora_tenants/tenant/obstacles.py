@@ -22,9 +22,9 @@ def obstacles(
     """Everything that stands in the way of these plans. live: all that MySQL holds."""
     tenants = {tenant.name: tenant for tenant in configuration.tenants}
     for plan in plans:
-        if tenant := tenants.get(plan.tenant):
+        if tenant := tenants.get(plan.name):
             yield from _in_the_file(tenant, plan, live)
-        if stack := deployed.tenants.get(plan.tenant):
+        if stack := deployed.tenants.get(plan.name):
             yield from busy(stack, plan.stack.about)
         if tenant:
             yield from _taken(configuration.cluster, plan.stack, deployed)
@@ -73,7 +73,7 @@ def _taken(cluster: Cluster, stack: StackPlan, deployed: Deployed) -> list[Probl
         Problem(
             "stack-not-ours",
             f"there is a stack {stack.name} that is not {stack.about}'s",
-            f"it has not the tags {expected}",
+            f"it does not have the tags {expected}",
             "rename the tenant, or deploy that stack under another name",
             context=stack.about,
         )

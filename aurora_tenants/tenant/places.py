@@ -62,7 +62,7 @@ def _granted_alone(
     return (grant for grant in grants if grant.account == account)
 
 
-def where(change: Change, places: Places) -> Iterator[Location]:
+def places_of_change(change: Change, places: Places) -> Iterator[Location]:
     """Where the file asks for what is granted; for everything else, where it tells of the user or the database."""
     found = sorted({places[grant] for grant in change.grants if grant in places}) if change.action == "grant" else []
     if found:

@@ -22,7 +22,7 @@ from aurora_tenants.mysql.state import Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
-from aurora_tenants.tenant.desired import desired
+from aurora_tenants.tenant.desired import read_desired
 from aurora_tenants.tenant.removals import Removals, removals
 from aurora_tenants.tenant.template import template
 
@@ -35,7 +35,7 @@ class TenantPlan:
     that is not the tenant's to take.
     """
 
-    tenant: str
+    name: str
     stack: StackPlan
     changes: tuple[Change, ...] = ()
     live: State = field(default_factory=State)
@@ -47,32 +47,34 @@ def plan_tenants(
     configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()
 ) -> tuple[TenantPlan, ...]:
     """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these."""
-    cluster, shares = configuration.cluster, _Shares(live.state)
+    cluster, found = configuration.cluster, _LiveByStack(live.state)
     named = [tenant for tenant in configuration.tenants if not only or tenant.name in only]
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
     return (
-        *(_plan_tenant(cluster, tenant, live.server, shares, deployed) for tenant in named),
+        *(_plan_tenant(cluster, tenant, live.server, found, deployed) for tenant in named),
         *(
-            _plan_removal(cluster, name, live.server, shares, deployed)
+            _plan_removal(cluster, name, live.server, found, deployed)
             for name in sorted(gone)
             if not only or name in only
         ),
     )
 
 
-def _plan_tenant(cluster: Cluster, tenant: Tenant, server: Server, shares: _Shares, deployed: Deployed) -> TenantPlan:
+def _plan_tenant(
+    cluster: Cluster, tenant: Tenant, server: Server, found: _LiveByStack, deployed: Deployed
+) -> TenantPlan:
     name, stack, made = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name), template(cluster, tenant)
-    live = Live(server, shares.of(name, (entry.name for entry in tenant.users_and_roles)))
-    wanted = desired(made.resources, name, live, stack.outputs if stack else ())
+    live = Live(server, found.of(name, (entry.name for entry in tenant.users_and_roles)))
+    asked = read_desired(made.resources, name, live, stack.outputs if stack else ())
     unplanned = _stack_plan(cluster, tenant.name, deployed)
     new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
     if stack is None or not stack.was_begun:
-        stack_plan, changes = new, changes_of_all(wanted.state, live.state, server=server)
+        stack_plan, changes = new, changes_of_all(asked.state, live.state, server=server)
     elif stack.is_only_to_delete:
-        stack_plan, changes = _replaced(new, stack, live, wanted.state)
+        stack_plan, changes = _replaced(new, stack, live, asked.state)
     else:
-        stack_plan, changes = _updated(new, made, stack, live, wanted.state)
-    return TenantPlan(tenant.name, stack_plan, changes, live.state, wanted.state, wanted.refusals)
+        stack_plan, changes = _updated(new, made, stack, live, asked.state)
+    return TenantPlan(tenant.name, stack_plan, changes, live.state, asked.state, asked.refusals)
 
 
 def _replaced(new: StackPlan, stack: Stack, live: Live, desired: State) -> tuple[StackPlan, tuple[Change, ...]]:
@@ -101,9 +103,9 @@ def _updated(
     return stack_plan, changes
 
 
-def _plan_removal(cluster: Cluster, tenant: str, server: Server, shares: _Shares, deployed: Deployed) -> TenantPlan:
+def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: _LiveByStack, deployed: Deployed) -> TenantPlan:
     stack = deployed.tenants[tenant]
-    live = Live(server, shares.of(stack.name))
+    live = Live(server, found.of(stack.name))
     removed = removals(live, stack, kept=State())
     unplanned = _stack_plan(cluster, tenant, deployed)
     stack_plan = replace(unplanned, action="delete", status=stack.status, drops=removed.drops)
@@ -116,7 +118,7 @@ def _stack_plan(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:
     return StackPlan(stack_name(cluster, tenant), tenant, f"tenant {tenant}", tags=tags, role_arn=deployed.role_arn)
 
 
-class _Shares:
+class _LiveByStack:
     """What one stack's plan needs to see of live, found without a look at everything for each of them."""
 
     def __init__(self, live: State) -> None:

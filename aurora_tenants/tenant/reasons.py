@@ -19,8 +19,8 @@ from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Live, Server, State
 from aurora_tenants.stack import Deployed
-from aurora_tenants.tenant.desired import desired
-from aurora_tenants.tenant.places import places_of, where
+from aurora_tenants.tenant.desired import read_desired
+from aurora_tenants.tenant.places import places_of, places_of_change
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reliance import reliances_on, relied_on
 
@@ -64,15 +64,15 @@ def explain(
     for plan in plans:
         if plan.changes:
             origins = _Origins(plan, _before(plan, live.server, deployed, templates), live.server)
-            tenant = tenants.get(plan.tenant)
+            tenant = tenants.get(plan.name)
             places = places_of(tenant, plan, live.server) if tenant else {}
             titles = _titles(plan)
-            lines[plan.tenant] = tuple(
+            lines[plan.name] = tuple(
                 Line(
                     change,
                     titles.get(change.subject, change.subject),
                     origins.of(change),
-                    tuple(where(change, places)),
+                    tuple(places_of_change(change, places)),
                     relied_on(change, reliances),
                 )
                 for change in plan.changes
@@ -89,8 +89,8 @@ def _before(
     if plan.stack.origin == "drift":
         return plan.desired
     try:
-        resources, outputs = templates[plan.tenant]["Resources"], deployed.tenants[plan.tenant].outputs
-        return desired(resources, plan.stack.name, Live(server, plan.live), outputs).state
+        resources, outputs = templates[plan.name]["Resources"], deployed.tenants[plan.name].outputs
+        return read_desired(resources, plan.stack.name, Live(server, plan.live), outputs).state
     except (ValueError, LookupError, TypeError, AttributeError):
         return State()  # none was read, or somebody else wrote it
 
@@ -175,7 +175,7 @@ def _rule(line: Line) -> str:
 
 _RULES = {
     "record": "who owns what is written down in MySQL, before the thing itself is made",
-    "create": "what the file names and MySQL has not is made; nothing that exists is taken over without adopt: true",
+    "create": "what MySQL lacks is created; nothing that exists is taken over without adopt: true",
     "alter": "what differs is altered in place: nothing is dropped and made again",
     "rename": "an account is renamed rather than made again: it keeps its password, its rights and its roles",
     "grant": "rights are granted before any is revoked, so that a right which is kept never pauses",

@@ -278,7 +278,7 @@ def test_a_stack_of_the_tenants_name_that_is_somebody_elses(run: CommandLine, cl
         run,
         "error: there is a stack shared-global-shop that is not tenant shop's  [stack-not-ours]\n"
         "    tenant shop\n"
-        "    why: it has not the tags aurora-tenants:cluster=shared-global and aurora-tenants:tenant=shop\n"
+        "    why: it does not have the tags aurora-tenants:cluster=shared-global and aurora-tenants:tenant=shop\n"
         "    fix: rename the tenant, or deploy that stack under another name\n",
     )
     assert cloud.stacks() == {"shared-global-shop": "CREATE_COMPLETE"}

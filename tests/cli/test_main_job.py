@@ -506,7 +506,7 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
         "Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. 1 statement in MySQL.\n"
         "error: applied, but MySQL still differs: shop  [not-converged]\n"
         "    why: somebody else changes it at the same time, or this is a bug\n"
-        "    fix: run plan again\n"
+        "    fix: run: aurora-tenants plan\n"
     )
 
 

@@ -133,7 +133,7 @@ def test_a_week_without_a_change_says_so():
         (looked(None), "no schedule is deployed"),
         (looked(acu=0.0), "it is at this moment: paused"),
         (looked(acu=None), "it is at this moment: not measured in the last minutes"),
-        (looked(), "the schedule says of this hour: 0.5 to 4 ACU"),
+        (looked(), "the schedule sets for this hour: 0.5 to 4 ACU"),
         (
             looked(there=LivePause(replace(LIVE_CLUSTER, capacity=None))),
             "stack shared-pause-schedule cannot be deployed: the cluster of stack shared is not Serverless v2",

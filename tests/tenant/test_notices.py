@@ -108,7 +108,7 @@ def test_the_anonymous_user_is_told_of_though_its_name_is_reserved():
 
 
 def test_rights_on_a_database_that_is_not_there_wake_up_with_its_name():
-    text = "user stray has rights on database gone, which does not exist: they wake up with its name"
+    text = "user stray has rights on database gone, which does not exist: they take effect once it does"
     for grant in (on("gone"), on("gone", "TABLE")):
         assert notices(User(STRAY), grants=(grant, on("there")))[1:] == [("orphan-grant", text)]
 

@@ -119,7 +119,7 @@ def test_a_stack_of_this_name_that_is_not_the_tenants_is_never_touched():
         Problem(
             "stack-not-ours",
             "there is a stack shared-shop that is not tenant shop's",
-            "it has not the tags aurora-tenants:cluster=shared and aurora-tenants:tenant=shop",
+            "it does not have the tags aurora-tenants:cluster=shared and aurora-tenants:tenant=shop",
             "rename the tenant, or deploy that stack under another name",
             context="tenant shop",
         ),

@@ -56,13 +56,13 @@ EVERYTHING = (
 def test_a_new_tenant_is_created_with_every_statement_shown():
     made = planned(SHOP)
     assert [brief(plan) for plan in made.tenants] == [shop_plan("create", changes=EVERYTHING)]
-    assert (made.problems, made.notices, made.deployed) == ((), (), 0)
+    assert (made.problems, made.notices, made.deployed_count) == ((), (), 0)
 
 
 def test_an_applied_tenant_has_nothing_to_do():
     made = planned(SHOP, live=live_after(SHOP), deployed=deployed(SHOP))
     assert [brief(plan) for plan in made.tenants] == [shop_plan("none", origin="drift", status="CREATE_COMPLETE")]
-    assert (made.problems, made.notices, made.deployed) == ((), (), 1)
+    assert (made.problems, made.notices, made.deployed_count) == ((), (), 1)
     assert made.changed == ()
 
 

@@ -67,6 +67,15 @@ def test_what_was_granted_by_hand_is_revoked_as_drift_and_what_left_the_file_is_
     assert (by_file.change.statement, by_file.origins) == ("REVOKE INSERT ON `shop`.* FROM `shop`@`%`", ("file",))
 
 
+def test_an_owner_whose_entry_was_lost_is_drift_though_it_was_adopted():
+    """The entry that comes back says adopted, which no template does."""
+    it = replace(shop("SELECT"), databases=(TenantDatabase("shop", adopt=True),))
+    live = live_after(it)
+    databases = {"shop": live.state.databases["shop"]._replace(owner=None)}
+    (line,) = lines(it, it, live=live._replace(state=replace(live.state, databases=databases)))
+    assert (line.change.action, line.origins) == ("record", ("drift",))
+
+
 def test_without_the_deployed_template_a_changed_file_is_the_only_reason():
     changed = shop("SELECT", "INSERT")
     made = lines_of(changed, live=live_after(shop("SELECT")), deployed=deployed(shop("SELECT")))

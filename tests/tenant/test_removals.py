@@ -110,4 +110,4 @@ def test_a_database_that_was_let_go_of_before_is_not_let_go_of_again():
 def test_a_tenant_taken_out_of_the_file_whose_stack_was_never_begun_is_removed():
     made = planned(live=EMPTY, deployed=with_stack(SHOP, status="REVIEW_IN_PROGRESS"))
     assert [brief(plan) for plan in made.tenants] == [Brief("shop", SHOP_STACK, "delete", status="REVIEW_IN_PROGRESS")]
-    assert (made.notices, made.problems, made.deployed) == ((), (), 1)
+    assert (made.notices, made.problems, made.deployed_count) == ((), (), 1)

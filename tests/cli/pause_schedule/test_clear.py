@@ -51,7 +51,7 @@ def test_clear_can_be_told_what_should_hold(run: CommandLine, cloud: Cloud, then
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        ("--yes", 1, "error: it is not said what should hold from now on  [not-said]\n"),
+        ("--yes", 1, "error: --then is missing: what should hold from now on?  [not-said]\n"),
         ("--yes --then tomorrow", 64, "error: --then cannot be tomorrow  [unknown-then]\n"),
         ("--yes --then 4-1", 64, "[minimum-over-maximum]\n"),
         ("--yes --then 0-300", 64, "[wrong-value]\n"),

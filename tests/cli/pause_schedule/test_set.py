@@ -123,7 +123,7 @@ def test_set_can_write_the_file_alone_and_apply_deploys_it(run: CommandLine, clo
     assert ended.code == 0, ended
     assert ended.out.endswith(
         "Applied: 1 of 1 tenants. MySQL holds what the file says of them.\n"
-        "The pause schedule is deployed, and the cluster is at what it says of this hour.\n"
+        "The pause schedule is deployed, and the cluster has the capacity it sets for this hour.\n"
     )
     assert "pause-schedule: created in N s\n" in ended.err
     assert cloud.stacks() == {STACK: "CREATE_COMPLETE", f"{SHARED}-shop": "CREATE_COMPLETE"}
