@@ -61,7 +61,7 @@ def _opened(breach: Summary) -> Problem:
 
 def _databases(breach: Summary) -> str:
     """`database shop of tenant shop`, `databases a, b, … (12) of tenants a, b, … (12)`."""
-    parts = (("database", breach.databases), ("tenant", tuple(dict.fromkeys(breach.of))))
+    parts = (("database", breach.databases), ("tenant", tuple(dict.fromkeys(breach.owners))))
     return " of ".join(
         f"{noun} {names[0]}" if len(names) == 1 else f"{noun}s {_listed(names)}" for noun, names in parts
     )
@@ -72,10 +72,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _belongs(breach: Summary) -> str:
-    if not breach.tenants:
+    if not breach.belongs_to:
         return "it belongs to no tenant"
     what = "the database is" if len(breach.databases) == 1 else "they are"
-    return f"it belongs to {', '.join(breach.tenants)}, with whom {what} not shared"
+    return f"it belongs to {', '.join(breach.belongs_to)}, with whom {what} not shared"
 
 
 def no_tenants(configuration: Configuration, deployed: Deployed, allowed: Allowed) -> tuple[Problem, ...]:

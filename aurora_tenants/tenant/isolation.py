@@ -57,13 +57,14 @@ class Breach(NamedTuple):
 class Summary(NamedTuple):
     """What one account can get into in one and the same way: SELECT on *.* opens every database at once.
 
-    of: the tenants whose databases these are. how: the grants that let it in, in words. fix: what closes it.
+    owners: the tenants whose databases these are. belongs_to: the tenants that the account belongs to. how: the grants
+    that let it in, in words. fix: what closes it.
     """
 
     account: Account
     databases: tuple[str, ...]
-    of: tuple[str, ...]
-    tenants: tuple[str, ...]
+    owners: tuple[str, ...]
+    belongs_to: tuple[str, ...]
     how: str
     fix: str
 
