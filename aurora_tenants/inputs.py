@@ -116,7 +116,7 @@ def _read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     except DatabaseError as error:
         if secret or error.number not in _NO_LOGIN:
             raise
-        why = "its password or its rights were changed behind its secret's back"
+        why = "somebody changed its password without its secret, or its rights"
         fix = f"aws secretsmanager rotate-secret --secret-id {shared.inspector_secret}, then try again"
         (problem,) = error.problems
         raise DatabaseError(Problem("no-inspector", problem.what, why, fix), number=error.number) from error

@@ -53,7 +53,7 @@ def breach_problem(breach: Summary) -> Problem:
 def _opened(breach: Summary) -> Problem:
     return Problem(
         "opens-database",
-        f"{subject(breach.account)} could get into {_databases(breach)} from then on",
+        f"after this apply, {subject(breach.account)} could get into {_databases(breach)}",
         why=f"{breach.how}; {_belongs(breach)}",
         fix=f"{breach.fix}; or, if that is meant: --allow-access {breach.account.entry}",
     )
@@ -82,7 +82,7 @@ def no_tenants(configuration: Configuration, deployed: Deployed, allowed: Allowe
     """A file that lost its tenants: far more likely than a wish to remove every one of them."""
     if configuration.tenants or not deployed.tenants or allowed.mass_removal:
         return ()
-    what = f"the file names no tenants, but CloudFormation holds {len(deployed.tenants)}"
+    what = f"the file lists no tenants, but CloudFormation holds {len(deployed.tenants)}"
     why = "every user and every secret of theirs would be deleted"
     return (Problem("no-tenants", what, why, "if that is meant: --allow-mass-removal"),)
 

@@ -121,7 +121,7 @@ def test_a_new_database_that_old_rights_would_open_needs_leave_for_that_account(
     (refused,) = not_allowed(made, Allowed())
     assert (refused.code, refused.what) == (
         "opens-database",
-        "user stray could get into database shop of tenant shop from then on",
+        "after this apply, user stray could get into database shop of tenant shop",
     )
     assert refused.fix.endswith("; or, if that is meant: --allow-access stray@%")
     assert dangers(made) == (refused,)

@@ -166,8 +166,8 @@ def ask(out: Output, question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        why = "there is no terminal to ask at"
-        raise Refused(Problem("not-confirmed", "this needs a confirmation", why, "pass --yes"))
-    out.tell(f"{question} Only `yes` is taken for a yes.")
+        why = "standard input is not a terminal, so nobody can be asked"
+        raise Refused(Problem("not-confirmed", "this needs to be confirmed", why, "pass --yes"))
+    out.tell(f"{question} Type yes to go on.")
     if sys.stdin.readline().strip() != "yes":
         raise Refused(Problem("not-confirmed", "not confirmed"))

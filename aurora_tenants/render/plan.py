@@ -53,7 +53,7 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
 
 
 def _tenant(tenant: TenantPlan, lines: Iterable[Line], *, explain: bool) -> Text:
-    drifted = "MySQL was changed behind its back" if tenant.changes else ""
+    drifted = "MySQL was changed by somebody else" if tenant.changes else ""
     changed = "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"
     text = heading(tenant.stack, drifted=drifted, changed=changed)
     for line in lines:

@@ -26,7 +26,7 @@ def part(plan: SchedulePlan | None) -> Text:
     if plan is None or not plan.stack.is_changed:
         return Text()
     text = Text("\n")
-    text.append(heading(plan.stack, drifted="the schedules were changed behind its back" if plan.changes else ""))
+    text.append(heading(plan.stack, drifted="the schedules were changed by somebody else" if plan.changes else ""))
     for change in plan.changes:
         symbol = _SYMBOLS[change.action]
         text.append(f"    {symbol} {change.action:<7} ", STYLES[symbol])

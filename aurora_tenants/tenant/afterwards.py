@@ -10,7 +10,7 @@ from aurora_tenants.mysql.state import State
 
 
 def state_after(live: State, desired: Collection[State], todo: Collection[Change]) -> State:
-    """Live with what is desired in the place of what there was of it, and without what is dropped."""
+    """The live state with the desired things put in, and without what is dropped."""
     dropped = {change.subject for change in todo if change.action == "drop"}
     gone = {account for account in live.users if subject(account) in dropped} | renamed(live, desired)
     managed = {account for state in desired for account in state.users}

@@ -35,7 +35,7 @@ def notices(
     *,
     is_partial: bool,
 ) -> Iterator[Notice]:
-    """What these plans do not touch and should be known: what a stack let slip, and what belongs to nobody.
+    """What these plans do not touch and should be known: what a stack failed to drop, and what belongs to nobody.
 
     is_partial: the plans are of some tenants alone, so nothing is told of others.
     """
@@ -84,13 +84,13 @@ def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
     if user.has_no_password and may_log_in:
         yield Notice("no-password", f"{about} has no password: whoever knows its name may log in")
     if not name:
-        text = "is anonymous: whoever gives an unknown name becomes it, and its rights are everybody's"
+        text = "is anonymous: whoever logs in with an unknown name gets its rights"
         yield Notice("anonymous-user", f"user ''@{user.account.host} {text}")
     elif user.owner is None and name.removesuffix(_CLONE) in named and name.endswith(_CLONE):
         text = "was made by a rotation that alternates between two users; nothing rotates it any more"
         yield Notice("clone-user", f"{about} {text}")
     elif user.owner is None and name in named:
-        text = "belongs to nobody, and who connects from its host logs in to it instead of the one in the file"
+        text = "belongs to nobody, and a client at its host logs in to it instead of the one in the file"
         yield Notice("unmanaged-user", f"{about} {text}")
     elif user.owner is None:
         yield Notice(f"unmanaged-{kind}", f"{about} belongs to nobody and is not in the file")

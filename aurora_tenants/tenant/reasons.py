@@ -165,22 +165,22 @@ def _rule(line: Line) -> str:
             "right spelling first, then the other one is revoked, because of two matching rows MySQL uses one"
         )
     if change.action == "grant" and "drift" in line.origins:
-        return "what the file asks for is granted again when somebody took it away"
+        return "what the file asks for is granted again after somebody revoked it"
     if change.action == "revoke" and "drift" in line.origins:
         return "what the file does not mention of a managed user is revoked"
     if change.action == "record" and change.statement.startswith("DELETE "):
-        return "who owned what is forgotten once the thing itself is gone, or has another name"
+        return "the record of who owned it is deleted once it is gone or has another name"
     return _RULES[change.action]
 
 
 _RULES = {
-    "record": "who owns what is written down in MySQL, before the thing itself is made",
+    "record": "who owns what is recorded in MySQL before the thing itself is created",
     "create": "what MySQL lacks is created; nothing that exists is taken over without adopt: true",
-    "alter": "what differs is altered in place: nothing is dropped and made again",
-    "rename": "an account is renamed rather than made again: it keeps its password, its rights and its roles",
-    "grant": "rights are granted before any is revoked, so that a right which is kept never pauses",
+    "alter": "what differs is altered in place: nothing is dropped and created again",
+    "rename": "an account is renamed rather than created again: it keeps its password, its rights and its roles",
+    "grant": "rights are granted before any is revoked, so that a right that is kept is never missing",
     "set": "a role does nothing until it is active: default roles are set once they are granted",
     "revoke": "what the file does not ask for, or no longer, is revoked, after all that is new to that user or role",
-    "drop": "a user that its stack made is dropped with it; a database only with on_remove: drop and --allow-drop",
-    "release": "what was there before, or is to be retained, is kept and belongs to nobody from then on",
+    "drop": "a user that its stack created is dropped with it; a database only with on_remove: drop and --allow-drop",
+    "release": "what was adopted, or is to be retained, is kept and belongs to nobody from then on",
 }

@@ -62,7 +62,7 @@ def plan_of_drift(*changes: str) -> str:
     return (
         "Compared 1 tenant of tenants.yaml with cluster shared-global: MySQL N with N databases and N users.\n"
         "\n"
-        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed behind its back)\n"
+        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed by somebody else)\n"
         + "".join(f"    {change}\n" for change in changes)
         + f"\nTenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. {count} in MySQL.\n"
     )

@@ -361,7 +361,7 @@ def test_a_file_without_tenants_is_more_likely_a_mistake(run: CommandLine, cloud
     applied(run, shop("a"))
     run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")
     expected = (
-        "error: the file names no tenants, but CloudFormation holds 1  [no-tenants]\n"
+        "error: the file lists no tenants, but CloudFormation holds 1  [no-tenants]\n"
         "    why: every user and every secret of theirs would be deleted\n"
         "    fix: if that is meant: --allow-mass-removal\n" + NOTHING
     )
@@ -379,8 +379,8 @@ def test_without_a_terminal_an_apply_needs_a_yes(run: CommandLine, cloud: Cloud)
     ended = run("aurora-tenants apply")
     assert (ended.code, ended.err) == (
         1,
-        "error: this needs a confirmation  [not-confirmed]\n"
-        "    why: there is no terminal to ask at\n"
+        "error: this needs to be confirmed  [not-confirmed]\n"
+        "    why: standard input is not a terminal, so nobody can be asked\n"
         "    fix: pass --yes\n" + NOTHING,
     )
     assert ended.out == run("aurora-tenants plan").out
@@ -394,7 +394,7 @@ def test_at_a_terminal_only_yes_is_a_yes(run: CommandLine, cloud: Cloud, monkeyp
     ended = run("aurora-tenants apply")
     assert (ended.code, ended.err) == (
         1,
-        "Apply to 1 tenant? Only `yes` is taken for a yes.\nerror: not confirmed  [not-confirmed]\n" + NOTHING,
+        "Apply to 1 tenant? Type yes to go on.\nerror: not confirmed  [not-confirmed]\n" + NOTHING,
     )
     assert cloud.stacks() == {}
 
@@ -500,7 +500,7 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
     ended = run("aurora-tenants apply --yes")
     assert ended.code == 1
     assert sys.stderr.getvalue().endswith(
-        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed behind its back)\n"
+        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed by somebody else)\n"
         "    + grant   user shop: GRANT ALL PRIVILEGES ON `shop`.* TO `shop`@`%`  -- drift, tenants.yaml:8\n"
         "\n"
         "Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. 1 statement in MySQL.\n"

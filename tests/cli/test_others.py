@@ -94,7 +94,7 @@ def test_nobody_is_let_in_unasked(run: CommandLine, cloud: Cloud):
     cloud.sql(f"CREATE USER legacy {PASSWORD}", "GRANT SELECT ON shop.* TO legacy")
     run.file(SHOP)
     opened = (
-        "user legacy could get into database shop of tenant shop from then on  [opens-database]\n"
+        "after this apply, user legacy could get into database shop of tenant shop  [opens-database]\n"
         "    why: SELECT on `shop`.*; it belongs to no tenant\n"
         "    fix: REVOKE SELECT ON `shop`.* FROM `legacy`@`%`; or, if that is meant: --allow-access legacy@%\n"
     )

@@ -21,8 +21,7 @@ PARAMETERS = {
     "DeletionProtection": "false",
 }
 QUESTION = (
-    "Delete stack mine, and the cluster with every database in it (a last snapshot is kept)?"
-    " Only `yes` is taken for a yes.\n"
+    "Delete stack mine, and the cluster with every database in it (a last snapshot is kept)? Type yes to go on.\n"
 )
 
 

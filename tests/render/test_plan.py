@@ -136,7 +136,7 @@ def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
 def test_a_user_dropped_behind_our_back_is_called_drift():
     live = without_user(live_after(SHOP), "shop")
     text = shown(of_shop(live))
-    assert "~ update tenant shop  (stack shared-shop: drift: MySQL was changed behind its back)\n" in text
+    assert "~ update tenant shop  (stack shared-shop: drift: MySQL was changed by somebody else)\n" in text
     assert text.endswith("Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. "
                          "3 statements in MySQL.\n")  # fmt: skip
 

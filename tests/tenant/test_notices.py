@@ -77,8 +77,7 @@ def test_a_user_of_a_tenants_name_at_another_host_takes_its_logins():
     assert notices(User(Account("shop", "10.%"))) == [
         (
             "unmanaged-user",
-            "user shop@10.% belongs to nobody, and who connects from its host logs in to it instead of the one in"
-            " the file",
+            "user shop@10.% belongs to nobody, and a client at its host logs in to it instead of the one in the file",
         )
     ]
 
@@ -103,7 +102,7 @@ def test_the_anonymous_user_is_told_of_though_its_name_is_reserved():
     (notice,) = notices(User(Account("", "localhost")))
     assert notice == (
         "anonymous-user",
-        "user ''@localhost is anonymous: whoever gives an unknown name becomes it, and its rights are everybody's",
+        "user ''@localhost is anonymous: whoever logs in with an unknown name gets its rights",
     )
 
 
@@ -172,7 +171,7 @@ def test_what_nobody_names_is_noticed_and_not_touched():
         Notice("unmanaged-database", "database old belongs to nobody and is not in the file"),
         Notice(
             "unmanaged-user",
-            "user shop@10.0.0.1 belongs to nobody, and who connects from its host logs in to it instead of the one in"
+            "user shop@10.0.0.1 belongs to nobody, and a client at its host logs in to it instead of the one in"
             " the file",
         ),
         Notice("unmanaged-user", "user stray belongs to nobody and is not in the file"),

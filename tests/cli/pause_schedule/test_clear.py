@@ -56,7 +56,7 @@ def test_clear_can_be_told_what_should_hold(run: CommandLine, cloud: Cloud, then
         ("--yes --then 4-1", 64, "[minimum-over-maximum]\n"),
         ("--yes --then 0-300", 64, "[wrong-value]\n"),
         ("--yes --then 0-4 --pause-after 1m", 64, "[wrong-value]\n"),
-        ("--then stay", 1, "error: this needs a confirmation  [not-confirmed]\n"),
+        ("--then stay", 1, "error: this needs to be confirmed  [not-confirmed]\n"),
         ("--then stay --file-only", 64, "error: --then cannot go together with --file-only  [unknown-then]\n"),
     ],
 )
