@@ -95,8 +95,9 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     allowed = set(plan.drops).intersection(allow_drop)
     if not allowed or plan.status == "DELETE_FAILED":
         return
+    deployed = stacks.read_template(cloudformation, plan.name)
     try:
-        template = allowing_drops(stacks.read_template(cloudformation, plan.name), allowed)
+        template = allowing_drops(deployed, allowed)
     except (LookupError, TypeError, AttributeError) as error:
         what = f"the template of stack {plan.name} cannot be changed to let databases be dropped"
         why, fix = "it is not one of this program's", "leave --allow-drop out, and drop them by hand"

@@ -58,7 +58,7 @@ class Inputs:
 
 
 def read_inputs(
-    file: Path, *, region: str | None, profile: str | None, reading: Reading, with_schedule: bool = True
+    file: Path, *, region: str | None, profile: str | None, reading: Reading, with_schedule: bool
 ) -> Inputs:
     """The file first, so that nothing is asked of AWS for a file that cannot be used.
 
@@ -85,7 +85,15 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading, *, with
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
     live = _read_live(aws, shared, replace(reading, woken=woken))
-    return Inputs(aws, configuration, shared, deployed, live, bool(woke), pause)
+    return Inputs(
+        aws=aws,
+        configuration=configuration,
+        shared=shared,
+        deployed=deployed,
+        live=live,
+        woke=bool(woke),
+        pause=pause,
+    )
 
 
 def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[str, Any]]:

@@ -50,8 +50,8 @@ class Plan:
     @property
     def stacks(self) -> tuple[StackPlan, ...]:
         """The stacks that something happens to, the pause schedule's last."""
-        tenants = (tenant.stack for tenant in self.changed)
-        return (*tenants, self.schedule.stack) if self.changes_schedule and self.schedule else tuple(tenants)
+        stacks = [tenant.stack for tenant in self.tenants] + ([self.schedule.stack] if self.schedule else [])
+        return tuple(stack for stack in stacks if stack.is_changed)
 
     @property
     def changes_schedule(self) -> bool:

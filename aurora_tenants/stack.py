@@ -1,6 +1,6 @@
 """A CloudFormation stack: as it is, and what is to happen to it.
 
-A tenant and the pause schedule are a stack each. Whatever is deployed is deployed as a `StackPlan`, by apply.py alone.
+A tenant, the pause schedule and the shared stack are a stack each. Whatever is deployed is deployed as a `StackPlan`.
 
     Stack("shared-global-shop", "CREATE_COMPLETE", tags={…}, parameters={"Revision": "3"}, outputs={"Digest": "ab…"})
     StackPlan("shared-global-shop", "shop", "tenant shop", action="update", template=Template({…}, "cd…"), …)
@@ -97,7 +97,7 @@ class StackPlan:
     """What happens to one stack.
 
     part: what it is the stack of, in a word: shop-dev, pause-schedule. about: as people say it: tenant shop-dev.
-    origin: why there is something to do: the file changed, or what the stack made was changed behind its back.
+    origin: why there is something to do: the file changed, or somebody else changed what the stack made.
     template: a text where it is shipped as a file. status: what CloudFormation says of the stack now; empty when there
     is none. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops: databases
     that are dropped with it, once that is allowed.

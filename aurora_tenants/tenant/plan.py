@@ -74,7 +74,9 @@ def _plan_tenant(
         stack_plan, changes = _replaced(new, stack, live, asked.state)
     else:
         stack_plan, changes = _updated(new, made, stack, live, asked.state)
-    return TenantPlan(tenant.name, stack_plan, changes, live.state, asked.state, asked.refusals)
+    return TenantPlan(
+        tenant.name, stack_plan, changes=changes, live=live.state, desired=asked.state, refusals=asked.refusals
+    )
 
 
 def _replaced(new: StackPlan, stack: Stack, live: Live, desired: State) -> tuple[StackPlan, tuple[Change, ...]]:
@@ -109,7 +111,7 @@ def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: _LiveByS
     removed = removals(live, stack, kept=State())
     unplanned = _stack_plan(cluster, tenant, deployed)
     stack_plan = replace(unplanned, action="delete", status=stack.status, drops=removed.drops)
-    return TenantPlan(tenant, stack_plan, removed.changes, live.state)
+    return TenantPlan(tenant, stack_plan, changes=removed.changes, live=live.state)
 
 
 def _stack_plan(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:

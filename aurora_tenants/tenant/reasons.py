@@ -70,10 +70,10 @@ def explain(
             lines[plan.name] = tuple(
                 Line(
                     change,
-                    titles.get(change.subject, change.subject),
-                    origins.of(change),
-                    tuple(places_of_change(change, places)),
-                    relied_on(change, reliances),
+                    about=titles.get(change.subject, change.subject),
+                    origins=origins.of(change),
+                    where=tuple(places_of_change(change, places)),
+                    relied_on=relied_on(change, reliances),
                 )
                 for change in plan.changes
             )
