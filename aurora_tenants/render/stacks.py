@@ -14,7 +14,7 @@ _TOTALS = {"create": "to create", "update": "to update", "replace": "to update",
 def heading(plan: StackPlan, *, drifted: str, changed: str = "the file changed") -> Text:
     """`~ update tenant shop  (stack shared-shop: the file changed)`.
 
-    drifted: what was changed behind the stack's back; empty when nothing was. changed: what a change of the file means.
+    drifted: what somebody else changed; empty when nothing was. changed: what a change of the file means.
     """
     symbol = _SYMBOLS[plan.action]
     text = Text(f"{symbol} {plan.action} {plan.about}", f"bold {STYLES[symbol]}")

@@ -21,7 +21,7 @@ def state_after(live: State, desired: Collection[State], todo: Collection[Change
         for grant in live.grants
         if grant.account not in gone
         and grant.account not in managed
-        and not (grant.scope.level == "ROLE" and Account(grant.scope.name, grant.scope.database) in gone)
+        and not (grant.scope.level == "ROLE" and grant.scope.role in gone)
     }
     for state in desired:
         databases |= state.databases

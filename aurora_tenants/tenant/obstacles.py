@@ -8,7 +8,7 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, Configuration, Tenant
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.grants import MEMBER
-from aurora_tenants.mysql.names import Account, unescaped
+from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import tenant_tags
@@ -112,9 +112,7 @@ def _undeployable(tenant: Tenant, stack: StackPlan) -> list[Problem]:
 def _unknown_roles(tenant: str, desired: State, live: State) -> list[Problem]:
     """Roles of the server itself that are granted and not there: which there are depends on its version."""
     granted = {
-        Account(grant.scope.name, grant.scope.database)
-        for grant in desired.grants
-        if grant.scope.level == "ROLE" and grant.privilege == MEMBER
+        grant.scope.role for grant in desired.grants if grant.scope.level == "ROLE" and grant.privilege == MEMBER
     }
     return [
         Problem(

@@ -23,7 +23,7 @@ def reliances_on(live: State) -> dict[str, Reliance]:
     members: dict[Account, list[str]] = {}
     for grant in live.grants:
         if grant.scope.level == "ROLE" and grant.privilege == MEMBER:
-            members.setdefault(Account(grant.scope.name, grant.scope.database), []).append(subject(grant.account))
+            members.setdefault(grant.scope.role, []).append(subject(grant.account))
     return {
         subject(account): Reliance(user.objects, tuple(sorted(members.get(account, ()))))
         for account, user in live.users.items()
