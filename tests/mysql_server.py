@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-import pymysql
-
 from aurora_sandbox.mysqld import Server
-from aurora_tenants.mysql.accounts import create_views, show_definers
+from aurora_tenants.lambdas.ownership import make_views
 from aurora_tenants.mysql.grants import normalise
 from aurora_tenants.mysql.live import Execute, Row
 from aurora_tenants.mysql.owners import create_owners
@@ -28,11 +24,9 @@ def execute_as(server: Server, user: str = "root", password: str = "") -> Execut
 
 def make_owners(execute: Execute) -> None:
     """The schema of owners, complete, as the provider makes it; safe to run again."""
-    for statement in (*create_owners(), *create_views()):
+    for statement in create_owners():
         execute(statement)
-    for statement in show_definers():
-        with suppress(pymysql.OperationalError):  # 1304: the function is there already
-            execute(statement)
+    make_views(execute)
 
 
 def as_desired(live: State, desired: State) -> State:

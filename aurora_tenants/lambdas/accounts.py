@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, is_mine, put_back, take
+from aurora_tenants.lambdas.ownership import Tries, is_mine, put_back, take, until_heard
 from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
-from aurora_tenants.mysql.live import Execute, read_owners, read_users
+from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
@@ -54,22 +54,23 @@ def converge(request: Request, wanted: Wanted) -> str:
     """
     existing = before = _read(request.execute, wanted.name)
     _check_roles(request.execute, wanted, existing)
-    for attempts in range(ATTEMPTS, 0, -1):
+    tries = Tries()
+    while True:
         try:
-            return _attempt(request, wanted, existing)
+            return _attempt(request, wanted, existing, before)
         except DatabaseError as error:
-            if error.number not in DONE_MEANWHILE or attempts == 1:
-                _restore(request, wanted, before)
+            if not tries.allow(error):
+                until_heard(lambda: _restore(request, wanted, before))
                 raise
         except ValueError:
             if existing is not before:  # somebody else was faster, and the first attempt has left something behind
-                _restore(request, wanted, before)
+                until_heard(lambda: _restore(request, wanted, before))
             raise
         existing = _read(request.execute, wanted.name)
-    raise AssertionError
 
 
-def _attempt(request: Request, wanted: Wanted, existing: _Existing) -> str:
+def _attempt(request: Request, wanted: Wanted, existing: _Existing, before: _Existing) -> str:
+    """before: what there was before the first attempt, which may have recorded the owner of what is new to it."""
     execute, password = request.execute, wanted.password
     desired = _with_owners(request, wanted, existing)
     # Before anything is recorded: this raises ValueError for a value that no statement can hold.
@@ -80,7 +81,7 @@ def _attempt(request: Request, wanted: Wanted, existing: _Existing) -> str:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
             recorded.add(record_owner("users", account.entry, user.owner))
     refused = _run(request, (change for change in todo if change.statement not in recorded), password)
-    _give_passwords(request, wanted, desired, existing)
+    _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
 
@@ -111,7 +112,7 @@ def _check_roles(execute: Execute, wanted: Wanted, existing: _Existing) -> None:
         return
     held = _roles(existing.live) if wanted.is_same else set()
     where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
-    rows = execute(f"SELECT User, Host, account_locked FROM mysql.user WHERE {where}")  # noqa: S608 - hexadecimal
+    rows = execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
     locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
     for role in sorted(roles):
         if role not in locked:
@@ -160,13 +161,13 @@ def _run(request: Request, todo: Iterable[Change], password: str) -> str:
         try:
             run(request.execute, change.statement, password)
         except DatabaseError as error:
-            if change.action != "grant" or request.text("OnRefusal") != "report":
+            if change.action != "grant" or request.text("OnRefusal") != "report" or not error.is_of_mysql:
                 raise
             refused.append(str(error))
     return "; ".join(refused)
 
 
-def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing) -> None:
+def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing, before: _Existing) -> None:
     """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
     Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
@@ -181,7 +182,7 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
     is_denied = is_conclusive and not _can_login(request, wanted.secret)
     is_create = request.event.get("RequestType") == "Create"
     for user, known in kept:
-        is_new = is_create or known.has_no_password or is_new_to(user.owner, existing.entries.get(known.account))
+        is_new = is_create or known.has_no_password or is_new_to(user.owner, before.entries.get(known.account))
         if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
             _give_password(request.execute, _with_plugin_of(known, user), known, wanted.secret.password)
 
@@ -216,7 +217,7 @@ def _can_login(request: Request, secret: Secret) -> bool:
     try:
         return accepts_login(request.login(secret.arn))
     except DatabaseError as error:
-        if not error.number:
+        if not error.is_of_mysql:
             raise
         return True  # MySQL has said nothing about the password
 
@@ -230,9 +231,9 @@ def _give_password(execute: Execute, user: User, known: User, password: str) -> 
     """
     retain = False
     if user.owner and user.owner.adopted:
-        column = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
+        column = "User_attributes->'$.additional_password' IS NOT NULL"
         where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
-        has_second = execute(f"SELECT {column} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
+        has_second = execute(select((column,), f"FROM mysql.user WHERE {where}"))[0][0] == "1"
         retain = known.owner is None or not (has_second or known.has_no_password)
     give_password(execute, user, password, retain=retain)
 
