@@ -34,6 +34,8 @@ Resources = Mapping[str, Mapping[str, Any]]
 Row = tuple[Any, ...]
 T = TypeVar("T")
 _numbers = itertools.count(1)
+# Of every sandbox that runs: how to post to its own endpoints.
+STARTED: list[Callable[[str, dict[str, Any]], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +117,15 @@ class World:
             return str(answer.read().decode())
 
     def fault(self, kind: str | None) -> None:
-        self._post("faults", {"function": {"name": PROVIDER, "kind": kind}})
+        self.post("faults", {"function": {"name": PROVIDER, "kind": kind}})
 
     def pause(self, seconds: float, *, as_v1: bool = False) -> None:
-        self._post("pause", {"seconds": seconds, "as_v1": as_v1})
+        self.post("pause", {"seconds": seconds, "as_v1": as_v1})
 
     def throttle(self, service: str, calls: int) -> None:
-        self._post("faults", {"throttle": {"service": service, "calls": calls}})
+        self.post("faults", {"throttle": {"service": service, "calls": calls}})
 
-    def _post(self, path: str, document: Mapping[str, Any]) -> None:
+    def post(self, path: str, document: dict[str, Any]) -> None:
         body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
         url = f"{self.sandbox.endpoint_url}/_sandbox/{path}"
         urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
