@@ -29,7 +29,7 @@ def run(execute: Execute, statement: str, password: str = "") -> None:
         execute(statement)
     except DatabaseError as error:
         text = str(error)
-        if password and (error.number in (0, 1064) or password in text):
+        if password and password in statement and (error.number in (0, 1064) or password in text):
             what = "MySQL refused {}" if error.is_of_mysql else "{} failed"
             text = f"{what.format('a statement that contains a password')} ({error.number or error.code})"
         elif error.number in _MEANINGS:

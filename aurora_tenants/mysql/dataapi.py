@@ -200,5 +200,7 @@ def _refused(failure: _Failure) -> DatabaseError:
         what = f"the answer to a statement was lost: {failure.message}"
         why = "it may have run, and is not repeated without looking"
         return DatabaseError(Problem("answer-lost", what, why, _TRY_AGAIN), code=LOST)
-    text = f"{said(failure.message)} ({failure.number or failure.code})"
+    error = DatabaseError(Problem("database-refused", ""), number=failure.number, code=failure.code)
+    known = failure.number or ("" if error.is_of_mysql else failure.code)
+    text = f"{said(failure.message)} ({known})" if known else failure.message
     return DatabaseError(Problem("database-refused", text), number=failure.number, code=failure.code)

@@ -46,6 +46,7 @@ _WORDS = (
     (1862, r"Your password has expired"),
     (3523, r"Unknown authorization ID "),
     (3530, r"`.*` is not granted to `"),
+    (3878, r"Empty password can not be retained as second password"),
     (3638, r"Cannot use these credentials for '.*' because they contradict the password history policy"),
 )
 _SENTENCES = tuple((number, re.compile(words, re.DOTALL)) for number, words in _WORDS)

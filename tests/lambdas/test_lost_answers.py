@@ -16,15 +16,12 @@ from aurora_tenants.lambdas import provider
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.mysql.dataapi import LOST, DataApi
 from aurora_tenants.mysql.live import Execute, Row
-from tests.lambdas.world import PREFIX, PROVIDER, World, fresh, on
+from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, fresh, on
+
+pytestmark = ONCE
 
 IS_READ = ("SELECT ", "SHOW ")
 EITHER_WAY = pytest.mark.parametrize("ran", [True, False], ids=["it ran", "it did not run"])
-
-
-@pytest.fixture(params=["as documented"])
-def answers() -> None:
-    """What answers look like makes no difference here."""
 
 
 class Losing:

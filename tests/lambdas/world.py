@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -29,6 +30,9 @@ SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"
 PROVIDER = f"{SHARED}-database-provider"
 DEADLINE_SECONDS = 60.0
+
+# For a test that answers of another form make no difference to.
+ONCE = pytest.mark.parametrize("answers", ["as documented"], indirect=True)
 
 Resources = Mapping[str, Mapping[str, Any]]
 Row = tuple[Any, ...]
@@ -243,8 +247,9 @@ class World:
 
 
 def sentence(reason: str) -> str:
-    """What the provider itself said: a custom resource's reason wraps it up."""
-    return reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
+    """What the provider itself said, without an error's number: a custom resource's reason wraps it up."""
+    said = reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
+    return re.sub(r" \(\d{4}\)$", "", said)
 
 
 def assert_silent(text: str) -> None:
