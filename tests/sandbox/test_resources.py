@@ -557,6 +557,16 @@ def test_a_function_that_lambda_or_the_sandbox_would_not_take_is_refused(
     assert part in failure(account.create, "AWS::Lambda::Function", **function_properties(account, **changed))
 
 
+def test_the_name_of_a_function_has_64_characters_at_most(account: Account) -> None:
+    properties = function_properties(account)
+    _, made = account.create("AWS::Lambda::Function", "Fits", FunctionName="f" * 64, **properties)
+    assert made.physical_id == "f" * 64
+    assert failure(account.create, "AWS::Lambda::Function", "Long", FunctionName="f" * 65, **properties) == (
+        f"1 validation error detected: Value '{'f' * 65}' at 'functionName' failed to satisfy constraint: "
+        "Member must have length less than or equal to 64"
+    )
+
+
 def zipped(**modules: str) -> bytes:
     written = BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
