@@ -22,7 +22,8 @@ PAUSE_SCHEDULE = "pause-schedule"
 
 # A parameter of every stack: another value has each of its resources compared or made again.
 REVISION = "Revision"
-# Outputs of a tenant's stack. A database called `server` must not take the place of the first.
+# Outputs of a tenant's stack. The first is the shared stack's, and of tenants that were deployed before it was theirs
+# too: a database called `server` must not take its place.
 SERVER = "DatabaseServer"
 DIGEST = "Digest"
 DROP_ON_REMOVE = "DropOnRemove"
