@@ -355,6 +355,18 @@ def test_cloudformation_hands_the_scheduler_one_role_and_nobody_else_any() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [({}, True), ({"aws:sourceaccount": "123456789012"}, True), ({"aws:sourceaccount": "999999999999"}, False)],
+)
+def test_cloudformation_acts_in_its_role_whether_or_not_it_names_the_account(
+    keys: dict[str, str], expected: bool
+) -> None:
+    trust = resolved(template()["Resources"]["CloudFormationRole"]["Properties"]["AssumeRolePolicyDocument"])
+    assert trusts(trust["Statement"], "cloudformation.amazonaws.com", keys) is expected
+    assert not trusts(trust["Statement"], "lambda.amazonaws.com", keys)
+
+
 def test_only_schedules_of_the_pause_schedules_group_may_use_its_role() -> None:
     trust = resolved(template()["Resources"]["PauseScheduleRole"]["Properties"]["AssumeRolePolicyDocument"])
     ours = {"aws:sourceaccount": "123456789012", "aws:sourcearn": GROUP}

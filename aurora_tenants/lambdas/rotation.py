@@ -91,7 +91,7 @@ def is_done(description: Mapping[str, Any], token: str, prefix: str) -> bool:
     name, stages = description["Name"], description["VersionIdsToStages"].get(token, ())
     if not name.startswith(prefix):
         raise ValueError(f"this function rotates only secrets whose name begins with {prefix}, not {name}")
-    if not description.get("RotationEnabled"):
+    if description.get("RotationEnabled") is False:  # Secrets Manager may say nothing of it
         raise ValueError(f"rotation of secret {name} is off")
     if not {"AWSCURRENT", "AWSPENDING"} & {*stages}:
         raise ValueError(f"version {token} of secret {name} is not being rotated")

@@ -369,11 +369,28 @@ def test_secret_that_is_no_login_is_told_without_its_value(login: Login, step: S
 
 
 def test_rotation_that_is_off_or_unknown_is_refused(login: Login, step: Step) -> None:
-    with pytest.raises(ValueError, match=r"^rotation of secret .* is off$"):
-        step("createSecret", login.secret_id, str(uuid.uuid4()))
     login.rotate()
     with pytest.raises(ValueError, match=r"is not being rotated$"):
         step("createSecret", login.secret_id, str(uuid.uuid4()))
+    login.world.client("secretsmanager").cancel_rotate_secret(SecretId=login.secret_id)
+    with pytest.raises(ValueError, match=r"^rotation of secret .* is off$"):
+        step("createSecret", login.secret_id, str(uuid.uuid4()))
+
+
+def test_rotation_that_secrets_manager_says_nothing_of_is_not_off(login: Login, step: Step) -> None:
+    """Of a secret that was never to be rotated it says nothing, and nothing promises that it does of others."""
+    secrets, token = login.world.client("secretsmanager"), str(uuid.uuid4())
+    new = json.loads(secrets.get_secret_value(SecretId=login.secret_id)["SecretString"]) | {"password": "Hearsay2"}
+    secrets.put_secret_value(
+        SecretId=login.secret_id,
+        ClientRequestToken=token,
+        SecretString=json.dumps(new),
+        VersionStages=["AWSPENDING"],
+    )
+    assert "RotationEnabled" not in secrets.describe_secret(SecretId=login.secret_id)
+    for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        step(name, login.secret_id, token)
+    assert (login.password(), login.takes("Hearsay2")) == ("Hearsay2", True)
 
 
 def test_refusal_of_mysql_is_a_number_without_the_password(login: Login, step: Step) -> None:
