@@ -54,7 +54,8 @@ def signature(headers: Mapping[str, str]) -> Signature | None:
 class Front:
     """Finds who answers a request, and gives the answer.
 
-    services: ours, by the name requests are signed for. moto: its host and port. own: answers /_sandbox/…
+    services: ours, by the name requests are signed for; of one with an attribute `only`, nothing but these operations
+    is ours. moto: its host and port. own: answers /_sandbox/…
     iam_changed is called after every request to moto that may have changed a role or a policy.
     `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
     """
@@ -82,7 +83,7 @@ class Front:
         if signed is None:
             return self._forward(request)
         service = self._services.get(signed.service)
-        if service is not None:
+        if service is not None and _is_ours(service, request):
             return self._served(service, request, signed)
         if self._guard.is_function(signed.access_key):
             refusal = self._refusal_of_function(request, signed)
@@ -151,6 +152,15 @@ class Front:
             return Answer(response.status, headers, response.read())
         finally:
             connection.close()
+
+
+def _is_ours(service: Service, request: Request) -> bool:
+    """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
+    only: frozenset[str] | None = getattr(service, "only", None)
+    if only is None:
+        return True
+    action = re.search(rb"(?:^|&)Action=(\w+)", request.body)
+    return action is not None and action[1].decode() in only
 
 
 class Listener:

@@ -49,6 +49,7 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "ValidateTemplate": frozenset({"TemplateBody"}),
     "ListExports": frozenset({"NextToken"}),
     "ListImports": frozenset({"ExportName", "NextToken"}),
+    "DescribeAccountLimits": frozenset({"NextToken"}),
 }
 
 

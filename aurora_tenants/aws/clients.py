@@ -38,15 +38,16 @@ class Aws:
     client: Callable[[str], Any]
 
 
-def connect(*, region: str | None, profile: str | None) -> Aws:
-    """Clients for a region (None: the AWS configuration's) and a profile.
+def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> Aws:
+    """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at most.
 
     Raises AwsError when the configuration cannot be used, for instance without a region.
     """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region)
         # CloudFormation throttles from about ten calls at once; adaptive mode slows down in time.
-        patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
+        retries = {"mode": "adaptive", "total_max_attempts": attempts}
+        patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
         cloudformation = _client(session, "cloudformation", patient)
         rds_data = _client(session, "rds-data", once)
