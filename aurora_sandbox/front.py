@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import ServiceModel
 
 from aurora_sandbox import wire
 from aurora_sandbox.faults import Faults
@@ -133,11 +134,11 @@ class Front:
         except UnknownServiceError:
             return Answer(403, {"Content-Type": "text/plain"}, message.encode())
         try:
-            operation, parameters = wire.parse(model, request)
+            operation, parameters = _asked(model, request)
         except (ServiceError, wire.UnknownProtocol):
             return wire.refusal(model, ServiceError("AccessDeniedException", message, status=403))
         try:
-            self._guard.check(signed.service, operation.name, parameters, signed.access_key)
+            self._guard.check(signed.service, operation, parameters, signed.access_key)
         except ServiceError as error:
             return wire.refusal(model, error)
         return None
@@ -157,10 +158,24 @@ class Front:
 def _is_ours(service: Service, request: Request) -> bool:
     """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
     only: frozenset[str] | None = getattr(service, "only", None)
-    if only is None:
-        return True
-    action = re.search(rb"(?:^|&)Action=(\w+)", request.body)
-    return action is not None and action[1].decode() in only
+    return only is None or _action(request) in only
+
+
+def _action(request: Request) -> str:
+    """The operation that a form names; empty for any other body."""
+    found = re.search(rb"(?:^|&)Action=(\w+)", request.body)
+    return found[1].decode() if found else ""
+
+
+def _asked(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
+    """The operation and its parameters, which of EC2's nobody reads: no policy here names one of its resources.
+
+    Raises as wire.parse does.
+    """
+    if model.service_name == "ec2" and (action := _action(request)):
+        return action, {}
+    operation, parameters = wire.parse(model, request)
+    return operation.name, parameters
 
 
 class Listener:

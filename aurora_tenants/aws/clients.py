@@ -16,6 +16,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from aurora_tenants.errors import AwsError, Problem
 
@@ -84,6 +85,9 @@ def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise AwsError(problem_of(error, purpose, if_denied)) from error
+    except ResponseParserError as error:  # as of a proxy that answers with a page of its own
+        what, fix = f"could not {purpose}: what answered is not AWS", "look at proxies and at AWS_ENDPOINT_URL"
+        raise AwsError(Problem("not-aws", what, str(error).partition("\n")[0], fix)) from error
 
 
 def code_of(error: BaseException | None) -> str:
