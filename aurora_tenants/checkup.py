@@ -33,7 +33,9 @@ from aurora_tenants.stack import Deployed, Shared, Stack
 T = TypeVar("T")
 
 # With these, no other call would be answered either.
-_NO_ACCESS = {"no-credentials", "unknown-profile", "expired-credentials", "wrong-credentials", "no-connection"}
+_NO_ACCESS = frozenset(
+    {"no-credentials", "expired-credentials", "wrong-credentials", "no-connection", "aws-unreachable", "not-aws"}
+)
 _NO_FILE = Skipped("there is no tenants.yaml here, and no other file was named")
 _ROLES = 4  # that the shared stack makes
 _INCREASE = (
@@ -81,7 +83,8 @@ def check_up(request: Request) -> Report:
     try:
         found, clock = account.read_caller(aws)
     except AwsError as error:
-        if error.problems[0].code in _NO_ACCESS or error.problems[0].code == "aws-unreachable":
+        refused = account.refused_clock(error)
+        if error.problems[0].code in _NO_ACCESS or (refused and refused.is_too_far):
             return begun.without_access(error, aws)
         return _Reader(begun, aws, Unread.of(error.problems[0]), Skipped("the caller is not known")).report()
     return _Reader(begun, aws, found, clock).report()
