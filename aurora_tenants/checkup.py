@@ -118,7 +118,9 @@ class _Begun:
         found, clock = error.problems[0], account.refused_clock(error)
         rest: dict[str, Any] = dict.fromkeys((field.name for field in fields(Facts)), Skipped("AWS cannot be asked"))
         rest |= {"stack": self.stack, "file": self.file}
-        fix = found.fix or "`aws sts get-caller-identity` shows the same; in a region that has to be enabled, enable it"
+        fix = found.fix or "look at the AWS configuration: `aws configure list` says where each part of it comes from"
+        if found.code == "wrong-credentials":
+            fix += "; in a region that has to be enabled for the account, enable it"
         rest["caller"] = NoAccess(found.what, found.why, fix)
         if clock and clock.is_too_far:
             rest |= {"caller": Skipped("AWS refuses the signature because of the clock"), "clock": clock}
@@ -206,7 +208,7 @@ class _Reader:
         found = _read(simulated)
         if shared or isinstance(found, Unread):
             return found, found
-        return Skipped("the shared stack is not there, and permissions on it would be about nothing"), found
+        return Skipped("there is no shared stack yet that these permissions could be on"), found
 
     def _place(self, known: Caller, shared: Shared | None) -> Place:
         region, partition = self.aws.region, known.arn.split(":")[1]
