@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import OperationModel
 
 from aurora_sandbox import wire
 from aurora_sandbox.faults import Faults
@@ -56,7 +57,8 @@ class Front:
 
     services: ours, by the name requests are signed for. moto: its host and port. own: answers /_sandbox/…
     iam_changed is called after every request to moto that may have changed a role or a policy.
-    `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
+    `calls` counts what our services were asked, {("rds-data", "ExecuteStatement"): 12}, and `checked` the answers that
+    were compared with AWS's model of the operation.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Front:
         iam_changed: Callable[[], None],
     ) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.checked: Counter[tuple[str, str]] = Counter()
         self._services, self._region, self._moto = services, region, moto
         self._own, self._guard, self._faults, self._iam_changed = own, guard, faults, iam_changed
 
@@ -102,7 +105,9 @@ class Front:
             self.calls[service.name, operation.name] += 1
             self._faults.check(service.name, operation.name)
             self._guard.check(service.name, operation.name, parameters, signed.access_key)
-            return wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
+            result = service.handle(operation.name, parameters, Caller(signed.access_key))
+            self._check_answer(operation, result)
+            return wire.answer(operation, result)
         except ServiceError as error:
             return wire.refusal(model, error)
         except wire.UnknownProtocol as protocol:
@@ -112,6 +117,12 @@ class Front:
             log.exception("%s failed", service.name)
             message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
             return wire.refusal(model, ServiceError("InternalFailure", message, status=500))
+
+    def _check_answer(self, operation: OperationModel, result: Mapping[str, Any]) -> None:
+        """Raises TypeError for an answer that AWS would not give, by its own model."""
+        if wrong := "; ".join(wire.constraints.misfits(operation.output_shape, result)):
+            raise TypeError(f"{operation.name} answers what is not in AWS's model: {wrong}")
+        self.checked[operation.service_model.service_name, operation.name] += 1
 
     def _refuse_other_regions(self, signed: Signature) -> None:
         if signed.region != self._region:

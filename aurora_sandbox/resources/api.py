@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
+from botocore.model import OperationModel
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
+from aurora_sandbox.wire import constraints
 
 Boto = Callable[[str], Any]
 Properties = Mapping[str, Any]
@@ -27,7 +29,12 @@ _MISSING = ("NotFound", "NoSuchEntity", "NonExistent")
 
 
 def call(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
-    """The answer of one AWS operation; parameters that are None are left out. Raises ResourceFailed."""
+    """The answer of one AWS operation; parameters that are None are left out. Raises ResourceFailed.
+
+    What a handler of CloudFormation's asks for is checked as a caller's request is: moto is kinder than AWS.
+    """
+    api = client.meta.method_to_api_mapping[operation]
+    refuse_unfit(client.meta.service_model.operation_model(api), _given(parameters))
     try:
         answer: dict[str, Any] = getattr(client, operation)(**_given(parameters))
     except ClientError as error:
@@ -35,6 +42,12 @@ def call(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
     except ParamValidationError as error:
         raise ResourceFailed(str(error)) from error
     return answer
+
+
+def refuse_unfit(operation: OperationModel, parameters: Properties) -> None:
+    """Raises ResourceFailed for parameters that break a constraint of the operation's model."""
+    if error := constraints.refusal(operation, parameters, code="ValidationException"):
+        raise ResourceFailed(error.message)
 
 
 def discard(client: Any, operation: str, **parameters: Any) -> None:

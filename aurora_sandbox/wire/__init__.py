@@ -21,9 +21,8 @@ from typing import Any
 
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
-from botocore.validate import ParamValidator
 
-from aurora_sandbox.wire import json, query
+from aurora_sandbox.wire import constraints, json, query
 from aurora_sandbox.wire.values import Answer, Caller, Request, Service, ServiceError, UnknownProtocol
 
 __all__ = [
@@ -34,7 +33,9 @@ __all__ = [
     "ServiceError",
     "UnknownProtocol",
     "answer",
+    "constraints",
     "parse",
+    "read",
     "refusal",
     "service_model",
     "spoken",
@@ -72,20 +73,24 @@ def spoken(name: str, request: Request) -> ServiceModel:
 def parse(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
     """The operation a request asks for, and its parameters as a boto3 caller would have passed them.
 
-    Raises ServiceError for an unknown operation, a body that cannot be read, and parameters that the model refuses
-    (missing, of the wrong type, too short): a client other than botocore may send any of these. Raises UnknownProtocol
-    for a service that speaks another protocol than the three.
+    Raises ServiceError for an unknown operation, a body that cannot be read, and parameters that break any constraint
+    of the model (constraints.py): a client other than botocore sends what it likes, and botocore itself checks only
+    what is required, types, and the least length. Members that the model does not have are left out, as AWS does.
+    Raises UnknownProtocol for a service that speaks another protocol than the three.
     """
-    read = _READERS.get(_protocol(model))
-    if read is None:
-        raise UnknownProtocol(_protocol(model))
     operation, parameters = read(model, request)
-    if operation.input_shape is not None:
-        report = ParamValidator().validate(parameters, operation.input_shape)
-        if report.has_errors():
-            code = "ValidationError" if _protocol(model) == "query" else "ValidationException"
-            raise ServiceError(code, report.generate_report())
+    code = "ValidationError" if _protocol(model) == "query" else "ValidationException"
+    if error := constraints.refusal(operation, parameters, code=code):
+        raise error
     return operation, parameters
+
+
+def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
+    """The same of parameters that may break constraints."""
+    reader = _READERS.get(_protocol(model))
+    if reader is None:
+        raise UnknownProtocol(_protocol(model))
+    return reader(model, request)
 
 
 def answer(operation: OperationModel, result: Mapping[str, Any]) -> Answer:

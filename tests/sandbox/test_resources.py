@@ -763,4 +763,4 @@ def test_what_aws_refuses_fails_with_its_message(account: Account) -> None:
 
 
 def test_a_parameter_of_the_wrong_type_fails_rather_than_ends_in_a_traceback(account: Account) -> None:
-    assert "Parameter validation failed" in failure(account.create, "AWS::EC2::VPC", CidrBlock=10)
+    assert failure(account.create, "AWS::EC2::VPC", CidrBlock=10) == "NUMBER_VALUE can not be converted to String"
