@@ -12,7 +12,7 @@ structures in it, which may hide such a thing, nor anything long.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ _WIDER_THAN_ITS_MODEL = frozenset({"ResourceStatus"})
 _NUMBERS = ("integer", "long", "float", "double")
 _SIZED = ("string", "blob", "list", "map")
 _JAVA = {"string": "String", "integer": "Integer", "long": "Long", "boolean": "Boolean", "float": "Float"}
-_IS = {
+_IS: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),

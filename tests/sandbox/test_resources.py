@@ -24,6 +24,7 @@ import pytest
 from aurora_sandbox import ACCOUNT, REGION, motoserver
 from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions, inline
@@ -86,11 +87,13 @@ class Account:
     def create(self, type_name: str, logical_id: str = "Thing", /, **properties: Any) -> tuple[Request, Outcome]:
         """The outcome, and the request as it is before the next operation on the same resource."""
         request = Request(type_name, logical_id, "Shop", STACK_ID, properties, tags={"team": "a"})
+        check(request)
         outcome = self.types[type_name].create(request)
         return replace(request, physical_id=outcome.physical_id), outcome
 
     def update(self, live: Request, /, **properties: Any) -> tuple[Request, Outcome]:
         request = replace(live, properties=properties, old_properties=live.properties)
+        check(request)
         return replace(request, old_properties=None), self.types[live.type].update(request)
 
     def delete(self, live: Request) -> None:
@@ -763,4 +766,6 @@ def test_what_aws_refuses_fails_with_its_message(account: Account) -> None:
 
 
 def test_a_parameter_of_the_wrong_type_fails_rather_than_ends_in_a_traceback(account: Account) -> None:
-    assert failure(account.create, "AWS::EC2::VPC", CidrBlock=10) == "NUMBER_VALUE can not be converted to String"
+    assert failure(account.create, "AWS::EC2::VPC", CidrBlock=10) == (
+        "Properties validation failed for resource Thing with message:\n#/CidrBlock: expected type: String, found: Integer"
+    )
