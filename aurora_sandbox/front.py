@@ -23,7 +23,7 @@ from typing import Any
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel
 
-from aurora_sandbox import wire
+from aurora_sandbox import documented, wire
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard
 from aurora_sandbox.wire import Answer, Caller, Request, Service, ServiceError
@@ -101,6 +101,7 @@ class Front:
         model = wire.spoken(service.name, request)
         try:
             operation, parameters = wire.parse(model, request)
+            _refuse_documented(operation, parameters)
             self._refuse_other_regions(signed)
             self.calls[service.name, operation.name] += 1
             self._faults.check(service.name, operation.name)
@@ -162,6 +163,14 @@ class Front:
             return Answer(response.status, headers, response.read())
         finally:
             connection.close()
+
+
+def _refuse_documented(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
+    """Raises ServiceError for what AWS refuses by its documentation alone."""
+    model = operation.service_model
+    if rule := documented.broken_by(f"{model.service_name}:{operation.name}", parameters):
+        usual = "ValidationError" if model.metadata["protocol"] == "query" else "ValidationException"
+        raise ServiceError(rule.code or usual, rule.broken(parameters) or "")
 
 
 class Listener:

@@ -12,6 +12,7 @@ from aurora_sandbox.cloudformation.properties import complaints, refusal
 from aurora_sandbox.cloudformation.schemas import schema
 from aurora_sandbox.cloudformation.stack import Resource, Stack
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType, is_custom
+from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,10 @@ def check(request: Request) -> None:
     if is_custom(request.type):
         return
     rules = schema(request.stack_id.split(":")[3], request.type)
-    if wrong := complaints(rules.raw, request.properties):
+    wrong = complaints(rules.raw, request.properties)
+    if not any("expected type" in each for each in wrong) and (words := refused(request.type, request.properties)):
+        raise ResourceFailed(words)
+    if wrong:
         raise ResourceFailed(refusal(request.logical_id, wrong))
 
 

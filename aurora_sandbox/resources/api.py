@@ -98,7 +98,7 @@ class ApiType:
     name: the property, and parameter, that names the resource. Without it the name is generated, cut at max_length.
     attributes: what Fn::GetAtt gives, from the request, the name and the answer of the last call.
     renamed: parameters by the property they come from, where the two differ. deletion: those of the third verb.
-    settle: calls that complete the resource, safe to repeat.
+    settle: calls that complete the resource, safe to repeat. check: raises ResourceFailed before anything is made.
     """
 
     boto: Boto
@@ -111,8 +111,10 @@ class ApiType:
     renamed: Mapping[str, str] = field(default_factory=dict)
     deletion: Callable[[Request], dict[str, Any]] | None = None
     settle: Callable[[Any, Request, str], None] = no_more
+    check: Callable[[Request], None] = lambda request: None
 
     def create(self, request: Request) -> Outcome:
+        self.check(request)
         name = request.properties.get(self.name) or generated_name(request, max_length=self.max_length)
         name = name.lower() if self.is_lower_case else name
         answer = self._call(self.verbs[0], request, name)
@@ -122,6 +124,7 @@ class ApiType:
             raise ResourceFailed(error.reason, name) from error  # it is there, so a rollback has to delete it
 
     def update(self, request: Request) -> Outcome:
+        self.check(request)
         name = request.physical_id or ""
         answer = self._call(self.verbs[1], request, name) if self.verbs[1] else {}
         return self._settled(request, name, answer)

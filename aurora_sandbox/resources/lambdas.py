@@ -10,17 +10,12 @@ from typing import Any
 from aurora_sandbox.awslambda import from_bucket
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.functions import Function, Functions, inline
-from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_name
+from aurora_sandbox.resources.api import Boto, arn, call, generated_name
 from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
 PYTHON = re.compile(r"python3\.\d+")
 NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
-# What the runtime sets itself. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
-RESERVED = re.compile(
-    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_("
-    r"REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_.*|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|XRAY_.*)"
-)
 
 
 def lambda_types(boto: Boto, functions: Functions) -> dict[str, ResourceType]:
@@ -61,7 +56,7 @@ class FunctionType:
             handler=properties.get("Handler", ""),
             role_arn=properties["Role"],
             timeout_seconds=properties.get("Timeout", DEFAULT_TIMEOUT_SECONDS),
-            environment=_environment(properties),
+            environment=dict(properties.get("Environment", {}).get("Variables", {})),
         )
         self.functions.put(function)
         return Outcome(name, {"Arn": function.arn})
@@ -88,17 +83,6 @@ class FunctionType:
             raise ResourceFailed(NOT_ASSUMABLE) from error
         if '"lambda.amazonaws.com"' not in json.dumps(role["AssumeRolePolicyDocument"]):
             raise ResourceFailed(NOT_ASSUMABLE)
-
-
-def _environment(properties: Properties) -> dict[str, str]:
-    variables: dict[str, str] = dict(properties.get("Environment", {}).get("Variables", {}))
-    if reserved := sorted(name for name in variables if RESERVED.fullmatch(name)):
-        raise ResourceFailed(
-            "Lambda was unable to configure your environment variables because the environment variables you have "
-            "provided contains reserved keys that are currently not supported for modification. "
-            f"Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    return variables
 
 
 def _set(method: Any, name_or_arn: str, *arguments: Any) -> None:

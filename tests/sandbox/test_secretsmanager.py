@@ -209,6 +209,13 @@ def test_a_recovery_window_outside_7_to_30_days_is_refused(account: Account, opt
     assert error(account, "DeleteSecret", SecretId="app", **options)[0] == "InvalidParameterException"
 
 
+def test_a_forced_deletion_has_no_recovery_window(account: Account) -> None:
+    refused = error(account, "DeleteSecret", SecretId="app", ForceDeleteWithoutRecovery=True, RecoveryWindowInDays=7)
+    why = "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays."
+    assert refused == ("InvalidParameterException", why)
+    assert "DeletedDate" not in account("DescribeSecret", SecretId="app")
+
+
 def test_a_dynamic_reference_stands_for_a_value_or_for_a_key_of_it(account: Account) -> None:
     account("CreateSecret", Name="login", SecretString='{"user": "shop", "port": 3306}')
     account("CreateSecret", Name="list", SecretString="[1]")
