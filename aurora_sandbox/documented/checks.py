@@ -18,6 +18,8 @@ MAX_PARAMETER_BYTES = 4096
 MAX_ANSWER_BYTES = 4096
 MAX_PHYSICAL_ID_BYTES = 1024
 MAX_SERVICE_TIMEOUT_SECONDS = 3600
+MAX_SYNCHRONOUS_BYTES = 6_291_456
+MAX_EVENT_BYTES = 1_048_576
 MAX_NUMBER = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 _IDENTIFIER = re.compile(r"(?=.{1,63}$)[a-zA-Z](?:-?[a-zA-Z0-9])*")
 # Source: "Deprecated runtimes", Lambda Developer Guide: creation is blocked. python3.8 to 3.10, nodejs16.x to 20.x,

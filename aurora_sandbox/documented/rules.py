@@ -101,6 +101,8 @@ RULES: tuple[Rule, ...] = (
         checks.runtime,
         "Lambda Developer Guide, Lambda runtimes",
     ),
+    Rule("lambda:Invoke", "Payload has at most 6,291,456 bytes, for an Event 1,048,576", checks.elsewhere, _LAMBDA),
+    Rule("lambda:Invoke", "Payload is JSON", checks.elsewhere, "Lambda API Reference"),
     Rule(
         "lambda:UpdateFunctionCode",
         "there is a source",

@@ -14,6 +14,7 @@ from aurora_sandbox.resources.api import Boto, arn, call, generated_name
 from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
+DEFAULT_MEMORY_MB = 128
 PYTHON = re.compile(r"python3\.\d+")
 NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
 
@@ -56,6 +57,8 @@ class FunctionType:
             handler=properties.get("Handler", ""),
             role_arn=properties["Role"],
             timeout_seconds=properties.get("Timeout", DEFAULT_TIMEOUT_SECONDS),
+            runtime=properties.get("Runtime", ""),
+            memory_mb=properties.get("MemorySize", DEFAULT_MEMORY_MB),
             environment=dict(properties.get("Environment", {}).get("Variables", {})),
         )
         self.functions.put(function)
@@ -85,9 +88,9 @@ class FunctionType:
             raise ResourceFailed(NOT_ASSUMABLE)
 
 
-def _set(method: Any, name_or_arn: str, *arguments: Any) -> None:
+def _set(method: Any, name_or_arn: str, *arguments: Any, **details: Any) -> None:
     try:
-        method(name_or_arn, *arguments)
+        method(name_or_arn, *arguments, **details)
     except LookupError as error:
         raise ResourceFailed(str(error.args[0])) from error
 
@@ -100,7 +103,14 @@ class Permission:
 
     def create(self, request: Request) -> Outcome:
         statement_id = generated_name(request, max_length=100)
-        _set(self.functions.permit, request.properties["FunctionName"], statement_id, request.properties["Principal"])
+        properties = request.properties
+        keys = {
+            "StringEquals": {"AWS:SourceAccount": properties.get("SourceAccount")},
+            "ArnLike": {"AWS:SourceArn": properties.get("SourceArn")},
+        }
+        conditions = {name: each for name, each in keys.items() if None not in each.values()}
+        details = {"Action": properties["Action"], **({"Condition": conditions} if conditions else {})}
+        _set(self.functions.permit, properties["FunctionName"], statement_id, properties["Principal"], **details)
         return Outcome(statement_id, {"Id": statement_id})
 
     def update(self, request: Request) -> Outcome:

@@ -6,10 +6,10 @@ and never sees XML, JSON or base64. Three protocols, each the only one its servi
 
     query      cloudformation, rds           query.py           form fields in, XML out
     json       secretsmanager                json.py            X-Amz-Target and JSON in, JSON out
-    rest-json  rds-data, scheduler, lambda   json.py, rest.py   the path, its query and JSON in, JSON out
+    rest-json  rds-data, scheduler, lambda   json.py, rest.py   path, query, headers and JSON in, headers and JSON out
 
 A client of cloudwatch chooses between the first two. Only what these models use is here: no flattened lists, no
-parameters in headers, no streams.
+streams but the payload of a function.
 """
 
 from __future__ import annotations

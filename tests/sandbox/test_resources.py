@@ -173,7 +173,7 @@ def test_an_updated_security_group_has_the_new_rules_only(account: Account, boto
 # RDS
 
 
-def test_a_subnet_group_covers_two_zones_and_gets_a_name_in_lower_case(account: Account) -> None:
+def test_a_subnet_group_covers_two_zones(account: Account) -> None:
     _, vpc = account.create("AWS::EC2::VPC", CidrBlock="10.0.0.0/16")
     subnets = [
         account.create(
