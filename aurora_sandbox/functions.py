@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -80,9 +81,20 @@ class Deployed:
 
 
 class Functions:
-    """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs."""
+    """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs.
 
-    def __init__(self, *, endpoint_url: str, region: str, time_scale: float = 1.0) -> None:
+    authorities: the certificates that Lambda's file of them stands for; the machine's own by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str,
+        region: str,
+        time_scale: float = 1.0,
+        authorities: Path = Path("/etc/ssl/certs/ca-certificates.crt"),
+    ) -> None:
+        self._authorities = authorities
         self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
         self._root = Path(tempfile.mkdtemp(prefix="aurora-tenants-functions-"))
         self._lock = threading.Lock()
@@ -96,7 +108,8 @@ class Functions:
             archive.extractall(directory)
 
         def start() -> Worker:
-            return Worker(directory, function.handler, self._environment(function, directory), self._log(function.name))
+            environment, log = self._environment(function, directory), self._log(function.name)
+            return Worker(directory, function.handler, environment, log, authorities=self._authorities)
 
         with self._lock:
             old = self._deployed.get(function.name)
@@ -242,9 +255,16 @@ class Functions:
         return self._root / f"{name}.log"
 
     def _environment(self, function: Function, directory: Path) -> dict[str, str]:
-        """All a worker's environment holds; nothing is inherited, so no profile or key of the user leaks in."""
+        """All a worker's environment holds; nothing is inherited, so no profile or key of the user leaks in.
+
+        An endpoint of AWS in this region, as templates give it to published functions, leads here too.
+        """
+        public = re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?")
         return {
-            **function.environment,
+            **{
+                name: self._endpoint_url if public.fullmatch(value) else value
+                for name, value in function.environment.items()
+            },
             "PATH": os.defpath,
             "HOME": str(directory),
             "LANG": "C.UTF-8",
