@@ -11,6 +11,7 @@ import pytest
 from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
 from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
+from tests.compared import compared
 
 CALLER = Caller("AKIATEST")
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rotation"
@@ -26,7 +27,7 @@ class Account:
         self.manager = SecretsManager(account="123456789012", region="eu-west-1", invoke=self.rotate, **options)
 
     def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return self.manager.handle(operation, parameters, CALLER)
+        return compared(self.manager, operation, parameters, CALLER)
 
     def rotate(self, function_arn: str, event: dict[str, str]) -> None:
         assert function_arn == FUNCTION
