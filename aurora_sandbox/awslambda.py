@@ -74,7 +74,7 @@ class Lambda:
 
     def _delete(self, parameters: Parameters) -> Parameters:
         self._functions.remove(self._found(parameters).name)
-        return {}
+        return {"StatusCode": 204}
 
     def _policy(self, parameters: Parameters) -> Parameters:
         function = self._found(parameters)
