@@ -23,10 +23,11 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
 from aurora_sandbox.wire import constraints, json, query
-from aurora_sandbox.wire.values import Answer, Caller, Request, Service, ServiceError, UnknownProtocol
+from aurora_sandbox.wire.values import Answer, Broken, Caller, Request, Service, ServiceError, UnknownProtocol
 
 __all__ = [
     "Answer",
+    "Broken",
     "Caller",
     "Request",
     "Service",
