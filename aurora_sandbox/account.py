@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 from aurora_sandbox import ACCOUNT
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.certificates import AUTHORITY
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.clock import Clock
 from aurora_sandbox.cloudformation.custom import CustomResources
@@ -59,7 +60,12 @@ class Account:
         self.region, self._clients = region, clients
         self.clock, self.faults = Clock(), Faults()
         self.clusters = Clusters(clock=self.clock.seconds, time_scale=time_scale)
-        self.functions = Functions(endpoint_url=endpoint_url, region=region, time_scale=time_scale)
+        self.functions = Functions(
+            endpoint_url=endpoint_url,
+            region=region,
+            time_scale=time_scale,
+            authorities=mysql.directory / AUTHORITY,
+        )
         self._secrets = SecretsManager(
             account=ACCOUNT,
             region=region,

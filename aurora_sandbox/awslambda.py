@@ -1,11 +1,15 @@
-"""AWS Lambda's API, as far as it tells and changes which code a function runs; and where that code comes from.
+"""AWS Lambda's API for functions that a stack made: lists, describes, invokes and deletes them, and changes their code.
 
-api.handle("GetFunctionConfiguration", {"FunctionName": "provider"}, caller)["CodeSha256"]
+api.handle("Invoke", {"FunctionName": "provider", "Payload": b"{}"}, caller)["Payload"]
 from_bucket(s3, {"S3Bucket": "builds", "S3Key": "provider.zip"}, region="eu-west-1")
+
+Any other operation is refused with a sentence.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,8 +18,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aurora_sandbox.documented.checks import MAX_EVENT_BYTES, MAX_SYNCHRONOUS_BYTES
 from aurora_sandbox.functions import Function, Functions
+from aurora_sandbox.pool import FunctionError, FunctionTimeout, InvocationFailed
 from aurora_sandbox.wire import Caller, ServiceError
+
+LATEST = "$LATEST"
+LOG_BYTES = 4096
+_PAGE = 50
+
+Parameters = dict[str, Any]
 
 
 class Lambda:
@@ -25,20 +37,112 @@ class Lambda:
 
     def __init__(self, functions: Functions, *, s3: Callable[[], Any], region: str) -> None:
         self._functions, self._s3, self._region = functions, s3, region
+        self._operations: dict[str, Callable[[Parameters], Parameters]] = {
+            "DeleteFunction": self._delete,
+            "GetFunction": lambda parameters: {
+                "Configuration": _facts(self._found(parameters)),
+                "Code": {"RepositoryType": "S3"},
+            },
+            "GetFunctionConfiguration": lambda parameters: _facts(self._found(parameters)),
+            "GetPolicy": self._policy,
+            "Invoke": self._invoke,
+            "ListFunctions": self._list,
+            "UpdateFunctionCode": self._update_code,
+        }
 
-    def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    def handle(self, operation: str, parameters: Parameters, caller: Caller) -> Parameters:
         """The answer to one request. Raises ServiceError with AWS's code."""
-        if operation not in ("GetFunctionConfiguration", "UpdateFunctionCode"):
+        if operation not in self._operations:
             raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501)
-        function = self._functions.get(parameters["FunctionName"])
-        if function is None:
-            said = f"Function not found: {parameters['FunctionName']}"
-            raise ServiceError("ResourceNotFoundException", said, status=404)
-        if operation == "UpdateFunctionCode":
-            code = parameters.get("ZipFile") or from_bucket(self._s3(), parameters, region=self._region)
-            function = replace(function, code=unzippable(code))
+        return self._operations[operation](parameters)
+
+    def _found(self, parameters: Parameters) -> Function:
+        """The function; of its versions there is the latest alone."""
+        wanted, qualifier = parameters["FunctionName"], parameters.get("Qualifier", LATEST)
+        function = self._functions.get(wanted)
+        if function is None or qualifier != LATEST:
+            named = wanted if qualifier == LATEST else f"{wanted}:{qualifier}"
+            raise ServiceError("ResourceNotFoundException", f"Function not found: {named}", status=404)
+        return function
+
+    def _list(self, parameters: Parameters) -> Parameters:
+        names, most = self._functions.names(), min(parameters.get("MaxItems", _PAGE), _PAGE)
+        after = [name for name in names if name > parameters.get("Marker", "")]
+        found = [function for name in after[:most] if (function := self._functions.get(name))]
+        marker = {"NextMarker": after[most - 1]} if len(after) > most else {}
+        return {"Functions": [_facts(function) for function in found], **marker}
+
+    def _delete(self, parameters: Parameters) -> Parameters:
+        self._functions.remove(self._found(parameters).name)
+        return {"StatusCode": 204}
+
+    def _policy(self, parameters: Parameters) -> Parameters:
+        function = self._found(parameters)
+        statements = [
+            {"Sid": sid, "Effect": "Allow", "Resource": function.arn, **details}
+            for sid, details in self._functions.statements(function.name)
+        ]
+        if not statements:
+            message = "The resource you requested does not exist."
+            raise ServiceError("ResourceNotFoundException", message, status=404)
+        policy = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
+        return {"Policy": json.dumps(policy), "RevisionId": function.revision}
+
+    def _update_code(self, parameters: Parameters) -> Parameters:
+        function = self._found(parameters)
+        code = parameters.get("ZipFile") or from_bucket(self._s3(), parameters, region=self._region)
+        function = replace(function, code=unzippable(code))
+        if not parameters.get("DryRun"):
             self._functions.put(function)
         return _facts(function)
+
+    # Invoking
+
+    def _invoke(self, parameters: Parameters) -> Parameters:
+        function, kind = self._found(parameters), parameters.get("InvocationType", "RequestResponse")
+        event = _event(
+            parameters.get("Payload") or b"{}", MAX_EVENT_BYTES if kind == "Event" else MAX_SYNCHRONOUS_BYTES
+        )
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        if kind == "Event":
+            self._functions.invoke_async(function.name, event)
+            return {"StatusCode": 202}
+        before = len(self._functions.logs(function.name))
+        answer = {"StatusCode": 200, "ExecutedVersion": LATEST, **self._ran(function, event)}
+        if parameters.get("LogType") == "Tail":
+            log = self._functions.logs(function.name)[before:].encode()[-LOG_BYTES:]
+            answer["LogResult"] = base64.b64encode(log).decode()
+        return answer
+
+    def _ran(self, function: Function, event: Any) -> Parameters:
+        try:
+            result = self._functions.invoke(function.name, event)
+        except InvocationFailed as error:
+            return {"FunctionError": "Unhandled", "Payload": json.dumps(_failure(error)).encode()}
+        return {"Payload": json.dumps(result).encode()}
+
+
+def _event(payload: bytes, most: int) -> Any:
+    if len(payload) > most:
+        message = f"Request must be smaller than {most} bytes for the InvokeFunction operation"
+        raise ServiceError("RequestEntityTooLargeException", message, status=413)
+    try:
+        return json.loads(payload)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise ServiceError("InvalidRequestContentException", message) from error
+
+
+def _failure(error: InvocationFailed) -> Parameters:
+    """What the caller of a function that gave no result receives."""
+    if isinstance(error, FunctionError):
+        return {"errorMessage": error.message, "errorType": error.type, "stackTrace": error.trace}
+    kind = "Sandbox.Timedout" if isinstance(error, FunctionTimeout) else "Runtime.ExitError"  # Lambda's own words
+    return {"errorMessage": str(error), "errorType": kind}
+
+
+# Code
 
 
 def from_bucket(s3: Any, place: Mapping[str, Any], *, region: str) -> bytes:
@@ -70,18 +174,21 @@ def _refused(code: str, message: str) -> ServiceError:
     return ServiceError("InvalidParameterValueException", said)
 
 
-def _facts(function: Function) -> dict[str, Any]:
+def _facts(function: Function) -> Parameters:
     return {
         "FunctionName": function.name,
         "FunctionArn": function.arn,
+        "Runtime": function.runtime,
         "Role": function.role_arn,
         "Handler": function.handler,
         "CodeSize": len(function.code),
         "CodeSha256": function.code_sha256,
         "Timeout": function.timeout_seconds,
-        "Version": "$LATEST",
+        "MemorySize": function.memory_mb,
+        "Version": LATEST,
         "PackageType": "Zip",
         "State": "Active",
         "LastUpdateStatus": "Successful",
+        "RevisionId": function.revision,
         "Environment": {"Variables": dict(function.environment)},
     }

@@ -21,9 +21,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
-from botocore.model import ServiceModel
+from botocore.model import OperationModel, ServiceModel
 
-from aurora_sandbox import wire
+from aurora_sandbox import documented, wire
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard
 from aurora_sandbox.wire import Answer, Broken, Caller, Request, Service, ServiceError
@@ -58,7 +58,8 @@ class Front:
     services: ours, by the name requests are signed for; of one with an attribute `only`, nothing but these operations
     is ours. moto: its host and port. own: answers /_sandbox/…
     iam_changed is called after every request to moto that may have changed a role or a policy.
-    `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
+    `calls` counts what our services were asked, {("rds-data", "ExecuteStatement"): 12}, and `checked` the answers that
+    were compared with AWS's model of the operation.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Front:
         iam_changed: Callable[[], None],
     ) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.checked: Counter[tuple[str, str]] = Counter()
         self._services, self._region, self._moto = services, region, moto
         self._own, self._guard, self._faults, self._iam_changed = own, guard, faults, iam_changed
 
@@ -100,11 +102,14 @@ class Front:
         model = wire.spoken(service.name, request)
         try:
             operation, parameters = wire.parse(model, request)
+            _refuse_documented(operation, parameters)
             self._refuse_other_regions(signed)
             self.calls[service.name, operation.name] += 1
             self._faults.check(service.name, operation.name)
             self._guard.check(service.name, operation.name, parameters, signed.access_key)
-            answer = wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
+            result = service.handle(operation.name, parameters, Caller(signed.access_key))
+            self._check_answer(operation, result)
+            answer = wire.answer(operation, result)
             self._faults.check_answer(service.name, operation.name)
             return answer
         except Broken as broken:
@@ -120,6 +125,12 @@ class Front:
             log.exception("%s failed", service.name)
             message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
             return wire.refusal(model, ServiceError("InternalFailure", message, status=500))
+
+    def _check_answer(self, operation: OperationModel, result: Mapping[str, Any]) -> None:
+        """Raises TypeError for an answer that AWS would not give, by its own model."""
+        if wrong := "; ".join(wire.constraints.misfits(operation.output_shape, result)):
+            raise TypeError(f"{operation.name} answers what is not in AWS's model: {wrong}")
+        self.checked[operation.service_model.service_name, operation.name] += 1
 
     def _refuse_other_regions(self, signed: Signature) -> None:
         if signed.region != self._region:
@@ -182,6 +193,14 @@ def _asked(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
         return action, {}
     operation, parameters = wire.parse(model, request)
     return operation.name, parameters
+
+
+def _refuse_documented(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
+    """Raises ServiceError for what AWS refuses by its documentation alone."""
+    model = operation.service_model
+    if rule := documented.broken_by(f"{model.service_name}:{operation.name}", parameters):
+        usual = "ValidationError" if model.metadata["protocol"] == "query" else "ValidationException"
+        raise ServiceError(rule.code or usual, rule.broken(parameters) or "")
 
 
 class Listener:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -43,6 +44,15 @@ class Function:
     role_arn: str
     timeout_seconds: int
     environment: Mapping[str, str]
+    runtime: str = "python3.13"
+    memory_mb: int = 128
+
+    @property
+    def revision(self) -> str:
+        """What Lambda calls RevisionId: another one whenever anything of the function is."""
+        return str(
+            uuid.uuid5(uuid.NAMESPACE_URL, f"{self.arn} {self.code_sha256} {self.handler} {self.timeout_seconds}")
+        )
 
     @property
     def code_sha256(self) -> str:
@@ -65,15 +75,26 @@ class Deployed:
 
     function: Function
     pool: Pool
-    permissions: dict[str, str]  # principal by statement id
+    permissions: dict[str, dict[str, Any]]  # what a statement of its policy says, by the statement's id
     retries: int
     fault: Fault | None = None
 
 
 class Functions:
-    """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs."""
+    """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs.
 
-    def __init__(self, *, endpoint_url: str, region: str, time_scale: float = 1.0) -> None:
+    authorities: the certificates that Lambda's file of them stands for; the machine's own by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str,
+        region: str,
+        time_scale: float = 1.0,
+        authorities: Path = Path("/etc/ssl/certs/ca-certificates.crt"),
+    ) -> None:
+        self._authorities = authorities
         self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
         self._root = Path(tempfile.mkdtemp(prefix="aurora-tenants-functions-"))
         self._lock = threading.Lock()
@@ -87,7 +108,8 @@ class Functions:
             archive.extractall(directory)
 
         def start() -> Worker:
-            return Worker(directory, function.handler, self._environment(function, directory), self._log(function.name))
+            environment, log = self._environment(function, directory), self._log(function.name)
+            return Worker(directory, function.handler, environment, log, authorities=self._authorities)
 
         with self._lock:
             old = self._deployed.get(function.name)
@@ -113,7 +135,7 @@ class Functions:
 
     # Running
 
-    def invoke(self, name_or_arn: str, event: dict[str, Any]) -> Any:
+    def invoke(self, name_or_arn: str, event: Any) -> Any:
         """The handler's result. Raises InvocationFailed, or LookupError for an unknown function."""
         deployed = self._find(name_or_arn)
         function, fault = deployed.function, deployed.fault
@@ -135,12 +157,12 @@ class Functions:
             self._note(function.name, f"{request['id']} {error}\n")
             raise
 
-    def invoke_async(self, name_or_arn: str, event: dict[str, Any]) -> None:
+    def invoke_async(self, name_or_arn: str, event: Any) -> None:
         """Runs the function in a thread, and again with the same event when it fails. Raises LookupError at once."""
         name = self._find(name_or_arn).function.name
         threading.Thread(target=self._attempt, args=(name, event), name=f"event for {name}", daemon=True).start()
 
-    def _attempt(self, name: str, event: dict[str, Any]) -> None:
+    def _attempt(self, name: str, event: Any) -> None:
         for attempt in range(len(RETRY_DELAYS_SECONDS) + 1):
             try:
                 self.invoke(name, event)
@@ -187,18 +209,30 @@ class Functions:
     def retries(self, name: str) -> int:
         return self._find(name).retries
 
-    def permit(self, name: str, statement_id: str, principal: str | None) -> None:
-        """Adds a statement to the function's policy that lets a principal invoke it; None takes the statement away."""
+    def permit(self, name: str, statement_id: str, principal: str | None, **details: Any) -> None:
+        """Adds a statement to the function's policy that lets a principal invoke it; None takes the statement away.
+
+        details: what else the statement says, Action and Condition.
+        """
         permissions = self._find(name).permissions
         if principal is None:
             permissions.pop(statement_id, None)
         else:
-            permissions[statement_id] = principal
+            permissions[statement_id] = {
+                "Principal": {"Service": principal},
+                "Action": "lambda:InvokeFunction",
+                **details,
+            }
+
+    def statements(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """The statements of the function's policy by their ids."""
+        return sorted(self._find(name).permissions.items())
 
     def allows(self, name_or_arn: str, principal: str) -> bool:
         """Whether the function exists and its policy lets this principal invoke it."""
         deployed = self._deployed.get(_name(name_or_arn))
-        return deployed is not None and principal in deployed.permissions.values()
+        permissions = deployed.permissions.values() if deployed else ()
+        return any(statement["Principal"]["Service"] == principal for statement in permissions)
 
     # Who calls
 
@@ -221,9 +255,16 @@ class Functions:
         return self._root / f"{name}.log"
 
     def _environment(self, function: Function, directory: Path) -> dict[str, str]:
-        """All a worker's environment holds; nothing is inherited, so no profile or key of the user leaks in."""
+        """All a worker's environment holds; nothing is inherited, so no profile or key of the user leaks in.
+
+        An endpoint of AWS in this region, as templates give it to published functions, leads here too.
+        """
+        public = re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?")
         return {
-            **function.environment,
+            **{
+                name: self._endpoint_url if public.fullmatch(value) else value
+                for name, value in function.environment.items()
+            },
             "PATH": os.defpath,
             "HOME": str(directory),
             "LANG": "C.UTF-8",
@@ -243,5 +284,9 @@ class Functions:
 
 
 def _name(name_or_arn: str) -> str:
-    """The function's name; an ARN may end in a qualifier."""
-    return name_or_arn.split(":")[6] if name_or_arn.startswith("arn:") else name_or_arn
+    """The function's name, of an ARN, of a part of one (123456789012:function:name), and before a qualifier."""
+    if ":" not in name_or_arn:
+        return name_or_arn
+    before, is_part, after = name_or_arn.partition("function:")
+    name, _, qualifier = (after if is_part else before).partition(":")
+    return name if qualifier in ("", "$LATEST") or name_or_arn.startswith("arn:") else name_or_arn

@@ -153,6 +153,10 @@ def needs(
     if service == "cloudformation" and "StackName" in parameters:
         name = parameters["StackName"]
         return (Need(action, name if name.startswith("arn:") else f"{arn_prefix(service)}stack/{name}/*"),)
+    if service == "lambda" and "FunctionName" in parameters:
+        name = str(parameters["FunctionName"]).rpartition("function:")[2]
+        verb = "lambda:InvokeFunction" if operation == "Invoke" else action
+        return (Need(verb, f"{arn_prefix(service)}function:{name}"),)
     return (Need(action, "*"),)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import iam_plugin
+from aurora_sandbox import certificates, iam_plugin
 from aurora_sandbox.binary import Binary, default_cache, find, publish
 from aurora_sandbox.errors import Problem, SandboxError
 
@@ -165,6 +165,7 @@ def start(
         settings += _LOWER_CASE if lower_case_names else ()
         if plugins := iam_plugin.directory(binary.plugins, directory / iam_plugin.DIRECTORY):
             settings.append(f"--plugin-dir={plugins}")
+        settings += certificates.options(directory)
         return _launch(binary, directory, (*_SMALL, *settings, *options))
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)

@@ -40,9 +40,11 @@ class FunctionCrashed(InvocationFailed):
 class Worker:
     """One process. It takes one request at a time."""
 
-    def __init__(self, directory: Path, handler: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, directory: Path, handler: str, environment: Mapping[str, str], log: Path, *, authorities: Path
+    ) -> None:
         self._answers, theirs = os.pipe()
-        command = [sys.executable, "-I", "-u", str(WORKER), str(directory), handler, str(theirs)]
+        command = [sys.executable, "-I", "-u", str(WORKER), str(directory), handler, str(theirs), str(authorities)]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,

@@ -1,22 +1,31 @@
 """The program inside a Lambda worker process: imports a handler once, then answers one event after another.
 
-    python -I -u worker.py <directory of the code> <module.function> <file descriptor>
+    python -I -u worker.py <directory of the code> <module.function> <file descriptor> <certificates>
 
 Events come as JSON lines on standard input, answers leave as JSON lines on the file descriptor, so that whatever the
 handler prints is its log. It runs outside the package and imports nothing but the standard library and the handler. The
 first line it writes says that the import is done, be it well or not: a start is not counted against the timeout.
+
+A handler that speaks to MySQL with PyMySQL meets what it would on AWS: a server that says it is of Aurora's version of
+MySQL, whatever runs here, and Lambda's file of certificates, which has the authority of the sandbox's server in it.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
+import re
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
+
+SERVER_VERSION = "8.0.42"  # of MySQL, in Aurora MySQL 3.10
+BUNDLE = "/etc/pki/tls/cert.pem"
+_ASKS_VERSION = re.compile(r"\s*SELECT\s+(VERSION\s*\(\s*\)|@@version)\s*;?\s*", re.IGNORECASE)
 
 
 class Context:
@@ -75,8 +84,33 @@ def _failure(kind: str, message: str, error: Exception | None = None) -> dict[st
     return {"error": {"type": kind, "message": message, "trace": trace}}
 
 
-def serve(events: TextIO, answers: TextIO, handler_path: str) -> None:
+def pretend(authorities: str) -> None:
+    """Puts Aurora's version of MySQL and Lambda's certificates into PyMySQL, if it is loaded and was not yet changed.
+
+    PyMySQL alone, and not MySQL itself: a server cannot be told to call itself something else.
+    """
+    loaded: Any = sys.modules.get("pymysql.connections")
+    if loaded is None or hasattr(loaded.Connection, "pretends"):
+        return
+    ask, trust = loaded.Connection.query, loaded.ssl.SSLContext.load_verify_locations
+
+    def query(self: Any, sql: Any, unbuffered: bool = False) -> Any:
+        asks = isinstance(sql, str) and _ASKS_VERSION.fullmatch(sql)
+        return ask(self, f"SELECT '{SERVER_VERSION}'" if asks else sql, unbuffered)
+
+    def load(self: Any, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
+        trust(self, authorities if cafile == BUNDLE else cafile, capath, cadata)
+
+    loaded.Connection.query, loaded.Connection.pretends = query, True
+    loaded.Connection.get_server_info = lambda self: SERVER_VERSION
+    loaded.ssl.SSLContext.load_verify_locations = load
+
+
+def serve(events: TextIO, answers: TextIO, handler_path: str, authorities: str) -> None:
     """Answers every event until there are no more."""
+
+    # Lambda's runtime does the same, so that what a handler logs is in its log.
+    logging.basicConfig(stream=sys.stdout, format="[%(levelname)s]\t%(asctime)s\t%(message)s")
 
     def write(value: object) -> None:
         answers.write(json.dumps(value) + "\n")
@@ -90,18 +124,19 @@ def serve(events: TextIO, answers: TextIO, handler_path: str) -> None:
             os._exit(1)
         if request["fault"] == "hang":
             events.read()  # ends with the sandbox, if the timeout does not come first
+        pretend(authorities)
         write(answer(handler, request))
 
 
 def main() -> None:
-    directory, handler_path, descriptor = sys.argv[1:]
+    directory, handler_path, descriptor, authorities = sys.argv[1:]
     sys.path.insert(0, directory)
     # The handler and its children see an empty standard input, not the events.
     events = os.fdopen(os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     with os.fdopen(int(descriptor), "w") as answers:
-        serve(events, answers, handler_path)
+        serve(events, answers, handler_path, authorities)
 
 
 if __name__ == "__main__":

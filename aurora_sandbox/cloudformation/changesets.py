@@ -35,7 +35,6 @@ class ChangeSets:
 
     def create(self, request: Parameters) -> dict[str, Any]:
         name = request["ChangeSetName"]
-        check_name(name, "changeSetName")
         stack = self._region.find(request["StackName"])
         kind = request.get("ChangeSetType") or "UPDATE"
         if kind not in ("CREATE", "UPDATE"):
@@ -110,7 +109,7 @@ class ChangeSets:
                 f"Stack [{name}] already exists and cannot be created again with the changeSet "
                 f"[{request['ChangeSetName']}]."
             )
-        check_name(stack.name if stack else name, "stackName")
+        check_name(stack.name if stack else name)
         stack_id = stack.id if stack else self._region.new_id("stack", name)
         name = stack.name if stack else name
         wanted = requested(

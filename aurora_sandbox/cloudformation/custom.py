@@ -17,10 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
+from aurora_sandbox.documented.checks import MAX_ANSWER_BYTES, MAX_PHYSICAL_ID_BYTES, MAX_SERVICE_TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
-MAX_ANSWER_BYTES = 4096
-MAX_ID_BYTES = 1024
 DEFAULT_TIMEOUT_SECONDS = 3600
 RESPONSE_PATH = "/_sandbox/cfn-response/"
 
@@ -127,7 +126,7 @@ def _check(request: Request) -> None:
     token = request.properties.get("ServiceToken")
     if not isinstance(token, str) or not token.startswith("arn:"):
         raise ResourceFailed("Invalid ServiceToken: a custom resource needs the ARN of a Lambda function.")
-    if not 1 <= _service_timeout(request) <= 3600:
+    if not 1 <= _service_timeout(request) <= MAX_SERVICE_TIMEOUT_SECONDS:
         raise ResourceFailed("Invalid ServiceTimeout: it must be a whole number of seconds from 1 to 3600.")
 
 
@@ -163,7 +162,7 @@ def _checked(body: bytes, event: Mapping[str, Any]) -> Answer:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value.encode()) <= MAX_ID_BYTES
+    return isinstance(value, str) and 0 < len(value.encode()) <= MAX_PHYSICAL_ID_BYTES
 
 
 def _outcome(answer: Answer) -> Outcome:

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from aurora_sandbox.cloudformation.dynamic import ResolveSecret, revealed
+from aurora_sandbox.cloudformation.properties import complaints, refusal
+from aurora_sandbox.cloudformation.schemas import schema
 from aurora_sandbox.cloudformation.stack import Resource, Stack
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType, is_custom
+from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
 log = logging.getLogger(__name__)
@@ -33,7 +36,9 @@ class Handlers:
         """The resource as it was made."""
 
         def work() -> Outcome:
-            return self._type_of(wanted).create(self._request(stack, wanted, self._revealed(wanted)))
+            request = self._request(stack, wanted, self._revealed(wanted))
+            check(request)
+            return self._type_of(wanted).create(request)
 
         return _made(wanted, _translated(wanted, work))
 
@@ -42,6 +47,7 @@ class Handlers:
 
         def work() -> Outcome:
             request = self._request(stack, wanted, self._revealed(wanted))
+            check(request)
             old = self._revealed_if_possible(current)
             return self._type_of(wanted).update(replace(request, old_properties=old, physical_id=current.physical_id))
 
@@ -86,6 +92,18 @@ class Handlers:
             return self._revealed(resource)
         except (ServiceError, ResourceFailed):
             return resource.properties
+
+
+def check(request: Request) -> None:
+    """Raises ResourceFailed for properties that AWS does not take, before anything is made."""
+    if is_custom(request.type):
+        return
+    rules = schema(request.stack_id.split(":")[3], request.type)
+    wrong = complaints(rules.raw, request.properties)
+    if not any("expected type" in each for each in wrong) and (words := refused(request.type, request.properties)):
+        raise ResourceFailed(words)
+    if wrong:
+        raise ResourceFailed(refusal(request.logical_id, wrong))
 
 
 def _made(wanted: Resource, outcome: Outcome) -> Resource:

@@ -12,9 +12,9 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.intrinsics import as_text
 from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.documented.checks import MAX_PARAMETER_BYTES
 
 MASK = "****"
-MAX_VALUE_BYTES = 4096
 _TYPE = re.compile(r"String|Number|CommaDelimitedList|List<(Number|String|AWS::[\w:]+)>|AWS::[\w:]+")
 
 
@@ -120,8 +120,8 @@ def _check(parameter: Parameter, value: str) -> None:
 
 
 def _complaint(parameter: Parameter, value: str) -> str | None:
-    if len(value.encode()) > MAX_VALUE_BYTES:
-        return f"have no more than {MAX_VALUE_BYTES} bytes"
+    if len(value.encode()) > MAX_PARAMETER_BYTES:
+        return f"have no more than {MAX_PARAMETER_BYTES} bytes"
     items = value.split(",") if parameter.is_list else [value]
     if parameter.type in ("Number", "List<Number>") and not all(_is_number(item) for item in items):
         return "be a number"
@@ -136,7 +136,7 @@ def _out_of_limits(parameter: Parameter, value: str) -> str | None:
     limits = parameter.limits
     if len(value) < limits.get("MinLength", 0):
         return f"contain at least {limits['MinLength']:g} characters"
-    if len(value) > limits.get("MaxLength", MAX_VALUE_BYTES):
+    if len(value) > limits.get("MaxLength", MAX_PARAMETER_BYTES):
         return f"contain at most {limits['MaxLength']:g} characters"
     if parameter.type != "Number":
         return None

@@ -15,9 +15,9 @@ from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.refusals import invalid, not_imitated
 from aurora_sandbox.cloudformation.region import Region
 from aurora_sandbox.cloudformation.stack import OnFailure, Stack
+from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
-NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 MAX_TAGS = 50
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _TEMPLATE = frozenset({"TemplateBody", "Parameters", "Capabilities", "Tags", "RoleARN", "NotificationARNs"})
@@ -71,13 +71,10 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
             raise not_imitated(f"{name} of CloudFormation's {operation}")
 
 
-def check_name(name: str, member: str) -> None:
-    """Raises ValidationError for a name that CloudFormation would not accept."""
-    if not NAME.fullmatch(name):
-        raise invalid(
-            f"1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
-        )
+def check_name(name: str) -> None:
+    """Raises ValidationError for a stack's name that CloudFormation would not accept."""
+    if words := refused("cloudformation:CreateStack", {"StackName": name}):
+        raise invalid(words)
 
 
 def requested(

@@ -20,6 +20,7 @@ from aurora_sandbox.cloudformation.stack import Leftover, Resource, Stack, Stack
 from aurora_sandbox.cloudformation.template import Declaration, Output
 from aurora_sandbox.cloudformation.types import ResourceFailed, is_custom
 from aurora_sandbox.cloudformation.walk import TooLate, walk
+from aurora_sandbox.documented import refused
 
 log = logging.getLogger(__name__)
 RollbackStyle = Literal["update", "restore"]
@@ -237,6 +238,8 @@ def _output(declared: Output, scope: Scope) -> StackOutput:
             f"Template format error: The Value field of output {declared.name} must evaluate to type String."
         )
     export = None if declared.export_name is None else as_text(resolve(declared.export_name, scope))
+    if words := refused("export", {"Output": declared.name, "Export": export}):
+        raise Unresolvable(words)
     return StackOutput(declared.name, as_text(value), declared.description, export)
 
 

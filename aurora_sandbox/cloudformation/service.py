@@ -121,7 +121,7 @@ class CloudFormation:
 
     def _create_stack(self, request: Parameters) -> dict[str, Any]:
         name = request["StackName"]
-        check_name(name, "stackName")
+        check_name(name)
         if self.region.find(name) is not None:
             raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
         stack_id = self.region.new_id("stack", name)

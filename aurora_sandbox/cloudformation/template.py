@@ -15,8 +15,9 @@ from aurora_sandbox.cloudformation import yaml
 from aurora_sandbox.cloudformation.intrinsics import Reference, Unresolvable, as_text, call, get_att, references
 from aurora_sandbox.cloudformation.parameters import Parameter, declared
 from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.documented import refused
+from aurora_sandbox.documented.checks import MAX_TEMPLATE_BYTES
 
-MAX_BODY_BYTES = 51_200
 PSEUDO_PARAMETERS = frozenset(
     f"AWS::{name}"
     for name in (
@@ -30,8 +31,6 @@ PSEUDO_PARAMETERS = frozenset(
         "URLSuffix",
     )
 )
-# Source: "CloudFormation quotas", AWS CloudFormation User Guide.
-_MAX_NUMBER = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 _SECTIONS = frozenset(
     {
         "AWSTemplateFormatVersion",
@@ -97,10 +96,10 @@ class Template:
 @lru_cache(maxsize=128)
 def parse(body: str) -> Template:
     """The template of this text. Raises ValidationError with AWS's words for the first thing that is wrong."""
-    if len(body.encode()) > MAX_BODY_BYTES:
+    if len(body.encode()) > MAX_TEMPLATE_BYTES:
         raise invalid(
             "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {MAX_BODY_BYTES}"
+            f"Member must have length less than or equal to {MAX_TEMPLATE_BYTES}"
         )
     raw = yaml.load(body)
     _check_sections(raw)
@@ -155,19 +154,14 @@ def _check_sections(raw: Mapping[str, Any]) -> None:
     for section in ("Parameters", "Mappings", "Conditions", "Resources", "Outputs"):
         if not isinstance(raw.get(section, {}), dict):
             raise invalid(f"Template format error: [/{section}] must be an object")
-        if len(raw.get(section, {})) > _MAX_NUMBER.get(section, 10_000):
-            raise invalid(
-                f"Template format error: Number of {section.lower()}, {len(raw[section])}, "
-                f"is greater than maximum allowed, {_MAX_NUMBER[section]}"
-            )
     if not raw.get("Resources"):
         raise invalid("Template format error: At least one Resources member must be defined.")
+    if words := refused("template", raw):
+        raise invalid(words)
 
 
 def _declaration(logical_id: str, raw: Any) -> Declaration:
     where = f"[/Resources/{logical_id}]"
-    if not re.fullmatch(r"[A-Za-z0-9]+", str(logical_id)):
-        raise invalid(f"Template format error: Resource name {logical_id} is non alphanumeric.")
     if not isinstance(raw, dict) or not isinstance(raw.get("Type"), str):
         raise invalid(f"Template format error: {where} Every Resources object must contain a Type member.")
     properties = raw.get("Properties") or {}

@@ -2,6 +2,10 @@
 
 `!GetAtt Database.Arn` becomes `{"Fn::GetAtt": ["Database", "Arn"]}`, every other `!Name x` becomes `{"Fn::Name": x}`.
 Dates stay text (a policy's `Version: 2012-10-17`), as CloudFormation does not know YAML's timestamps.
+
+Of YAML 1.1's words for booleans, CloudFormation reads yes, no, on and off as such, and y and n as text: as values. Keys
+are names, and stay as they are written. Sources for values: ASFHyP3/hyp3 #2061 (a tag's YES became true), aws/aws-cli
+#5245 (yes) and #7805 (y stays); for keys no source was found, and AWS may turn a key `No` into false.
 """
 
 from __future__ import annotations
@@ -16,11 +20,24 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from aurora_sandbox.cloudformation.refusals import invalid
 
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 
 
 class _Constructor(SafeConstructor):
     """Builds plain dicts, lists and scalars."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """A mapping, whose scalar keys are text: `12` and `On` are names like any other."""
+        for key, _ in getattr(node, "value", ()):
+            if isinstance(key, ScalarNode) and key.tag != _MERGE:
+                key.tag = _TEXT
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_boolean(self, node: Any) -> Any:
+        """A boolean, or the text y or n."""
+        text = self.construct_scalar(node)
+        return text if text.lower() in ("y", "n") else text.lower() in ("yes", "on", "true")
 
 
 def _short_form(constructor: SafeConstructor, suffix: str, node: Node) -> dict[str, Any]:
@@ -36,6 +53,7 @@ def _short_form(constructor: SafeConstructor, suffix: str, node: Node) -> dict[s
 
 
 _Constructor.add_multi_constructor("!", _short_form)
+_Constructor.add_constructor("tag:yaml.org,2002:bool", _Constructor.construct_boolean)
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_scalar)
 
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
+from botocore.model import OperationModel
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
+from aurora_sandbox.wire import constraints
 
 Boto = Callable[[str], Any]
 Properties = Mapping[str, Any]
@@ -27,7 +29,12 @@ _MISSING = ("NotFound", "NoSuchEntity", "NonExistent")
 
 
 def call(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
-    """The answer of one AWS operation; parameters that are None are left out. Raises ResourceFailed."""
+    """The answer of one AWS operation; parameters that are None are left out. Raises ResourceFailed.
+
+    What a handler of CloudFormation's asks for is checked as a caller's request is: moto is kinder than AWS.
+    """
+    api = client.meta.method_to_api_mapping[operation]
+    refuse_unfit(client.meta.service_model.operation_model(api), _given(parameters))
     try:
         answer: dict[str, Any] = getattr(client, operation)(**_given(parameters))
     except ClientError as error:
@@ -35,6 +42,12 @@ def call(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
     except ParamValidationError as error:
         raise ResourceFailed(str(error)) from error
     return answer
+
+
+def refuse_unfit(operation: OperationModel, parameters: Properties) -> None:
+    """Raises ResourceFailed for parameters that break a constraint of the operation's model."""
+    if error := constraints.refusal(operation, parameters, code="ValidationException"):
+        raise ResourceFailed(error.message)
 
 
 def discard(client: Any, operation: str, **parameters: Any) -> None:
@@ -85,7 +98,7 @@ class ApiType:
     name: the property, and parameter, that names the resource. Without it the name is generated, cut at max_length.
     attributes: what Fn::GetAtt gives, from the request, the name and the answer of the last call.
     renamed: parameters by the property they come from, where the two differ. deletion: those of the third verb.
-    settle: calls that complete the resource, safe to repeat.
+    settle: calls that complete the resource, safe to repeat. check: raises ResourceFailed before anything is made.
     """
 
     boto: Boto
@@ -98,8 +111,10 @@ class ApiType:
     renamed: Mapping[str, str] = field(default_factory=dict)
     deletion: Callable[[Request], dict[str, Any]] | None = None
     settle: Callable[[Any, Request, str], None] = no_more
+    check: Callable[[Request], None] = lambda request: None
 
     def create(self, request: Request) -> Outcome:
+        self.check(request)
         name = request.properties.get(self.name) or generated_name(request, max_length=self.max_length)
         name = name.lower() if self.is_lower_case else name
         answer = self._call(self.verbs[0], request, name)
@@ -109,6 +124,7 @@ class ApiType:
             raise ResourceFailed(error.reason, name) from error  # it is there, so a rollback has to delete it
 
     def update(self, request: Request) -> Outcome:
+        self.check(request)
         name = request.physical_id or ""
         answer = self._call(self.verbs[1], request, name) if self.verbs[1] else {}
         return self._settled(request, name, answer)

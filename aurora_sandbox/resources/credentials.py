@@ -10,10 +10,10 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.resources.api import Properties, generated_name
+from aurora_sandbox.resources.api import Properties, generated_name, refuse_unfit
 from aurora_sandbox.secretsmanager.password import generated_secret
 from aurora_sandbox.secretsmanager.service import SecretsManager
-from aurora_sandbox.wire import Caller, ServiceError
+from aurora_sandbox.wire import Caller, ServiceError, service_model
 
 CLOUDFORMATION = Caller("AKIACLOUDFORMATION00")
 ATTACHED = ("engine", "host", "port", "dbClusterIdentifier")
@@ -26,6 +26,7 @@ def credential_types(secrets: SecretsManager, clusters: Clusters) -> dict[str, R
 
     def ask(operation: str, **parameters: Any) -> dict[str, Any]:
         given = {name: value for name, value in parameters.items() if value is not None}
+        refuse_unfit(service_model("secretsmanager").operation_model(operation), given)
         try:
             return secrets.handle(operation, given, CLOUDFORMATION)
         except ServiceError as error:

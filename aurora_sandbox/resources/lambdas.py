@@ -10,18 +10,13 @@ from typing import Any
 from aurora_sandbox.awslambda import from_bucket
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.functions import Function, Functions, inline
-from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_name
+from aurora_sandbox.resources.api import Boto, arn, call, generated_name
 from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
-LONGEST_NAME = 64  # FunctionName, CreateFunction, AWS Lambda API Reference
+DEFAULT_MEMORY_MB = 128
 PYTHON = re.compile(r"python3\.\d+")
 NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
-# What the runtime sets itself. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
-RESERVED = re.compile(
-    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_("
-    r"REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_.*|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|XRAY_.*)"
-)
 
 
 def lambda_types(boto: Boto, functions: Functions) -> dict[str, ResourceType]:
@@ -42,10 +37,6 @@ class FunctionType:
 
     def create(self, request: Request) -> Outcome:
         name = request.properties.get("FunctionName") or generated_name(request)
-        if len(name) > LONGEST_NAME:
-            constraint = f"Member must have length less than or equal to {LONGEST_NAME}"
-            what = f"Value '{name}' at 'functionName' failed to satisfy constraint: {constraint}"
-            raise ResourceFailed(f"1 validation error detected: {what}")
         if self.functions.get(name):
             raise ResourceFailed(f"Function already exist: {name}")
         return self._put(request, name)
@@ -66,7 +57,9 @@ class FunctionType:
             handler=properties.get("Handler", ""),
             role_arn=properties["Role"],
             timeout_seconds=properties.get("Timeout", DEFAULT_TIMEOUT_SECONDS),
-            environment=_environment(properties),
+            runtime=properties.get("Runtime", ""),
+            memory_mb=properties.get("MemorySize", DEFAULT_MEMORY_MB),
+            environment=dict(properties.get("Environment", {}).get("Variables", {})),
         )
         self.functions.put(function)
         return Outcome(name, {"Arn": function.arn})
@@ -95,20 +88,9 @@ class FunctionType:
             raise ResourceFailed(NOT_ASSUMABLE)
 
 
-def _environment(properties: Properties) -> dict[str, str]:
-    variables: dict[str, str] = dict(properties.get("Environment", {}).get("Variables", {}))
-    if reserved := sorted(name for name in variables if RESERVED.fullmatch(name)):
-        raise ResourceFailed(
-            "Lambda was unable to configure your environment variables because the environment variables you have "
-            "provided contains reserved keys that are currently not supported for modification. "
-            f"Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    return variables
-
-
-def _set(method: Any, name_or_arn: str, *arguments: Any) -> None:
+def _set(method: Any, name_or_arn: str, *arguments: Any, **details: Any) -> None:
     try:
-        method(name_or_arn, *arguments)
+        method(name_or_arn, *arguments, **details)
     except LookupError as error:
         raise ResourceFailed(str(error.args[0])) from error
 
@@ -121,7 +103,14 @@ class Permission:
 
     def create(self, request: Request) -> Outcome:
         statement_id = generated_name(request, max_length=100)
-        _set(self.functions.permit, request.properties["FunctionName"], statement_id, request.properties["Principal"])
+        properties = request.properties
+        keys = {
+            "StringEquals": {"AWS:SourceAccount": properties.get("SourceAccount")},
+            "ArnLike": {"AWS:SourceArn": properties.get("SourceArn")},
+        }
+        conditions = {name: each for name, each in keys.items() if None not in each.values()}
+        details = {"Action": properties["Action"], **({"Condition": conditions} if conditions else {})}
+        _set(self.functions.permit, properties["FunctionName"], statement_id, properties["Principal"], **details)
         return Outcome(statement_id, {"Id": statement_id})
 
     def update(self, request: Request) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceType
+from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.resources.api import ApiType, Boto, arn, call, discard, generated_name, tags
 
@@ -23,6 +23,7 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
             lambda request, name, answer: {"DBSubnetGroupArn": arn(request, "rds", f"subgrp:{name}")},
             max_length=255,
             is_lower_case=True,
+            check=lambda request: _check_zones(boto("ec2"), request),
         ),
         "AWS::RDS::DBClusterParameterGroup": ApiType(
             boto,
@@ -73,6 +74,17 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
         "AWS::Logs::LogGroup": LogGroup(boto),
         "AWS::SQS::Queue": Queue(boto),
     }
+
+
+def _check_zones(ec2: Any, request: Request) -> None:
+    """RDS places a cluster in at least two zones."""
+    subnets = call(ec2, "describe_subnets", SubnetIds=request.properties["SubnetIds"])["Subnets"]
+    zones = sorted({subnet["AvailabilityZone"] for subnet in subnets})
+    if len(zones) < 2:
+        raise ResourceFailed(
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+            f"Current AZ coverage: {', '.join(zones)}. Add subnets to cover at least 2 AZs."
+        )
 
 
 def _set_cluster_parameters(rds: Any, request: Request, name: str) -> None:

@@ -45,7 +45,11 @@ def entry(secret: Secret) -> dict[str, Any]:
 def versions(secret: Secret, *, deprecated: bool) -> list[dict[str, Any]]:
     """ListSecretVersionIds' entries, with the versions that have no label only if asked for."""
     return [
-        {"VersionId": version.id, "VersionStages": sorted(version.stages), "CreatedDate": version.created}
+        {
+            "VersionId": version.id,
+            "CreatedDate": version.created,
+            **({"VersionStages": sorted(version.stages)} if version.stages else {}),
+        }
         for version in secret.versions.values()
         if version.stages or deprecated
     ]

@@ -6,10 +6,10 @@ and never sees XML, JSON or base64. Three protocols, each the only one its servi
 
     query      cloudformation, rds           query.py           form fields in, XML out
     json       secretsmanager                json.py            X-Amz-Target and JSON in, JSON out
-    rest-json  rds-data, scheduler, lambda   json.py, rest.py   the path, its query and JSON in, JSON out
+    rest-json  rds-data, scheduler, lambda   json.py, rest.py   path, query, headers and JSON in, headers and JSON out
 
 A client of cloudwatch chooses between the first two. Only what these models use is here: no flattened lists, no
-parameters in headers, no streams.
+streams but the payload of a function.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import Any
 
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
-from botocore.validate import ParamValidator
 
-from aurora_sandbox.wire import json, query
+from aurora_sandbox.wire import constraints, json, query
 from aurora_sandbox.wire.values import Answer, Broken, Caller, Request, Service, ServiceError, UnknownProtocol
 
 __all__ = [
@@ -35,7 +34,9 @@ __all__ = [
     "ServiceError",
     "UnknownProtocol",
     "answer",
+    "constraints",
     "parse",
+    "read",
     "refusal",
     "service_model",
     "spoken",
@@ -73,20 +74,24 @@ def spoken(name: str, request: Request) -> ServiceModel:
 def parse(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
     """The operation a request asks for, and its parameters as a boto3 caller would have passed them.
 
-    Raises ServiceError for an unknown operation, a body that cannot be read, and parameters that the model refuses
-    (missing, of the wrong type, too short): a client other than botocore may send any of these. Raises UnknownProtocol
-    for a service that speaks another protocol than the three.
+    Raises ServiceError for an unknown operation, a body that cannot be read, and parameters that break any constraint
+    of the model (constraints.py): a client other than botocore sends what it likes, and botocore itself checks only
+    what is required, types, and the least length. Members that the model does not have are left out, as AWS does.
+    Raises UnknownProtocol for a service that speaks another protocol than the three.
     """
-    read = _READERS.get(_protocol(model))
-    if read is None:
-        raise UnknownProtocol(_protocol(model))
     operation, parameters = read(model, request)
-    if operation.input_shape is not None:
-        report = ParamValidator().validate(parameters, operation.input_shape)
-        if report.has_errors():
-            code = "ValidationError" if _protocol(model) == "query" else "ValidationException"
-            raise ServiceError(code, report.generate_report())
+    code = "ValidationError" if _protocol(model) == "query" else "ValidationException"
+    if error := constraints.refusal(operation, parameters, code=code):
+        raise error
     return operation, parameters
+
+
+def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
+    """The same of parameters that may break constraints."""
+    reader = _READERS.get(_protocol(model))
+    if reader is None:
+        raise UnknownProtocol(_protocol(model))
+    return reader(model, request)
 
 
 def answer(operation: OperationModel, result: Mapping[str, Any]) -> Answer:

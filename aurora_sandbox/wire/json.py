@@ -1,4 +1,4 @@
-"""The protocols json and rest-json: JSON in, JSON out. The second has parameters in its path and query too."""
+"""The protocols json and rest-json: JSON in, JSON out. The second has parameters in its path, query and headers too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[st
 
 def read_rest(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
     """The same by method and path. Raises ServiceError."""
-    found = rest.found(model, request.method, request.target)
+    found = rest.found(model, request.method, request.target, request.headers)
     if found is None:
         message = f"Unknown operation {request.method} {request.path}"
         raise ServiceError("UnknownOperationException", message, status=404)
@@ -40,13 +40,34 @@ def read_rest(model: ServiceModel, request: Request) -> tuple[OperationModel, di
         }
     except ValueError as error:
         raise ServiceError("ValidationException", f"The path or its query cannot be read: {error}") from error
-    return operation, _parameters(operation, request.body) | placed
+    payload = _payload(operation.input_shape)
+    inside = {payload: request.body} if payload and request.body else {} if payload else None
+    return operation, (_parameters(operation, request.body) if inside is None else inside) | placed
 
 
 def answer(operation: OperationModel, result: Mapping[str, Any], request_id: str) -> Answer:
     """Raises KeyError for a member that the model does not have."""
-    body = _to_json(operation.output_shape, result) if operation.output_shape is not None else {}
-    return _json(operation.service_model, 200, {"x-amzn-RequestId": request_id}, body)
+    shape, headers = operation.output_shape, {"x-amzn-RequestId": request_id}
+    members = shape.members if shape is not None else {}
+    placed = {name: members[name].serialization.get("location") for name in result}
+    headers |= {name_of(members[name], name): result[name] for name, where in placed.items() if where == "header"}
+    status = next((result[name] for name, where in placed.items() if where == "statusCode"), _status(operation))
+    payload = _payload(shape)
+    if payload is not None:
+        return Answer(status, {"Content-Type": "application/json", **headers}, result.get(payload) or b"")
+    inside = {name: value for name, value in result.items() if placed[name] is None}
+    body = _to_json(shape, inside) if shape is not None else {}
+    return _json(operation.service_model, status, headers, body)
+
+
+def _status(operation: OperationModel) -> int:
+    return int(operation.http.get("responseCode", 200))
+
+
+def _payload(shape: Shape | None) -> str | None:
+    """The member that is the whole body of a request or an answer, as it is; in the models here always a blob."""
+    name: str | None = None if shape is None else shape.serialization.get("payload")
+    return name
 
 
 def refusal(model: ServiceModel, error: ServiceError, request_id: str, *, has_type: bool) -> Answer:

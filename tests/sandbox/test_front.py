@@ -70,3 +70,30 @@ def test_calls_are_counted_by_service_and_operation_even_if_they_fail():
     counting.respond(REQUEST)
     counting.respond(REQUEST)
     assert counting.calls == {("rds-data", "ExecuteStatement"): 2}
+
+
+def test_an_answer_that_aws_would_not_give_is_a_bug_and_not_an_answer():
+    wrong = front(lambda: {"records": [[{"numberValue": 1}]]})
+    answer = wrong.respond(REQUEST)
+    assert (answer.status, json.loads(answer.body)["message"].partition(": ")[2]) == (
+        500,
+        "TypeError: ExecuteStatement answers what is not in AWS's model: "
+        "records.1.member.1.member.numberValue is not in the model",
+    )
+    assert wrong.checked == {}
+
+
+def test_answers_that_were_compared_are_counted():
+    right = front(lambda: {"records": [[{"longValue": 1}]], "numberOfRecordsUpdated": 0})
+    assert right.respond(REQUEST).status == 200
+    assert right.checked == {("rds-data", "ExecuteStatement"): 1}
+
+
+def test_a_request_that_breaks_the_model_reaches_no_service():
+    asked = front(lambda: {}["missing"])
+    request = Request("POST", "/Execute", {"authorization": HEADER}, json.dumps({**STATEMENT, "sql": None}).encode())
+    answer = asked.respond(request)
+    assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (400, "ValidationException")
+    said = "1 validation error detected: Value null at 'sql' failed to satisfy constraint: Member must not be null"
+    assert json.loads(answer.body) == {"message": said}
+    assert asked.calls == {}

@@ -17,6 +17,7 @@ from aurora_sandbox.aurora import create_master
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.wire import Caller, ServiceError
+from tests.compared import compared
 
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 
@@ -42,7 +43,7 @@ class Api:
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         given = {"resourceArn": ARN, "secretArn": "master", **parameters}
-        return self.service.handle(operation, given, Caller("AKIATEST"))
+        return compared(self.service, operation, given, Caller("AKIATEST"))
 
     def execute(self, sql: str, **parameters: Any) -> dict[str, Any]:
         return self.call("ExecuteStatement", sql=sql, **parameters)

@@ -24,6 +24,7 @@ import pytest
 from aurora_sandbox import ACCOUNT, REGION, motoserver
 from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions, inline
@@ -86,11 +87,13 @@ class Account:
     def create(self, type_name: str, logical_id: str = "Thing", /, **properties: Any) -> tuple[Request, Outcome]:
         """The outcome, and the request as it is before the next operation on the same resource."""
         request = Request(type_name, logical_id, "Shop", STACK_ID, properties, tags={"team": "a"})
+        check(request)
         outcome = self.types[type_name].create(request)
         return replace(request, physical_id=outcome.physical_id), outcome
 
     def update(self, live: Request, /, **properties: Any) -> tuple[Request, Outcome]:
         request = replace(live, properties=properties, old_properties=live.properties)
+        check(request)
         return replace(request, old_properties=None), self.types[live.type].update(request)
 
     def delete(self, live: Request) -> None:
@@ -170,12 +173,19 @@ def test_an_updated_security_group_has_the_new_rules_only(account: Account, boto
 # RDS
 
 
-def test_a_subnet_group_has_a_generated_name_in_lower_case(account: Account) -> None:
+def test_a_subnet_group_covers_two_zones(account: Account) -> None:
     _, vpc = account.create("AWS::EC2::VPC", CidrBlock="10.0.0.0/16")
     subnets = [
-        account.create("AWS::EC2::Subnet", CidrBlock=f"10.0.{n}.0/24", VpcId=vpc.physical_id)[1].physical_id
-        for n in range(2)
+        account.create(
+            "AWS::EC2::Subnet", CidrBlock=f"10.0.{n}.0/24", VpcId=vpc.physical_id, AvailabilityZone=f"{REGION}{zone}"
+        )[1].physical_id
+        for n, zone in enumerate("aab")
     ]
+    one_zone = failure(account.create, "AWS::RDS::DBSubnetGroup", DBSubnetGroupDescription="d", SubnetIds=subnets[:2])
+    assert one_zone == (
+        "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+        f"Current AZ coverage: {REGION}a. Add subnets to cover at least 2 AZs."
+    )
     group, made = account.create("AWS::RDS::DBSubnetGroup", "Subnets", DBSubnetGroupDescription="d", SubnetIds=subnets)
     assert made.physical_id.startswith("shop-subnets-")
     account.delete(group)
@@ -546,7 +556,7 @@ def test_a_function_runs_the_code_of_the_template_with_its_environment(account: 
 @pytest.mark.parametrize(
     ("changed", "part"),
     [
-        ({"Runtime": "nodejs12.x"}, "Python only, not in nodejs12.x"),
+        ({"Runtime": "nodejs24.x"}, "Python only, not in nodejs24.x"),
         ({"Role": f"arn:aws:iam::{ACCOUNT}:role/missing"}, "cannot be assumed by Lambda"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "Reserved keys used in this request: AWS_REGION"),
     ],
@@ -788,4 +798,7 @@ def test_what_aws_refuses_fails_with_its_message(account: Account) -> None:
 
 
 def test_a_parameter_of_the_wrong_type_fails_rather_than_ends_in_a_traceback(account: Account) -> None:
-    assert "Parameter validation failed" in failure(account.create, "AWS::EC2::VPC", CidrBlock=10)
+    assert failure(account.create, "AWS::EC2::VPC", CidrBlock=10) == (
+        "Properties validation failed for resource Thing with message:\n"
+        "#/CidrBlock: expected type: String, found: Integer"
+    )

@@ -11,6 +11,7 @@ import pytest
 from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
 from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
+from tests.compared import compared
 
 CALLER = Caller("AKIATEST")
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rotation"
@@ -26,7 +27,7 @@ class Account:
         self.manager = SecretsManager(account="123456789012", region="eu-west-1", invoke=self.rotate, **options)
 
     def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return self.manager.handle(operation, parameters, CALLER)
+        return compared(self.manager, operation, parameters, CALLER)
 
     def rotate(self, function_arn: str, event: dict[str, str]) -> None:
         assert function_arn == FUNCTION
@@ -207,6 +208,13 @@ def test_a_recovery_window_ends_after_its_scaled_days() -> None:
 @pytest.mark.parametrize("options", [{"RecoveryWindowInDays": 6}, {"RecoveryWindowInDays": 31}])
 def test_a_recovery_window_outside_7_to_30_days_is_refused(account: Account, options: dict[str, int]) -> None:
     assert error(account, "DeleteSecret", SecretId="app", **options)[0] == "InvalidParameterException"
+
+
+def test_a_forced_deletion_has_no_recovery_window(account: Account) -> None:
+    refused = error(account, "DeleteSecret", SecretId="app", ForceDeleteWithoutRecovery=True, RecoveryWindowInDays=7)
+    why = "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays."
+    assert refused == ("InvalidParameterException", why)
+    assert "DeletedDate" not in account("DescribeSecret", SecretId="app")
 
 
 def test_a_dynamic_reference_stands_for_a_value_or_for_a_key_of_it(account: Account) -> None:

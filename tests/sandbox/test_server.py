@@ -353,7 +353,8 @@ def test_a_function_is_refused_by_other_services_too(client: Client, sandbox: Sa
     with pytest.raises(ClientError, match=r"AccessDenied\).*not authorized to perform: iam:ListRoles on resource: \*"):
         client("iam", access_key=access_key).list_roles()
     with pytest.raises(
-        ClientError, match=r"AccessDenied.*not authorized to perform: lambda:GetFunction on resource: \*"
+        ClientError,
+        match=r"AccessDenied.*not authorized to perform: lambda:GetFunction on resource: arn:.*:function:provider",
     ):
         client("lambda", access_key=access_key).get_function(FunctionName="provider")
     with pytest.raises(

@@ -39,7 +39,7 @@ class Echo:
     def answer(self, request: wire.Request) -> wire.Answer:
         self.model = wire.spoken(self.name, request)
         try:
-            operation, parameters = wire.parse(self.model, request)
+            operation, parameters = wire.read(self.model, request)
             self.received = operation.name, parameters
             if self.error is not None:
                 raise self.error
@@ -239,7 +239,8 @@ def refused(service: str, request: wire.Request) -> str:
         ("rds-data", wire.Request("POST", "/Nothing", {}, b"{}"), "UnknownOperationException"),
         ("rds-data", wire.Request("POST", "/Execute", {}, b"{"), "SerializationException"),
         ("rds-data", wire.Request("POST", "/Execute", {}, b"[]"), "SerializationException"),
-        ("rds-data", wire.Request("POST", "/Execute", {}, b'{"sql": 5}'), "ValidationException"),
+        ("rds-data", wire.Request("POST", "/Execute", {}, b'{"sql": 5}'), "SerializationException"),
+        ("rds-data", wire.Request("POST", "/Execute", {}, b'{"sql": "DO 1"}'), "ValidationException"),
     ],
 )
 def test_what_botocore_would_never_send_is_refused_and_not_a_crash(service: str, request_: wire.Request, code: str):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from botocore.validate import ParamValidator
 
 from aurora_sandbox.cloudformation.custom import CustomResources
 from aurora_sandbox.cloudformation.service import CloudFormation
 from aurora_sandbox.cloudformation.stack import Stack
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
-from aurora_sandbox.wire import Caller, ServiceError
+from aurora_sandbox.wire import Caller, ServiceError, constraints
+from tests.compared import fits
 
 DEADLINE_SECONDS = 10
 TOKEN = "arn:aws:lambda:eu-west-1:123456789012:function:provider"
@@ -238,12 +238,12 @@ def client(service: CloudFormation) -> Any:
 
     def call(model: Any, context: dict[str, Any], **_: Any) -> tuple[_Answered, dict[str, Any]]:
         try:
+            if error := constraints.refusal(model, context["asked"], code="ValidationError"):
+                raise error
             result = service.handle(model.name, dict(context["asked"]), Caller("AKIATEST"))
         except ServiceError as exc:
             return _Answered(exc.status), {"Error": {"Code": exc.code, "Message": exc.message}, "ResponseMetadata": {}}
-        if model.output_shape is not None:
-            report = ParamValidator().validate(result, model.output_shape)
-            assert not report.has_errors(), report.generate_report()
+        fits("cloudformation", model.name, result)
         return _Answered(200), {**result, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
     found.meta.events.register("before-parameter-build.cloudformation", keep)

@@ -142,7 +142,10 @@ def test_added_modified_and_removed_resources_are_announced(aws: Sandbox) -> Non
 
 def test_a_replacement_is_announced_with_what_hangs_on_it(aws: Sandbox) -> None:
     """Statement 36: the new physical id is not known yet, so what refers to it changes dynamically."""
-    resources = {"A": queue("a"), "B": queue("b", RedrivePolicy={"x": {"Fn::GetAtt": ["A", "Arn"]}}, DelaySeconds=1)}
+    resources = {
+        "A": queue("a"),
+        "B": queue("b", RedrivePolicy={"deadLetterTargetArn": {"Fn::GetAtt": ["A", "Arn"]}}, DelaySeconds=1),
+    }
     aws.create("shop", template(resources))
     resources["A"] = queue("new")
     first, second = announced(prepare(aws, template(resources)))

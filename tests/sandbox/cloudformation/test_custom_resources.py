@@ -72,7 +72,9 @@ def test_ref_is_the_physical_id_and_get_att_reads_the_data(aws: Sandbox) -> None
 
 def test_an_attribute_that_the_answer_does_not_have_fails_who_needs_it(aws: Sandbox) -> None:
     """Statement 9."""
-    wanted = template({"D": database("d"), "Q": queue(RedrivePolicy={"x": {"Fn::GetAtt": ["D", "Nothing"]}})})
+    wanted = template(
+        {"D": database("d"), "Q": queue(RedrivePolicy={"deadLetterTargetArn": {"Fn::GetAtt": ["D", "Nothing"]}})}
+    )
     assert aws.create("shop", wanted) == "ROLLBACK_COMPLETE"
     reason = aws.reason("shop", "Q", "CREATE_FAILED")
     assert "Vendor response doesn't contain Nothing attribute" in reason
@@ -193,14 +195,14 @@ def test_an_update_event_has_the_old_properties_and_the_id(aws: Sandbox) -> None
 def test_another_id_means_replacement_and_the_old_one_goes_last(aws: Sandbox) -> None:
     """Statement 22: Delete has the old id and the old properties, after everything else has succeeded."""
     aws.create("shop", template({"D": database("old")}))
-    wanted = template({"D": database("new"), "Q": queue(RedrivePolicy={"x": {"Ref": "D"}})})
+    wanted = template({"D": database("new"), "Q": queue(RedrivePolicy={"deadLetterTargetArn": {"Ref": "D"}})})
     assert aws.update("shop", wanted) == "UPDATE_COMPLETE"
     assert aws.function.received()[1:] == [("Update", "D", "old"), ("Delete", "D", "old")]
     assert aws.function.events[2]["ResourceProperties"]["Name"] == "old"
     told = aws.told("shop")
     assert told.index(("Q", "CREATE_COMPLETE")) < told.index(("shop", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"))
     assert told.index(("shop", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")) < told.index(("D", "DELETE_IN_PROGRESS"))
-    assert aws.queues.requests[0][1].properties == {"RedrivePolicy": {"x": "new"}}
+    assert aws.queues.requests[0][1].properties == {"RedrivePolicy": {"deadLetterTargetArn": "new"}}
 
 
 def test_a_failure_in_cleanup_does_not_fail_the_update(aws: Sandbox) -> None:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from .fakes import Sandbox, queue, template
 
-IMPORTER = template({"B": queue("b", RedrivePolicy={"x": {"Fn::ImportValue": "mail"}})})
+IMPORTER = template({"B": queue("b", RedrivePolicy={"deadLetterTargetArn": {"Fn::ImportValue": "mail"}})})
 
 
 def exporter(name: str = "a", export: str = "mail") -> dict[str, Any]:
@@ -21,7 +21,7 @@ def test_an_export_is_read_by_another_stack(aws: Sandbox) -> None:
     """Statement 39."""
     aws.create("one", exporter())
     assert aws.create("two", IMPORTER) == "CREATE_COMPLETE"
-    assert aws.queues.live["b"]["RedrivePolicy"] == {"x": "a"}
+    assert aws.queues.live["b"]["RedrivePolicy"] == {"deadLetterTargetArn": "a"}
     assert aws.aws.list_exports()["Exports"] == [
         {"ExportingStackId": aws.stack("one")["StackId"], "Name": "mail", "Value": "a"}
     ]
@@ -41,7 +41,8 @@ def test_a_name_of_an_export_can_be_made_of_parameters(aws: Sandbox) -> None:
     aws.create("one", exporter())
     name = {"Fn::ImportValue": {"Fn::Sub": "${What}"}}
     wanted = template(
-        {"B": queue("b", RedrivePolicy={"x": name})}, Parameters={"What": {"Type": "String", "Default": "mail"}}
+        {"B": queue("b", RedrivePolicy={"deadLetterTargetArn": name})},
+        Parameters={"What": {"Type": "String", "Default": "mail"}},
     )
     assert aws.create("two", wanted) == "CREATE_COMPLETE"
 

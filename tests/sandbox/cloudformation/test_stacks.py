@@ -131,14 +131,14 @@ def test_references_and_depends_on_give_the_order(aws: Sandbox) -> None:
     """Statement 5: Ref, Fn::GetAtt, Fn::Sub and DependsOn."""
     resources = {
         "E": queue(DependsOn="D"),
-        "D": queue(RedrivePolicy={"target": {"Fn::Sub": "${C.Arn}/x"}}),
-        "C": queue(RedrivePolicy={"target": {"Fn::GetAtt": ["B", "Arn"]}}),
-        "B": queue(RedrivePolicy={"target": {"Ref": "A"}}),
+        "D": queue(RedrivePolicy={"deadLetterTargetArn": {"Fn::Sub": "${C.Arn}/x"}}),
+        "C": queue(RedrivePolicy={"deadLetterTargetArn": {"Fn::GetAtt": ["B", "Arn"]}}),
+        "B": queue(RedrivePolicy={"deadLetterTargetArn": {"Ref": "A"}}),
         "A": queue("a"),
     }
     assert aws.create("shop", template(resources)) == "CREATE_COMPLETE"
     assert aws.queues.calls() == [("create", name) for name in "ABCDE"]
-    assert aws.queues.requests[1][1].properties == {"RedrivePolicy": {"target": "a"}}
+    assert aws.queues.requests[1][1].properties == {"RedrivePolicy": {"deadLetterTargetArn": "a"}}
 
 
 def test_deletion_goes_in_reverse_order(aws: Sandbox) -> None:
@@ -347,23 +347,31 @@ def test_a_secret_is_not_read_again_unless_the_reference_changes(aws: Sandbox) -
     aws.secrets.update({"s:a": "one", "s:b": "two"})
 
     def wanted(key: str) -> dict[str, object]:
-        return template({"Q": queue("q", RedrivePolicy={"x": f"{{{{resolve:secretsmanager:s:SecretString:{key}}}}}"})})
+        return template(
+            {
+                "Q": queue(
+                    "q", RedrivePolicy={"deadLetterTargetArn": f"{{{{resolve:secretsmanager:s:SecretString:{key}}}}}"}
+                )
+            }
+        )
 
     aws.create("shop", wanted("a"))
     aws.secrets["s:a"] = "changed"
     with pytest.raises(ClientError, match="No updates are to be performed"):
         aws.update("shop", wanted("a"))
     assert aws.update("shop", wanted("b")) == "UPDATE_COMPLETE"
-    assert aws.queues.live["q"]["RedrivePolicy"] == {"x": "two"}
+    assert aws.queues.live["q"]["RedrivePolicy"] == {"deadLetterTargetArn": "two"}
 
 
 def test_a_secret_that_is_gone_does_not_keep_its_resource_from_changing_or_going(aws: Sandbox) -> None:
     """Statement 40."""
     aws.secrets["s:a"] = "one"
-    secret = {"x": "{{resolve:secretsmanager:s:SecretString:a}}"}
+    secret = {"deadLetterTargetArn": "{{resolve:secretsmanager:s:SecretString:a}}"}
     aws.create("shop", template({"Q": queue("q", RedrivePolicy=secret), "R": queue("r", RedrivePolicy=secret)}))
     aws.secrets.clear()
-    wanted = template({"Q": queue("q", RedrivePolicy={"x": "plain"}), "R": queue("r", RedrivePolicy=secret)})
+    wanted = template(
+        {"Q": queue("q", RedrivePolicy={"deadLetterTargetArn": "plain"}), "R": queue("r", RedrivePolicy=secret)}
+    )
     assert aws.update("shop", wanted) == "UPDATE_COMPLETE"
     assert aws.delete("shop") == "DELETE_COMPLETE"
 
@@ -378,7 +386,9 @@ def test_dynamic_references_are_not_resolved_for_custom_resources(aws: Sandbox) 
 
 def test_a_secret_that_cannot_be_read_fails_its_resource(aws: Sandbox) -> None:
     """Statement 40."""
-    wanted = template({"Q": queue("q", RedrivePolicy={"x": "{{resolve:secretsmanager:gone:SecretString:a}}"})})
+    wanted = template(
+        {"Q": queue("q", RedrivePolicy={"deadLetterTargetArn": "{{resolve:secretsmanager:gone:SecretString:a}}"})}
+    )
     assert aws.create("shop", wanted) == "ROLLBACK_COMPLETE"
     assert aws.reason("shop", "Q", "CREATE_FAILED") == "Secrets Manager can't find gone"
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_sandbox.cloudformation import yaml
 from aurora_sandbox.cloudformation.intrinsics import Scope, Unresolvable, resolve
 from aurora_sandbox.cloudformation.template import parse
 
@@ -143,10 +144,49 @@ def test_a_template_has_51200_bytes_at_most(aws: Sandbox) -> None:
         aws.aws.validate_template(TemplateBody=full + " ")
 
 
-@pytest.mark.parametrize("name", ["1shop", "shop_dev", "x" * 129])
+@pytest.mark.parametrize("name", ["1shop", "shop_dev"])
 def test_a_stack_name_has_letters_digits_and_hyphens(aws: Sandbox, name: str) -> None:
     with pytest.raises(ClientError, match="Member must satisfy regular expression pattern"):
         aws.create(name, template({"A": queue()}))
+
+
+def test_a_parameters_value_has_4096_bytes_at_most(aws: Sandbox) -> None:
+    wanted = template({"A": queue()}, Parameters={"P": {"Type": "String"}})
+    parameter = {"ParameterKey": "P", "ParameterValue": "é" * 2048}
+    with pytest.raises(ClientError, match="Parameter 'P' must have no more than 4096 bytes"):
+        aws.create("shop", wanted, Parameters=[{**parameter, "ParameterValue": "é" * 2048 + "e"}])
+    assert aws.create("shop", wanted, Parameters=[parameter]) == "CREATE_COMPLETE"
+
+
+def test_a_stack_name_has_128_characters_at_most(aws: Sandbox) -> None:
+    with pytest.raises(ClientError, match=r"at 'stackName' .* Member must have length less than or equal to 128"):
+        aws.create("x" * 129, template({"A": queue()}))
+    assert aws.create("x" * 128, template({"A": queue()})) == "CREATE_COMPLETE"
+
+
+def test_words_that_look_like_booleans_are_text_as_keys_and_as_y_and_n(aws: Sandbox) -> None:
+    """ASFHyP3/hyp3 #2061: the tag YES became true on AWS; aws/aws-cli #7805: y and n stay."""
+    body = """
+Resources:
+  Y:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: n
+      Tags:
+        - {Key: yes, Value: yes}
+        - {Key: N, Value: N}
+        - {Key: text, Value: "off"}
+"""
+    aws.aws.create_stack(StackName="shop", TemplateBody=body)
+    assert aws.settled("shop") == "CREATE_COMPLETE"
+    tags = [{"Key": "true", "Value": "true"}, {"Key": "N", "Value": "N"}, {"Key": "text", "Value": "off"}]
+    assert aws.queues.live["n"] == {"QueueName": "n", "Tags": tags}
+    assert list(aws.resources("shop")) == ["Y"]
+
+
+def test_keys_are_names_whatever_they_look_like() -> None:
+    body = "{Resources: {on: 1, 12: 2, No: 3, 2012-10-17: 4, true: 5, 1.50: 6, ~: 7}}"
+    assert list(yaml.load(body)["Resources"]) == ["on", "12", "No", "2012-10-17", "true", "1.50", "~"]
 
 
 def test_conditions_decide_about_resources_properties_and_outputs(aws: Sandbox) -> None:
