@@ -116,6 +116,7 @@ class Account:
             rollback_style=rollback_style,
             time_scale=time_scale,
             resolve_secret=self._secrets.referenced,
+            may_assume=self.guard.cloudformation_may_assume,
         )
 
     def _scheduler(self, schedules: Schedules) -> Scheduler:

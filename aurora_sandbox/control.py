@@ -7,6 +7,12 @@
     POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
+                                          {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
+                                          of an answer to the first statement from now on, and then to each so many
+                                          {"early": {"first": 1, "every": 0, "answer": null}}: those get what a cluster
+                                          answers that is new; null: one such answer after the other
+    POST /_sandbox/answers                {"error_numbers": "none", "base64": true, "reversed_keys": true}: what answers
+                                          of the Data API look like; what is left out is as documented
     GET  /_sandbox/clock                  the sandbox's time: {"now": "2026-03-28T12:00:00Z", "ahead_seconds": 0}
     POST /_sandbox/clock                  {"to": "+10h"} or {"to": "2026-03-29T00:00Z"}: moves it forward; the answer
                                           says besides what "fired" on the way
@@ -27,6 +33,7 @@ from typing import Any
 
 from aurora_sandbox.account import Account
 from aurora_sandbox.clock import shown
+from aurora_sandbox.faults import Turns
 from aurora_sandbox.wire import Answer, Request
 
 PREFIX = "/_sandbox/"
@@ -72,6 +79,8 @@ class Control:
                 self._pause(_document(request))
             case "POST", "faults":
                 self._fault(_document(request))
+            case "POST", "answers":
+                self._set_answers(_document(request))
             case "GET", "clock":
                 return _json(200, self._time())
             case "POST", "clock":
@@ -100,6 +109,12 @@ class Control:
         for cluster in self._account.clusters.all():
             cluster.pause(seconds, every_calls=every_calls)
 
+    def _set_answers(self, document: Mapping[str, Any]) -> None:
+        try:
+            self._account.data.answers.set(**document)
+        except (TypeError, ValueError) as error:
+            raise Unusable(str(error)) from error
+
     def _time(self) -> dict[str, Any]:
         clock = self._account.clock
         return {"now": shown(clock.now()), "ahead_seconds": round(clock.ahead.total_seconds())}
@@ -127,8 +142,16 @@ class Control:
             self._account.faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
         elif kind == "oversize":
             self._account.faults.oversize(int(fault["calls"]))
+        elif kind == "drop":
+            self._account.faults.drop(_turns(fault), ran=bool(fault.get("ran", True)))
+        elif kind == "early":
+            self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
         else:
             raise Unusable(f"there is no fault {kind}")
+
+
+def _turns(fault: Mapping[str, Any]) -> Turns:
+    return Turns(int(fault["first"]), int(fault.get("every", 0)))
 
 
 def _document(request: Request) -> dict[str, Any]:

@@ -7,10 +7,27 @@ decides. Faults of functions live in functions.py, a paused cluster in cluster.p
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
-from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.wire import Broken, ServiceError
 
 _THROTTLED = {"cloudformation": "Throttling", "rds": "Throttling"}
+
+
+@dataclass
+class Turns:
+    """Which calls something happens to: the `first` from now on and then each `every`th; 0 for never again."""
+
+    first: int
+    every: int = 0
+
+    def comes(self) -> bool:
+        """Counts a call. Not safe in several threads: whoever owns it has the lock."""
+        self.first -= 1
+        if self.first:
+            return False
+        self.first = self.every
+        return True
 
 
 class Faults:
@@ -20,6 +37,7 @@ class Faults:
         self._lock = threading.Lock()
         self._throttled: dict[tuple[str, str | None], int] = {}
         self._oversize = 0
+        self._dropped, self._has_run = Turns(0), True
 
     def throttle(self, service: str, operation: str | None, calls: int) -> None:
         """Lets the next calls of an operation, or of a whole service, fail with "Rate exceeded"; 0 ends it."""
@@ -31,6 +49,11 @@ class Faults:
         with self._lock:
             self._oversize = calls
 
+    def drop(self, turns: Turns, *, ran: bool) -> None:
+        """Closes the connection of some statements instead of an answer, after they ran or before they would have."""
+        with self._lock:
+            self._dropped, self._has_run = turns, ran
+
     def check(self, service: str, operation: str) -> None:
         """Returns if the call is spared. Raises ServiceError as AWS would."""
         with self._lock:
@@ -41,3 +64,15 @@ class Faults:
             if self._oversize and (service, operation) == ("rds-data", "ExecuteStatement"):
                 self._oversize -= 1
                 raise ServiceError("BadRequestException", "Database response exceeded size limit")
+            if not self._has_run:
+                self._check_connection(service, operation)
+
+    def check_answer(self, service: str, operation: str) -> None:
+        """Returns if the answer of a call that was served may go out. Raises Broken if nobody hears it."""
+        with self._lock:
+            if self._has_run:
+                self._check_connection(service, operation)
+
+    def _check_connection(self, service: str, operation: str) -> None:
+        if (service, operation) == ("rds-data", "ExecuteStatement") and self._dropped.comes():
+            raise Broken(None)

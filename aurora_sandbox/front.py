@@ -25,7 +25,7 @@ from botocore.exceptions import UnknownServiceError
 from aurora_sandbox import wire
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard
-from aurora_sandbox.wire import Answer, Caller, Request, Service, ServiceError
+from aurora_sandbox.wire import Answer, Broken, Caller, Request, Service, ServiceError
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,13 @@ class Front:
             self.calls[service.name, operation.name] += 1
             self._faults.check(service.name, operation.name)
             self._guard.check(service.name, operation.name, parameters, signed.access_key)
-            return wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
+            answer = wire.answer(operation, service.handle(operation.name, parameters, Caller(signed.access_key)))
+            self._faults.check_answer(service.name, operation.name)
+            return answer
+        except Broken as broken:
+            if broken.status is None:
+                raise
+            return Answer(broken.status, {"Content-Type": "text/html"}, b"")
         except ServiceError as error:
             return wire.refusal(model, error)
         except wire.UnknownProtocol as protocol:
@@ -202,6 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(headers.get("content-length", 0)))
         try:
             answer = self.server.respond(Request(self.command, self.path, headers, body))
+        except Broken:
+            self.close_connection = True
+            return
         except Exception as error:  # a bug of ours: the caller gets an answer, and the log a traceback
             log.exception("%s %s failed", self.command, self.path)
             answer = Answer(500, {"Content-Type": "text/plain"}, f"{type(error).__name__}: {error}".encode())

@@ -1,8 +1,9 @@
 """May this role do this? The identity-based policies of a function's or schedule's role, applied to its calls.
 
 A call made with a function's own access key, or by a schedule, is allowed only if the role allows every action it needs
-on the resource it names; everybody else (the user at the terminal, CI) is allowed everything. CloudFormation's service
-role is not checked either: resource handlers work inside this process and have no key. Resource-based policies,
+on the resource it names; everybody else (the user at the terminal, CI) is allowed everything. What CloudFormation does
+in its service role is not checked either, only that it may act in it: resource handlers work inside this process and
+have no key. Resource-based policies,
 permission boundaries and service control policies are not imitated. A condition that cannot be evaluated denies, and
 the refusal says so: a policy that works here must not depend on something nobody looked at.
 
@@ -314,6 +315,14 @@ class Guard:
         if not trusts(self._policies.trust(role_arn), "scheduler.amazonaws.com", keys):
             message = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
             raise ServiceError("ValidationException", message)
+
+    def cloudformation_may_assume(self, role_arn: str) -> bool:
+        """Whether CloudFormation may act in a role, whether or not it says for which account: no document says that
+        it does, so a trust policy that only holds with aws:SourceAccount, or only without it, is not enough here.
+        """
+        statements, account = self._policies.trust(role_arn), role_arn.split(":")[4]
+        either: tuple[Mapping[str, str], ...] = ({}, {"aws:sourceaccount": account})
+        return all(trusts(statements, "cloudformation.amazonaws.com", keys) for keys in either)
 
 
 def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str]) -> bool:

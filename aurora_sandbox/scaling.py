@@ -1,6 +1,7 @@
 """Which scaling ranges Aurora Serverless v2 takes: an Aurora capacity unit (ACU) is 2 GiB of memory.
 
-Sources: ServerlessV2ScalingConfiguration, Amazon RDS API Reference; "Scaling to Zero ACUs", Aurora User Guide.
+Sources: ServerlessV2ScalingConfiguration, ServerlessV2ScalingConfigurationInfo, Amazon RDS API Reference; "Scaling to
+Zero ACUs", Aurora User Guide. SECONDS_WITHOUT_PAUSE: quoted by anomalyco/sst#5276.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 SECONDS = range(300, 86_400 + 1)
 DEFAULT_SECONDS = 300
 MAX_ACU = 256
+SECONDS_WITHOUT_PAUSE = "SecondsUntilAutoPause can only be specified when minimum capacity is 0."
 _PAUSES_FROM = (3, 8)  # Aurora MySQL 3.08
 _VERSION = re.compile(r"[\d.]+\.mysql_aurora\.(\d+)\.(\d+)")
 
@@ -44,7 +46,9 @@ def requested(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def refusal(
     *, min_acu: float | None, max_acu: float | None, seconds: int | None, engine_version: str, now: Scaling
 ) -> str:
-    """Why RDS would not take these values; empty if it would. None stands for the value there is now."""
+    """Why RDS would not take these values; empty if it would. None stands for the value there is now, so that it is
+    the minimum after the call that counts.
+    """
     minimum = now.min_acu if min_acu is None else min_acu
     maximum = now.max_acu if max_acu is None else max_acu
     for what, acu, least in (("minimum", minimum, 0), ("maximum", maximum, 1)):
@@ -54,6 +58,8 @@ def refusal(
         return f"The minimum capacity {minimum:g} is greater than the maximum capacity {maximum:g}."
     if seconds is not None and seconds not in SECONDS:
         return f"SecondsUntilAutoPause {seconds} isn't valid. It is from {SECONDS[0]} to {SECONDS[-1]}."
+    if seconds is not None and minimum:
+        return SECONDS_WITHOUT_PAUSE
     if minimum == 0 and not _can_pause(engine_version):
         return f"A minimum capacity of 0 isn't supported for engine version {engine_version}; it is from 3.08 on."
     return ""

@@ -114,13 +114,19 @@ class StackFailed(AwsError):
 class DatabaseError(AuroraTenantsError):
     """MySQL refused a statement, or was not reached through the Data API.
 
-    number: MySQL's error number, 0 where there is none. code: the Data API's exception, such as AccessDeniedException.
+    number: MySQL's error number, 0 where the answer does not tell. code: the Data API's exception, such as
+    AccessDeniedException.
     """
 
     def __init__(self, *problems: Problem, number: int = 0, code: str = "") -> None:
         super().__init__(*problems)
         self.number = number
         self.code = code
+
+    @property
+    def is_of_mysql(self) -> bool:
+        """Whether MySQL itself refused the statement, so that it was reached, and the statement has not run."""
+        return bool(self.number) or self.code == "DatabaseErrorException"
 
 
 class SandboxError(AuroraTenantsError):

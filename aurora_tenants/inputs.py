@@ -31,14 +31,15 @@ _NO_LOGIN = (1045, 3118)
 class Reading:
     """How MySQL is read. secret: of another user to read it as, instead of the inspector.
 
-    wait_seconds: how long a paused cluster may take to wake. may_wake: False refuses a paused cluster instead. woken:
-    called when a paused cluster wakes.
+    wait_seconds: how long a cluster may take to wake, or to become available. may_wake: False refuses a paused cluster
+    instead. woken: called when a paused cluster wakes; waiting: with the reason of any other wait.
     """
 
     secret: str | None = None
     wait_seconds: float = 180.0
     may_wake: bool = True
     woken: Callable[[], None] = lambda: None
+    waiting: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def _read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
         secret or shared.inspector_secret,
         wait_seconds=reading.wait_seconds,
         woken=reading.woken,
+        waiting=reading.waiting,
     )
     try:
         with asking("read MySQL"):

@@ -122,7 +122,7 @@ def accounts_of(tenant: Tenant) -> Iterator[Account]:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How far the cluster scales, and when it pauses: ServerlessV2ScalingConfiguration, which is sent as a whole.
+    """How far the cluster scales, and when it pauses: ServerlessV2ScalingConfiguration.
 
     min_acu, max_acu: Aurora capacity units, in halves. pause_after_seconds: only of effect where min_acu is 0.
     """

@@ -22,10 +22,69 @@ PAUSE_SCHEDULE = "pause-schedule"
 
 # A parameter of every stack: another value has each of its resources compared or made again.
 REVISION = "Revision"
-# Outputs of a tenant's stack. A database called `server` must not take the place of the first.
+# Outputs of a tenant's stack. The first is the shared stack's, and of tenants that were deployed before it was theirs
+# too: a database called `server` must not take its place.
 SERVER = "DatabaseServer"
 DIGEST = "Digest"
 DROP_ON_REMOVE = "DropOnRemove"
+
+# What a stack's name can have: "StackName", CreateStack, CloudFormation API Reference.
+LONGEST_STACK = 128
+_FUNCTION = 64  # "FunctionName", CreateFunction, Lambda API Reference
+_LOG_GROUP = 512  # "logGroupName", CreateLogGroup, CloudWatch Logs API Reference
+_SCHEDULE = 64  # "Name", CreateSchedule and CreateScheduleGroup, EventBridge Scheduler API Reference
+_SECRET = 512  # "Name", CreateSecret, Secrets Manager API Reference; the ARN's six characters are not counted
+_OUTPUT = 255  # of an output; none is said for an export. "CloudFormation quotas", CloudFormation User Guide
+_TAG = 256  # of a value. "Tag", CloudFormation API Reference
+
+
+class Limit(NamedTuple):
+    """A name that is made of others, and how many characters AWS lets it have. form: {stack} stands for cluster.stack.
+
+    whose: the service that takes no more.
+    """
+
+    noun: str
+    form: str
+    longest: int
+    whose: str
+
+    def name(self, **parts: str) -> str:
+        return self.form.format(**parts)
+
+    @property
+    def longest_stack(self) -> int:
+        """How long cluster.stack can be. Only of names that are made of nothing else."""
+        return self.longest - len(self.name(stack=""))
+
+
+# Every name that cfn/shared.yml, the functions and this module make of cluster.stack alone.
+OF_SHARED_STACK = (
+    Limit("function", "{stack}-database-secret-rotation", _FUNCTION, "Lambda"),
+    Limit("function", "{stack}-database-provider", _FUNCTION, "Lambda"),
+    Limit("schedule group", "{stack}-pause-schedule", _SCHEDULE, "EventBridge Scheduler"),
+    Limit("stack", "{stack}-pause-schedule", LONGEST_STACK, "CloudFormation"),
+    Limit("tag's value", "{stack}", _TAG, "CloudFormation"),
+    Limit("export", "{stack}-database-server", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-service-token", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-user-service-token", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-secret-rotation-lambda", _OUTPUT, "CloudFormation"),
+    Limit("secret", "/{stack}/database/aurora_tenants_inspector", _SECRET, "Secrets Manager"),
+    Limit("secret", "/{stack}/database/rotation-test/" + "-" * (36 + 9), _SECRET, "Secrets Manager"),
+    Limit("log group", "/aws/lambda/{stack}-database-secret-rotation", _LOG_GROUP, "CloudWatch Logs"),
+    Limit("log group", "/aws/lambda/{stack}-database-provider", _LOG_GROUP, "CloudWatch Logs"),
+)
+# Of all of these, the name that leaves the least room: no shared stack can be called longer than it allows.
+TIGHTEST = min(OF_SHARED_STACK, key=lambda limit: limit.longest_stack)
+# Those that have more in them. tenant: with its stage. id: `logical_id`. schedule: schedule/template.py, base_name.
+OF_MORE = (
+    Limit("stack", "{stack}-{tenant}", LONGEST_STACK, "CloudFormation"),
+    Limit("tag's value", "{tenant}", _TAG, "CloudFormation"),
+    Limit("export", "{stack}-{tenant}-{id}", _OUTPUT, "CloudFormation"),
+    Limit("logical id", "{id}", _OUTPUT, "CloudFormation"),
+    Limit("secret", "/{stack}/database/{user}", _SECRET, "Secrets Manager"),
+    Limit("schedule", "{schedule}", _SCHEDULE, "EventBridge Scheduler"),
+)
 
 # Names that can be read back from their logical id, so that no two of them share one. The id of every other name ends
 # in part of its hash, and so does the id of a name that looks as if it did.

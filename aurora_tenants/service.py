@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from aurora_tenants.aws.stacks import read_stack
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
 from aurora_tenants.model import Cluster, Configuration, Tenant
-from aurora_tenants.naming import logical_id, stack_name
+from aurora_tenants.naming import SERVER, logical_id, stack_name
 from aurora_tenants.plan import unknown_tenant
 
 _ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
@@ -24,7 +24,7 @@ _ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
 def environment(
     cloudformation: Any, configuration: Configuration, name: str, *, user: str | None, database: str | None
 ) -> dict[str, str]:
-    """What a service needs to log in as a tenant's user, from the outputs of its stack.
+    """What a service needs to log in as a tenant's user, from the outputs of its stack and of the shared one.
 
     user, database: the first of the file unless named. Raises InvalidUsage for a name that the file does not have,
     AwsError when the tenant is not deployed, or the shared stack too old to know the address of the cluster.
@@ -36,29 +36,29 @@ def environment(
     of_login = logical_id("User" if login.auth == "iam" else "Secret", login.name)
     stack = read_stack(cloudformation, stack_name(configuration.cluster, name))
     outputs = stack.outputs if stack else {}
-    if not stack or not {"DatabaseServer", of_login, of_database} <= outputs.keys():
+    if not stack or not {of_login, of_database} <= outputs.keys():
         why = f"its stack is {stack.status}" if stack else "it has no stack"
         raise AwsError(Problem("not-deployed", f"tenant {name} is not deployed as the file says", why, "run apply"))
-    resource, of_name = outputs["DatabaseServer"], outputs[of_database]
-    if login.auth == "iam":
-        address = _address(cloudformation, configuration.cluster)
-        return {
-            "DATABASE_RESOURCE": resource,
-            "DATABASE_NAME": of_name,
-            **_by_iam(resource, outputs[of_login], address),
-        }
+    is_by_iam, of_name = login.auth == "iam", outputs[of_database]
+    needed = {SERVER, *(_ADDRESS if is_by_iam else ())} - outputs.keys()
+    shared = _of_shared(cloudformation, configuration.cluster, needed) if needed else {}
+    resource = outputs.get(SERVER) or shared[SERVER]
+    if is_by_iam:
+        by_iam = _by_iam(resource, outputs[of_login], shared)
+        return {"DATABASE_RESOURCE": resource, "DATABASE_NAME": of_name, **by_iam}
     return {"DATABASE_RESOURCE": resource, "DATABASE_SECRET": outputs[of_login], "DATABASE_NAME": of_name}
 
 
-def _address(cloudformation: Any, cluster: Cluster) -> Mapping[str, str]:
-    """The outputs of the shared stack that say where the cluster is. Raises AwsError when it does not say so."""
+def _of_shared(cloudformation: Any, cluster: Cluster, needed: Set[str]) -> Mapping[str, str]:
+    """The outputs of the shared stack, which say where the cluster is. Raises AwsError for one that lacks some."""
     shared = read_stack(cloudformation, cluster.stack)
-    if not shared or not shared.outputs.keys() >= _ADDRESS:
+    outputs = shared.outputs if shared else {}
+    if lacking := sorted(needed - outputs.keys()):
         what = f"stack {cluster.stack} does not say where its cluster is"
-        why = f"its outputs lack {', '.join(sorted(_ADDRESS))}, which a login by IAM needs"
+        why = f"its outputs lack {', '.join(lacking)}, which a login needs"
         fix = f"run: aurora-tenants shared deploy --stack {cluster.stack}"
         raise AwsError(Problem("old-shared-stack", what, why, fix))
-    return shared.outputs
+    return outputs
 
 
 def _by_iam(cluster_arn: str, user: str, address: Mapping[str, str]) -> dict[str, str]:

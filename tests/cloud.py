@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,19 +50,22 @@ class Cloud(Endpoint):
 
 
 @contextmanager
-def deployed(directory: Path, *, partial_revokes: bool = True) -> Iterator[Cloud]:
+def deployed(
+    directory: Path, *, partial_revokes: bool = True, at_first: Callable[[Cloud], None] = lambda _: None
+) -> Iterator[Cloud]:
     """A new sandbox with the shared stack, deployed as `shared deploy` does it; its state is in this directory.
 
     Nothing is under way in it any more, so that a test may count the calls that it causes. It has a process of its own:
-    what moto holds belongs to a process.
+    what moto holds belongs to a process. at_first: is done before there is a shared stack.
     """
     state = directory / "aurora-tenants" / "sandbox"
     running = lifecycle.up(mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state)
     variables = lifecycle.environment(running) | {"XDG_STATE_HOME": str(directory)}
     try:
+        cloud = Cloud(running.endpoint, variables, running.mysqld_port)
+        at_first(cloud)
         with environment(variables):
             shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, tell=lambda event: None)
-        cloud = Cloud(running.endpoint, variables, running.mysqld_port)
         # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))

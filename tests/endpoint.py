@@ -47,6 +47,14 @@ class Endpoint:
     def throttle(self, service: str, operation: str, calls: int) -> None:
         self.post("faults", {"throttle": {"service": service, "operation": operation, "calls": calls}})
 
+    def early(self, first: int = 1, *, every: int = 0, answer: str | None = None) -> None:
+        """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
+        self.post("faults", {"early": {"first": first, "every": every, "answer": answer}})
+
+    def drop(self, first: int = 1, *, every: int = 0, ran: bool = True) -> None:
+        """The connection closes instead of an answer, to the first statement from now on and then to each so many."""
+        self.post("faults", {"drop": {"first": first, "every": every, "ran": ran}})
+
     def calls(self) -> Counter[str]:
         """How often each operation was asked for, by `service:Operation`."""
         with urllib.request.urlopen(f"{self.endpoint_url}/_sandbox/status") as answer:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import json
+from typing import Any
 
-import pymysql
-
+from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.mysqld import Server
-from aurora_tenants.mysql.accounts import create_views, show_definers
+from aurora_sandbox.rdsdata.service import RdsData
+from aurora_sandbox.wire import Caller
+from aurora_tenants.lambdas.ownership import make_views
+from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.grants import normalise
 from aurora_tenants.mysql.live import Execute, Row
 from aurora_tenants.mysql.owners import create_owners
@@ -26,13 +29,41 @@ def execute_as(server: Server, user: str = "root", password: str = "") -> Execut
     return execute
 
 
+def through_data_api(server: Server, **answers: Any) -> Execute:
+    """Runs SELECT and SHOW through the product's and the sandbox's Data API as somebody who may do everything, and
+    everything else as root at the server. answers: what `Answers.set` takes.
+    """
+    root, name, password = execute_as(server), "everybody", "hush-everybody"
+    root(f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY '{password}'")
+    root(f"GRANT ALL ON *.* TO {name} WITH GRANT OPTION")
+    clusters, arn = Clusters(), "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
+    clusters.create(
+        identifier="shop",
+        arn=arn,
+        engine="aurora-mysql",
+        engine_version="8.0.mysql_aurora.3.10.0",
+        master_username=name,
+        master_secret_arn="everybody",
+        http_endpoint_enabled=True,
+        host=server.host,
+        port=server.port,
+    )
+    service = RdsData(clusters=clusters, secret=lambda _: json.dumps({"username": name, "password": password}))
+    service.answers.set(**answers)
+
+    class Client:
+        def execute_statement(self, **parameters: Any) -> Any:
+            return service.handle("ExecuteStatement", parameters, Caller("AKIATEST"))
+
+    api = DataApi(Client(), arn, "everybody")
+    return lambda statement: (api.execute if statement.startswith(("SELECT ", "SHOW ")) else root)(statement)
+
+
 def make_owners(execute: Execute) -> None:
     """The schema of owners, complete, as the provider makes it; safe to run again."""
-    for statement in (*create_owners(), *create_views()):
+    for statement in create_owners():
         execute(statement)
-    for statement in show_definers():
-        with suppress(pymysql.OperationalError):  # 1304: the function is there already
-            execute(statement)
+    make_views(execute)
 
 
 def as_desired(live: State, desired: State) -> State:

@@ -21,13 +21,18 @@ SHOP = Tenant(
     (TenantUser("shop"), TenantUser("shop-signed", rotate_after_days=0, auth="iam")),
 )
 OF_SHOP = {
-    "DatabaseServer": ARN,
     "DatabaseShop": "shop",
     "DatabaseArchive": "archive",
     "SecretShop": SECRET,
     "UserShopSigned": "shop-signed",
 }
-OF_SHARED = {"DatabaseHost": "shared.cluster-x.example", "DatabasePort": "3306", "DatabaseResourceId": "cluster-ABC"}
+OF_SHARED = {
+    "DatabaseServer": ARN,
+    "DatabaseHost": "shared.cluster-x.example",
+    "DatabasePort": "3306",
+    "DatabaseResourceId": "cluster-ABC",
+}
+BEFORE = OF_SHOP | {"DatabaseServer": ARN}  # as tenants were deployed before
 BY_IAM = {
     "DATABASE_RESOURCE": ARN,
     "DATABASE_NAME": "archive",
@@ -59,16 +64,18 @@ def asked(stacks: dict[str, dict[str, str]], **wanted: str | None) -> dict[str, 
     return values
 
 
-def test_who_logs_in_by_password_is_told_the_secret():
-    assert asked({"shared-shop": OF_SHOP}) == {
+@pytest.mark.parametrize("stacks", [{"shared-shop": OF_SHOP, "shared": OF_SHARED}, {"shared-shop": BEFORE}])
+def test_who_logs_in_by_password_is_told_the_secret(stacks: dict[str, dict[str, str]]):
+    assert asked(stacks) == {
         "DATABASE_RESOURCE": ARN,
         "DATABASE_SECRET": SECRET,
         "DATABASE_NAME": "shop",
     }
 
 
-def test_who_logs_in_by_iam_is_told_what_signing_and_connecting_take():
-    stacks = {"shared-shop": OF_SHOP, "shared": OF_SHARED}
+@pytest.mark.parametrize("outputs", [OF_SHOP, BEFORE])
+def test_who_logs_in_by_iam_is_told_what_signing_and_connecting_take(outputs: dict[str, str]):
+    stacks = {"shared-shop": outputs, "shared": OF_SHARED}
     assert asked(stacks, user="shop-signed", database="archive") == BY_IAM
 
 
@@ -79,7 +86,7 @@ def test_a_shared_stack_that_does_not_know_the_address_is_to_be_deployed_again()
         Problem(
             "old-shared-stack",
             "stack shared does not say where its cluster is",
-            "its outputs lack DatabaseHost, DatabasePort, DatabaseResourceId, which a login by IAM needs",
+            "its outputs lack DatabaseHost, DatabasePort, DatabaseResourceId, which a login needs",
             "run: aurora-tenants shared deploy --stack shared",
         ),
     )

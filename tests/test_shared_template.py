@@ -204,7 +204,7 @@ def read_by_live() -> set[str]:
 
     def execute(statement: str) -> list[Row]:
         asked.append(statement)
-        return [(4,)] if "COUNT(" in statement else []
+        return [("4",)] if "information_schema.TABLES" in statement else []
 
     read_state(execute)
     return {name.replace("`", "") for name in re.findall(r"FROM ((?:mysql|aurora_tenants)\.[`\w]+)", " ".join(asked))}
@@ -353,6 +353,18 @@ def test_cloudformation_hands_the_scheduler_one_role_and_nobody_else_any() -> No
     assert [(it["Resource"], it["Condition"]) for it in passing] == [
         (PAUSE_ROLE, {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [({}, True), ({"aws:sourceaccount": "123456789012"}, True), ({"aws:sourceaccount": "999999999999"}, False)],
+)
+def test_cloudformation_acts_in_its_role_whether_or_not_it_names_the_account(
+    keys: dict[str, str], expected: bool
+) -> None:
+    trust = resolved(template()["Resources"]["CloudFormationRole"]["Properties"]["AssumeRolePolicyDocument"])
+    assert trusts(trust["Statement"], "cloudformation.amazonaws.com", keys) is expected
+    assert not trusts(trust["Statement"], "lambda.amazonaws.com", keys)
 
 
 def test_only_schedules_of_the_pause_schedules_group_may_use_its_role() -> None:

@@ -18,10 +18,10 @@ from __future__ import annotations
 import argparse
 import ast
 import base64
+import bz2
 import re
 import sys
 import textwrap
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +44,7 @@ _TAIL = "# <<< functions\n"
 _INDENT = " " * 4
 
 # How the code runs. No character of base85 ends a Python string or has a meaning in YAML.
-_UNPACK = 'import base64, linecache, zlib\ncode = zlib.decompress(base64.b85decode("".join("""\n'
+_UNPACK = 'import base64, bz2, linecache\ncode = bz2.decompress(base64.b85decode("".join("""\n'
 _RUN = """\
 \"\"\".split()))).decode()
 linecache.cache["provider.py"] = len(code), None, code.splitlines(True), "provider.py"
@@ -65,7 +65,7 @@ def source(module: str) -> str:
 
 def packed(code: str) -> str:
     """A program that runs this code under the name provider.py."""
-    text = base64.b85encode(zlib.compress(code.encode(), 9)).decode()
+    text = base64.b85encode(bz2.compress(code.encode())).decode()
     return _UNPACK + "".join(f"{line}\n" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False)) + _RUN
 
 
@@ -75,8 +75,8 @@ def unpacked(program: str) -> str:
     if match is None:
         raise _other_code()
     try:
-        return zlib.decompress(base64.b85decode("".join(match[1].split()))).decode()
-    except (ValueError, zlib.error):
+        return bz2.decompress(base64.b85decode("".join(match[1].split()))).decode()
+    except (ValueError, OSError):
         raise _other_code() from None
 
 
@@ -97,7 +97,7 @@ def inlined(template: str) -> str:
 def check(template: str, read: Callable[[str], str] = source) -> None:
     """Raises StaleTemplate unless the template holds the code of the modules as they are now.
 
-    Compares what the code means: how ast.unparse writes it and how zlib packs it differs between machines.
+    Compares what the code means: how ast.unparse writes it and how bz2 packs it differs between machines.
     """
     try:
         has_current = ast.dump(ast.parse(inlined(template))) == ast.dump(ast.parse(flatten(ENTRIES, read)))

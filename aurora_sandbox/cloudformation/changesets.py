@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid
 from aurora_sandbox.cloudformation.region import Region, StackFailed
-from aurora_sandbox.cloudformation.requests import check_name, on_failure, requested
+from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
 from aurora_sandbox.wire import ServiceError
 
@@ -27,7 +27,8 @@ Parameters = Mapping[str, Any]
 class ChangeSets:
     """The operations on change sets. Every method is called with `region.changed` held."""
 
-    def __init__(self, region: Region, handlers: Handlers, engine: Engine) -> None:
+    def __init__(self, region: Region, handlers: Handlers, engine: Engine, may_assume: Callable[[str], bool]) -> None:
+        self._may_assume = may_assume
         self._region = region
         self._handlers = handlers
         self._engine = engine
@@ -80,6 +81,7 @@ class ChangeSets:
             )
         if stack.status not in UPDATABLE and stack.status != REVIEW:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        check_role(change_set.role_arn or stack.role_arn, self._may_assume)
         # A settled change set is only remembered by its ARN; the others no longer fit the stack.
         stack.change_sets = {change_set.id: replace(change_set, execution="EXECUTE_COMPLETE")}
         stack.change_set_id = change_set.id

@@ -6,7 +6,7 @@ Also the one list of what each operation understands. A parameter that is not on
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aurora_sandbox.cloudformation import parameters, template
@@ -19,6 +19,7 @@ from aurora_sandbox.wire import ServiceError
 
 NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 MAX_TAGS = 50
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _TEMPLATE = frozenset({"TemplateBody", "Parameters", "Capabilities", "Tags", "RoleARN", "NotificationARNs"})
 _OPERATION = frozenset({"StackName", "ClientRequestToken"})
 _ROLLBACK = frozenset({"DisableRollback", "RetainExceptOnCreate"})
@@ -50,6 +51,14 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "ListExports": frozenset({"NextToken"}),
     "ListImports": frozenset({"ExportName", "NextToken"}),
 }
+
+
+def check_role(role_arn: str | None, may_assume: Callable[[str], bool]) -> None:
+    """Raises for a service role that is none, is not there, or does not trust CloudFormation."""
+    if role_arn and not _ROLE.fullmatch(role_arn):
+        raise invalid(f"{role_arn} is not a valid RoleARN")
+    if role_arn and not may_assume(role_arn):
+        raise invalid(f"Role {role_arn} is invalid or cannot be assumed")
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:

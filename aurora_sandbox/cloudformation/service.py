@@ -7,7 +7,7 @@ What an operation asks for is decided and refused here, at once; what it does go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,14 @@ from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid, no_stack
 from aurora_sandbox.cloudformation.region import Region, StackFailed
-from aurora_sandbox.cloudformation.requests import check, check_name, on_failure, requested
+from aurora_sandbox.cloudformation.requests import (
+    UNDERSTOOD,
+    check,
+    check_name,
+    check_role,
+    on_failure,
+    requested,
+)
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.stack import UPDATABLE, Stack
 from aurora_sandbox.cloudformation.types import ResourceType
@@ -38,6 +45,7 @@ class CloudFormation:
     properties, or by going back to the old physical resource. Both then delete the new one.
     time_scale: how many times faster than in AWS TimeoutInMinutes passes.
     resolve_secret: secret id, JSON key, stage and version (the last three may be empty) to the value.
+    may_assume: whether CloudFormation may act in the role of this ARN.
     Attribute region: everything that is remembered, for those who want to wait for more than a stack's end.
     """
 
@@ -51,13 +59,15 @@ class CloudFormation:
         account: str,
         region: str,
         resolve_secret: ResolveSecret,
+        may_assume: Callable[[str], bool] = lambda role_arn: True,
         rollback_style: RollbackStyle = "update",
         time_scale: float = 1.0,
     ) -> None:
         self.region = Region(account=account, region=region)
         self._handlers = Handlers(resources, custom, resolve_secret)
         self._engine = Engine(self.region, self._handlers, style=rollback_style)
-        self._change_sets = ChangeSets(self.region, self._handlers, self._engine)
+        self._may_assume = may_assume
+        self._change_sets = ChangeSets(self.region, self._handlers, self._engine, may_assume)
         self._time_scale = time_scale
         self._is_closed = False
         self._operations = {
@@ -90,6 +100,9 @@ class CloudFormation:
         with self.region.changed:
             if self._is_closed:
                 raise ServiceError("ServiceUnavailable", "the sandbox is stopping", status=503)
+            if "RoleARN" in UNDERSTOOD[operation]:
+                stack = self.region.find(parameters["StackName"])
+                check_role(parameters.get("RoleARN") or (stack.role_arn if stack else None), self._may_assume)
             return self._operations[operation](parameters)
 
     def wait(self, stack_name: str, deadline_seconds: float) -> str:

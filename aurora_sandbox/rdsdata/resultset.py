@@ -103,8 +103,30 @@ def _fields(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> l
     return [[_field(column, cell, options) for column, cell in zip(columns, row, strict=True)] for row in rows]
 
 
-def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> str:
+def as_bytes(columns: Columns) -> Columns:
+    """The columns as some clients read them: text with the BINARY flag, that of `_bin` collations, is taken for bytes.
+
+    sqlx did so from its version 0.8 on (transact-rs/sqlx #3387); the Data API may be built on it.
+    """
+    return [
+        _AsBytes(column) if column.flags & FLAG.BINARY and column.type_code in _TEXTS else column for column in columns
+    ]
+
+
+class _AsBytes:
+    """A column of text in the character set of bytes."""
+
+    def __init__(self, column: Column) -> None:
+        self._column, self.charsetnr = column, _BINARY
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._column, name)
+
+
+def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str], *, reversed_keys: bool = False) -> str:
     """`formattedRecords` of an answer: a JSON array of objects, bytes as base64.
+
+    reversed_keys: nobody promises that keys come in the order of the columns.
 
     Raises ServiceError if two columns have one label, or a row or the whole gets too long.
     """
@@ -112,11 +134,10 @@ def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str]) ->
     labels = [column.name for column in columns]
     if len(set(labels)) < len(labels):
         raise ServiceError("UnsupportedResultException", "The result contains duplicate column names")
+    values = ([_plain(field) for field in record] for record in _fields(columns, rows, options))
+    step = -1 if reversed_keys else 1
     text = json.dumps(
-        [
-            dict(zip(labels, (_plain(field) for field in record), strict=True))
-            for record in _fields(columns, rows, options)
-        ],
+        [dict(zip(labels[::step], record[::step], strict=True)) for record in values],
         separators=(",", ":"),
         ensure_ascii=False,
     )

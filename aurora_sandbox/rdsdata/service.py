@@ -26,6 +26,7 @@ from pymysql.converters import encoders
 
 from aurora_sandbox.cluster import Cluster, Clusters, State
 from aurora_sandbox.rdsdata import resultset, sqltext
+from aurora_sandbox.rdsdata.answers import Answers
 from aurora_sandbox.rdsdata.transactions import IDLE_SECONDS, Transactions
 from aurora_sandbox.wire import Caller, ServiceError
 
@@ -44,7 +45,7 @@ _LOGIN_STATES = {
 
 
 class RdsData:
-    """Service "rds-data". `statements` says how many were run.
+    """Service "rds-data". `statements` says how many were run, `answers` what answers look like.
 
     While `resuming_as_v1`, a paused cluster answers with Aurora Serverless v1's "Communications link failure".
     """
@@ -63,6 +64,7 @@ class RdsData:
         """secret: gives the AWSCURRENT SecretString, or raises ServiceError."""
         self.statements = 0
         self.resuming_as_v1 = False
+        self.answers = Answers()
         self._clusters = clusters
         self._secret = secret
         self._statement_seconds = statement_seconds
@@ -100,9 +102,12 @@ class RdsData:
                     "generatedFields": _generated(parameters["sql"], cursor),
                 }
             columns, rows = _columns(cursor), cursor.fetchall()
+        if self.answers.base64:
+            columns = resultset.as_bytes(columns)
         options = parameters.get("resultSetOptions", {})
         if parameters.get("formatRecordsAs") == "JSON" and sqltext.is_query(parameters["sql"]):
-            return {"formattedRecords": resultset.formatted(columns, rows, options), "numberOfRecordsUpdated": 0}
+            text = resultset.formatted(columns, rows, options, reversed_keys=self.answers.reversed_keys)
+            return {"formattedRecords": text, "numberOfRecordsUpdated": 0}
         result: dict[str, Any] = {
             "records": resultset.records(columns, rows, options),
             "numberOfRecordsUpdated": 0,
@@ -163,6 +168,7 @@ class RdsData:
             raise ServiceError("HttpEndpointNotEnabledException", f"HttpEndpoint is not enabled for cluster {name}")
         if cluster.touch() is not State.AVAILABLE:
             raise self._resuming(cluster)
+        self.answers.check(arn)
         return cluster
 
     def _resuming(self, cluster: Cluster) -> ServiceError:
@@ -194,7 +200,7 @@ class RdsData:
             )
         except pymysql.MySQLError as error:
             number = _number(error)
-            raise _refused(error, _LOGIN_STATES.get(number, "HY000")) from error
+            raise self._refused(error, _LOGIN_STATES.get(number, "HY000")) from error
 
     def _credentials(self, secret_arn: str) -> tuple[str, str]:
         try:
@@ -223,7 +229,11 @@ class RdsData:
         except pymysql.MySQLError as error:
             if _number(error) == CR.CR_SERVER_LOST:
                 raise self._timed_out(connection, parameters) from error
-            raise _refused(error, _sql_state(connection)) from error
+            raise self._refused(error, _sql_state(connection)) from error
+
+    def _refused(self, error: pymysql.MySQLError, state: str) -> ServiceError:
+        message = str(error.args[-1]) if error.args else str(error)
+        return ServiceError("DatabaseErrorException", self.answers.text(message, _number(error), state))
 
     def _timed_out(self, connection: pymysql.Connection[Any], parameters: dict[str, Any]) -> ServiceError:
         if not parameters.get("continueAfterTimeout"):
@@ -235,11 +245,6 @@ class RdsData:
 
 def _number(error: pymysql.MySQLError) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
-
-
-def _refused(error: pymysql.MySQLError, state: str) -> ServiceError:
-    message = str(error.args[-1]) if error.args else str(error)
-    return ServiceError("DatabaseErrorException", f"{message}; Error code: {_number(error)}; SQLState: {state}")
 
 
 def _sql_state(connection: pymysql.Connection[Any]) -> str:

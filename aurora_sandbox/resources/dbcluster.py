@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ class DbCluster:
     def create(self, request: Request) -> Outcome:
         properties = request.properties
         _check(properties)
+        _check_scaling(properties, _requested(properties), DEFAULT_SCALING)
         if self.clusters.all():
             raise ResourceFailed("The sandbox has one cluster, and there is one already.")
         identifier = (properties.get("DBClusterIdentifier") or generated_name(request, max_length=63)).lower()
@@ -60,6 +62,10 @@ class DbCluster:
         identifier = request.physical_id or ""
         if properties.get("MasterUsername") != old.get("MasterUsername"):
             raise ResourceFailed("MasterUsername cannot be changed once the cluster exists.")
+        # Scaling is sent only if the template's own has changed, and then on top of whatever a schedule has set.
+        sent = _requested(properties) if _requested(properties) != _requested(old) else {}
+        now = self.clusters.all()[0].scaling
+        _check_scaling(properties, sent or scaling.requested({}), now)
         rds = self.boto("rds")
         changes = _for_moto(accepted(rds, "modify_db_cluster", properties))
         changes |= {
@@ -67,13 +73,12 @@ class DbCluster:
             "DeletionProtection": properties.get("DeletionProtection", False),
         }
         live = call(rds, "modify_db_cluster", **changes, ApplyImmediately=True)["DBCluster"]
-        wanted = _scaling(properties)
         cluster = self.clusters.modify(
             identifier,
             engine_version=properties.get("EngineVersion"),
             http_endpoint_enabled=properties.get("EnableHttpEndpoint", False),
             storage_type=properties.get("StorageType", STANDARD),
-            scaling=wanted if wanted != _scaling(old) else None,
+            scaling=now.changed(**sent) if sent else None,
         )
         try:
             switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
@@ -169,8 +174,12 @@ def _check(properties: Properties) -> None:
         raise ResourceFailed(ONE_MASTER_PASSWORD)
     if password and (not PASSWORD.fullmatch(password) or set(password) & set('/@"')):
         raise ResourceFailed(BAD_PASSWORD)
+
+
+def _check_scaling(properties: Properties, sent: Mapping[str, Any], now: Scaling) -> None:
+    """Refuses a scaling range that RDS refuses. sent: of it, None for what is not said."""
     version = properties.get("EngineVersion", DEFAULT_VERSION)
-    why_not = scaling.refusal(**_requested(properties), engine_version=version, now=DEFAULT_SCALING)
+    why_not = scaling.refusal(**sent, engine_version=version, now=now)
     if why_not:
         raise ResourceFailed(why_not)
 
@@ -185,7 +194,10 @@ def _scaling(properties: Properties) -> Scaling:
 
 
 def _requested(properties: Properties) -> dict[str, Any]:
-    return scaling.requested(properties.get("ServerlessV2ScalingConfiguration", {}))
+    """The scaling that is asked for. As in CloudFormation's handler, a minimum of 0 without seconds asks for 300."""
+    asked = scaling.requested(properties.get("ServerlessV2ScalingConfiguration", {}))
+    usual = scaling.DEFAULT_SECONDS if asked["min_acu"] == 0 else None
+    return asked | {"seconds": asked["seconds"] or usual}
 
 
 def _has_partial_revokes(server: Server) -> bool:

@@ -14,6 +14,7 @@ from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_
 from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
+LONGEST_NAME = 64  # FunctionName, CreateFunction, AWS Lambda API Reference
 PYTHON = re.compile(r"python3\.\d+")
 NOT_ASSUMABLE = "The role defined for the function cannot be assumed by Lambda."
 # What the runtime sets itself. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
@@ -41,6 +42,10 @@ class FunctionType:
 
     def create(self, request: Request) -> Outcome:
         name = request.properties.get("FunctionName") or generated_name(request)
+        if len(name) > LONGEST_NAME:
+            constraint = f"Member must have length less than or equal to {LONGEST_NAME}"
+            what = f"Value '{name}' at 'functionName' failed to satisfy constraint: {constraint}"
+            raise ResourceFailed(f"1 validation error detected: {what}")
         if self.functions.get(name):
             raise ResourceFailed(f"Function already exist: {name}")
         return self._put(request, name)

@@ -24,10 +24,11 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
 from aurora_sandbox.wire import json, query
-from aurora_sandbox.wire.values import Answer, Caller, Request, Service, ServiceError, UnknownProtocol
+from aurora_sandbox.wire.values import Answer, Broken, Caller, Request, Service, ServiceError, UnknownProtocol
 
 __all__ = [
     "Answer",
+    "Broken",
     "Caller",
     "Request",
     "Service",

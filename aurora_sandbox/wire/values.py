@@ -17,6 +17,14 @@ class ServiceError(Exception):
         self.status = status
 
 
+class Broken(Exception):
+    """No answer of the service's: what a proxy says in its place, with this status; None: the connection closes."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"an answer that is broken: {status or 'none'}")
+        self.status = status
+
+
 class UnknownProtocol(Exception):
     """A service whose requests this module cannot read."""
 

@@ -10,6 +10,7 @@ from aurora_tenants import data
 from aurora_tenants.aws import bucket, code, stacks
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
+from aurora_tenants.config.names import check_stack
 from aurora_tenants.errors import AwsError, NotConverged, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG
@@ -53,9 +54,11 @@ def prepare(
     """What is to be deployed; changes nothing.
 
     A parameter that is not given keeps its deployed value. code_bucket: where the functions' code goes; "" for the
-    template itself, None for where it is now. Raises AwsError for a bucket that cannot be used or a parameter that the
-    template does not have, Refused if the stack of this name is not a shared stack or cannot be updated.
+    template itself, None for where it is now. Raises InvalidUsage for a stack's name that is too long, AwsError for a
+    bucket that cannot be used or a parameter that the template does not have, Refused if the stack of this name is not
+    a shared stack or cannot be updated.
     """
+    check_stack(stack, to_deploy=True)
     aws = connect(region=region, profile=profile)
     before = stacks.read_stack(aws.cloudformation, stack)
     if before:

@@ -52,11 +52,15 @@ class Place:
     profile: Profile = None
 
     def read(self) -> tuple[str, str | None]:
-        """The stack's name and region: as given, else as the file says. Raises InvalidFile.
+        """The stack's name and region: as given, else as the file says. Raises InvalidFile, InvalidUsage.
 
         The file of the usual name is read only if it is there and something is left for it to say.
         """
         stack, region = self.stack, self.region
+        if stack is not None:
+            from aurora_tenants.config.names import check_stack
+
+            check_stack(stack)
         if self.file or (DEFAULT_FILE.exists() and not (stack and region)):
             from aurora_tenants import config
 

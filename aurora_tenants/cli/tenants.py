@@ -43,7 +43,9 @@ Secret = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", min=0, max=3600, help="Seconds that a paused cluster may take to wake.", metavar="SECONDS"),
+    typer.Option(
+        "--wait", min=0, max=3600, help="Seconds that the cluster may take to wake or to answer.", metavar="SECONDS"
+    ),
 ]
 
 
@@ -60,7 +62,10 @@ class Mysql:
         def woken() -> None:
             out.tell("The cluster is waking, usually 15 s.")
 
-        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken)
+        def waiting(reason: str) -> None:
+            out.tell(f"MySQL cannot be read yet, waiting up to {self.wait:.0f} s: {reason}")
+
+        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken, waiting=waiting)
 
 
 MYSQL = Mysql()

@@ -9,14 +9,23 @@ from unicodedata import normalize
 
 from aurora_tenants.config.declared import STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.reading import mapping, text, texts
-from aurora_tenants.config.wording import Fault, PlacedFault, at, context, named_character, repeated, shown, too_long
+from aurora_tenants.config.wording import (
+    Fault,
+    PlacedFault,
+    at,
+    context,
+    counted,
+    named_character,
+    repeated,
+    shown,
+    too_long,
+)
 from aurora_tenants.config.yaml_file import Document
-from aurora_tenants.errors import Problem
+from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.model import Cluster, TenantDatabase
 from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
-from aurora_tenants.naming import PAUSE_SCHEDULE, pause_stack
+from aurora_tenants.naming import LONGEST_STACK, PAUSE_SCHEDULE, TIGHTEST, pause_stack
 
-LONGEST_STACK = 128
 _LONGEST_DIRECTORY = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
@@ -32,7 +41,7 @@ class _Kind:
     longest: int = 0
 
 
-_STACK = _Kind("stack", re.compile("[A-Za-z][A-Za-z0-9-]*"), "A-Z, a-z, 0-9 and -, with a letter first", LONGEST_STACK)
+_STACK = _Kind("stack", re.compile("[A-Za-z][A-Za-z0-9-]*"), "A-Z, a-z, 0-9 and -, with a letter first")
 _TENANT = _Kind("tenant", re.compile("[a-z][a-z0-9-]*"), "a-z, 0-9 and -, with a letter first")
 _STAGE = _Kind("stage", re.compile("[a-z0-9][a-z0-9-]*"), "a-z, 0-9 and -, with no - first")
 _DATABASE = _Kind("database", re.compile("[A-Za-z0-9_$-]+"), "A-Z, a-z, 0-9, _, $ and -", 64)
@@ -54,12 +63,32 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
 
 def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
     if cluster.stack:
-        for fault in (*_misspelt(_STACK, cluster.stack), *too_long("stack name", cluster.stack, LONGEST_STACK)):
+        for fault in shared_stack(cluster.stack):
             yield Problem(*fault, document.value(("cluster", "stack")), "cluster")
     if cluster.region and not _REGION.fullmatch(cluster.region):
         what, why = f"{shown(cluster.region)} is not the name of a region", "AWS names regions like eu-west-1"
         where = document.value(("cluster", "region"))
         yield Problem("invalid-region", what, why, "write the region's name, not its city", where, "cluster")
+
+
+def check_stack(name: str, *, to_deploy: bool = False) -> None:
+    """Raises InvalidUsage for a name from the command line that no stack can have, or to_deploy: no shared stack."""
+    faults = (*_misspelt(_STACK, name), *too_long("stack name", name, LONGEST_STACK))
+    faults = tuple(shared_stack(name)) if to_deploy else faults
+    if problems := [Problem(*fault) for fault in faults]:
+        raise InvalidUsage(*problems)
+
+
+def shared_stack(name: str) -> Iterator[Fault]:
+    """The faults of a shared stack's name, which stands in the names of all that it makes."""
+    yield from _misspelt(_STACK, name)
+    longest = TIGHTEST.longest_stack
+    if len(name) > longest:
+        excess = counted(len(name) - longest, "character")
+        made = f"the {TIGHTEST.noun} {TIGHTEST.name(stack='<stack>')} would have {len(TIGHTEST.name(stack=name))}"
+        why = f"{made} characters, and {TIGHTEST.whose} takes {TIGHTEST.longest}"
+        fix = f"shorten it by {excess}, to {longest} at most"
+        yield "name-too-long", f"stack name {shown(name)} is {excess} too long", why, fix
 
 
 def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[PlacedFault]:
@@ -135,7 +164,7 @@ def _tenant(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
     if tenant.value.name == PAUSE_SCHEDULE:
         why = f"the stack of the pause schedule is called {pause_stack(cluster)}"
         yield "reserved-name", f"tenant name {PAUSE_SCHEDULE} is reserved", why, "choose another name"
-    if len(cluster.stack) <= LONGEST_STACK:
+    if len(cluster.stack) <= TIGHTEST.longest_stack:
         why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
         yield from too_long("tenant name", tenant.value.name, LONGEST_STACK, before=len(cluster.stack) + 1, why=why)
 

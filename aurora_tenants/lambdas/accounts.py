@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, is_mine, put_back, take
+from aurora_tenants.lambdas.ownership import Tries, is_mine, put_back, take, until_heard
 from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
-from aurora_tenants.mysql.live import Execute, read_owners, read_users
+from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
@@ -40,6 +40,14 @@ class Wanted(NamedTuple):
         return self.secret.password if self.secret else ""
 
 
+class _Before(NamedTuple):
+    """What there was before the first attempt, and which accounts a password has been sent for since then."""
+
+    live: State
+    entries: Mapping[Account, Owner]
+    given: set[Account]
+
+
 class _Existing(NamedTuple):
     """The accounts of one name and their grants; and every entry in the table of owners, by account."""
 
@@ -52,24 +60,25 @@ def converge(request: Request, wanted: Wanted) -> str:
 
     Raises ValueError or DatabaseError with a sentence; then no new account remains, and an old one is as it was.
     """
-    existing = before = _read(request.execute, wanted.name)
+    existing = first = _read(request.execute, wanted.name)
+    before = _Before(*first, set())
     _check_roles(request.execute, wanted, existing)
-    for attempts in range(ATTEMPTS, 0, -1):
+    tries = Tries()
+    while True:
         try:
-            return _attempt(request, wanted, existing)
+            return _attempt(request, wanted, existing, before)
         except DatabaseError as error:
-            if error.number not in DONE_MEANWHILE or attempts == 1:
-                _restore(request, wanted, before)
+            if not tries.allow(error):
+                until_heard(lambda: _restore(request, wanted, before))
                 raise
         except ValueError:
-            if existing is not before:  # somebody else was faster, and the first attempt has left something behind
-                _restore(request, wanted, before)
+            if existing is not first:  # somebody else was faster, and the first attempt has left something behind
+                until_heard(lambda: _restore(request, wanted, before))
             raise
         existing = _read(request.execute, wanted.name)
-    raise AssertionError
 
 
-def _attempt(request: Request, wanted: Wanted, existing: _Existing) -> str:
+def _attempt(request: Request, wanted: Wanted, existing: _Existing, before: _Before) -> str:
     execute, password = request.execute, wanted.password
     desired = _with_owners(request, wanted, existing)
     # Before anything is recorded: this raises ValueError for a value that no statement can hold.
@@ -80,7 +89,7 @@ def _attempt(request: Request, wanted: Wanted, existing: _Existing) -> str:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
             recorded.add(record_owner("users", account.entry, user.owner))
     refused = _run(request, (change for change in todo if change.statement not in recorded), password)
-    _give_passwords(request, wanted, desired, existing)
+    _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
 
@@ -111,7 +120,7 @@ def _check_roles(execute: Execute, wanted: Wanted, existing: _Existing) -> None:
         return
     held = _roles(existing.live) if wanted.is_same else set()
     where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
-    rows = execute(f"SELECT User, Host, account_locked FROM mysql.user WHERE {where}")  # noqa: S608 - hexadecimal
+    rows = execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
     locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
     for role in sorted(roles):
         if role not in locked:
@@ -160,13 +169,13 @@ def _run(request: Request, todo: Iterable[Change], password: str) -> str:
         try:
             run(request.execute, change.statement, password)
         except DatabaseError as error:
-            if change.action != "grant" or request.text("OnRefusal") != "report":
+            if change.action != "grant" or request.text("OnRefusal") != "report" or not error.is_of_mysql:
                 raise
             refused.append(str(error))
     return "; ".join(refused)
 
 
-def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing) -> None:
+def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing, before: _Before) -> None:
     """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
     Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
@@ -179,11 +188,16 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
         return
     is_conclusive = not _others(request, desired, existing) and login_is_conclusive(desired.users.values())
     is_denied = is_conclusive and not _can_login(request, wanted.secret)
-    is_create = request.event.get("RequestType") == "Create"
+    is_create, renamed = request.event.get("RequestType") == "Create", moves(desired, before.live)
     for user, known in kept:
-        is_new = is_create or known.has_no_password or is_new_to(user.owner, existing.entries.get(known.account))
+        owner_before = before.entries.get(renamed.get(user.account, user.account))
+        is_new = is_create or known.has_no_password or is_new_to(user.owner, owner_before)
         if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
-            _give_password(request.execute, _with_plugin_of(known, user), known, wanted.secret.password)
+            is_first = owner_before is None and user.account not in before.given
+            before.given.add(user.account)
+            user, was_nobodys = _with_plugin_of(known, user), owner_before is None
+            retain = _retains(request.execute, user, known, was_nobodys=was_nobodys, is_first=is_first)
+            give_password(request.execute, user, wanted.secret.password, retain=retain)
 
 
 def _with_plugin_of(known: User, user: User) -> User:
@@ -216,28 +230,31 @@ def _can_login(request: Request, secret: Secret) -> bool:
     try:
         return accepts_login(request.login(secret.arn))
     except DatabaseError as error:
-        if not error.number:
+        if not error.is_of_mysql:
             raise
         return True  # MySQL has said nothing about the password
 
 
-def _give_password(execute: Execute, user: User, known: User, password: str) -> None:
-    """Sets the secret's password; an adopted account also keeps the one it came with.
+def _retains(execute: Execute, user: User, known: User, *, was_nobodys: bool, is_first: bool) -> bool:
+    """Whether an adopted account keeps the password that it has beside the secret's.
 
-    If that was retained before, by an adoption that failed, retaining again would replace it with the failed one's. An
-    account without a password cannot be adopted (3878): it could not log in any more. One that has lost its password
-    since gets the secret's alone.
+    If that was retained before, by an adoption that failed or an answer that was lost, retaining again would replace it
+    with the secret's own. An account without a password cannot be adopted (3878): it could not log in any more. One
+    that has lost its password since gets the secret's alone.
+
+    was_nobodys: it had no owner before this event. is_first: nor has this event sent it a password yet.
     """
-    retain = False
-    if user.owner and user.owner.adopted:
-        column = "User_attributes->'$.additional_password' IS NOT NULL AS has_second"
-        where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
-        has_second = execute(f"SELECT {column} FROM mysql.user WHERE {where}")[0][0]  # noqa: S608 - hexadecimal
-        retain = known.owner is None or not (has_second or known.has_no_password)
-    give_password(execute, user, password, retain=retain)
+    if not (user.owner and user.owner.adopted):
+        return False
+    if known.has_no_password:
+        return was_nobodys
+    column = "User_attributes->'$.additional_password' IS NOT NULL"
+    where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
+    has_second = execute(select((column,), f"FROM mysql.user WHERE {where}"))[0][0] == "1"
+    return is_first or not has_second
 
 
-def _restore(request: Request, wanted: Wanted, before: _Existing) -> None:
+def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     """Makes the accounts that existed before as they were, and drops new ones.
 
     Accounts are changed only after they have this resource's entry: whatever has another's, another resource changed.

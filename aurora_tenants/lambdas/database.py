@@ -6,41 +6,52 @@ Its physical id is the name in the template, even where the server stores names 
 from __future__ import annotations
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import ATTEMPTS, DONE_MEANWHILE, is_mine, make_owners, put_back, take
+from aurora_tenants.lambdas.ownership import Tries, is_mine, make_owners, put_back, take, until_heard
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import changes, drop_database
 from aurora_tenants.mysql.live import count_objects, read_databases, read_owners, read_server
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
 from aurora_tenants.mysql.properties import wanted_database
-from aurora_tenants.mysql.state import Server, State
+from aurora_tenants.mysql.state import Database, Server, State
 
 
-def serve_database(request: Request, attempts: int = ATTEMPTS) -> Resource:
+def serve_database(request: Request) -> Resource:
     execute = request.execute
     server = read_server(execute)
     wanted = wanted_database(request.properties, server)
-    name, is_same = wanted.name, server.stored(request.id) == wanted.name
     make_owners(execute)
+    before = read_owners(execute, "databases", wanted.name).get(wanted.name)
+    tries = Tries()
+    while True:
+        try:
+            _converge(request, server, wanted)
+            break
+        except DatabaseError as error:
+            if not tries.allow(error):
+                # The database is not as desired, so the entry that was recorded first is wrong.
+                until_heard(lambda: put_back(execute, "databases", wanted.name, before))
+                raise
+    is_same = server.stored(request.id) == wanted.name
+    return Resource(
+        request.id if is_same else request.text("Name"), {"Server": request.cluster_arn, "Name": wanted.name}
+    )
+
+
+def _converge(request: Request, server: Server, wanted: Database) -> None:
+    """Creates or adopts the database and makes it as wanted."""
+    execute, name = request.execute, wanted.name
     live = read_databases(execute, name, has_owners=True)
     known = read_owners(execute, "databases", name).get(name)
     owner = _take(request, server, name, known, exists=name in live)
     desired = State(databases={name: wanted._replace(owner=owner)})
     # Before anything is recorded: this raises ValueError for a character set that no statement can hold.
     todo = [change.statement for change in changes(desired, State(databases=live), server=server)]
-    try:
-        if not known and name not in live:
-            execute(record_owner("databases", name, owner, "INSERT"))
-            todo.remove(record_owner("databases", name, owner))
-        for statement in todo:
-            run(execute, statement)
-    except DatabaseError as error:
-        if error.number in DONE_MEANWHILE and attempts > 1:
-            return serve_database(request, attempts - 1)
-        # The database is not as desired, so the entry that was recorded first is wrong.
-        put_back(execute, "databases", name, known)
-        raise
-    return Resource(request.id if is_same else request.text("Name"), {"Server": request.cluster_arn, "Name": name})
+    if not known and name not in live:
+        execute(record_owner("databases", name, owner, "INSERT"))
+        todo.remove(record_owner("databases", name, owner))
+    for statement in todo:
+        run(execute, statement)
 
 
 def _take(request: Request, server: Server, name: str, known: Owner | None, *, exists: bool) -> Owner:

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.mysql.accounts import create_views, show_definers
-from aurora_tenants.mysql.live import Execute, owners_exist
+from aurora_tenants.mysql.accounts import create_function, create_views, show_definers
+from aurora_tenants.mysql.dataapi import LOST
+from aurora_tenants.mysql.live import Execute, function_exists, owners_exist
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
 
 # A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a grant is gone (1141, 1147,
 # 1403), a role is gone (3523) or not granted (3530): another event was faster, perhaps this one, sent twice. Then
 # everything is read again, a few times.
 DONE_MEANWHILE = (1007, 1396, 1410, 1062, 1141, 1147, 1403, 3523, 3530)
-ATTEMPTS = 3
+_ATTEMPTS = 3
+# A statement whose answer was lost has run or not; reading again tells. More than so many are no accident any more.
+_LOST_ANSWERS = 20
+T = TypeVar("T")
+
+
+class Tries:
+    """How often something may be begun again from what MySQL holds by then, after an error that may have changed it."""
+
+    def __init__(self) -> None:
+        self._left = {True: _LOST_ANSWERS, False: _ATTEMPTS}
+
+    def allow(self, error: DatabaseError) -> bool:
+        """Counts an error. An error of MySQL's without a number may be any, also one that another event caused."""
+        is_lost = error.code == LOST
+        may_help = is_lost or (error.number in DONE_MEANWHILE if error.number else error.is_of_mysql)
+        self._left[is_lost] -= 1
+        return may_help and self._left[is_lost] > 0
+
+
+def until_heard(act: Callable[[], T]) -> T:
+    """Begins again whenever an answer was lost. act: reads what there is before it changes anything."""
+    tries = Tries()
+    while True:
+        try:
+            return act()
+        except DatabaseError as error:
+            if error.code != LOST or not tries.allow(error):
+                raise
 
 
 def make_owners(execute: Execute) -> None:
@@ -26,13 +58,15 @@ def make_views(execute: Execute) -> None:
     """Creates the views of MySQL's own tables, or replaces them: a new provider may bring new ones."""
     for statement in create_views():
         execute(statement)
-    for statement in show_definers():
+    if not function_exists(execute):
         try:
-            execute(statement)
+            execute(create_function())
         except DatabaseError as error:
             # Without it the inspector counts fewer objects, and everything else works.
-            if not error.number:
+            if not error.is_of_mysql:
                 raise
+    if function_exists(execute):
+        execute(show_definers())
 
 
 def take(what: str, known: Owner | None, owner: Owner, *, adopt: bool, exists: bool) -> Owner:

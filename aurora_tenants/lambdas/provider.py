@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
 from aurora_tenants.lambdas.database import delete_database, serve_database
+from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.request import Request, Resource, request_of
 from aurora_tenants.lambdas.role import serve_role
 from aurora_tenants.lambdas.user import delete_accounts, serve_user
@@ -64,8 +65,8 @@ def _serve(request: Request, physical_id: str) -> Resource:
         raise ValueError(f"this function handles {', '.join(_KINDS)}, not {kind}")
     serve, delete = _KINDS[kind]
     if not is_delete:
-        return serve(request)
-    delete(request, physical_id)
+        return until_heard(lambda: serve(request))
+    until_heard(lambda: delete(request, physical_id))
     return Resource(physical_id, {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from aurora_tenants.mysql.live import Execute
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.properties import text, truth
 
+_LEAST_SECONDS = 1.0
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
 
 
@@ -74,7 +76,7 @@ class Request(NamedTuple):
 
 
 def logins(wait_seconds: Callable[[], float]) -> Callable[[str], Execute]:
-    """What makes an `execute` from a secret's ARN. wait_seconds: how long it may wait for a paused cluster."""
+    """What makes an `execute` from a secret's ARN. wait_seconds: how long it may wait for the cluster."""
     # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
     once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
     cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
@@ -82,8 +84,10 @@ def logins(wait_seconds: Callable[[], float]) -> Callable[[str], Execute]:
 
 
 def request_of(event: Mapping[str, Any], seconds: float) -> Request:
-    """The event with logins that wait for a paused cluster as long as the function lives."""
-    login, secrets = logins(lambda: seconds), boto3.client("secretsmanager", config=_PATIENT)
+    """The event with logins that wait for a cluster as long as the function lives."""
+    end = time.monotonic() + seconds - _LEAST_SECONDS  # so that the reason of the wait can still be told
+    login = logins(lambda: max(end - time.monotonic(), _LEAST_SECONDS))
+    secrets = boto3.client("secretsmanager", config=_PATIENT)
 
     def secret(secret_id: str) -> Secret:
         answer = secrets.get_secret_value(SecretId=secret_id)

@@ -18,14 +18,15 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
 
 from aurora_tenants.errors import DatabaseError
+from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.password import accepts_login, accounts_of, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import logins
 from aurora_tenants.mysql.changes import subject
@@ -34,9 +35,6 @@ from aurora_tenants.mysql.state import User
 
 # The time to clean up after the last statement, before Lambda ends the function.
 _RESERVE_SECONDS = 20.0
-# A new secret cannot be read everywhere at once.
-_LOGIN_ATTEMPTS = 6
-_LOGIN_PAUSE_SECONDS = 2.0
 
 
 class Rotation(NamedTuple):
@@ -93,7 +91,7 @@ def is_done(description: Mapping[str, Any], token: str, prefix: str) -> bool:
     name, stages = description["Name"], description["VersionIdsToStages"].get(token, ())
     if not name.startswith(prefix):
         raise ValueError(f"this function rotates only secrets whose name begins with {prefix}, not {name}")
-    if not description.get("RotationEnabled"):
+    if description.get("RotationEnabled") is False:  # Secrets Manager may say nothing of it
         raise ValueError(f"rotation of secret {name} is off")
     if not {"AWSCURRENT", "AWSPENDING"} & {*stages}:
         raise ValueError(f"version {token} of secret {name} is not being rotated")
@@ -126,18 +124,24 @@ def set_secret(rotation: Rotation) -> None:
         raise ValueError(f"MySQL has no user {name} whose password comes from secret {rotation.name}")
     if len(accounts) == 1 and can_login(rotation, pending):
         return
-    # The current password first: RETAIN keeps the last one that was set, which may come from a rotation that was
-    # cancelled, or from this one before it is retried. Another plugin than the account's would drop the old password.
+    current = rotation.value("AWSCURRENT")
     for account in accounts:
-        for login in (rotation.value("AWSCURRENT"), pending):
-            try:
-                give_password(rotation.execute, account, login["password"], retain=login is pending)
-            except DatabaseError as error:
-                if not error.number:
-                    raise
-                # MySQL quotes the statement in some of its errors, and with it the password.
-                who = subject(account.account)
-                raise ValueError(f"MySQL refused a new password for {who} ({error.number})") from None
+        until_heard(partial(_give_both, rotation.execute, account, current["password"], pending["password"]))
+
+
+def _give_both(execute: Execute, account: User, current: str, pending: str) -> None:
+    """The current password first: RETAIN keeps the last one that was set, which may come from a rotation that was
+    cancelled, or from this one before it is retried. Another plugin than the account's would drop the old password.
+    """
+    for password, retain in ((current, False), (pending, True)):
+        try:
+            give_password(execute, account, password, retain=retain)
+        except DatabaseError as error:
+            if not error.is_of_mysql:
+                raise
+            # MySQL quotes the statement in some of its errors, and with it the password.
+            who, number = subject(account.account), error.number or "it does not say why"
+            raise ValueError(f"MySQL refused a new password for {who} ({number})") from None
 
 
 def test_secret(rotation: Rotation) -> None:
@@ -186,16 +190,6 @@ def can_login(rotation: Rotation, login: Mapping[str, str]) -> bool:
     name = f"{rotation.prefix}rotation-test/{rotation.token}-{uuid.uuid4().hex[:8]}"
     arn = rotation.secrets.create_secret(Name=name, SecretString=value)["ARN"]
     try:
-        return _accepts_login(rotation.login(arn))
+        return accepts_login(rotation.login(arn))
     finally:
         rotation.secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
-
-
-def _accepts_login(execute: Execute, attempts: int = _LOGIN_ATTEMPTS) -> bool:
-    try:
-        return accepts_login(execute)
-    except DatabaseError as error:
-        if error.code != "SecretsErrorException" or attempts == 1:
-            raise
-        time.sleep(_LOGIN_PAUSE_SECONDS)
-        return _accepts_login(execute, attempts - 1)

@@ -22,14 +22,16 @@ _IAM_IS_OFF = (
 def run(execute: Execute, statement: str, password: str = "") -> None:
     """Runs a statement. password: one that the statement may contain; no error shows it.
 
-    A syntax error (1064) quotes the statement or any part of it, and so perhaps a part of the password.
+    A syntax error (1064) quotes the statement or any part of it, and so perhaps a part of the password; any error
+    without a number may be one.
     """
     try:
         execute(statement)
     except DatabaseError as error:
         text = str(error)
-        if password and (error.number == 1064 or password in text):
-            text = f"MySQL refused a statement that contains a password ({error.number})"
+        if password and password in statement and (error.number in (0, 1064) or password in text):
+            what = "MySQL refused {}" if error.is_of_mysql else "{} failed"
+            text = f"{what.format('a statement that contains a password')} ({error.number or error.code})"
         elif error.number in _MEANINGS:
             is_off = error.number == 1524 and IAM_PLUGIN in text
             text = f"{text}: {_IAM_IS_OFF if is_off else _MEANINGS[error.number]}"

@@ -11,7 +11,7 @@ import os
 from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.request import Request, Resource, Secret
-from aurora_tenants.mysql.live import read_owners, read_server
+from aurora_tenants.mysql.live import read_owners, read_server, select
 from aurora_tenants.mysql.names import account_of, is_reserved_user
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, wanted_user
@@ -25,7 +25,7 @@ def serve_user(request: Request) -> Resource:
     name, execute = secret.user if secret else request.text("UserName"), request.execute
     is_inspector = _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    if execute("SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS master")[0][0] == name:
+    if execute(select(("SUBSTRING_INDEX(CURRENT_USER(), '@', 1)",), "FROM DUAL"))[0][0] == name:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
     make_owners(execute)
     if is_inspector:

@@ -55,6 +55,7 @@ ACCOUNTS = (
     f" CONVERT(x509_subject USING utf8mb4) AS Subject, LEFT({_attribute('metadata.comment')}, {LONGEST_COMMENT + 1})"
     f" AS Comment, {_attribute('Restrictions')} AS Restrictions FROM mysql.user"
 )
+FUNCTION = "definers_1"
 _DEFINED = (("VIEWS", "TABLE"), ("ROUTINES", "ROUTINE"), ("TRIGGERS", "TRIGGER"), ("EVENTS", "EVENT"))
 DEFINERS = (
     "SELECT DEFINER AS Definer, COUNT(*) AS Objects FROM ("
@@ -72,20 +73,23 @@ def create_views() -> tuple[str, ...]:
     return _view("accounts", ACCOUNTS), _view("definers", DEFINERS)
 
 
-def show_definers() -> tuple[str, ...]:
-    """Statements after which the view of definers shows all of them to every reader; each is run even if one fails.
+def create_function() -> str:
+    """The statement that creates the function that sees all definers, which must not be there yet (1304).
 
     information_schema goes by the rights of the session, even inside a view that runs as its definer, but not inside a
-    function (test_the_inspector_reads_what_root_reads). A server refuses the function when it writes a binary log and
-    log_bin_trust_function_creators is OFF (1419), and when the function exists already (1304).
+    function (test_the_inspector_reads_what_root_reads). A server refuses it when it writes a binary log and
+    log_bin_trust_function_creators is OFF (1419).
     """
-    create = (
-        f"CREATE FUNCTION {OWNERS}.definers_1() RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
+    return (
+        f"CREATE FUNCTION {OWNERS}.{FUNCTION}() RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
         f" (SELECT COALESCE(JSON_ARRAYAGG(JSON_ARRAY(Definer, Objects)), JSON_ARRAY()) FROM ({DEFINERS}) AS definers)"
     )
+
+
+def show_definers() -> str:
+    """The statement after which the view of definers shows all of them to every reader; it needs the function."""
     rows = "'$[*]' COLUMNS (Definer VARCHAR(320) COLLATE utf8mb4_bin PATH '$[0]', Objects BIGINT PATH '$[1]')"
-    select = f"SELECT Definer, Objects FROM JSON_TABLE({OWNERS}.definers_1(), {rows}) AS definers"
-    return create, _view("definers", select)
+    return _view("definers", f"SELECT Definer, Objects FROM JSON_TABLE({OWNERS}.{FUNCTION}(), {rows}) AS definers")
 
 
 def _view(name: str, select: str) -> str:

@@ -1,31 +1,57 @@
 """The RDS Data API as a function: a statement goes in, rows come out.
 
     api = DataApi(client, cluster_arn, secret_arn)
-    api.execute("SELECT 1 AS one")          [(1,)]
+    api.execute("SELECT 1 AS c0")          [(1,)]
 
-Waits while a paused cluster wakes, retries what may be retried, and turns MySQL's refusals into `DatabaseError` with
-the server's own error number. Statements never have parameters: MySQL allows none in account statements.
+Waits while a cluster wakes or settles, repeats what may be repeated, and turns MySQL's refusals into `DatabaseError`.
+Statements never have parameters: MySQL allows none in account statements.
+
+answer                                             a SELECT or SHOW      any other statement
+paused, new, busy, throttled: it has not run       repeated              repeated
+broken off, an error inside AWS: it may have run   repeated              DatabaseError with code LOST
+anything else                                      DatabaseError         DatabaseError
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql.live import Row
+from aurora_tenants.mysql.refusals import number_of, said
 
+# The code of the error after which a statement has run or not: whoever sent it has to look.
+LOST = "AnswerLost"
+
+# A cluster that has just been made settles within a second or two; one that was paused wakes in 15 s.
+_FIRST_PAUSE_SECONDS = 0.25
 _POLL_SECONDS = 3.0
 _RESUMING = "DatabaseResumingException"
-# Codes that mean the statement never ran, and those after which it may have run: then only a read may be repeated.
-_NOT_RUN = (_RESUMING, "DatabaseUnavailableException", "ServiceUnavailableError", "ThrottlingException")
-_MAYBE_RUN = ("InternalServerErrorException", "StatementTimeoutException")
+_NOT_ENABLED = "HttpEndpointNotEnabledException"
+_TOO_MANY_CONNECTIONS = 1040
 # A paused cluster answers with _RESUMING (Serverless v2) or with one of these sentences (v1, and proxies in between).
 _WAKING = ("is resuming after being auto-paused", "Communications link failure")
+_MAY_HAVE_RUN = ("InternalServerErrorException", "StatementTimeoutException")
+_TRY_AGAIN = "try again in a minute; if that does not help, look at the cluster's events in the RDS console"
+# Answers before which the statement did not run, and which pass; and what to do about one that stays.
+# Source: the exceptions of rds-data, RDS Data API Reference.
+_NOT_YET = {
+    _RESUMING: _TRY_AGAIN,
+    "DatabaseUnavailableException": _TRY_AGAIN,
+    "ServiceUnavailableError": _TRY_AGAIN,
+    "ThrottlingException": "let fewer programs use the Data API at once",
+    _NOT_ENABLED: "aws rds enable-http-endpoint --resource-arn {cluster}",
+    "DatabaseNotFoundException": "see that the cluster exists and has an instance: aws rds describe-db-clusters",
+    "InvalidResourceStateException": "start the cluster if it is stopped: aws rds describe-db-clusters says its status",
+    "SecretsErrorException": "see that the secret exists and may be read: aws secretsmanager describe-secret"
+    " --secret-id {secret}",
+}
+_NETWORK = "check the network, and that the region has the Data API"
+_CONNECTIONS = "end some of the cluster's connections, and give its users max_user_connections"
 
 
 @dataclass(slots=True)
@@ -33,7 +59,8 @@ class DataApi:
     """One login to one cluster. client: a boto3 client for rds-data; it needs no retries of its own.
 
     wait_seconds: how long a cluster may take to wake or to become available. woken: called once, when an answer says
-    that the cluster was paused, and for no other wait. now, sleep: the clock, in seconds.
+    that the cluster was paused; waiting: called once with the reason of any other wait that takes longer than a moment.
+    now, sleep: the clock, in seconds.
     """
 
     client: Any
@@ -41,32 +68,35 @@ class DataApi:
     secret_arn: str
     wait_seconds: float = 180.0
     woken: Callable[[], None] = lambda: None
+    waiting: Callable[[str], None] = lambda _: None
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    _has_called_woken: bool = field(default=False, init=False)
+    _has_told: set[bool] = field(default_factory=set, init=False)
 
     def execute(self, statement: str) -> list[Row]:
         """The rows, as tuples; none for a statement that returns none.
 
-        Raises DatabaseError when MySQL refuses the statement or the cluster does not answer in time; its `number` is
-        MySQL's error number, or 0 if the answer has none. The statement is never part of the error: it may hold a
-        password.
+        Raises DatabaseError when MySQL refuses the statement or does not answer in time; its `number` is MySQL's error
+        number, or 0 if the answer does not tell. The statement is never part of the error: it may hold a password.
         """
-        deadline = self.now() + self.wait_seconds
+        is_read = statement.startswith(("SELECT ", "SHOW "))
+        deadline, pause = self.now() + self.wait_seconds, min(_FIRST_PAUSE_SECONDS, _POLL_SECONDS)
         while True:
             try:
                 return self._call(statement)
             except Exception as error:  # botocore is imported where clients are made; its errors say what they are
-                code, message = _code(error)
-                if not _may_repeat(code, message, is_read=statement.startswith(("SELECT ", "SHOW "))):
-                    raise _refused(code, message) if code else error from error
+                failure = _failure(error)
+                if failure is None:
+                    raise
+                if not failure.is_passing or (failure.may_have_run and not is_read):
+                    raise _refused(failure) from error
                 left = deadline - self.now()
                 if left <= 0:
-                    raise _no_answer(message, self.wait_seconds) from error
-            if not self._has_called_woken and _is_waking(code, message):
-                self._has_called_woken = True
-                self.woken()
-            self.sleep(min(_POLL_SECONDS, left))
+                    raise self._no_answer(failure) from error
+            if failure.is_waking or pause > 1:
+                self._tell(failure)
+            self.sleep(min(_POLL_SECONDS if failure.is_waking else pause, left))
+            pause = min(2 * pause, _POLL_SECONDS)
 
     def _call(self, statement: str) -> list[Row]:
         """One call. JSON decodes many times faster than typed fields, but AWS offers it for SELECT only."""
@@ -78,45 +108,99 @@ class DataApi:
             **({"formatRecordsAs": "JSON"} if as_json else {}),
         )
         if as_json:
-            return [tuple(record.values()) for record in json.loads(result.get("formattedRecords") or "[]")]
+            return _rows(json.loads(result.get("formattedRecords") or "[]"))
         return [tuple(_value(field) for field in record) for record in result.get("records", [])]
+
+    def _tell(self, failure: _Failure) -> None:
+        if failure.is_waking not in self._has_told:
+            self._has_told.add(failure.is_waking)
+            if failure.is_waking:
+                self.woken()
+            else:
+                self.waiting(failure.message)
+
+    def _no_answer(self, failure: _Failure) -> DatabaseError:
+        fix = _NOT_YET.get(failure.code, _TRY_AGAIN) if failure.code else _NETWORK
+        fix = _CONNECTIONS if failure.number == _TOO_MANY_CONNECTIONS else fix
+        problem = Problem(
+            "database-not-awake" if failure.is_waking else "database-not-ready",
+            f"the cluster did not answer within {self.wait_seconds:.0f} s",
+            failure.message,
+            fix.format(cluster=self.cluster_arn, secret=self.secret_arn),
+        )
+        return DatabaseError(problem, number=failure.number, code=failure.code)
+
+
+class _Failure(NamedTuple):
+    """What a call ended with instead of rows. code: empty where AWS did not answer. number: MySQL's, or 0.
+
+    is_passing: another call may have another end. may_have_run: the statement may have run all the same.
+    """
+
+    code: str
+    message: str
+    number: int = 0
+    is_passing: bool = False
+    may_have_run: bool = False
+
+    @property
+    def is_waking(self) -> bool:
+        return self.code == _RESUMING or any(text in self.message for text in _WAKING)
+
+
+def _failure(error: Exception) -> _Failure | None:
+    """What a botocore error means; None for any that is neither an answer nor a broken connection."""
+    # A closed connection has the attribute, and nothing in it.
+    response = getattr(error, "response", None) or {}
+    answer = response.get("Error", {})
+    code, message = str(answer.get("Code", "")), str(answer.get("Message", "") or error)
+    if not code:
+        return _broken(error)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code == "BadRequestException" and "HttpEndpoint is not enabled" in message:
+        code = _NOT_ENABLED  # said in two ways
+    if status == 429:
+        code = "ThrottlingException"
+    failure = _Failure(code, message, number_of(message))
+    if code in _NOT_YET or failure.number == _TOO_MANY_CONNECTIONS:
+        return failure._replace(is_passing=True)
+    if failure.is_waking:
+        return failure._replace(is_passing=True, may_have_run="successfully received" in message)
+    is_lost = code in _MAY_HAVE_RUN or status >= 500
+    return failure._replace(is_passing=is_lost, may_have_run=is_lost)
+
+
+def _broken(error: Exception) -> _Failure | None:
+    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return _Failure("", str(error), is_passing=True)
+    if isinstance(error, HTTPClientError):  # closed or silent in the middle of a call
+        return _Failure("", str(error), is_passing=True, may_have_run=True)
+    return None
+
+
+def _rows(records: list[dict[str, Any]]) -> list[Row]:
+    """Records of JSON as tuples, by the order of their keys: nobody promises that they come as they were selected."""
+    keys = sorted(records[0]) if records else []
+    return [tuple([record[key] for key in keys]) for record in records]
 
 
 def _value(field: dict[str, Any]) -> Any:
     """A typed field such as {"stringValue": "ON"} or {"isNull": True}."""
     kind, value = next(iter(field.items()))
-    return None if kind == "isNull" else value
+    if kind == "isNull":
+        return None
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _code(error: Exception) -> tuple[str, str]:
-    """The code and message of a botocore ClientError; an empty code for any other exception."""
-    # A closed connection has the attribute, and nothing in it.
-    answer = (getattr(error, "response", None) or {}).get("Error", {})
-    return answer.get("Code", ""), answer.get("Message", "") or str(error)
-
-
-def _is_waking(code: str, message: str) -> bool:
-    return code == _RESUMING or any(text in message for text in _WAKING)
-
-
-def _may_repeat(code: str, message: str, *, is_read: bool) -> bool:
-    """Whether waiting helps, and repeating the statement does no harm."""
-    return (
-        code in _NOT_RUN
-        or (is_read and code in _MAYBE_RUN)
-        or (_is_waking(code, message) and (is_read or "successfully received" not in message))
-    )
-
-
-def _refused(code: str, message: str) -> DatabaseError:
-    """MySQL's own sentence and number from an answer: `…; Error code: 1045; SQLState: 28000`, or the older form."""
-    match = re.search(r"[Ee]rror code: (\d+)", message)
-    text = re.sub(r"^Database error code: \d+\. Message: |; Error code: \d+; SQLState: \w+$", "", message)
-    number = int(match.group(1)) if match else 0
-    return DatabaseError(Problem("database-refused", f"{text} ({number or code})"), number=number, code=code)
-
-
-def _no_answer(message: str, wait_seconds: float) -> DatabaseError:
-    what = f"the cluster did not answer within {wait_seconds:.0f} s"
-    fix = "try again in a minute; if that does not help, look at the cluster's events in the RDS console"
-    return DatabaseError(Problem("database-not-awake", what, message, fix), code=_RESUMING)
+def _refused(failure: _Failure) -> DatabaseError:
+    """MySQL's own sentence and number, or AWS's sentence and code."""
+    if failure.may_have_run:
+        what = f"the answer to a statement was lost: {failure.message}"
+        why = "it may have run, and is not repeated without looking"
+        return DatabaseError(Problem("answer-lost", what, why, _TRY_AGAIN), code=LOST)
+    error = DatabaseError(Problem("database-refused", ""), number=failure.number, code=failure.code)
+    known = failure.number or ("" if error.is_of_mysql else failure.code)
+    text = f"{said(failure.message)} ({known})" if known else failure.message
+    return DatabaseError(Problem("database-refused", text), number=failure.number, code=failure.code)

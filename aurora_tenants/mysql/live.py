@@ -3,6 +3,9 @@
 The grant tables are read in bulk; the output of SHOW GRANTS is never parsed. Each result is read in pages by key,
 because an answer of the Data API holds at most 1 MiB. Password hashes are never selected.
 
+Every value is read as text (`select`): what the Data API makes of a column follows from MySQL's description of it, and
+may be base64 for text that compares byte by byte, as most of the grant tables' does.
+
 `execute` is any callable that takes one statement and returns its rows as tuples: the Data API in the product.
 """
 
@@ -13,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, GLOBAL_FLAGS, flags, user_of
+from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, FUNCTION, GLOBAL_FLAGS, flags, user_of
 from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
@@ -28,6 +31,19 @@ PAGE_ROWS = 2500
 _ACCOUNT_ROWS = 1000
 # How many tables and views the schema of owners has when it is complete.
 _TABLES_OF_OWNERS = 4
+
+
+def select(columns: Sequence[str], rest: str) -> str:
+    """SELECT of these expressions, each as text or NULL, FROM and so on. Labels sort in the order of the columns.
+
+    CONVERT takes away the BINARY flag of a `_bin` collation and changes no value
+    (test_no_column_that_is_read_has_the_binary_flag).
+    """
+    return f"SELECT {', '.join(f'{_text(column)} AS c{number}' for number, column in enumerate(columns))} {rest}"
+
+
+def _text(column: str) -> str:
+    return f"CONVERT({column} USING utf8mb4)"
 
 
 class _Query(NamedTuple):
@@ -55,7 +71,7 @@ _COLUMN_ROWS = _Query(("User", "Host", "Db", "Table_name", "Column_name", "Colum
 
 def _utf8(*columns: str) -> str:
     """The columns in one character set: those of a UNION must agree."""
-    return ", ".join(f"CONVERT({column} USING utf8mb4)" for column in columns)
+    return ", ".join(map(_text, columns))
 
 
 # Small tables in one statement: routines, roles, default roles and dynamic privileges.
@@ -126,17 +142,23 @@ def read_state(execute: Execute) -> State:
     has_owners = owners_exist(execute)
     databases = read_databases(execute, has_owners=has_owners)
     users, grants = read_users(execute, has_owners=has_owners)
-    for row in execute("SELECT Definer AS definer, Objects AS objects FROM " + _DEFINERS[has_owners]):
-        account = account_of(str(row[0]))
+    for definer, objects in execute(select(("Definer", "Objects"), f"FROM {_DEFINERS[has_owners]}")):
+        account = account_of(str(definer))
         if account in users:
-            users[account] = users[account]._replace(objects=int(row[1] or 0))
+            users[account] = users[account]._replace(objects=int(objects or 0))
     return State(databases, users, grants)
 
 
 def owners_exist(execute: Execute) -> bool:
     """Whether the schema of owners is complete. The first tenant brings it; without it nothing has an owner."""
-    tables = f"SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}"
-    return execute(tables)[0][0] == _TABLES_OF_OWNERS
+    tables = select(("COUNT(*)",), f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}")
+    return execute(tables)[0][0] == str(_TABLES_OF_OWNERS)
+
+
+def function_exists(execute: Execute) -> bool:
+    """Whether the schema of owners has the function that sees all definers."""
+    functions = f"information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {key(OWNERS)} AND ROUTINE_NAME = {key(FUNCTION)}"
+    return execute(select(("COUNT(*)",), f"FROM {functions}"))[0][0] != "0"
 
 
 def count_objects(execute: Execute, database: str) -> int:
@@ -146,7 +168,7 @@ def count_objects(execute: Execute, database: str) -> int:
         f"(SELECT COUNT(*) FROM information_schema.{table} WHERE {column}_SCHEMA = {key(database)})"
         for table, column in parts
     )
-    return int(execute(f"SELECT {' + '.join(counts)} AS n")[0][0] or 0)
+    return int(execute(select((" + ".join(counts),), "FROM DUAL"))[0][0] or 0)
 
 
 def read_databases(execute: Execute, name: str | None = None, *, has_owners: bool) -> dict[str, Database]:
@@ -189,7 +211,7 @@ def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
     """One table of owners by name, including entries of things that are gone; without names, all of it."""
     columns = ("name", "stack", "resource", "secret", "adopted", "released", "stack_id")
     return {
-        str(name): Owner(str(stack), str(resource), str(secret), bool(adopted), bool(released), str(stack_id))
+        str(name): Owner(str(stack), str(resource), str(secret), adopted == "1", released == "1", str(stack_id))
         for name, stack, resource, secret, adopted, released, stack_id in _rows(
             execute, _Query(columns, f"{OWNERS}.`{kind}`", 1), *names
         )
@@ -201,14 +223,14 @@ def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
 
     only: the values that the first key may have; without any, every value.
     """
-    keys = ", ".join(f"CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin" for column in query.columns[: query.keys])
-    columns = ", ".join(f"{column} AS c{number}" for number, column in enumerate(query.columns))
+    keys = ", ".join(f"{_text(column)} COLLATE utf8mb4_bin" for column in query.columns[: query.keys])
     where = query.where
     if only:
         where += f" AND {query.columns[0]} IN ({', '.join(key(value) for value in only)})"
     after = ""
     while True:
-        page = execute(f"SELECT {columns} FROM {query.source} WHERE {where}{after} ORDER BY {keys} LIMIT {query.page}")
+        rest = f"FROM {query.source} WHERE {where}{after} ORDER BY {keys} LIMIT {query.page}"
+        page = execute(select(query.columns, rest))
         yield from page
         if len(page) < query.page:
             return

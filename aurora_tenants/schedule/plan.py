@@ -26,7 +26,7 @@ from aurora_tenants.schedule.template import Entry, entries, is_of_revision, pau
 from aurora_tenants.schedule.week import lacks_auto_pause
 from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan, Template, busy
 
-_ABOUT = "pause schedule"
+_ABOUT, _SECONDS = "pause schedule", "SecondsUntilAutoPause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +197,12 @@ def _sent(text: str) -> str:
     """What an input sends, as far as it is one of ours; the text itself for any other."""
     try:
         scaling = json.loads(text)["ServerlessV2ScalingConfiguration"]
-        return acu(Capacity(scaling["MinCapacity"], scaling["MaxCapacity"], scaling["SecondsUntilAutoPause"]))
-    except (ValueError, KeyError, TypeError):
+        capacity = Capacity(scaling["MinCapacity"], scaling["MaxCapacity"])
+        sent = acu(replace(capacity, pause_after_seconds=scaling[_SECONDS]) if _SECONDS in scaling else capacity)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return text
+    is_refused = scaling["MinCapacity"] and _SECONDS in scaling
+    return f"{sent} with {_SECONDS}, which RDS refuses" if is_refused else sent
 
 
 def _difference(desired: Mapping[str, Entry], live: Mapping[str, Entry]) -> tuple[ScheduleChange, ...]:

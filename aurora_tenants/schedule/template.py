@@ -86,12 +86,11 @@ def base_name(rule: Rule) -> str:
 
 
 def scaling(capacity: Capacity) -> dict[str, float]:
-    """A ServerlessV2ScalingConfiguration, whole: RDS forgets the seconds while the minimum is not 0."""
-    return {
-        "MaxCapacity": _number(capacity.max_acu),
-        "MinCapacity": _number(capacity.min_acu),
-        "SecondsUntilAutoPause": capacity.pause_after_seconds,
-    }
+    """A ServerlessV2ScalingConfiguration. The seconds belong to a minimum of 0 and to no other: RDS refuses them with
+    any other, forgets them there, and takes 300 where a minimum of 0 comes without them.
+    """
+    bounds = {"MaxCapacity": _number(capacity.max_acu), "MinCapacity": _number(capacity.min_acu)}
+    return bounds if capacity.min_acu else bounds | {"SecondsUntilAutoPause": capacity.pause_after_seconds}
 
 
 def _number(acu: float) -> float:

@@ -19,7 +19,7 @@ from aurora_tenants.mysql.grants import by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Live, Server, State
-from aurora_tenants.naming import DIGEST, REVISION, stack_name, tenant_tags
+from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.desired import read_desired
@@ -63,7 +63,8 @@ def plan_tenants(
 def _plan_tenant(
     cluster: Cluster, tenant: Tenant, server: Server, found: _LiveByStack, deployed: Deployed
 ) -> TenantPlan:
-    name, stack, made = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name), template(cluster, tenant)
+    name, stack = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name)
+    made = template(cluster, tenant, keeps_server=stack is not None and SERVER in stack.outputs)
     live = Live(server, found.of(name, (entry.name for entry in tenant.users_and_roles)))
     asked = read_desired(made.resources, name, live, stack.outputs if stack else ())
     unplanned = _stack_plan(cluster, tenant.name, deployed)

@@ -29,9 +29,11 @@ _OPTION_DEFAULTS: Mapping[str, object] = {
 }
 
 
-def template(cluster: Cluster, tenant: Tenant) -> Template:
-    """What is deployed for a tenant."""
-    builder = _Builder(cluster, tenant, LogicalIds.of(tenant))
+def template(cluster: Cluster, tenant: Tenant, *, keeps_server: bool = False) -> Template:
+    """What is deployed for a tenant. keeps_server: with the output that stacks had which were deployed before, because
+    another stack may import it, and CloudFormation then refuses to take it away.
+    """
+    builder = _Builder(cluster, tenant, LogicalIds.of(tenant), keeps_server)
     revision = "Another value makes every custom resource compare MySQL with this template again."
     return Template.of(
         {
@@ -66,6 +68,7 @@ class _Builder:
     cluster: Cluster
     tenant: Tenant
     ids: LogicalIds
+    keeps_server: bool
 
     def resources(self) -> dict[str, Any]:
         ids, resources = self.ids, dict[str, Any]()
@@ -79,7 +82,9 @@ class _Builder:
 
     def outputs(self) -> dict[str, Any]:
         """What a service needs. Exports are named by logical ids, which hold nothing that an export's name may not."""
-        outputs = _exported(SERVER, self._import("database-server"), "ARN of the cluster")
+        outputs = dict[str, Any]()
+        if self.keeps_server:
+            outputs |= _exported(SERVER, self._import("database-server"), "ARN of the cluster")
         for name, logical_id in self.ids.databases.items():
             outputs |= _exported(logical_id, {"Ref": logical_id}, f"Name of database {name}")
         for name, logical_id in self.ids.roles.items():

@@ -145,6 +145,52 @@ def test_an_interrupt_in_flight_says_what_goes_on(run: CommandLine, cloud: Cloud
     assert cloud.settled("mine") == "gone"
 
 
+TOO_LONG = (
+    "    why: the function <stack>-database-secret-rotation would have 65 characters, and Lambda takes 64\n"
+    "    fix: shorten it by 1 character, to 39 at most\n"
+)
+
+
+def test_a_name_that_leaves_no_room_for_the_functions_is_refused_before_aws_is_asked(run: CommandLine, cloud: Cloud):
+    before = cloud.calls()
+    name = "s" * 40
+    assert run(f"aurora-tenants shared deploy --stack {name}") == Ended(
+        64, "", f"error: stack name {name} is 1 character too long  [name-too-long]\n{TOO_LONG}{NOTHING}"
+    )
+    run.file("  {}\n", head=HEAD.replace("shared-global", name))
+    ended = run("aurora-tenants shared deploy")
+    assert (ended.code, TOO_LONG in ended.err) == (1, True)
+    assert ended.err.startswith(f"tenants.yaml:2:18: error: stack name {name} is 1 character too long")
+    assert cloud.calls() == before
+
+
+@pytest.mark.parametrize("command", ["deploy", "status", "delete --yes"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("shared_global", 'stack name shared_global contains "_"'),
+        ("-shared", 'stack name -shared begins with "-"'),
+        ("''", "this stack has no name"),
+        ("s" * 129, "too long"),
+    ],
+)
+def test_a_name_that_no_stack_can_have_is_refused_before_aws_is_asked(
+    run: CommandLine, cloud: Cloud, command: str, name: str, said: str
+):
+    before = cloud.calls()
+    ended = run(f"aurora-tenants shared {command} --stack={name}")
+    assert (ended.code, ended.out, said in ended.err) == (64, "", True), ended
+    assert cloud.calls() == before
+
+
+@pytest.mark.usefixtures("clean")
+def test_what_was_left_of_a_stack_with_a_longer_name_can_be_deleted(run: CommandLine, cloud: Cloud):
+    name = "s" * 40
+    assert cloud.deploy(name, template(fails=True, **PARAMETERS)) == "ROLLBACK_COMPLETE"
+    ended = run(f"aurora-tenants shared delete --stack {name} --yes")
+    assert (ended.code, cloud.stacks()) == (0, {}), ended
+
+
 def test_deploying_again_promises_no_new_cluster(run: CommandLine):
     assert run("aurora-tenants shared deploy") == Ended(
         0, "Stack shared-global is up to date: nothing was changed.\n", "Deploying stack shared-global.\n"

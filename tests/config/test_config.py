@@ -445,12 +445,12 @@ def test_a_database_may_have_every_name_of_the_allowed_characters(name: str):
 
 
 def test_the_stack_of_a_tenant_has_to_fit_into_128_characters():
-    body = f"  {'t' * 27}: \n  »{'u' * 28}: \n  »v: {{stages: [{'w' * 26}]}}\n"
-    text = (HEAD + body).replace("shared", "s" * 100)
+    body = f"  {'t' * 88}: \n  »{'u' * 89}: \n  »v: {{stages: [{'w' * 87}]}}\n"
+    text = (HEAD + body).replace("shared", "s" * 39)
     found = [(problem.where, problem.what, problem.fix) for problem in problems(text.replace(MARK, ""))]
     assert found == [
-        (Location("f", 5, 3), f"tenant name {'u' * 28} is 1 character too long", "shorten it by 1 character"),
-        (Location("f", 6, 3), f"tenant name v-{'w' * 26} is 1 character too long", "shorten it by 1 character"),
+        (Location("f", 5, 3), f"tenant name {'u' * 57}... is 1 character too long", "shorten it by 1 character"),
+        (Location("f", 6, 3), f"tenant name v-{'w' * 55}... is 1 character too long", "shorten it by 1 character"),
     ]
 
 
@@ -458,13 +458,29 @@ def test_the_stack_of_a_tenant_has_to_fit_into_128_characters():
     ("cluster", "expected"),
     [
         ("{stack: shared_global}", 'stack name shared_global contains "_"'),
-        (f"{{stack: {'s' * 129}}}", f"stack name {'s' * 57}... is 1 character too long"),
+        (f"{{stack: {'s' * 40}}}", f"stack name {'s' * 40} is 1 character too long"),
+        (f"{{stack: {'s' * 129}}}", f"stack name {'s' * 57}... is 90 characters too long"),
         ("{stack: s, region: Ireland}", "Ireland is not the name of a region"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_one_problem(cluster: str, expected: str):
     text = f"version: 1\ncluster: {cluster}\ntenants: {{a: }}"
     assert [problem.what for problem in problems(text)] == [expected]
+
+
+def test_a_shared_stack_is_called_so_that_its_functions_can_be_called_after_it():
+    assert config.parse((HEAD + "  a: {}\n").replace("shared", "s" * 39), "f").cluster == Cluster("s" * 39)
+    text = (HEAD + "  a: {}\n").replace("shared", "s" * 43)
+    assert problems(text) == [
+        Problem(
+            "name-too-long",
+            f"stack name {'s' * 43} is 4 characters too long",
+            "the function <stack>-database-secret-rotation would have 68 characters, and Lambda takes 64",
+            "shorten it by 4 characters, to 39 at most",
+            Location("f", 2, 18),
+            "cluster",
+        )
+    ]
 
 
 @pytest.mark.parametrize(

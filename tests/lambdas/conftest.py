@@ -16,9 +16,24 @@ from aurora_sandbox import mysqld
 from aurora_tenants import data
 from aurora_tenants.mysql.dataapi import DataApi
 from tests.lambdas.process import Remote, arrived, sandbox
-from tests.lambdas.world import SHARED, World
+from tests.lambdas.world import SHARED, STARTED, World
 
 KEYS = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
+
+
+# What the Data API's answers look like: as documented, and as they may look all the same.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "as documented": {},
+    "no numbers, base64": {"error_numbers": "none", "base64": True, "reversed_keys": True},
+}
+
+
+@pytest.fixture(params=ANSWERS, autouse=True)
+def answers(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Every test here runs with answers of both kinds."""
+    for post in STARTED:
+        post("answers", ANSWERS[request.param])
+    return ANSWERS[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +52,7 @@ def _client(service: str, at: Remote) -> Any:
 def _world(process: subprocess.Popen[str]) -> World:
     remote = arrived(process)
     world = World(remote, _client("cloudformation", remote), _client("secretsmanager", remote))
+    world.post("answers", ANSWERS["no numbers, base64"])
     world.cloudformation.create_stack(
         StackName=SHARED,
         TemplateBody=data.text("shared.yml"),
@@ -44,6 +60,7 @@ def _world(process: subprocess.Popen[str]) -> World:
         Parameters=[{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}],
     )
     assert world.ended(SHARED).status == "CREATE_COMPLETE"
+    STARTED.append(world.post)
     return world
 
 

@@ -15,8 +15,10 @@ from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.live import Execute, Row, read_databases, read_owners
-from tests.lambdas.world import fresh
+from tests.lambdas.world import ONCE, fresh
 from tests.mysql_server import execute_as
+
+pytestmark = ONCE
 
 SECRET = "arn:aws:secretsmanager:eu-west-1:1:secret:/shared-global/database/app-AbCdEf"
 

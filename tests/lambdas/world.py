@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -30,10 +31,15 @@ PREFIX = f"/{SHARED}/database/"
 PROVIDER = f"{SHARED}-database-provider"
 DEADLINE_SECONDS = 60.0
 
+# For a test that answers of another form make no difference to.
+ONCE = pytest.mark.parametrize("answers", ["as documented"], indirect=True)
+
 Resources = Mapping[str, Mapping[str, Any]]
 Row = tuple[Any, ...]
 T = TypeVar("T")
 _numbers = itertools.count(1)
+# Of every sandbox that runs: how to post to its own endpoints.
+STARTED: list[Callable[[str, dict[str, Any]], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +121,15 @@ class World:
             return str(answer.read().decode())
 
     def fault(self, kind: str | None) -> None:
-        self._post("faults", {"function": {"name": PROVIDER, "kind": kind}})
+        self.post("faults", {"function": {"name": PROVIDER, "kind": kind}})
 
     def pause(self, seconds: float, *, as_v1: bool = False) -> None:
-        self._post("pause", {"seconds": seconds, "as_v1": as_v1})
+        self.post("pause", {"seconds": seconds, "as_v1": as_v1})
 
     def throttle(self, service: str, calls: int) -> None:
-        self._post("faults", {"throttle": {"service": service, "calls": calls}})
+        self.post("faults", {"throttle": {"service": service, "calls": calls}})
 
-    def _post(self, path: str, document: Mapping[str, Any]) -> None:
+    def post(self, path: str, document: dict[str, Any]) -> None:
         body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
         url = f"{self.sandbox.endpoint_url}/_sandbox/{path}"
         urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
@@ -241,8 +247,9 @@ class World:
 
 
 def sentence(reason: str) -> str:
-    """What the provider itself said: a custom resource's reason wraps it up."""
-    return reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
+    """What the provider itself said, without an error's number: a custom resource's reason wraps it up."""
+    said = reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0]
+    return re.sub(r" \(\d{4}\)$", "", said)
 
 
 def assert_silent(text: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from aurora_tenants.errors import DatabaseError, Problem
-from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.dataapi import LOST, DataApi
 from aurora_tenants.mysql.live import Row, read_server, read_state
 from tests.cloud import SHARED, Cloud
 
@@ -41,6 +43,8 @@ def awake(cloud: Cloud) -> Iterator[Cloud]:
     """The cluster is awake and nothing is throttled when the test ends, whatever it did."""
     yield cloud
     cloud.throttle("rds-data", "ExecuteStatement", 0)
+    cloud.early(0)
+    cloud.drop(0)
     cloud.post("pause", {"seconds": 0})
     api_of(cloud, Clock(), "inspector").execute("SELECT 1 AS one")
 
@@ -135,10 +139,98 @@ def test_a_cluster_that_does_not_wake_is_given_up(awake: Cloud, clock: Clock):
 # Repeating
 
 
-def test_a_throttled_call_is_repeated(awake: Cloud, clock: Clock):
-    awake.throttle("rds-data", "ExecuteStatement", 3)
+def test_a_throttled_call_is_repeated_soon_and_then_less_often(awake: Cloud, clock: Clock):
+    awake.throttle("rds-data", "ExecuteStatement", 6)
     assert api_of(awake, clock).execute("SELECT 1 AS one") == [(1,)]
-    assert clock.slept == [3.0] * 3
+    assert clock.slept == [0.25, 0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+# The statement has not run, so it is repeated even if it writes; and with either broken connection it may have run.
+NOT_RUN = (
+    *("HttpEndpointNotEnabledException", "BadRequestException", "DatabaseNotFoundException"),
+    *("InvalidResourceStateException", "SecretsErrorException", "1040"),
+)
+MAY_HAVE_RUN = ("500", "503")
+
+
+@pytest.mark.parametrize("answer", [*NOT_RUN, *MAY_HAVE_RUN])
+def test_a_read_is_repeated_until_an_answer_passes(awake: Cloud, clock: Clock, answer: str):
+    awake.early(answer=answer, every=1)
+    clock.meanwhile = lambda: awake.early(0) if clock.seconds > 40 else None
+    told: list[str] = []
+    assert api_of(awake, clock, waiting=told.append).execute("SHOW DATABASES LIKE 'mysql'") == [("mysql",)]
+    assert 40 < clock.seconds < 44
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("answer", NOT_RUN)
+def test_what_has_not_run_is_repeated_even_when_it_writes(awake: Cloud, clock: Clock, answer: str):
+    awake.sql("DROP DATABASE IF EXISTS early")
+    awake.early(answer=answer)
+    assert api_of(awake, clock).execute("CREATE DATABASE early") == []
+    awake.sql("DROP DATABASE early")
+    assert clock.slept == [0.25]
+
+
+@pytest.mark.parametrize("answer", MAY_HAVE_RUN)
+def test_what_may_have_run_is_not_repeated_when_it_writes(awake: Cloud, clock: Clock, answer: str):
+    awake.early(answer=answer)
+    with pytest.raises(DatabaseError) as caught:
+        api_of(awake, clock).execute("DROP USER nobody")
+    assert (caught.value.code, caught.value.is_of_mysql, clock.slept) == (LOST, False, [])
+
+
+@pytest.mark.parametrize("ran", [True, False], ids=["after it ran", "before it ran"])
+def test_a_dropped_connection_is_made_again_for_a_read_alone(awake: Cloud, clock: Clock, ran: bool):
+    api = api_of(awake, clock)
+    awake.drop(ran=ran)
+    assert api.execute("SELECT 1 AS one") == [(1,)]
+    awake.drop(ran=ran)
+    with pytest.raises(DatabaseError) as caught:
+        api.execute("CREATE DATABASE dropped")
+    assert caught.value.code == LOST
+    assert str(caught.value).startswith("the answer to a statement was lost: Connection was closed")
+    assert awake.sql("SHOW DATABASES LIKE 'dropped'") == ([("dropped",)] if ran else [])
+    awake.sql("DROP DATABASE IF EXISTS dropped")
+
+
+def test_a_cluster_that_is_not_reached_is_waited_for(awake: Cloud, clock: Clock):
+    """Nothing listens at this port, until the client is replaced."""
+    api, client = api_of(awake, clock), awake.client("rds-data")
+    api.client = boto3.client(
+        "rds-data",
+        endpoint_url="http://127.0.0.1:9",
+        config=Config(retries={"total_max_attempts": 1}),
+        region_name="eu-west-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+    )
+
+    def come_back() -> None:
+        if clock.seconds > 3:
+            api.client = client
+
+    clock.meanwhile = come_back
+    assert api.execute("SELECT 1 AS one") == [(1,)]
+
+
+# The sandbox has no switch for these: they are errors inside AWS, before or after the statement ran.
+@pytest.mark.parametrize("code", ["InternalServerErrorException", "StatementTimeoutException"])
+def test_an_error_inside_aws_is_repeated_only_when_it_only_reads(api: DataApi, clock: Clock, code: str):
+    client = api.client
+    api.client = Failing(client, code, 1)
+    assert api.execute("SELECT 1 AS one") == [(1,)]
+    api.client = failing = Failing(client, code, 1)
+    with pytest.raises(DatabaseError) as caught:
+        api.execute("DROP USER nobody")
+    assert (failing.calls, caught.value.code) == (["DROP USER nobody"], LOST)
+
+
+@pytest.mark.parametrize("code", ["ServiceUnavailableError", "DatabaseUnavailableException", "ThrottlingException"])
+def test_what_never_ran_is_repeated_even_when_it_writes(api: DataApi, clock: Clock, code: str):
+    api.client = failing = Failing(api.client, code, 2)
+    assert api.execute("SET @a = 1") == []
+    assert failing.calls == ["SET @a = 1"] * 3
 
 
 class Failing:
@@ -155,31 +247,35 @@ class Failing:
         return self._client.execute_statement(**parameters)
 
 
-# The sandbox has no switch for these: they are AWS's own failures, before or after the statement ran.
-@pytest.mark.parametrize("code", ["InternalServerErrorException", "StatementTimeoutException"])
-def test_what_may_have_run_is_repeated_only_when_it_only_reads(api: DataApi, clock: Clock, code: str):
-    client = api.client
-    api.client = Failing(client, code, 1)
-    assert api.execute("SELECT 1 AS one") == [(1,)]
-    api.client = failing = Failing(client, code, 1)
-    with pytest.raises(DatabaseError) as caught:
-        api.execute("DROP USER nobody")
-    assert (failing.calls, caught.value.code) == (["DROP USER nobody"], code)
-
-
-@pytest.mark.parametrize("code", ["ServiceUnavailableError", "DatabaseUnavailableException", "ThrottlingException"])
-def test_what_never_ran_is_repeated_even_when_it_writes(api: DataApi, clock: Clock, code: str):
-    api.client = failing = Failing(api.client, code, 2)
-    assert api.execute("SET @a = 1") == []
-    assert failing.calls == ["SET @a = 1"] * 3
-
-
 def test_what_no_waiting_helps_is_not_repeated(awake: Cloud, clock: Clock):
     awake.post("faults", {"oversize": {"calls": 1}})
     with pytest.raises(DatabaseError) as caught:
         api_of(awake, clock).execute("SELECT 1 AS one")
     assert str(caught.value) == "Database response exceeded size limit (BadRequestException)"
     assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        ("HttpEndpointNotEnabledException", "aws rds enable-http-endpoint --resource-arn arn:aws:rds:"),
+        ("BadRequestException", "aws rds enable-http-endpoint --resource-arn arn:aws:rds:"),
+        ("DatabaseNotFoundException", "see that the cluster exists and has an instance"),
+        ("InvalidResourceStateException", "start the cluster if it is stopped"),
+        ("SecretsErrorException", "see that the secret exists and may be read: aws secretsmanager describe-secret"),
+        ("1040", "end some of the cluster's connections, and give its users max_user_connections"),
+        ("500", "try again in a minute"),
+    ],
+)
+def test_an_answer_that_does_not_pass_is_told_with_what_to_do(awake: Cloud, clock: Clock, answer: str, fix: str):
+    awake.early(answer=answer, every=1)
+    with pytest.raises(DatabaseError) as caught:
+        api_of(awake, clock, wait_seconds=30).execute("SELECT 1 AS one")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.what) == ("database-not-ready", "the cluster did not answer within 30 s")
+    assert problem.why
+    assert problem.fix.startswith(fix)
+    assert clock.seconds == 30
 
 
 # Refusals
@@ -206,7 +302,7 @@ def test_mysqls_refusal_comes_with_its_own_number_and_words(api: DataApi, statem
     [
         # As the Data API of Serverless v1 said it, and a service's answer that holds no number
         ("Database error code: 1045. Message: Access denied for user 'x'", 1045, "Access denied for user 'x' (1045)"),
-        ("HttpEndpoint is not enabled", 0, "HttpEndpoint is not enabled (BadRequestException)"),
+        ("Invalid resource ARN: x", 0, "Invalid resource ARN: x (BadRequestException)"),
     ],
 )
 def test_older_words_of_a_refusal_are_understood(api: DataApi, message: str, number: int, text: str):
@@ -239,11 +335,11 @@ def test_a_statement_is_never_part_of_its_error(api: DataApi):
     assert "s3cret" not in repr(caught.value) + repr(caught.value.problems)
 
 
-def test_what_did_not_come_from_aws_is_left_to_whoever_knows_it(api: DataApi):
-    class Unreachable:
+def test_what_no_answer_of_aws_is_is_left_to_whoever_knows_it(api: DataApi):
+    class WithoutCredentials:
         def execute_statement(self, **_: Any) -> Any:
-            raise EndpointConnectionError(endpoint_url="https://rds-data")
+            raise NoCredentialsError
 
-    api.client = Unreachable()
-    with pytest.raises(EndpointConnectionError):
+    api.client = WithoutCredentials()
+    with pytest.raises(NoCredentialsError):
         api.execute("SELECT 1 AS one")

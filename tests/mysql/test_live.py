@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pymysql
 import pytest
+from pymysql.constants import FIELD_TYPE, FLAG
 
 from aurora_sandbox import mysqld
 from aurora_tenants.mysql import live
@@ -18,21 +20,37 @@ from aurora_tenants.mysql.grants import (
     Scope,
     normalise,
 )
-from aurora_tenants.mysql.live import Execute, Row, count_objects, read_databases, read_server, read_state, read_users
+from aurora_tenants.mysql.live import (
+    Execute,
+    Row,
+    count_objects,
+    function_exists,
+    read_databases,
+    read_server,
+    read_state,
+    read_users,
+)
 from aurora_tenants.mysql.names import Account, identifier
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State
-from tests.mysql_server import execute_as, make_owners
+from tests.mysql_server import execute_as, make_owners, through_data_api
 
 APP = Account("app")
 OWNER = Owner("shared-app", "UserApp", "/shared/database/app")
 GRANT_TABLES = ("db", "tables_priv", "columns_priv", "procs_priv", "role_edges", "default_roles", "global_grants")
 
 
-@pytest.fixture
-def execute(server: mysqld.Server) -> Iterator[Execute]:
+WAYS: dict[str, Callable[[mysqld.Server], Execute]] = {
+    "at the server": execute_as,
+    "through the Data API": through_data_api,
+    "with text of _bin as base64": partial(through_data_api, base64=True, reversed_keys=True),
+}
+
+
+@pytest.fixture(params=WAYS)
+def execute(request: pytest.FixtureRequest, server: mysqld.Server) -> Iterator[Execute]:
     """Root on a server that holds nothing but what the test makes; it all goes away afterwards."""
-    execute = execute_as(server)
+    execute = WAYS[request.param](server)
     before = read_state(execute)
     make_owners(execute)
     yield execute
@@ -331,14 +349,15 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_services(exec
     assert counts == [(11, 5), (11, 200)]
 
 
-def test_a_password_hash_is_never_selected(execute: Execute):
+def test_a_password_hash_is_never_selected(execute: Execute, server: mysqld.Server):
     """Neither by name nor by `*`: not even the Data API's log may hold one."""
     run(
         execute,
         "CREATE USER app IDENTIFIED BY 'first'",
         "ALTER USER app IDENTIFIED BY 'second' RETAIN CURRENT PASSWORD",
     )
-    ((current, attributes),) = execute("SELECT authentication_string, User_attributes FROM mysql.user WHERE User='app'")
+    hashes = "SELECT authentication_string, User_attributes FROM mysql.user WHERE User='app'"
+    ((current, attributes),) = execute_as(server)(hashes)
     recording, statements = recorded(execute)
     rows: list[object] = []
 
@@ -399,6 +418,31 @@ def test_the_inspector_can_neither_read_a_hash_nor_a_tenants_data_nor_write(
     run(execute, "CREATE DATABASE app", "CREATE TABLE app.t (a INT)")
     with pytest.raises(pymysql.OperationalError, match="denied"):
         inspector(statement)
+
+
+def test_no_column_that_is_read_has_the_binary_flag(execute: Execute, server: mysqld.Server):
+    """Some clients take text that has it for bytes, and the Data API may answer such columns in base64."""
+    run(execute, "CREATE DATABASE app COLLATE utf8mb4_bin", "CREATE USER app COMMENT 'x'", "CREATE ROLE reader")
+    run(execute, "GRANT reader TO app", "SET DEFAULT ROLE reader TO app", "GRANT SELECT ON app.* TO app")
+    run(execute, record_owner("users", "app@%", OWNER), record_owner("databases", "app", OWNER))
+    connection, flagged = server.connect(), set[str]()
+    texts = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.BLOB)
+
+    def looking(statement: str) -> list[Row]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            for column in cursor._result.fields:  # type: ignore[attr-defined]  # the one way to a column's flags
+                if column.flags & FLAG.BINARY and column.type_code in texts:
+                    flagged.add(f"{column.name} of {statement}")
+            return list(cursor.fetchall())
+
+    looking("SELECT User AS unconverted FROM mysql.user")
+    assert len(flagged) == 1
+    flagged.clear()
+    assert read_state(looking) == read_state(execute)
+    assert read_server(looking) == read_server(execute)
+    assert (function_exists(looking), count_objects(looking, "app")) == (True, 0)
+    assert flagged == set()
 
 
 def test_the_servers_own_accounts_and_databases_are_read_too(execute: Execute):

@@ -290,5 +290,33 @@ def test_a_function_needs_every_permission_of_a_call(client: Any, role: str):
     guard(client, role).check("rds-data", "ExecuteStatement", STATEMENT, "function")
 
 
+ACCOUNT_IS = {"aws:SourceAccount": "123456789012"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"Condition": {"StringEqualsIfExists": ACCOUNT_IS}}, True),
+        ({"Condition": {"StringEquals": ACCOUNT_IS}}, False),
+        ({"Condition": {"StringNotEquals": ACCOUNT_IS}}, False),
+        ({"Condition": {"StringEqualsIfExists": {"aws:SourceAccount": "210987654321"}}}, False),
+        ({"Principal": {"Service": ["lambda.amazonaws.com", "cloudformation.amazonaws.com"]}}, True),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, False),
+        ({"Effect": "Deny"}, False),
+    ],
+)
+def test_cloudformation_acts_in_a_role_that_trusts_it_with_and_without_an_account(
+    client: Any, role: str, changes: dict[str, Any], expected: bool
+):
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "cloudformation.amazonaws.com"}}
+    client.update_assume_role_policy(RoleName=name(role), PolicyDocument=document(trust | changes))
+    assert guard(client, role).cloudformation_may_assume(role) is expected
+
+
+def test_cloudformation_acts_in_no_role_that_is_not_there(client: Any, role: str):
+    assert not guard(client, role).cloudformation_may_assume("arn:aws:iam::123456789012:role/gone")
+
+
 def test_everybody_else_is_allowed_everything(client: Any, role: str):
     guard(client, role).check("rds-data", "ExecuteStatement", STATEMENT, "somebody")

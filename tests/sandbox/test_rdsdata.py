@@ -492,3 +492,36 @@ def test_transaction_runs_one_statement_at_a_time(api: Api) -> None:
     )
     slow.join()
     assert api.value("SELECT 1", transactionId=name) == 1
+
+
+# Forms of answers that are not documented
+
+
+def test_an_error_may_come_without_its_number(api: Api):
+    api.service.answers.set(error_numbers="none")
+    assert api.refusal("SELECT * FROM mysql.nothing") == (
+        "DatabaseErrorException",
+        "Table 'mysql.nothing' doesn't exist",
+    )
+    api.secrets["wrong"] = json.dumps({"username": "boss", "password": "wrong"})
+    message = api.refusal("SELECT 1", secretArn="wrong")[1]
+    assert (message.startswith("Access denied for user 'boss'"), message[-1]) == (True, ")")
+
+
+FLAGGED = "SELECT 'a' COLLATE utf8mb4_bin AS b, 'c' AS a, 1 AS n, JSON_OBJECT() AS j"
+
+
+def test_text_with_the_binary_flag_may_come_as_bytes(api: Api):
+    as_documented = [{"stringValue": "a"}, {"stringValue": "c"}, {"longValue": 1}, {"stringValue": "{}"}]
+    assert api.execute(FLAGGED)["records"] == [as_documented]
+    api.service.answers.set(base64=True)
+    assert api.execute(FLAGGED)["records"] == [[{"blobValue": b"a"}, *as_documented[1:]]]
+    answer = api.execute(FLAGGED, formatRecordsAs="JSON")["formattedRecords"]
+    assert json.loads(answer) == [{"b": "YQ==", "a": "c", "n": 1, "j": "{}"}]
+
+
+def test_keys_of_json_may_come_in_any_order(api: Api):
+    keys = [list(json.loads(api.execute(FLAGGED, formatRecordsAs="JSON")["formattedRecords"])[0])]
+    api.service.answers.set(reversed_keys=True)
+    keys.append(list(json.loads(api.execute(FLAGGED, formatRecordsAs="JSON")["formattedRecords"])[0]))
+    assert keys == [["b", "a", "n", "j"], ["j", "n", "a", "b"]]

@@ -306,6 +306,21 @@ def test_an_updated_cluster_takes_its_new_capacities_and_its_new_password(aurora
     assert "MasterUserSecret.SecretArn" not in made.attributes
 
 
+def test_seconds_beside_a_minimum_above_0_are_refused_at_creation_and_in_an_update(aurora: Account) -> None:
+    wrong = {"ServerlessV2ScalingConfiguration": {"MinCapacity": 1, "MaxCapacity": 4, "SecondsUntilAutoPause": 600}}
+    said = "SecondsUntilAutoPause can only be specified when minimum capacity is 0."
+    assert said in failure(aurora.create, "AWS::RDS::DBCluster", "Main", **MANAGED | wrong)
+    cluster, _ = aurora.create("AWS::RDS::DBCluster", "Main", **MANAGED)
+    assert said in failure(aurora.update, cluster, **MANAGED | wrong)
+
+
+def test_an_update_that_leaves_the_scaling_alone_keeps_what_a_schedule_has_set(aurora: Account) -> None:
+    cluster, made = aurora.create("AWS::RDS::DBCluster", "Main", **MANAGED)
+    aurora.clusters.modify(made.physical_id, scaling=Scaling(1, 4))
+    _, made = aurora.update(cluster, **MANAGED, BackupRetentionPeriod=14)
+    assert aurora.clusters.all()[0].scaling == Scaling(1, 4)
+
+
 def test_a_second_cluster_is_refused(aurora: Account) -> None:
     aurora.create("AWS::RDS::DBCluster", "Main", **MANAGED)
     reason = failure(aurora.create, "AWS::RDS::DBCluster", "Other", **MANAGED)
@@ -540,6 +555,16 @@ def test_a_function_that_lambda_or_the_sandbox_would_not_take_is_refused(
     account: Account, changed: dict[str, Any], part: str
 ) -> None:
     assert part in failure(account.create, "AWS::Lambda::Function", **function_properties(account, **changed))
+
+
+def test_the_name_of_a_function_has_64_characters_at_most(account: Account) -> None:
+    properties = function_properties(account)
+    _, made = account.create("AWS::Lambda::Function", "Fits", FunctionName="f" * 64, **properties)
+    assert made.physical_id == "f" * 64
+    assert failure(account.create, "AWS::Lambda::Function", "Long", FunctionName="f" * 65, **properties) == (
+        f"1 validation error detected: Value '{'f' * 65}' at 'functionName' failed to satisfy constraint: "
+        "Member must have length less than or equal to 64"
+    )
 
 
 def zipped(**modules: str) -> bytes:

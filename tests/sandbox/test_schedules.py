@@ -286,13 +286,30 @@ def test_a_new_range_wakes_a_paused_cluster_and_drops_the_seconds(world: World) 
     world.move("+1h")
     assert world.state() == "paused"
     moment, expression = coming(world)
-    world.schedule("wake", expression, world.target(AWAKE | {"SecondsUntilAutoPause": 600}))
+    world.schedule("wake", expression, world.target(AWAKE))
     world.move(moment)
     assert (world.scaling(), world.state()) == (AWAKE, "resuming")
     world.move("+15s")
     assert world.state() == "available"
     world.modify(MinCapacity=0)
     assert world.scaling() == {"MinCapacity": 0, "MaxCapacity": 4, "SecondsUntilAutoPause": 300}
+
+
+def test_seconds_beside_a_minimum_above_0_are_refused_and_leave_a_dead_letter(world: World) -> None:
+    world.modify(**ASLEEP)
+    moment, expression = coming(world)
+    world.schedule("wake", expression, world.target(AWAKE | {"SecondsUntilAutoPause": 600}))
+    said = "SecondsUntilAutoPause can only be specified when minimum capacity is 0."
+    assert world.move(moment) == [(shown(moment), "wake", f"InvalidParameterValue: {said}")]
+    assert world.scaling() == ASLEEP
+    ((known, _),) = world.dead_letters()
+    assert (known["ERROR_CODE"], known["ERROR_MESSAGE"]) == ("InvalidParameterValue", said)
+    with pytest.raises(ClientError, match=said):
+        world.modify(MinCapacity=1, SecondsUntilAutoPause=600)
+    world.modify(MinCapacity=1)
+    with pytest.raises(ClientError, match=said):
+        world.modify(SecondsUntilAutoPause=600)
+    assert world.scaling() == {"MinCapacity": 1, "MaxCapacity": 2}
 
 
 def test_schedules_of_one_moment_fire_one_after_the_other_by_name(world: World) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from aurora_sandbox.environment import of_command
 from aurora_sandbox.server import Sandbox
@@ -298,6 +298,28 @@ def test_a_throttled_api_refuses_as_many_calls_as_it_was_told(client: Client, sa
     assert select(client, whole) == [[{"longValue": 1}]]
 
 
+@pytest.mark.parametrize("ran", [True, False])
+def test_a_connection_closes_instead_of_an_answer(client: Client, sandbox: Sandbox, whole: dict[str, Any], ran: bool):
+    assert ask(sandbox, "POST", "faults", {"drop": {"first": 2, "ran": ran}})[0] == 200
+    before = ask(sandbox, "GET", "status")[1]["statements"]
+    assert select(client, whole) == [[{"longValue": 1}]]
+    with pytest.raises(ConnectionClosedError):
+        select(client, whole)
+    assert select(client, whole) == [[{"longValue": 1}]]
+    assert ask(sandbox, "GET", "status")[1]["statements"] - before == 2 + ran
+
+
+@pytest.mark.parametrize("status", ["500", "503"])
+def test_a_proxy_answers_in_the_place_of_the_service(
+    client: Client, sandbox: Sandbox, whole: dict[str, Any], status: str
+):
+    assert ask(sandbox, "POST", "faults", {"early": {"first": 1, "answer": status}})[0] == 200
+    with pytest.raises(ClientError) as caught:
+        select(client, whole)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == int(status)
+    assert select(client, whole) == [[{"longValue": 1}]]
+
+
 def test_a_function_may_do_what_its_role_allows_and_nothing_else(client: Client, whole: dict[str, Any]):
     """The role lacks rds-data:ExecuteStatement, so the statement never reaches MySQL and the stack is rolled back."""
     template = {
@@ -390,6 +412,10 @@ def test_a_web_page_cannot_reach_the_sandboxs_own_endpoints(sandbox: Sandbox):
         ("POST", "faults", {"function": {"name": "nobody", "kind": "crash"}}, 404),
         ("POST", "faults", {"function": {"name": "nobody", "kind": "smoke"}}, 400),
         ("POST", "faults", [], 400),
+        ("POST", "faults", {"early": {"first": 1, "answer": "nonsense"}}, 400),
+        ("POST", "faults", {"drop": {}}, 400),
+        ("POST", "answers", {"error_numbers": "latin"}, 400),
+        ("POST", "answers", {"colour": "blue"}, 400),
         ("POST", "pause", {"seconds": "long"}, 400),
     ],
 )

@@ -106,6 +106,19 @@ def changed(**fields: Any) -> LivePause:
     return with_entries(ASLEEP_ENTRY, replace(AWAKE_ENTRY, **fields))
 
 
+def with_seconds(text: str) -> str:
+    """What a schedule sent before the seconds were left out beside a minimum above 0."""
+    sent = json.loads(text)
+    sent["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"] = 300
+    return json.dumps(sent, sort_keys=True)
+
+
+def without_seconds(text: str) -> str:
+    sent = json.loads(text)
+    del sent["ServerlessV2ScalingConfiguration"]["SecondsUntilAutoPause"]
+    return json.dumps(sent, sort_keys=True)
+
+
 @pytest.mark.parametrize(
     ("there", "change"),
     [
@@ -123,6 +136,15 @@ def changed(**fields: Any) -> LivePause:
             "what it sends is 0 to 2 ACU, pauses after 5 min, not 0.5 to 4 ACU",
         ),
         (changed(input=AWAKE_ENTRY.input.replace("server-1", "server-2")), "server-2"),
+        (changed(input=with_seconds(AWAKE_ENTRY.input)), "0.5 to 4 ACU with SecondsUntilAutoPause, which RDS refuses"),
+        (
+            with_entries(replace(ASLEEP_ENTRY, input=without_seconds(ASLEEP_ENTRY.input)), AWAKE_ENTRY),
+            ScheduleChange(
+                "alter",
+                "asleep-MON-FRI-1700",
+                f"what it sends is {without_seconds(ASLEEP_ENTRY.input)}, not {ASLEEP_ENTRY.input}",
+            ),
+        ),
         (changed(role_arn="arn:other"), f"role is arn:other, not {SHARED.pause_role_arn}"),
         (changed(dead_letters_arn=""), "dead-letter queue is unset, not "),
         (changed(flexible="FLEXIBLE"), "time window is FLEXIBLE, not OFF"),

@@ -93,7 +93,7 @@ def test_all_three_values_are_always_sent_in_the_schedulers_spelling():
         },
         {
             "DbClusterIdentifier": "shared-databaseserver-1",
-            "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4, "SecondsUntilAutoPause": 300},
+            "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4},
         },
     ]
 

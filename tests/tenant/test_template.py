@@ -325,8 +325,7 @@ def test_cfn_lint_finds_nothing_to_say(tmp_path: Path):
     from cfnlint.api import lint_file
     from cfnlint.config import ManualArgs
 
-    # W6001 warns of an output that only passes an import on. It is meant: a service looks at its tenant's stack alone.
-    options = ManualArgs(regions=["eu-west-1"], ignore_checks=["W6001"])
+    options = ManualArgs(regions=["eu-west-1"], include_checks=["W"])
     example, found = config.load(EXAMPLE), []
     for it in (*example.tenants, EVERYTHING, ACCOUNTS):
         file = tmp_path / f"{it.name}.json"
@@ -339,8 +338,21 @@ def test_cfn_lint_finds_nothing_to_say(tmp_path: Path):
 @example("server")
 def test_no_database_takes_the_place_of_another_output(name: str):
     outputs = body(Tenant("shop", (TenantDatabase(name, on_remove="drop"),)))["Outputs"]
-    assert outputs["DatabaseServer"]["Value"] == {"Fn::ImportValue": "shared-database-server"}
-    assert sorted(outputs) == sorted(["DatabaseServer", logical_id("Database", name), "DropOnRemove", DIGEST])
+    assert sorted(outputs) == sorted([logical_id("Database", name), "DropOnRemove", DIGEST])
+    assert "DatabaseServer" not in outputs  # which it was called before
+
+
+def test_an_output_that_another_stack_may_import_is_kept_as_it_was():
+    before = template(CLUSTER, SHOP, keeps_server=True)
+    outputs = dict(before.body["Outputs"])
+    assert outputs.pop("DatabaseServer") == {
+        "Value": {"Fn::ImportValue": "shared-database-server"},
+        "Description": "ARN of the cluster",
+        "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-DatabaseServer"}},
+    }
+    now = template(CLUSTER, SHOP)
+    assert outputs.keys() == now.body["Outputs"].keys()
+    assert before.digest != now.digest
 
 
 # What the provider makes of it

@@ -239,7 +239,7 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
 
 
 def test_template_that_is_current_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another machine's zlib and ast.unparse may write other bytes for the same code."""
+    """Another machine's bz2 and ast.unparse may write other bytes for the same code."""
     other = tmp_path / "shared.yml"
     other.write_text(bundled(TEMPLATE.read_text(), "# written elsewhere\n" + flatten(ENTRIES, source)))
     before = other.read_text()

@@ -80,6 +80,16 @@ def schedules(cloud: Cloud) -> dict[str, dict[str, Any]]:
     return {name: scheduler.get_schedule(GroupName=STACK, Name=name) for name in sorted(names)}
 
 
+def forget_dead_letters(cloud: Cloud) -> None:
+    """Takes them one by one: SQS purges a queue once a minute at most."""
+    outputs = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]["Outputs"]
+    url = next(it["OutputValue"] for it in outputs if it["OutputKey"] == "PauseScheduleDeadLetters")
+    sqs = cloud.client("sqs")
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
 def now(cloud: Cloud) -> datetime:
     """The sandbox's time."""
     headers = cloud.client("rds").describe_db_clusters()["ResponseMetadata"]["HTTPHeaders"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.cli.pause_schedule.conftest import SHOP, STACK, move_to, scaling, schedules, set_to
+from tests.cli.pause_schedule.conftest import SHOP, STACK, forget_dead_letters, move_to, scaling, schedules, set_to
 from tests.cloud import SHARED, Cloud
 
 
@@ -93,6 +93,4 @@ def test_what_could_not_be_delivered_is_reported(run: CommandLine, cloud: Cloud)
         assert scaling(cloud)["MinCapacity"] == 0.5
     finally:
         iam_client.put_role_policy(RoleName=role, PolicyName="pause", PolicyDocument=json.dumps(policy))
-        queue = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]["Outputs"]
-        url = next(it["OutputValue"] for it in queue if it["OutputKey"] == "PauseScheduleDeadLetters")
-        cloud.client("sqs").purge_queue(QueueUrl=url)
+        forget_dead_letters(cloud)

@@ -192,7 +192,9 @@ class Sandbox:
         return str(next(e["ResourceStatusReason"] for e in found if "ResourceStatusReason" in e))
 
 
-def sandbox(*, rollback_style: Any = "update", time_scale: float = 1.0) -> Sandbox:
+def sandbox(
+    *, rollback_style: Any = "update", time_scale: float = 1.0, may_assume: Callable[[str], bool] = lambda _: True
+) -> Sandbox:
     function = Lambda()
     custom = CustomResources(
         invoke_async=function.invoke_async, response_base_url="http://127.0.0.1:1", time_scale=time_scale
@@ -213,6 +215,7 @@ def sandbox(*, rollback_style: Any = "update", time_scale: float = 1.0) -> Sandb
         account="123456789012",
         region="eu-west-1",
         resolve_secret=resolve_secret,
+        may_assume=may_assume,
         rollback_style=rollback_style,
         time_scale=time_scale,
     )

@@ -50,6 +50,44 @@ def test_an_iam_resource_with_a_name_of_its_own_needs_the_named_capability(aws: 
     assert aws.create("shop", template({"Role": role}), Capabilities=["CAPABILITY_NAMED_IAM"]) == "CREATE_COMPLETE"
 
 
+def test_a_service_role_that_cannot_be_assumed_is_refused_by_every_operation() -> None:
+    """Statement 47."""
+    good, bad = "arn:aws:iam::123456789012:role/good", "arn:aws:iam::123456789012:role/bad"
+    trusted, body = {good}, json.dumps(template({"Mail": queue()}))
+    aws = sandbox(may_assume=lambda role_arn: role_arn in trusted)
+    client, refused = aws.aws, f"Role {bad} is invalid or cannot be assumed"
+    with pytest.raises(ClientError, match="the-role-that-deploys-us is not a valid RoleARN"):
+        client.create_stack(StackName="shop", TemplateBody=body, RoleARN="the-role-that-deploys-us")
+    with pytest.raises(ClientError, match=refused) as caught:
+        client.create_stack(StackName="shop", TemplateBody=body, RoleARN=bad)
+    assert caught.value.response["Error"]["Code"] == "ValidationError"
+    with pytest.raises(ClientError, match="does not exist"):
+        aws.stack("shop")
+    with pytest.raises(ClientError, match=refused):
+        client.create_change_set(
+            StackName="shop", ChangeSetName="a", ChangeSetType="CREATE", TemplateBody=body, RoleARN=bad
+        )
+    aws.create("shop", template({"Mail": queue()}), RoleARN=good)
+    made = client.create_change_set(
+        StackName="shop", ChangeSetName="a", TemplateBody=json.dumps(template({"Mail": queue("a")}))
+    )
+    trusted.clear()  # the role sticks to the stack
+    sticking = refused.replace("bad", "good")
+    for ask in (
+        lambda: client.execute_change_set(ChangeSetName=made["Id"]),
+        lambda: client.update_stack(StackName="shop", TemplateBody=json.dumps(template({"Mail": queue("b")}))),
+        lambda: client.delete_stack(StackName="shop"),
+    ):
+        with pytest.raises(ClientError, match=sticking):
+            ask()
+    with pytest.raises(ClientError, match=refused):
+        client.delete_stack(StackName="shop", RoleARN=bad)
+    assert aws.stack("shop")["StackStatus"] == "CREATE_COMPLETE"
+    trusted.add(good)
+    assert aws.delete("shop") == "DELETE_COMPLETE"
+    aws.cloudformation.close()
+
+
 def test_events_tell_each_step_newest_first(aws: Sandbox) -> None:
     """Statement 4."""
     aws.create("shop", template({"Mail": queue("mail")}))

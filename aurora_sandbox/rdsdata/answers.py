@@ -1,0 +1,86 @@
+"""What AWS does not document of the Data API's answers, or gives only now and then: each as a switch.
+
+    answers.set(error_numbers="none", base64=True, reversed_keys=True)
+    answers.be_early(Turns(first=1, every=5))
+
+By default an answer is as the documentation and other clients' code have it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from aurora_sandbox.faults import Turns
+from aurora_sandbox.wire import Broken, ServiceError
+
+Numbers = Literal["state", "ending", "sqlx", "client", "none"]
+NUMBERS: tuple[Numbers, ...] = get_args(Numbers)
+
+_ENDPOINT_OFF = "HttpEndpoint is not enabled for resource {arn}"
+# What a new cluster, a busy one, or something on the way to it answers; it passes. Two of them are no answers of the
+# Data API at all. Sources: botocore's model of rds-data for the codes, reports of other clients' users for the texts.
+_EARLY: dict[str, tuple[str, str, int]] = {
+    "HttpEndpointNotEnabledException": ("HttpEndpointNotEnabledException", _ENDPOINT_OFF, 400),
+    "BadRequestException": ("BadRequestException", _ENDPOINT_OFF, 400),
+    "DatabaseNotFoundException": ("DatabaseNotFoundException", "Database instance of {arn} is not found", 404),
+    "InvalidResourceStateException": ("InvalidResourceStateException", "DB cluster {arn} is in state creating", 400),
+    "SecretsErrorException": ("SecretsErrorException", "Secrets Manager can't find the specified secret.", 400),
+    "1040": ("DatabaseErrorException", "", 400),
+    "500": ("", "", 500),
+    "503": ("", "", 503),
+}
+EARLY = tuple(_EARLY)
+
+
+@dataclass
+class Answers:
+    """error_numbers: how a message of MySQL's holds its number. base64: text columns with the BINARY flag (those of a
+    `_bin` collation) come as bytes. reversed_keys: the keys of a JSON record are not in the order of the columns.
+    """
+
+    error_numbers: Numbers = "state"
+    base64: bool = False
+    reversed_keys: bool = False
+    _early: Turns = field(default_factory=lambda: Turns(0))
+    _only: str | None = None
+    _given: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def set(self, *, error_numbers: str = "state", base64: bool = False, reversed_keys: bool = False) -> None:
+        """Raises ValueError for a form of numbers that there is not."""
+        if error_numbers not in NUMBERS:
+            raise ValueError(f"error_numbers is one of {', '.join(NUMBERS)}")
+        self.error_numbers, self.base64, self.reversed_keys = error_numbers, base64, reversed_keys
+
+    def be_early(self, turns: Turns, only: str | None = None) -> None:
+        """Gives early answers from now on: this one, or one after the other. Raises ValueError for an unknown one."""
+        if only is not None and only not in _EARLY:
+            raise ValueError(f"answer is one of {', '.join(_EARLY)}")
+        with self._lock:
+            self._early, self._only = turns, only
+
+    def check(self, arn: str) -> None:
+        """Counts a call to the cluster. Raises ServiceError or Broken if it gets an early answer."""
+        with self._lock:
+            if not self._early.comes():
+                return
+            name = self._only or EARLY[self._given % len(EARLY)]
+            self._given += 1
+        code, text, status = _EARLY[name]
+        if not code:
+            raise Broken(status)
+        raise ServiceError(
+            code, text.format(arn=arn) or self.text("Too many connections", 1040, "08004"), status=status
+        )
+
+    def text(self, message: str, number: int, state: str) -> str:
+        """The text of an error of MySQL's."""
+        return {
+            "state": f"{message}; Error code: {number}; SQLState: {state}",
+            "ending": f"{message} ({number})",
+            "sqlx": f"{number} ({state}): {message}",
+            "client": f"ERROR {number} ({state}): {message}",
+            "none": message,
+        }[self.error_numbers]

@@ -1,0 +1,185 @@
+"""The answer to any one statement that changes something is lost: the event ends as if it had come.
+
+Nobody but MySQL knows then whether the statement has run, so each is lost both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+import pytest
+
+from aurora_tenants.errors import DatabaseError, Problem
+from aurora_tenants.lambdas import provider
+from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.mysql.dataapi import LOST, DataApi
+from aurora_tenants.mysql.live import Execute, Row
+from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, fresh, on
+
+pytestmark = ONCE
+
+IS_READ = ("SELECT ", "SHOW ")
+EITHER_WAY = pytest.mark.parametrize("ran", [True, False], ids=["it ran", "it did not run"])
+
+
+class Losing:
+    """Loses the answer to one of the statements that change something, or from that one on to every one.
+
+    statements: those that there were so far.
+    """
+
+    def __init__(self, execute: Execute, lost: int, *, ran: bool, for_good: bool = False) -> None:
+        self._execute, self._lost, self._ran, self._for_good = execute, lost, ran, for_good
+        self.statements: list[str] = []
+
+    def __call__(self, statement: str) -> list[Row]:
+        if statement.startswith(IS_READ):
+            return list(self._execute(statement))
+        self.statements.append(statement)
+        number = len(self.statements)
+        is_lost = 0 < self._lost <= number if self._for_good else number == self._lost
+        rows = list(self._execute(statement)) if self._ran or not is_lost else []
+        if is_lost:
+            raise DatabaseError(Problem("answer-lost", "the answer was lost"), code=LOST)
+        return rows
+
+
+class Stack:
+    """One resource of a stack, served in this process as the sandbox's master."""
+
+    def __init__(self, world: World, master: DataApi, kind: str, secret: Secret | None = None) -> None:
+        self.world, self._master, self._kind, self._secret = world, master, kind, secret
+        self._name, self._id = fresh("stack"), ""
+
+    def serve(self, event: str, lost: int, *, ran: bool, for_good: bool = False, **properties: Any) -> int:
+        """How many statements of this event change something. lost: the first whose answer is lost, 0 for none."""
+        losing = Losing(self._master.execute, lost, ran=ran, for_good=for_good)
+        request = Request(
+            {
+                "RequestType": event,
+                "ResourceType": self._kind,
+                "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{self._name}/1",
+                "LogicalResourceId": "App",
+                "ResourceProperties": properties,
+                **({"PhysicalResourceId": self._id} if self._id else {}),
+            },
+            losing,
+            lambda arn: DataApi(self._master.client, self._master.cluster_arn, arn).execute,
+            lambda _: self._secret or Secret("", "", "", ""),
+            self._master.cluster_arn,
+        )
+        self._id = provider._serve(request, self._id).physical_id
+        return len(losing.statements)
+
+
+def each(served: Callable[[int], int]) -> None:
+    """Serves with the first answer lost, then with the second, and so on, until there was none to lose."""
+    for lost in count(1):
+        if served(lost) < lost:
+            assert lost > 2
+            return
+
+
+@EITHER_WAY
+def test_a_database_is_made_changed_and_dropped(world: World, master: DataApi, ran: bool) -> None:
+    def served(lost: int) -> int:
+        name, stack = fresh("shop"), Stack(world, master, "Custom::Database")
+        statements = stack.serve("Create", lost, ran=ran, Name=name)
+        assert (world.has_database(name), (world.owner(name) or ())[2:]) == (True, (0, 0))
+        properties = {"Name": name, "Charset": "latin1", "OnRemove": "drop", "AllowDrop": name}
+        # There is but one statement in it.
+        stack.serve("Update", 1, ran=ran, **properties)
+        assert world.sql(
+            f"SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = '{name}'"
+        ) == [("latin1",)]
+        stack.serve("Delete", min(lost, 2), ran=ran, **properties)
+        assert (world.has_database(name), world.owner(name)) == (False, None)
+        return statements
+
+    each(served)
+
+
+def user_of(world: World) -> Secret:
+    name = fresh("app")
+    return Secret(world.secret(name), f"{PREFIX}{name}", name, "hush-0")
+
+
+def seen(world: World, name: str) -> Mapping[str, Any]:
+    """All that there is to see of a user, without its name."""
+    grants = sorted(grant.replace(name, "USER") for host in world.accounts(name) for grant in _shown(world, name, host))
+    entries = {host: owner._replace(stack="", secret="") for host, owner in world.entries(name).items()}
+    return {"accounts": {host: user.options for host, user in world.accounts(name).items()}, "grants": grants} | entries
+
+
+def _shown(world: World, name: str, host: str) -> list[str]:
+    return [str(row[0]) for row in world.sql(f"SHOW GRANTS FOR `{name}`@`{host}`")]
+
+
+@EITHER_WAY
+def test_a_user_is_made_changed_and_dropped(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", PROVIDER)
+    world.make_database(shop := fresh("shop"))
+    made = {"Privileges": [on(shop, "SELECT, DROP")], "Hosts": ["%", "10.0.0.1"]}
+    changed = {"Privileges": [on(shop, "INSERT")], "Hosts": ["%", "10.0.0.2", "%.x"], "Require": "SSL"}
+    expected: list[Mapping[str, Any]] = []
+
+    def lost_in(event: str) -> Callable[[int], int]:
+        def served(lost: int) -> int:
+            secret = user_of(world)
+            stack, name = Stack(world, master, "Custom::DatabaseUser", secret), secret.user
+            statements = stack.serve("Create", lost if event == "Create" else 0, ran=ran, SecretId=secret.arn, **made)
+            if event == "Create":
+                expected.append(seen(world, name))
+                assert expected[-1] == expected[0]
+            if event != "Create":
+                statements = stack.serve(
+                    "Update", lost if event == "Update" else 0, ran=ran, SecretId=secret.arn, **changed
+                )
+            if event == "Update":
+                expected.append(seen(world, name))
+                assert expected[-1] == expected[0]
+            assert world.takes(name, "hush-0", tls=event != "Create")
+            removed = stack.serve("Delete", lost if event == "Delete" else 0, ran=ran, SecretId=secret.arn)
+            assert (world.has_user(name), world.entries(name)) == (False, {})
+            return removed if event == "Delete" else statements
+
+        expected.clear()
+        return served
+
+    for event in ("Create", "Update", "Delete"):
+        each(lost_in(event))
+
+
+@EITHER_WAY
+def test_a_user_that_is_adopted_has_both_passwords(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool
+) -> None:
+    hosts = ["%", "10.0.0.1"]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", PROVIDER)
+
+    def served(lost: int) -> int:
+        secret = user_of(world)
+        stack, name = Stack(world, master, "Custom::DatabaseUser", secret), secret.user
+        for host in hosts:
+            world.sql(f"CREATE USER `{name}`@`{host}` IDENTIFIED BY 'hush-theirs'")
+        properties = {"SecretId": secret.arn, "Adopt": "true", "Hosts": hosts, "Privileges": []}
+        statements = stack.serve("Create", lost, ran=ran, **properties)
+        assert (world.takes(name, "hush-0"), world.takes(name, "hush-theirs")) == (True, True)
+        assert {owner.adopted for owner in world.entries(name).values()} == {True}
+        stack.serve("Delete", 0, ran=ran, **properties)
+        assert world.has_user(name)
+        return statements
+
+    each(served)
+
+
+@EITHER_WAY
+def test_answers_that_are_lost_for_good_are_told(world: World, master: DataApi, ran: bool) -> None:
+    name, stack = fresh("shop"), Stack(world, master, "Custom::Database")
+    with pytest.raises(DatabaseError, match="the answer was lost"):
+        stack.serve("Create", 1, ran=ran, for_good=True, Name=name)
+    assert not world.has_database(name)
