@@ -58,6 +58,10 @@ class Answers:
         self.recorded: dict[str, Json] = {}
         self._facts = self._clean(dict(facts))
 
+    def begin(self) -> None:
+        """Writes a file without answers. Raises OSError: better now than when there is something to lose."""
+        self._write()
+
     def record(self, name: str, raw: Json) -> Json:
         """The answer as it may be kept and shown; it is in the file afterwards."""
         self.recorded[name] = self._clean(raw)
@@ -93,7 +97,7 @@ def redacted(value: Json, secrets: set[str]) -> Json:
     if isinstance(value, list | tuple):
         return [redacted(inner, secrets) for inner in value]
     if isinstance(value, str):
-        for secret in sorted(secrets, key=len, reverse=True):
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
             value = value.replace(secret, HIDDEN)
         for pattern in _SECRET_TEXTS:
             value = pattern.sub(HIDDEN, value)

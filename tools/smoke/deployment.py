@@ -126,7 +126,7 @@ class Watch:
                 self._count(refusal(error))
             except BotoCoreError as error:
                 self._count({"code": type(error).__name__, "message": str(error)})
-            self.clock.pause(1)
+            self.clock.pause(2)
 
     def _once(self, rds: Any, rds_data: Any) -> None:
         cluster = next((it for it in rds.describe_db_clusters()["DBClusters"] if _is_of(self.name, it)), None)

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from tools.smoke.probe import Result
 
-_WIDEST = 160
+_WIDEST, _LONGEST = 160, 2000
 _KIND = 9
 
 
@@ -33,7 +33,7 @@ class Report:
         if result.kind != "not run":
             self.tell(f"    seen      {seen(result.seen, 400)}")
         if result.text:
-            self.tell(f"    {'differs' if result.kind == 'differs' else 'because'}   {result.text}")
+            self.tell(f"    {'differs' if result.kind == 'differs' else 'because'}   {_cut(result.text, _LONGEST)}")
 
     def table(self, results: Iterable[Result]) -> None:
         """All of them, one line each, and how many there are of each kind."""

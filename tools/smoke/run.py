@@ -30,6 +30,7 @@ from tools.smoke.report import Report
 from tools.smoke.world import World, bucket_of
 
 DONE, FAILED, DIFFERS = 0, 1, 2
+_LONG_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +110,29 @@ def ask_all(world: World, probes: Sequence[Probe], answers: Answers, report: Rep
     watch = deployment.Watch(world.name, world.region, world.profile, world.clock)
     with Interrupts(report.tell) as interrupts:
         try:
-            report.tell(f"Deploying {world.name}. If this is killed: script/smoke --clean {world.name}")
-            watch.start()
-            problem = _deploy(world, watch)
-            for probe in probes:
-                recorded = answers.record(probe.id, asked(probe, world))
-                results.append(judge(probe, recorded))
-                report.result(results[-1])
+            try:
+                answers.begin()
+                report.tell(f"Deploying {world.name}. If this is killed: script/smoke --clean {world.name}")
+                watch.start()
+                problem = _deploy(world, watch)
+                for probe in probes:
+                    _tell_long(probe, world, report)
+                    recorded = answers.record(probe.id, asked(probe, world))
+                    results.append(judge(probe, recorded))
+                    report.result(results[-1])
+            finally:
+                interrupts.hold()  # a signal in here is caught below, and the next one is held
         except Interrupted as signal:
             problem = f"interrupted by {signal}"
             report.tell(f"Interrupted by {signal}: deleting what was made.")
         finally:
-            interrupts.hold()
-            watch.stop()
-            left = _clean(world, report)
+            left = _clean(world, watch, report)
     return Outcome(tuple(results), answers.clean(problem), left)
+
+
+def _tell_long(probe: Probe, world: World, report: Report) -> None:
+    if probe.takes_seconds >= _LONG_SECONDS and not world.is_sandbox:
+        report.tell(f"asking {probe.id}, about {probe.takes_seconds} s")
 
 
 def _deploy(world: World, watch: deployment.Watch) -> str:
@@ -145,14 +154,15 @@ def asked(probe: Probe, world: World) -> dict[str, Json]:
         return {"failed": f"{type(error).__name__}: {error}"}
 
 
-def _clean(world: World, report: Report) -> tuple[str, ...]:
-    report.tell(f"Deleting everything of {world.name}.")
+def _clean(world: World, watch: deployment.Watch, report: Report) -> tuple[str, ...]:
     try:
+        watch.stop()
+        report.tell(f"Deleting everything of {world.name}.")
         return tuple(map(str, cleaning.clean(world.client, world.name, world.clock, report.tell)))
     except (ClientError, BotoCoreError) as error:
         return (f"what there is cannot be found out: {error}",)
     except Interrupted as signal:
-        return (f"deleting was given up ({signal})",)
+        return f"deleting was given up ({signal})", *map(str, cleaning.found(world.client, world.name))
 
 
 def tell_end(outcome: Outcome, report: Report, name: str) -> None:

@@ -4,7 +4,7 @@
     sql(world, "SELEC")                              {"error": {"code": "DatabaseErrorException", "message": "…"}}
     sql(world, "SHOW DATABASES")                     {"records": [[{"stringValue": "mysql"}], …]}
 
-A cluster that pauses or wakes is waited for; nothing else is repeated.
+A cluster that pauses or wakes is waited for, and a read whose connection broke off is repeated; nothing else is.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from tools.smoke.clock import until
 from tools.smoke.world import World, refusal
 
 Json = Any
 _WAKING = ("DatabaseResumingException", "DatabaseUnavailableException", "ServiceUnavailableError")
+_BROKEN = "no answer"
 DATABASE = "smoke_probe"
 
 
 def sql(world: World, statement: str, *, secret: str | None = None, as_json: bool = False) -> dict[str, Json]:
     """The answer to one statement, as the master user unless a secret is named."""
 
+    passing = (*_WAKING, _BROKEN) if statement.startswith(("SELECT ", "SHOW ")) else _WAKING
+
     def look() -> dict[str, Json] | None:
         found = _ask(world, statement, secret or world.master_secret(), as_json)
-        return None if found.get("error", {}).get("code") in _WAKING else found
+        return None if found.get("error", {}).get("code") in passing else found
 
     found = until(look, world.clock.pass_time, every=3, at_most=180)
     return found or {"error": {"code": "none", "message": "the cluster did not wake within 180 s"}}
@@ -45,6 +48,8 @@ def _ask(world: World, statement: str, secret: str, as_json: bool) -> dict[str, 
         )
     except ClientError as error:
         return {"error": refusal(error)}
+    except HTTPClientError as error:  # closed or silent in the middle of the call
+        return {"error": {"code": _BROKEN, "message": str(error)}}
     if "formattedRecords" in answer:
         return {"formatted": answer["formattedRecords"]}
     return {"records": answer.get("records", [])}

@@ -151,7 +151,8 @@ PROBES = (
         SECTION,
         "From the moment its instance is available, a new cluster answers within minutes, and until then with errors "
         'that mean "not yet".',
-        "The first `shared deploy` fails while it makes the inspector, with the Data API's sentence; deploy again.",
+        "After another error the first `shared deploy` fails while it makes the inspector, with the Data API's "
+        "sentence; deploy again.",
         "`aws rds-data execute-statement --sql 'SELECT 1'` every second while `shared deploy` runs",
         "a SELECT within 180 s",
         _first_select,
@@ -161,8 +162,8 @@ PROBES = (
     Probe(
         "tenant-by-service-role",
         SECTION,
-        "The output `CloudFormationRole` is all that a tenant's stack needs, and CloudFormation can assume it with the "
-        "condition on `aws:SourceAccount`.",
+        "The output `CloudFormationRole` is all that a tenant's stack needs, and CloudFormation can assume it, whether "
+        "or not it names the account in `aws:SourceAccount`.",
         "`apply` fails with the missing action, or before anything is created.",
         "`aurora-tenants apply`, then `aws cloudformation describe-stacks`",
         "CREATE_COMPLETE, by the role",

@@ -159,7 +159,7 @@ PROBES = (
         "error-text",
         SECTION,
         "The text of MySQL's errors ends in `Error code: N; SQLState: S` on Serverless v2.",
-        'The number is missing in messages; a wrong password is then known by "Access denied for user".',
+        "nothing: the number is read in other forms, too, and what depends on it is looked for where there is none.",
         "`aws rds-data execute-statement --sql 'SELEC'`",
         "DatabaseErrorException: …; Error code: 1064; SQLState: …",
         _syntax_error,
@@ -169,7 +169,7 @@ PROBES = (
         "existing-function",
         SECTION,
         "The same holds for 1304, with which MySQL refuses a function that exists already.",
-        "As above.",
+        "nothing, as above.",
         "`CREATE FUNCTION` twice",
         "DatabaseErrorException: …; Error code: 1304; SQLState: …",
         _existing_function,
@@ -188,9 +188,10 @@ PROBES = (
     Probe(
         "text-of-binary-collations",
         SECTION,
-        "Text of `_bin` collations, which most columns of the grant tables have, comes as text and not as base64; "
-        "what `CONVERT(… USING utf8mb4)` gives does so in any case.",
-        "Names of users and databases read as nonsense, and `plan` shows it at once.",
+        "What `CONVERT(… USING utf8mb4)` gives comes as text, and that of a `_bin` collation, which most columns of "
+        "the grant tables have, does so even without it.",
+        "If the first is not so, names read as nonsense, and `plan` shows it at once; if the second, nothing: every "
+        "column is converted.",
         "`aws rds-data execute-statement --format-records-as JSON --sql \"SELECT 'a' COLLATE utf8mb4_bin\"`",
         "the same text, typed and in JSON",
         _binary_text,
@@ -200,8 +201,8 @@ PROBES = (
         "json-column-order",
         SECTION,
         "`formatRecordsAs=JSON` keeps the order of columns.",
-        "`plan` shows nonsense at once.",
-        "`aurora-tenants plan`",
+        "nothing: columns are named so that they sort as they are read.",
+        "`aws rds-data execute-statement --format-records-as JSON --sql 'SELECT 1 z, 2 a'`",
         "z before a, as selected",
         _order,
         _expect_order,
