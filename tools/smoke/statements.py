@@ -4,7 +4,8 @@
     sql(world, "SELEC")                              {"error": {"code": "DatabaseErrorException", "message": "…"}}
     sql(world, "SHOW DATABASES")                     {"records": [[{"stringValue": "mysql"}], …]}
 
-A cluster that pauses or wakes is waited for, and a read whose connection broke off is repeated; nothing else is.
+What passes is waited for: a cluster that wakes or is not ready, a connection that is not made. A statement whose answer
+was lost is repeated if that does no harm; any other ends its probe, which then says that it was not run.
 """
 
 from __future__ import annotations
@@ -14,28 +15,50 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
 
 from tools.smoke.clock import until
+from tools.smoke.probe import NotRun
 from tools.smoke.world import World, refusal
 
 Json = Any
-_WAKING = ("DatabaseResumingException", "DatabaseUnavailableException", "ServiceUnavailableError")
-_BROKEN = "no answer"
+# Before these answers a statement has not run, and they pass.
+NOT_YET = (
+    *("DatabaseResumingException", "DatabaseUnavailableException", "ServiceUnavailableError", "ThrottlingException"),
+    *("HttpEndpointNotEnabledException", "DatabaseNotFoundException", "InvalidResourceStateException"),
+    "SecretsErrorException",
+)
+_PASSING_TEXTS = ("HttpEndpoint is not enabled", "Too many connections")
+_UNREACHED, _LOST = "not reached", "answer lost"
+_REPEATABLE = re.compile(r"SELECT |SHOW |GRANT |SET |DROP \w+ IF EXISTS |CREATE OR REPLACE |CREATE DATABASE IF NOT ")
+_LONGEST_SECONDS = 180
 DATABASE = "smoke_probe"
 
 
 def sql(world: World, statement: str, *, secret: str | None = None, as_json: bool = False) -> dict[str, Json]:
-    """The answer to one statement, as the master user unless a secret is named."""
+    """The answer to one statement, as the master user unless a secret is named.
 
-    passing = (*_WAKING, _BROKEN) if statement.startswith(("SELECT ", "SHOW ")) else _WAKING
+    Raises NotRun if the answer was lost, and the statement may have run.
+    """
+    login = secret or world.master_secret()
+    found: dict[str, Json] = {}
 
-    def look() -> dict[str, Json] | None:
-        found = _ask(world, statement, secret or world.master_secret(), as_json)
-        return None if found.get("error", {}).get("code") in passing else found
+    def look() -> bool:
+        nonlocal found
+        found = _ask(world, statement, login, as_json)
+        if found.get("error", {}).get("code") == _LOST and not _REPEATABLE.match(statement):
+            raise NotRun(f"the answer to a statement was lost; try again with --only: {found['error']['message']}")
+        return not _is_passing(found)
 
-    found = until(look, world.clock.pass_time, every=3, at_most=180)
-    return found or {"error": {"code": "none", "message": "the cluster did not wake within 180 s"}}
+    until(look, world.clock.pass_time, every=3, at_most=_LONGEST_SECONDS)
+    return found
+
+
+def _is_passing(answer: Mapping[str, Json]) -> bool:
+    if "error" not in answer:
+        return False
+    code, message = answer["error"]["code"], answer["error"]["message"]
+    return code in (*NOT_YET, _UNREACHED, _LOST) or any(text in message for text in _PASSING_TEXTS)
 
 
 def _ask(world: World, statement: str, secret: str, as_json: bool) -> dict[str, Json]:
@@ -47,9 +70,13 @@ def _ask(world: World, statement: str, secret: str, as_json: bool) -> dict[str, 
             **({"formatRecordsAs": "JSON"} if as_json else {}),
         )
     except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            return {"error": {**refusal(error), "code": _LOST}}
         return {"error": refusal(error)}
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        return {"error": {"code": _UNREACHED, "message": str(error)}}
     except HTTPClientError as error:  # closed or silent in the middle of the call
-        return {"error": {"code": _BROKEN, "message": str(error)}}
+        return {"error": {"code": _LOST, "message": str(error)}}
     if "formattedRecords" in answer:
         return {"formatted": answer["formattedRecords"]}
     return {"records": answer.get("records", [])}

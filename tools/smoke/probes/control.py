@@ -13,16 +13,13 @@ from botocore.exceptions import ClientError
 from aurora_tenants.naming import CLUSTER_TAG, TENANT_TAG
 from tools.smoke import deployment
 from tools.smoke.probe import NotRun, Probe
+from tools.smoke.statements import NOT_YET
 from tools.smoke.world import Ended, World, refusal
 
 Json = Any
 SECTION = "CloudFormation and a new cluster"
 # What the Data API may say of a cluster that is not ready. The functions wait as long as Lambda lets them.
-_NOT_YET = (
-    *("DatabaseNotFoundException", "HttpEndpointNotEnabledException", "InvalidResourceStateException"),
-    *("SecretsErrorException", "DatabaseResumingException", "DatabaseUnavailableException"),
-    *("ServiceUnavailableError", "InternalServerErrorException", "BadRequestException"),
-)
+_EARLY = (*NOT_YET, "InternalServerErrorException", "BadRequestException")
 _LONGEST_SECONDS = 180
 _MOST_CALLS, _AT_ONCE = 400, 10
 
@@ -50,7 +47,7 @@ def _first_select(world: World) -> Json:
 
 
 def _expect_first_select(answer: Json) -> str:
-    others = [it for it in answer["early"] if it["code"] not in _NOT_YET]
+    others = [it for it in answer["early"] if it["code"] not in _EARLY]
     if others:
         return f"an early answer that is not waited for: {others[0]['code']}: {others[0]['message']}"
     took = answer["available_to_select_seconds"]

@@ -24,7 +24,7 @@ def _plugin(world: World) -> Json:
     user = "smoke_iam"
     sql(world, f"DROP USER IF EXISTS {user}")
     made = sql(world, f"CREATE USER {user} IDENTIFIED WITH {_PLUGIN} AS 'RDS' REQUIRE SSL")
-    shown = sql(world, f"SELECT plugin FROM mysql.user WHERE User = '{user}'")
+    shown = sql(world, f"SELECT CONVERT(plugin USING utf8mb4) FROM mysql.user WHERE User = '{user}'")
     sql(world, f"DROP USER IF EXISTS {user}")
     with account(world, "smoke_to_iam"):
         altered = sql(world, f"ALTER USER smoke_to_iam IDENTIFIED WITH {_PLUGIN} AS 'RDS'")
@@ -86,7 +86,7 @@ def _there_and_back(world: World) -> Json:
     user = deployment.CHANGING_USER
 
     def plugin() -> Json:
-        return sql(world, f"SELECT plugin FROM mysql.user WHERE User = '{user}'")
+        return sql(world, f"SELECT CONVERT(plugin USING utf8mb4) FROM mysql.user WHERE User = '{user}'")
 
     deployment.need_tenants(world)
     before = plugin()

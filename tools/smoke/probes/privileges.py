@@ -110,7 +110,7 @@ def _expect_revoke_dynamic(answer: Json) -> str:
         return found
     if not value(answer["partial_revokes"]):
         return problems([answer["alone"]])
-    words = "restriction"
+    words = "Access denied for AuthId"
     return not_refused(answer["alone"], 3879, words) or not_refused(answer["all"], 3879, words)
 
 
