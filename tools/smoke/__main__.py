@@ -7,6 +7,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -60,8 +61,16 @@ def main(arguments: Sequence[str] | None = None, probes: Sequence[Probe] = PROBE
     return FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Exits with 1 where argparse has 2, which means here that something differs."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(FAILED, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="script/smoke", description=_WHAT)
+    parser = _Parser(prog="script/smoke", description=_WHAT)
     parser.add_argument("--region", help="the AWS region; otherwise the AWS configuration's")
     parser.add_argument("--profile", help="the profile of the AWS configuration")
     parser.add_argument("--yes", action="store_true", help="do not ask")

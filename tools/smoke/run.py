@@ -62,7 +62,7 @@ class Outcome:
 def smoke(options: Options, probes: Sequence[Probe], report: Report) -> int:
     """One run in the account of the AWS configuration. Raises AuroraTenantsError if that cannot be used."""
     with opened(options) as world:
-        report.tell(_announcement(world, options, probes))
+        report.tell(announcement(world, options, probes))
         if not options.yes and not _confirmed(report):
             return FAILED
         path = options.answers or Path(f"{world.name}.json").absolute()
@@ -196,7 +196,7 @@ def clean(name: str, options: Options, report: Report) -> int:
     return FAILED if left else DONE
 
 
-def _announcement(world: World, options: Options, probes: Sequence[Probe]) -> str:
+def announcement(world: World, options: Options, probes: Sequence[Probe]) -> str:
     account = "000000000000" if options.hide_account else world.account
     lines = [
         f"This deploys into account {account}, region {world.region}, and deletes it again at the end:",
@@ -204,11 +204,12 @@ def _announcement(world: World, options: Options, probes: Sequence[Probe]) -> st
         "        ACU with one instance, two functions, roles and policies, a queue, a schedule group",
         f"    stacks {world.name}-smoke-a, {world.name}-smoke-b: two tenants; {world.name}-pause-schedule",
         f"    bucket {bucket_of(world.name)}, secrets /{world.name}/…, two schedules, a last snapshot of the cluster",
-        f"It asks {len(probes)} probes.",
+        f"It asks {len(probes)} probe{'' if len(probes) == 1 else 's'}.",
     ]
     if world.is_sandbox:
         return "\n".join([*lines, "This is a sandbox: it takes a minute and costs nothing."])
-    return "\n".join([*lines, f"It takes {estimate(probes, world.region)}."])
+    lines += [f"It takes {estimate(probes, world.region)}.", "The credentials have to hold for that long."]
+    return "\n".join(lines)
 
 
 def _confirmed(report: Report) -> bool:

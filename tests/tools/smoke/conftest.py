@@ -54,6 +54,7 @@ class Account(Endpoint):
             "logs": [group["logGroupName"] for group in logs],
             "roles": [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]],
             "clusters": self.client("rds").describe_db_clusters()["DBClusters"],
+            "snapshots": self.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"],
             "users": sorted(map(str, self.sql("SELECT User, Host FROM mysql.user"))),
             "databases": sorted(str(name) for (name,) in self.sql("SHOW DATABASES")),
         }

@@ -78,12 +78,24 @@ def test_a_termination_while_the_stack_is_being_made_leaves_nothing(
     assert account.contents() == empty
 
 
+def leave_more(account: Account, name: str) -> None:
+    """What stays on AWS where a sandbox leaves nothing: a last snapshot, a log group that a function made again."""
+    rds = account.client("rds")
+    cluster = rds.describe_db_clusters()["DBClusters"][0]["DBClusterIdentifier"]
+    rds.create_db_cluster_snapshot(DBClusterIdentifier=cluster, DBClusterSnapshotIdentifier=f"{name}-last")
+    account.client("logs").create_log_group(logGroupName=f"/aws/lambda/{name}-another")
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=f"{name}-code", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket=f"{name}-code", Key="a/b.zip", Body=b"")
+
+
 def test_what_a_killed_run_left_is_deleted_by_its_name(account: Account, empty: dict[str, Any], tmp_path: Path):
     with started(account, tmp_path) as process:
         name = read_until(process, r"script/smoke --clean (smoke-[0-9a-f]{8})$")[1]
         read_until(process, r"^same +login-over-tls")
         process.kill()
     assert name in account.stacks()
+    leave_more(account, name)
     refused = account.smoke("--clean", name)
     assert (refused.code, f"stack {name}" in refused.out, name in account.stacks()) == (1, True, True)
     ended = account.smoke("--clean", name, "--yes")

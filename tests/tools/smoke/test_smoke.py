@@ -14,6 +14,8 @@ from aurora_tenants.aws.clients import Aws, connect
 from tests.tools.smoke.conftest import Account, Ended
 from tools.smoke import deployment, run, world
 from tools.smoke.answers import Answers, load
+from tools.smoke.clock import RealClock
+from tools.smoke.cost import estimate
 from tools.smoke.probe import Probe, judge
 from tools.smoke.probes import PROBES
 
@@ -79,6 +81,19 @@ def test_what_it_makes_and_costs_is_told_first(whole: Run):
     head = whole.ended.out.partition("Deploying")[0]
     assert "account 123456789012, region eu-west-1" in head
     assert "This is a sandbox: it takes a minute and costs nothing." in head
+
+
+def test_in_an_account_the_price_and_the_time_are_told_too(tmp_path: Path):
+    made = world.World("smoke-1a2b3c4d", "123456789012", "us-east-1", None, RealClock(), tmp_path)
+    told = run.announcement(made, run.Options(), PROBES)
+    assert f"It takes {estimate(PROBES, 'us-east-1')}." in told
+    assert "The credentials have to hold for that long." in told
+    assert "123456789012" not in run.announcement(made, run.Options(hide_account=True), PROBES)
+
+
+def test_time_is_real_wherever_no_sandbox_answers():
+    assert isinstance(run.clock_of(""), RealClock)
+    assert isinstance(run.clock_of("https://rds.eu-west-1.amazonaws.com"), RealClock)
 
 
 # Every expectation can fail
@@ -309,7 +324,7 @@ def test_options_that_cannot_be_used_are_refused(
 ):
     with pytest.raises(SystemExit) as ended:
         account.smoke(*arguments)
-    assert ended.value.code == 2
+    assert ended.value.code == 1  # 2 says that something differs
     assert said in capsys.readouterr().err
 
 
