@@ -25,6 +25,7 @@ from aurora_sandbox.environment import KEY
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies, SecretFacts
+from aurora_sandbox.identity import Identity, Simulator
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
@@ -79,12 +80,14 @@ class Account:
         self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)
         self.services: Mapping[str, Service] = {
             "cloudformation": self.cloudformation,
+            "iam": Simulator(self.policies, account=ACCOUNT, iam=lambda: clients("iam")),
             "lambda": Lambda(self.functions, s3=lambda: clients("s3"), region=region),
             "monitoring": CloudWatch(self.clock, self.clusters, counts, moto=lambda: clients("cloudwatch")),
             "rds": rds,
             "rds-data": self.data,
             "scheduler": scheduler,
             "secretsmanager": self._secrets,
+            "sts": Identity(account=ACCOUNT, function_of=self.functions.function_of),
         }
 
     def close(self) -> None:

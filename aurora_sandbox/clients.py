@@ -11,6 +11,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from aurora_sandbox.environment import KEY
 from aurora_sandbox.wire import ServiceError
@@ -71,5 +72,7 @@ def ask(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, An
     except ClientError as error:
         refusal, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
         raise ServiceError(refusal["Code"], refusal["Message"], status=status) from error
+    except ResponseParserError as error:  # moto answers with a page of HTML to what it does not have
+        raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501) from error
     del result["ResponseMetadata"]
     return result

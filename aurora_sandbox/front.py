@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.exceptions import UnknownServiceError
+from botocore.model import ServiceModel
 
 from aurora_sandbox import wire
 from aurora_sandbox.faults import Faults
@@ -54,7 +55,8 @@ def signature(headers: Mapping[str, str]) -> Signature | None:
 class Front:
     """Finds who answers a request, and gives the answer.
 
-    services: ours, by the name requests are signed for. moto: its host and port. own: answers /_sandbox/…
+    services: ours, by the name requests are signed for; of one with an attribute `only`, nothing but these operations
+    is ours. moto: its host and port. own: answers /_sandbox/…
     iam_changed is called after every request to moto that may have changed a role or a policy.
     `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
     """
@@ -82,7 +84,7 @@ class Front:
         if signed is None:
             return self._forward(request)
         service = self._services.get(signed.service)
-        if service is not None:
+        if service is not None and _is_ours(service, request):
             return self._served(service, request, signed)
         if self._guard.is_function(signed.access_key):
             refusal = self._refusal_of_function(request, signed)
@@ -138,11 +140,11 @@ class Front:
         except UnknownServiceError:
             return Answer(403, {"Content-Type": "text/plain"}, message.encode())
         try:
-            operation, parameters = wire.parse(model, request)
+            operation, parameters = _asked(model, request)
         except (ServiceError, wire.UnknownProtocol):
             return wire.refusal(model, ServiceError("AccessDeniedException", message, status=403))
         try:
-            self._guard.check(signed.service, operation.name, parameters, signed.access_key)
+            self._guard.check(signed.service, operation, parameters, signed.access_key)
         except ServiceError as error:
             return wire.refusal(model, error)
         return None
@@ -157,6 +159,29 @@ class Front:
             return Answer(response.status, headers, response.read())
         finally:
             connection.close()
+
+
+def _is_ours(service: Service, request: Request) -> bool:
+    """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
+    only: frozenset[str] | None = getattr(service, "only", None)
+    return only is None or _action(request) in only
+
+
+def _action(request: Request) -> str:
+    """The operation that a form names; empty for any other body."""
+    found = re.search(rb"(?:^|&)Action=(\w+)", request.body)
+    return found[1].decode() if found else ""
+
+
+def _asked(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
+    """The operation and its parameters, which of EC2's nobody reads: no policy here names one of its resources.
+
+    Raises as wire.parse does.
+    """
+    if model.service_name == "ec2" and (action := _action(request)):
+        return action, {}
+    operation, parameters = wire.parse(model, request)
+    return operation.name, parameters
 
 
 class Listener:

@@ -346,8 +346,9 @@ def denied(need: Need, why_not: str, *, role_arn: str, session: str) -> ServiceE
     """AWS's refusal of a need; where XML is spoken it is AccessDenied, where JSON is, AccessDeniedException."""
     account, role = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     service = need.action.partition(":")[0]
+    code = "AccessDenied" if service in _XML_SERVICES else "AccessDeniedException"
     return ServiceError(
-        "AccessDenied" if service in _XML_SERVICES else "AccessDeniedException",
+        "UnauthorizedOperation" if service == "ec2" else code,
         f"User: arn:aws:sts::{account}:assumed-role/{role}/{session} is not authorized to perform: {need.action} "
         f"on resource: {need.resource} {why_not}",
         status=400 if service == "secretsmanager" else 403,

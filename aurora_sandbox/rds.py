@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aurora_sandbox import scaling
+from aurora_sandbox import engines, scaling
 from aurora_sandbox.clients import ask
 from aurora_sandbox.cluster import STANDARD, Cluster, Clusters
 from aurora_sandbox.wire import Caller, ServiceError
@@ -29,6 +29,10 @@ class Rds:
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
+        if operation in ("DescribeDBEngineVersions", "DescribeOrderableDBInstanceOptions"):
+            return _offered(operation, parameters)
+        if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
+            return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
         if ours is not None:
             _check(ours, parameters)
@@ -44,6 +48,12 @@ class Rds:
                 description |= facts(cluster)
         return result
 
+    def _switch_http_endpoint(self, arn: str, *, on: bool) -> dict[str, Any]:
+        if self._clusters.get(arn) is None:
+            raise ServiceError("ResourceNotFoundFault", f"There is no cluster {arn}.", status=404)
+        self._clusters.modify(arn, http_endpoint_enabled=on)
+        return {"ResourceArn": arn, "HttpEndpointEnabled": on}
+
     def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
         change = scaling.requested(parameters.get(SCALING, {}))
         self._clusters.modify(
@@ -53,6 +63,19 @@ class Rds:
             storage_type=parameters.get("StorageType"),
             scaling=cluster.scaling.changed(**change) if SCALING in parameters else None,
         )
+
+
+def _offered(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The versions of Aurora MySQL that AWS has, by their full names; no other engine is known here."""
+    if parameters.get("Engine") != engines.ENGINE or parameters.get("Filters"):
+        message = f"The sandbox knows versions of {engines.ENGINE} only, and no filters of them."
+        raise ServiceError("NotImplemented", message, status=501)
+    found = [name for name in engines.versions() if parameters.get("EngineVersion") in (None, name)]
+    if operation == "DescribeDBEngineVersions":
+        return {"DBEngineVersions": [engines.described(name) for name in found]}
+    if parameters.get("DBInstanceClass") != engines.SERVERLESS:
+        raise ServiceError("NotImplemented", f"The sandbox knows {engines.SERVERLESS} only.", status=501)
+    return {"OrderableDBInstanceOptions": [engines.orderable(name) for name in found if engines.is_serverless(name)]}
 
 
 def _check(cluster: Cluster, parameters: dict[str, Any]) -> None:

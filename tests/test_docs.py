@@ -57,7 +57,24 @@ def test_commands_and_options_of_a_message_exist(module: Path):
 
 
 # Of script/bundle, of every command, and of AWS's command line where the text is put together at run time.
-OF_OTHERS = {"--hash", "--help", "--s3-bucket", "--s3-key", "--function-name"}
+OF_OTHERS = {"--hash", "--help", "--s3-bucket", "--s3-key", "--function-name"} | {
+    "--allow-major-version-upgrade",
+    "--apply-immediately",
+    "--capabilities",
+    "--change-set-name",
+    "--db-cluster-identifier",
+    "--db-instance-class",
+    "--deployment-mode",
+    "--desired-value",
+    "--engine",
+    "--enable-iam-database-authentication",
+    "--engine-version",
+    "--manage-master-user-password",
+    "--quota-code",
+    "--serverless-v2-scaling-configuration",
+    "--service-code",
+    "--use-previous-template",
+}
 
 
 def test_flags_that_a_message_asks_for_exist():

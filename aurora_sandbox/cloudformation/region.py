@@ -15,6 +15,9 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.stack import Event, Resource, Stack, StackOutput
+from aurora_sandbox.wire import ServiceError
+
+MAX_STACKS = 2_000  # AWS's own default ("CloudFormation quotas", CloudFormation User Guide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,10 @@ class Region:
     # Changing
 
     def add(self, name: str, stack_id: str, deployment: Deployment) -> Stack:
+        """Raises ServiceError when there are as many as AWS lets an account have."""
         with self.changed:
+            if len(self.stacks()) >= MAX_STACKS:
+                raise ServiceError("LimitExceededException", "Limit for stack has been exceeded")
             stack = Stack(id=stack_id, name=name, created=datetime.now(UTC), deployment=deployment)
             self._stacks[stack_id] = self._newest[name] = stack
             return stack

@@ -50,6 +50,7 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "ValidateTemplate": frozenset({"TemplateBody"}),
     "ListExports": frozenset({"NextToken"}),
     "ListImports": frozenset({"ExportName", "NextToken"}),
+    "DescribeAccountLimits": frozenset({"NextToken"}),
 }
 
 

@@ -21,7 +21,7 @@ from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid, no_stack
-from aurora_sandbox.cloudformation.region import Region, StackFailed
+from aurora_sandbox.cloudformation.region import MAX_STACKS, Region, StackFailed
 from aurora_sandbox.cloudformation.requests import (
     UNDERSTOOD,
     check,
@@ -92,6 +92,7 @@ class CloudFormation:
             "ValidateTemplate": self._validate_template,
             "ListExports": self._list_exports,
             "ListImports": self._list_imports,
+            "DescribeAccountLimits": self._describe_account_limits,
         }
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -251,6 +252,9 @@ class CloudFormation:
         if not importers:
             raise invalid(f"Export '{request['ExportName']}' is not imported by any stack.")
         return {"Imports": importers}
+
+    def _describe_account_limits(self, request: Parameters) -> dict[str, Any]:
+        return {"AccountLimits": [{"Name": "StackLimit", "Value": MAX_STACKS}]}
 
     # Finding
 

@@ -81,6 +81,16 @@ def refusal(model: ServiceModel, error: ServiceError, request_id: str) -> Answer
     return _xml(error.status, request_id, _error(model, error, request_id))
 
 
+def ec2_refusal(error: ServiceError, request_id: str) -> Answer:
+    """The same of EC2, whose protocol is this one but for lists and errors."""
+    root = ElementTree.Element("Response")
+    element = ElementTree.SubElement(ElementTree.SubElement(root, "Errors"), "Error")
+    ElementTree.SubElement(element, "Code").text = error.code
+    ElementTree.SubElement(element, "Message").text = _NOT_XML.sub("\ufffd", error.message)
+    ElementTree.SubElement(root, "RequestID").text = request_id
+    return _xml(error.status, request_id, root)
+
+
 def _result(operation: OperationModel, result: Mapping[str, Any], request_id: str) -> ElementTree.Element:
     root = ElementTree.Element(f"{operation.name}Response", xmlns=operation.service_model.metadata["xmlNamespace"])
     shape = operation.output_shape

@@ -16,6 +16,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from aurora_tenants.errors import AwsError, Problem
 
@@ -38,15 +39,16 @@ class Aws:
     client: Callable[[str], Any]
 
 
-def connect(*, region: str | None, profile: str | None) -> Aws:
-    """Clients for a region (None: the AWS configuration's) and a profile.
+def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> Aws:
+    """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at most.
 
     Raises AwsError when the configuration cannot be used, for instance without a region.
     """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region)
         # CloudFormation throttles from about ten calls at once; adaptive mode slows down in time.
-        patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=32)
+        retries = {"mode": "adaptive", "total_max_attempts": attempts}
+        patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
         cloudformation = _client(session, "cloudformation", patient)
         rds_data = _client(session, "rds-data", once)
@@ -83,6 +85,9 @@ def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise AwsError(problem_of(error, purpose, if_denied)) from error
+    except ResponseParserError as error:  # as of a proxy that answers with a page of its own
+        what, fix = f"could not {purpose}: what answered is not AWS", "look at proxies and at AWS_ENDPOINT_URL"
+        raise AwsError(Problem("not-aws", what, str(error).partition("\n")[0], fix)) from error
 
 
 def code_of(error: BaseException | None) -> str:

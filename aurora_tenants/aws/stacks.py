@@ -107,6 +107,13 @@ def read_template(cloudformation: Any, name: str) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else {}
 
 
+def read_template_text(cloudformation: Any, name: str) -> str:
+    """A stack's template in the words in which it was deployed; empty for one that is JSON, which boto3 parses."""
+    with asking(f"read the template of stack {name}"):
+        body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    return body if isinstance(body, str) else ""
+
+
 def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     """Deploys a stack's template by a change set and waits for the end. False when there was nothing to change.
 

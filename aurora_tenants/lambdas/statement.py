@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql.live import Execute
+from aurora_tenants.mysql.names import literal
 from aurora_tenants.mysql.options import IAM_PLUGIN
 
 # What MySQL's own sentence does not say.
@@ -19,6 +20,12 @@ _IAM_IS_OFF = (
 )
 
 
+def _may_show(error: DatabaseError, password: str) -> bool:
+    """Whether an error's text may hold a part of the password that its statement holds."""
+    forms = (password, literal(password)[1:-1])
+    return error.number in (0, 1064) or any(form in str(error) for form in forms)
+
+
 def run(execute: Execute, statement: str, password: str = "") -> None:
     """Runs a statement. password: one that the statement may contain; no error shows it.
 
@@ -29,7 +36,7 @@ def run(execute: Execute, statement: str, password: str = "") -> None:
         execute(statement)
     except DatabaseError as error:
         text = str(error)
-        if password and password in statement and (error.number in (0, 1064) or password in text):
+        if password and literal(password) in statement and _may_show(error, password):
             what = "MySQL refused {}" if error.is_of_mysql else "{} failed"
             text = f"{what.format('a statement that contains a password')} ({error.number or error.code})"
         elif error.number in _MEANINGS:

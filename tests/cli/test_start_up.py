@@ -34,7 +34,7 @@ def test_the_version_needs_nothing_heavy():
     assert loaded_by("--version") == (0, f"{__version__}\n", [])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["sandbox", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["doctor", "--help"], ["sandbox", "--help"]])
 def test_help_needs_nothing_heavy(arguments: list[str]):
     code, out, loaded = loaded_by(*arguments)
     assert (code, loaded) == (0, [])

@@ -360,7 +360,11 @@ def test_a_function_is_refused_by_other_services_too(client: Client, sandbox: Sa
         ClientError, match=r"\(403\) when calling the ListBuckets operation"
     ):  # in a form it cannot read
         client("s3", access_key=access_key).list_buckets()
-    assert client("sts", access_key=access_key).get_caller_identity()["Account"] == "123456789012"
+    with pytest.raises(ClientError, match=r"UnauthorizedOperation\).*perform: ec2:DescribeVpcs on resource: \*"):
+        client("ec2", access_key=access_key).describe_vpcs()
+    caller = client("sts", access_key=access_key).get_caller_identity()["Arn"]
+    assert caller.startswith("arn:aws:sts::123456789012:assumed-role/whole-Role-")
+    assert caller.endswith(f"/{outputs(whole)['Provider']}")
 
 
 def test_deleting_the_stack_lets_its_function_clear_up(client: Client, sandbox: Sandbox, whole: dict[str, Any]):
@@ -373,7 +377,8 @@ def test_deleting_the_stack_lets_its_function_clear_up(client: Client, sandbox: 
 
 
 def test_who_am_i_is_answered(client: Client):
-    assert client("sts").get_caller_identity()["Account"] == "123456789012"
+    caller = client("sts").get_caller_identity()
+    assert (caller["Account"], caller["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/sandbox")
 
 
 def test_other_services_are_those_of_moto(client: Client):

@@ -1,0 +1,163 @@
+"""What an account is like, read for `doctor`: who calls, what the caller may do, what the region offers.
+
+Every function makes read-only calls that cost nothing, and raises AwsError; what its facts mean is doctor's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aurora_tenants.aws.clients import Aws, asking, code_of
+from aurora_tenants.doctor.caller import Caller, Clock, Denial, Need, Permissions, policy_source, session_role
+from aurora_tenants.doctor.region import Offer, Zones, default_version
+from aurora_tenants.doctor.templates import Validated
+from aurora_tenants.errors import AwsError
+
+ENGINE, SERVERLESS = "aurora-mysql", "db.serverless"
+# "Amazon VPC quotas", Amazon VPC User Guide; "CloudFormation quotas", CloudFormation User Guide.
+VPC_QUOTA, DEFAULT_VPCS, DEFAULT_STACKS = "L-F678F1CE", 5, 2_000
+
+
+def read_caller(aws: Aws) -> tuple[Caller, Clock]:
+    """Who calls, and how far the clocks are apart. Needs no permission."""
+    began = datetime.now(UTC)
+    with asking("use the AWS credentials"):
+        answer = aws.client("sts").get_caller_identity()
+    clock = _clock(answer["ResponseMetadata"], began)
+    return Caller(answer["Arn"], answer["Account"], policy_source(answer["Arn"])), clock or Clock(0)
+
+
+def refused_clock(error: AwsError) -> Clock | None:
+    """The clock of an answer that refused a call; None if there was no answer, or no time in it."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return None
+    clock = _clock(cause.response.get("ResponseMetadata", {}), datetime.now(UTC))
+    return Clock(clock.ahead_seconds, is_refused=True) if clock else None
+
+
+def _clock(metadata: Mapping[str, Any], began: datetime) -> Clock | None:
+    """From AWS's header Date, which has whole seconds, and the middle of the time that the call took."""
+    date = metadata.get("HTTPHeaders", {}).get("date")
+    if not date:
+        return None
+    middle = began + (datetime.now(UTC) - began) / 2
+    return Clock((middle - parsedate_to_datetime(date)).total_seconds())
+
+
+def source_of(aws: Aws, caller: Caller) -> str:
+    """The ARN to simulate a caller by. A session's ARN lacks the path of its role, which IAM tells if it may."""
+    role = session_role(caller.arn)
+    if not role:
+        return caller.source
+    try:
+        with asking(f"read role {role}"):
+            return str(aws.client("iam").get_role(RoleName=role)["Role"]["Arn"])
+    except AwsError as error:
+        if error.problems[0].code != "access-denied":
+            raise
+        return caller.source
+
+
+def simulate(aws: Aws, source: str, needs: tuple[Need, ...]) -> Permissions:
+    """What IAM says of these needs: one call for each."""
+    iam = aws.client("iam")
+    denials = [denial for need in needs for denial in _denials(iam, source, need)]
+    return Permissions(tuple(dict.fromkeys(need.command for need in needs)), tuple(denials))
+
+
+def _denials(iam: Any, source: str, need: Need) -> Iterator[Denial]:
+    context = [
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for key, value in need.context.items()
+    ]
+    with asking("simulate what the caller may do", if_denied="allow iam:SimulatePrincipalPolicy and iam:GetRole"):
+        pages = iam.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=source, ActionNames=[*need.actions], ResourceArns=[need.resource], ContextEntries=context
+        )
+        results = [result for page in pages for result in page["EvaluationResults"]]
+    for result in results:
+        if result["EvalDecision"] != "allowed":
+            yield Denial(need.command, result["EvalActionName"], need.resource, _denied_by(result))
+
+
+def _denied_by(result: Mapping[str, Any]) -> str:
+    if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+        return "organization"
+    if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):
+        return "boundary"
+    return ""
+
+
+def validate_template(aws: Aws, about: str, body: str) -> Validated:
+    """CloudFormation's word on a template."""
+    try:
+        with asking("validate a template", if_denied="allow cloudformation:ValidateTemplate"):
+            answer = aws.cloudformation.validate_template(TemplateBody=body)
+    except AwsError as error:
+        if code_of(error.__cause__) != "ValidationError":
+            raise
+        return Validated(about, error.problems[0].what.removeprefix("could not validate a template: "))
+    return Validated(about, capabilities=tuple(answer.get("Capabilities", ())))
+
+
+def read_offer(aws: Aws, template: str, deployed: str) -> Offer:
+    """Whether the engine version can be had. deployed: of a cluster that is there; else the template's default."""
+    version, rds = deployed or default_version(template), aws.client("rds")
+    with asking("read the engine versions", if_denied="allow rds:DescribeDBEngineVersions"):
+        pages = rds.get_paginator("describe_db_engine_versions").paginate(Engine=ENGINE)
+        offered = {entry["EngineVersion"]: entry for page in pages for entry in page["DBEngineVersions"]}
+    if version not in offered:
+        return Offer(version, False, False, others=tuple(offered), is_deployed=bool(deployed))
+    with asking("read the instance classes", if_denied="allow rds:DescribeOrderableDBInstanceOptions"):
+        options = rds.describe_orderable_db_instance_options(
+            Engine=ENGINE, EngineVersion=version, DBInstanceClass=SERVERLESS
+        )["OrderableDBInstanceOptions"]
+    least = offered[version].get("ServerlessV2FeaturesSupport", {}).get("MinCapacity")
+    return Offer(version, True, bool(options), least, tuple(offered), is_deployed=bool(deployed))
+
+
+def read_zones(aws: Aws) -> Zones:
+    """Local Zones and Wavelength Zones left out, as GetAZs does."""
+    ec2 = aws.client("ec2")
+    allow = "allow ec2:DescribeAvailabilityZones and ec2:DescribeSubnets"
+    with asking("read the Availability Zones", if_denied=allow):
+        described = ec2.describe_availability_zones(Filters=[{"Name": "state", "Values": ["available"]}])
+        pages = ec2.get_paginator("describe_subnets").paginate(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+        subnets = {subnet["AvailabilityZone"] for page in pages for subnet in page["Subnets"]}
+    zones = [
+        zone["ZoneName"]
+        for zone in described["AvailabilityZones"]
+        if zone.get("ZoneType", "availability-zone") == "availability-zone"
+    ]
+    return Zones(tuple(sorted(zones)), tuple(sorted(subnets & {*zones})))
+
+
+def read_stack_limit(aws: Aws) -> int:
+    with asking("read CloudFormation's limits", if_denied="allow cloudformation:DescribeAccountLimits"):
+        limits = aws.cloudformation.describe_account_limits()["AccountLimits"]
+    return next((int(limit["Value"]) for limit in limits if limit["Name"] == "StackLimit"), DEFAULT_STACKS)
+
+
+def read_vpcs(aws: Aws) -> int:
+    with asking("read the VPCs", if_denied="allow ec2:DescribeVpcs"):
+        pages = aws.client("ec2").get_paginator("describe_vpcs").paginate()
+        return sum(len(page["Vpcs"]) for page in pages)
+
+
+def read_vpc_limit(aws: Aws) -> int:
+    with asking("read the quota of VPCs", if_denied="allow servicequotas:GetServiceQuota"):
+        answer = aws.client("service-quotas").get_service_quota(ServiceCode="vpc", QuotaCode=VPC_QUOTA)
+    return int(answer["Quota"]["Value"])
+
+
+def read_roles(aws: Aws) -> tuple[int, int]:
+    """How many roles there are in the account, and how many there may be."""
+    with asking("read the numbers of roles", if_denied="allow iam:GetAccountSummary"):
+        summary = aws.client("iam").get_account_summary()["SummaryMap"]
+    return int(summary["Roles"]), int(summary["RolesQuota"])
