@@ -104,7 +104,9 @@ def monthly(
     held = hours(schedule, year)
     always_on_acu = min(max(window.capacity.min_acu, _LEAST_AWAKE) for window in schedule.awake)
     on_schedule_acu_hours = sum(capacity.min_acu * held.by_capacity[capacity] for capacity in held.by_capacity)
-    price = Price(acu_price, "given", "") if acu_price is not None else known_price(region, is_io_optimized=is_io_optimized)
+    price = (
+        Price(acu_price, "given", "") if acu_price is not None else known_price(region, is_io_optimized=is_io_optimized)
+    )
     return Cost(
         region,
         is_io_optimized,

@@ -22,6 +22,7 @@ All of this was built against a real MySQL server and the sandbox. The points be
 by others, because no AWS account was available. Who has one can ask it all of them at once:
 
 ```sh
+aurora-tenants doctor                 # first: it is free, and changes nothing
 script/smoke                          # says what it will make and what that costs, and asks
 script/smoke --list                   # the points, by name; --only NAME asks one of them
 script/smoke --replay ANSWERS.json    # the same points in a sandbox, and where it answers otherwise
