@@ -104,7 +104,9 @@ def monthly(
     held = hours(schedule, year)
     always_on_acu = min(max(window.capacity.min_acu, _LEAST_AWAKE) for window in schedule.awake)
     on_schedule_acu_hours = sum(capacity.min_acu * held.by_capacity[capacity] for capacity in held.by_capacity)
-    price = Price(acu_price, "given", "") if acu_price is not None else _price(region, is_io_optimized)
+    price = (
+        Price(acu_price, "given", "") if acu_price is not None else known_price(region, is_io_optimized=is_io_optimized)
+    )
     return Cost(
         region,
         is_io_optimized,
@@ -130,7 +132,8 @@ def given_price(text: str) -> Decimal:
     return price
 
 
-def _price(region: str, is_io_optimized: bool) -> Price | None:
+def known_price(region: str, *, is_io_optimized: bool = False) -> Price | None:
+    """The price of a region; None if it is not known."""
     if region not in _ACU_HOURS:
         return None
     acu_hour, certainty = _ACU_HOURS[region][is_io_optimized]

@@ -1,0 +1,76 @@
+"""A bare sandbox as the account that `script/smoke` is run in, and what is in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from typing import Any, NamedTuple
+
+import pytest
+
+from aurora_sandbox import lifecycle
+from aurora_sandbox.mysqld import Binary
+from aurora_tenants.aws import stacks
+from tests.cli.conftest import models_read_once as models_read_once
+from tests.endpoint import Endpoint, environment
+from tools.smoke.__main__ import main
+from tools.smoke.probe import Probe
+from tools.smoke.probes import PROBES
+
+
+class Ended(NamedTuple):
+    """What came of `script/smoke`."""
+
+    code: int
+    out: str
+
+    def of(self, kind: str) -> set[str]:
+        """The probes of which it was said as they ended: same, differs or not run."""
+        lines = self.out.partition("\n\n")[0].splitlines()
+        return {line[9:].strip() for line in lines if line.startswith(f"{kind} ") and line[9:10].strip()}
+
+
+class Account(Endpoint):
+    """The sandbox."""
+
+    def smoke(self, *arguments: str, probes: Sequence[Probe] = PROBES) -> Ended:
+        out = io.StringIO()
+        with environment(self.environment), pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
+            # As in tests/cli: the sandbox's times pass 100 times as fast as AWS's.
+            patch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+            code = main(arguments, probes)
+        return Ended(code, out.getvalue())
+
+    def contents(self) -> dict[str, Any]:
+        """All that a run could leave behind."""
+        groups = self.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+        logs = self.client("logs").describe_log_groups()["logGroups"]
+        return {
+            "stacks": self.stacks(),
+            "secrets": [*self.secrets()],
+            "buckets": [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]],
+            "groups": sorted(group["Name"] for group in groups),
+            "logs": [group["logGroupName"] for group in logs],
+            "roles": [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]],
+            "clusters": self.client("rds").describe_db_clusters()["DBClusters"],
+            "snapshots": self.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"],
+            "users": sorted(map(str, self.sql("SELECT User, Host FROM mysql.user"))),
+            "databases": sorted(str(name) for (name,) in self.sql("SHOW DATABASES")),
+        }
+
+
+@pytest.fixture(scope="session")
+def account(mysqld_binary: Binary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    directory = tmp_path_factory.mktemp("smoke") / "state"
+    running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
+    try:
+        yield Account(running.endpoint, lifecycle.environment(running), running.mysqld_port)
+    finally:
+        lifecycle.down(directory=directory)
+
+
+@pytest.fixture(scope="session")
+def empty(account: Account) -> dict[str, Any]:
+    """What is in the account while nobody has been there."""
+    return account.contents()

@@ -1,0 +1,341 @@
+"""`script/smoke` from beginning to end, in a sandbox: what is true passes, and what is not is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_tenants.aws.clients import Aws, connect
+from tests.tools.smoke.conftest import Account, Ended
+from tools.smoke import deployment, run, world
+from tools.smoke.answers import Answers, load
+from tools.smoke.clock import RealClock
+from tools.smoke.cost import estimate
+from tools.smoke.probe import Probe, judge
+from tools.smoke.probes import PROBES
+
+Json = Any
+# What a sandbox cannot show, and says so.
+NOT_HERE = {"describe-stacks-throttled", "iam-token", "non-ascii-routine", "region-of-bucket"}
+KNOWN = {probe.id: probe for probe in PROBES}
+FALSE = ("error-text", "json-column-order", "range-at-half-with-seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One whole run."""
+
+    ended: Ended
+    document: dict[str, Json]
+    secrets: frozenset[str]
+    left: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def whole(account: Account, empty: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("answers") / "answers.json"
+    made: list[Answers] = []
+
+    class Kept(Answers):
+        """What a run knows to be secret is only known to itself."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "Answers", Kept)
+        ended = account.smoke("--yes", "--answers", str(path))
+    return Run(ended, load(path), frozenset(made[0].secrets), account.contents())
+
+
+def test_on_the_sandbox_everything_is_as_expected_or_says_why_it_was_not_run(whole: Run):
+    assert (whole.ended.of("differs"), whole.ended.of("not run")) == (set(), NOT_HERE)
+    assert whole.ended.of("same") == KNOWN.keys() - NOT_HERE
+    assert whole.ended.code == 0
+    assert f"{len(PROBES) - len(NOT_HERE)} same, 0 differs, {len(NOT_HERE)} not run" in whole.ended.out
+
+
+def test_the_file_has_an_answer_for_every_probe(whole: Run):
+    assert list(whole.document["answers"]) == [probe.id for probe in PROBES]
+    assert whole.document["region"] == "eu-west-1"
+    assert whole.document["is_sandbox"] is True
+
+
+def test_no_password_is_in_the_file_or_on_the_screen(whole: Run):
+    shown = json.dumps(whole.document, ensure_ascii=False) + whole.ended.out
+    assert len(whole.secrets) > 10
+    assert [secret for secret in whole.secrets if secret in shown] == []
+
+
+def test_nothing_is_left_of_a_whole_run(whole: Run, empty: dict[str, Any]):
+    assert whole.left == empty
+
+
+def test_what_it_makes_and_costs_is_told_first(whole: Run):
+    head = whole.ended.out.partition("Deploying")[0]
+    assert "account 123456789012, region eu-west-1" in head
+    assert "This is a sandbox: it takes a minute and costs nothing." in head
+
+
+def test_in_an_account_the_price_and_the_time_are_told_too(tmp_path: Path):
+    made = world.World("smoke-1a2b3c4d", "123456789012", "us-east-1", None, RealClock(), tmp_path)
+    told = run.announcement(made, run.Options(), PROBES)
+    assert f"It takes {estimate(PROBES, 'us-east-1')}." in told
+    assert "The credentials have to hold for that long." in told
+    assert "123456789012" not in run.announcement(made, run.Options(hide_account=True), PROBES)
+
+
+def test_time_is_real_wherever_no_sandbox_answers():
+    assert isinstance(run.clock_of(""), RealClock)
+    assert isinstance(run.clock_of("https://rds.eu-west-1.amazonaws.com"), RealClock)
+
+
+# Every expectation can fail
+
+
+def others(value: Json) -> Iterator[Json]:
+    """The same answer with one place changed, for each place; what worked fails, and what failed works."""
+    if isinstance(value, dict):
+        if "records" in value or "formatted" in value:
+            yield {"error": {"code": "OtherException", "message": "something else"}}
+        if "error" in value:
+            yield {"records": []}
+        for key, inner in value.items():
+            yield from ({**value, key: other} for other in others(inner))
+    elif isinstance(value, list):
+        yield ["something else"] if not value else []
+        for number, inner in enumerate(value):
+            yield from ([*value[:number], other, *value[number + 1 :]] for other in others(inner))
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield value + 1_000_000
+    else:
+        yield "something else"
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN.keys() - NOT_HERE))
+def test_an_expectation_fails_on_another_answer(whole: Run, name: str):
+    recorded = whole.document["answers"][name]
+    assert judge(KNOWN[name], recorded).kind == "same"
+    kinds = [judge(KNOWN[name], {"answer": other}).kind for other in others(recorded["answer"])]
+    assert "differs" in kinds
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN.keys() - NOT_HERE))
+def test_a_probe_that_failed_differs(name: str):
+    assert judge(KNOWN[name], {"failed": "ClientError: no"}).kind == "differs"
+
+
+def of_account(name: str, answer: Json) -> str:
+    """What is said of an answer that only an account can give."""
+    return judge(KNOWN[name], {"answer": answer}).text
+
+
+def test_expectations_of_what_only_an_account_can_show():
+    throttled = {"code": "Throttling", "message": "Rate exceeded"}
+    answer = {"refused": throttled, "calls": 40, "rate_per_second": 80.0}
+    assert of_account("describe-stacks-throttled", answer) == ""
+    assert "400 calls" in of_account("describe-stacks-throttled", {**answer, "refused": None, "calls": 400})
+    assert "Other" in of_account("describe-stacks-throttled", {**answer, "refused": {"code": "Other", "message": ""}})
+    login = {"create": {"records": []}, "login": {"user": "smoke_token@%"}}
+    assert of_account("iam-token", login) == ""
+    assert "1045" in of_account("iam-token", {**login, "login": {"error": "(1045, 'Access denied')"}})
+    assert of_account("region-of-bucket", {"status": 403, "says_region": True}) == ""
+    assert "without" in of_account("region-of-bucket", {"status": 403, "says_region": False})
+    ok, count = {"records": []}, {"records": [[{"longValue": 0}]]}
+    name = {"records": [[{"stringValue": "größe".encode().hex().upper()}]]}
+    routine = {"made": ok, "granted": ok, "hex": name, "revoked": ok, "left": count}
+    assert of_account("non-ascii-routine", routine) == ""
+    assert "still there" in of_account("non-ascii-routine", {**routine, "left": {"records": [[{"longValue": 1}]]}})
+    twice = {"records": [[{"stringValue": "6772C383C2B6C383C5B865"}]]}
+    assert "C383" in of_account("non-ascii-routine", {**routine, "hex": twice})
+
+
+def test_without_partial_revokes_other_answers_are_expected():
+    off, ok = {"records": [[{"longValue": 0}]]}, {"records": []}
+    dynamic = {"partial_revokes": off, "granted": ok, "alone": ok, "with_reload": ok, "all": ok}
+    assert of_account("revoked-dynamic-privilege", dynamic) == ""
+    refused = {"error": {"code": "DatabaseErrorException", "message": "no; Error code: 3879; SQLState: HY000"}}
+    assert "3879" in of_account("revoked-dynamic-privilege", {**dynamic, "alone": refused})
+    no_grant = {"error": {"code": "DatabaseErrorException", "message": "There is no such grant defined for user"}}
+    assert of_account("revoked-in-part", {"partial_revokes": off, "made": [ok, no_grant, ok], "grants": ok}) == ""
+    assert "not refused" in of_account("revoked-in-part", {"partial_revokes": off, "made": [ok, ok, ok], "grants": ok})
+
+
+# A false answer is named, and no other
+
+
+@pytest.fixture
+def lying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of AWS's answers are false on their way to the probes: the hook is botocore's own."""
+
+    def text(parsed: dict[str, Any], **_: Any) -> None:
+        if "SELEC'" in (message := parsed.get("Error", {}).get("Message", "")):
+            parsed["Error"]["Message"] = message.partition(";")[0]
+        if parsed.get("formattedRecords") == '[{"z":1,"a":2}]':
+            parsed["formattedRecords"] = '[{"a":2,"z":1}]'
+
+    def refused(parsed: dict[str, Any], **_: Any) -> None:
+        if "Error" in parsed:
+            parsed["Error"]["Message"] = "The parameter is wrong."
+
+    def connected(**options: Any) -> Aws:
+        aws = connect(**options)
+        aws.rds_data.meta.events.register("after-call.rds-data.ExecuteStatement", text)
+
+        def client(name: str) -> Any:
+            made = aws.client(name)
+            made.meta.events.register("after-call.rds.ModifyDBCluster", refused)
+            return made
+
+        return replace(aws, client=client)
+
+    monkeypatch.setattr(world, "connect", connected)
+
+
+@pytest.mark.usefixtures("lying")
+def test_exactly_the_answers_that_are_false_are_named(account: Account, empty: dict[str, Any], tmp_path: Path):
+    neighbours = {"existing-function", "text-of-binary-collations", "range-at-half-without-seconds", "partial-revokes"}
+    only = [word for name in (*FALSE, *neighbours) for word in ("--only", name)]
+    ended = account.smoke("--yes", *only, "--answers", str(tmp_path / "answers.json"))
+    assert (ended.code, ended.of("differs"), ended.of("same")) == (2, {*FALSE}, neighbours)
+    assert "the keys came as a, z" in ended.out
+    assert "the text is: The parameter is wrong." in ended.out
+    assert account.contents() == empty
+
+
+@pytest.fixture
+def odd(account: Account) -> Iterator[None]:
+    """The Data API answers in all the ways that AWS does not document, and now and then not at all."""
+    account.post("answers", {"error_numbers": "none", "base64": True, "reversed_keys": True})
+    account.post("faults", {"early": {"first": 4, "every": 17}, "drop": {"first": 9, "every": 40, "ran": True}})
+    yield
+    account.post("answers", {})
+    account.post("faults", {"early": {"first": 0}, "drop": {"first": 0}})
+
+
+@pytest.mark.usefixtures("odd")
+def test_a_data_api_that_answers_oddly_fails_the_probes_of_that_alone(account: Account, tmp_path: Path):
+    odd = {"error-text", "existing-function", "text-of-binary-collations", "json-column-order"}
+    chosen = [probe for probe in PROBES if probe.takes_seconds <= 2 and not probe.id.startswith("checksum")]
+    ended = account.smoke("--yes", "--answers", str(tmp_path / "answers.json"), probes=chosen)
+    assert ended.of("differs") == odd
+    # A statement whose answer was lost may end its probe, and never makes it a difference.
+    assert ended.of("same") | ended.of("not run") == {probe.id for probe in chosen} - odd
+    assert len(ended.of("same")) > 15
+
+
+def falsified(document: dict[str, Json]) -> dict[str, Json]:
+    """The same three answers, as another account might have given them."""
+    answers = json.loads(json.dumps(document["answers"]))
+    answers["error-text"]["answer"]["error"]["message"] = "You have an error in your SQL syntax"
+    answers["json-column-order"]["answer"]["formatted"] = '[{"a":2,"z":1}]'
+    answers["range-at-half-with-seconds"]["answer"]["error"]["code"] = "InvalidParameterCombination"
+    return {**document, "answers": answers}
+
+
+def test_a_replay_names_exactly_the_answers_that_a_sandbox_gives_otherwise(
+    account: Account, whole: Run, tmp_path: Path
+):
+    path = tmp_path / "answers.json"
+    path.write_text(json.dumps(falsified(whole.document)))
+    ended = account.smoke("--replay", str(path))
+    compared = len(PROBES) - len(NOT_HERE)
+    assert ended.out.splitlines()[-1] == f"{compared} answers compared, 3 differ: {', '.join(FALSE)}"
+    assert ended.code == 2
+    assert 'error-text $.answer.error.message: the account has "You have an error in your SQL syntax"' in ended.out
+    assert all(f"not compared  {name}" in ended.out for name in NOT_HERE)
+
+
+def test_a_wrong_expectation_makes_a_run_fail(account: Account, tmp_path: Path):
+    probes = [replace(KNOWN["partial-revokes"], expect=lambda answer: "it is something else"), KNOWN["error-text"]]
+    ended = account.smoke("--yes", "--answers", str(tmp_path / "answers.json"), probes=probes)
+    assert (ended.code, ended.of("differs"), ended.of("same")) == (2, {"partial-revokes"}, {"error-text"})
+
+
+# What goes wrong
+
+
+def raising(error: BaseException) -> Probe:
+    def ask(_: world.World) -> Json:
+        raise error
+
+    return replace(KNOWN["error-text"], id="raising", ask=ask)
+
+
+def test_a_probe_that_fails_stops_no_other(account: Account, empty: dict[str, Any], tmp_path: Path):
+    path = tmp_path / "answers.json"
+    probes = [raising(RuntimeError("it broke")), KNOWN["json-column-order"]]
+    ended = account.smoke("--yes", "--answers", str(path), probes=probes)
+    assert (ended.code, ended.of("differs"), ended.of("same")) == (2, {"raising"}, {"json-column-order"})
+    assert load(path)["answers"]["raising"] == {"failed": "RuntimeError: it broke"}
+    assert account.contents() == empty
+
+
+def test_without_the_shared_stack_it_could_not_be_run(
+    account: Account, empty: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(deployment.PARAMETERS, "MaxCapacity", "0.5")
+    only = ("--only", "shared-deploy", "--only", "error-text", "--only", "tenant-by-service-role")
+    ended = account.smoke("--yes", *only, "--answers", str(tmp_path / "answers.json"))
+    assert (ended.code, ended.of("differs"), ended.of("not run")) == (
+        1,
+        {"shared-deploy"},
+        {"error-text", "tenant-by-service-role"},
+    )
+    assert "error: the shared stack could not be deployed: " in ended.out
+    assert account.contents() == empty
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_made(account: Account, empty: dict[str, Any], tmp_path: Path):
+    path = tmp_path / "answers.json"
+    ended = account.smoke("--answers", str(path))
+    assert ended.code == 1
+    assert "pass --yes" in ended.out
+    assert (account.contents(), path.exists()) == (empty, False)
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_made(account: Account, empty: dict[str, Any]):
+    ended = account.smoke("--yes", "--answers", "/nowhere/answers.json")
+    assert ended.code == 1
+    assert "Deploying" not in ended.out
+    assert "/nowhere/" in ended.out
+    assert account.contents() == empty
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "error-tex"], "there is no probe error-tex; did you mean error-text?"),
+        (["--clean", "shared-global"], "shared-global is no name that this gives"),
+        (["--clean", "smoke-1a2b3c4d-x"], "is no name that this gives"),
+        (["--list", "--docs"], "not allowed with"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(
+    account: Account, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+):
+    with pytest.raises(SystemExit) as ended:
+        account.smoke(*arguments)
+    assert ended.value.code == 1  # 2 says that something differs
+    assert said in capsys.readouterr().err
+
+
+def test_the_list_asks_nothing(account: Account):
+    before: Callable[[], Any] = account.calls
+    calls = before()
+    ended = account.smoke("--list", "--only", "waking")
+    assert (ended.code, ended.out.split()[0], account.calls()) == (0, "waking", calls)
+
+
+def test_a_file_of_something_else_is_not_replayed(account: Account, tmp_path: Path):
+    (tmp_path / "other.json").write_text("{}")
+    ended = account.smoke("--replay", str(tmp_path / "other.json"))
+    assert (ended.code, "holds no answers" in ended.out) == (1, True)

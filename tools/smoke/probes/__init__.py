@@ -1,0 +1,19 @@
+"""All probes, in the order in which they are asked: what takes long, and what pauses the cluster, comes last."""
+
+from __future__ import annotations
+
+from tools.smoke.probe import Probe
+from tools.smoke.probes import accounts, bucket, control, iam, pausing, privileges, rotation, schedule, server, text
+
+PROBES: tuple[Probe, ...] = (
+    *text.PROBES,
+    *server.PROBES,
+    *accounts.PROBES,
+    *control.PROBES,  # before anything changes the tenants
+    *rotation.PROBES,
+    *privileges.PROBES,
+    *iam.PROBES,
+    *bucket.PROBES,
+    *schedule.PROBES,
+    *pausing.PROBES,
+)

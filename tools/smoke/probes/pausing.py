@@ -1,0 +1,101 @@
+"""The cluster pauses when nobody uses it, and wakes. These come last: whatever asks the cluster keeps it awake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from aurora_tenants.aws.scaling import read_acu
+from tools.smoke.clock import until
+from tools.smoke.probe import NotRun, Probe
+from tools.smoke.world import World, refusal
+
+Json = Any
+SECTION = "The cluster that pauses, and its schedule"
+_IDLE_SECONDS = 300  # as deployed
+_LONGEST_SECONDS, _WAKES_SECONDS = 1500, 180
+
+
+def _paused(world: World) -> Json:
+    return world.once("paused", lambda: _pause(world))
+
+
+def _pause(world: World) -> Json:
+    """Leaves the cluster alone until the metric reads 0."""
+    arn = world.cluster_arn
+    began = world.clock.seconds()
+    world.clock.pass_time(_IDLE_SECONDS)
+
+    def is_zero() -> bool:
+        return read_acu(world.aws(), arn) == 0
+
+    is_paused = until(is_zero, world.clock.pass_time, every=30, at_most=_LONGEST_SECONDS)
+    status = world.describe_cluster()["DBClusters"][0]["Status"]
+    took = round(world.clock.seconds() - began, 1)
+    return {"acu": read_acu(world.aws(), arn), "is_paused": bool(is_paused), "status": status, "took_seconds": took}
+
+
+def _expect_paused(answer: Json) -> str:
+    if not answer["is_paused"] or answer["acu"] != 0:
+        return f"after {answer['took_seconds']} s the metric reads {answer['acu']}"
+    return "" if answer["status"] == "available" else f"DescribeDBClusters says {answer['status']}"
+
+
+def _woken(world: World) -> Json:
+    if not _paused(world)["is_paused"]:
+        raise NotRun("the cluster did not pause")
+    secret = world.master_secret()
+    began = world.clock.seconds()
+    refused: dict[tuple[str, str], int] = {}
+
+    def ask() -> bool:
+        try:
+            world.aws().rds_data.execute_statement(resourceArn=world.cluster_arn, secretArn=secret, sql="SELECT 1")
+        except ClientError as error:
+            said = refusal(error)
+            key = said["code"], said["message"]
+            refused[key] = refused.get(key, 0) + 1
+            return False
+        return True
+
+    is_awake = until(ask, world.clock.pass_time, every=3, at_most=_WAKES_SECONDS)
+    answers = [{"code": code, "message": message} for code, message in sorted(refused)]
+    return {"is_awake": bool(is_awake), "answers": answers, "woke_seconds": round(world.clock.seconds() - began, 1)}
+
+
+def _expect_woken(answer: Json) -> str:
+    if not answer["is_awake"]:
+        return f"it did not wake within {answer['woke_seconds']} s"
+    first = answer["answers"][:1]
+    if [it["code"] for it in answer["answers"]] != ["DatabaseResumingException"]:
+        return f"while it woke the Data API said {first or 'nothing'}"
+    text = "is resuming after being auto-paused"
+    return "" if text in first[0]["message"] else f"the text is: {first[0]['message']}"
+
+
+PROBES = (
+    Probe(
+        "metric-while-paused",
+        SECTION,
+        "ServerlessDatabaseCapacity is 0 while a cluster is paused, with a value each minute.",
+        "`plan --no-wake` cannot tell whether the cluster is paused, and exits with 1.",
+        "`aurora-tenants pause-schedule show`, six minutes after the last connection",
+        "0 ACU, and the cluster is available",
+        _paused,
+        _expect_paused,
+        takes_seconds=600,
+    ),
+    Probe(
+        "waking",
+        SECTION,
+        "How long a paused cluster takes to wake: 15 s, 30 s and more after a day; until then the Data API answers "
+        "DatabaseResumingException.",
+        "Nothing has to be changed: a plan waits 180 s, and the functions as long as Lambda lets them.",
+        "`aurora-tenants plan` in the morning",
+        "DatabaseResumingException, then a SELECT within 180 s",
+        _woken,
+        _expect_woken,
+        takes_seconds=30,
+    ),
+)

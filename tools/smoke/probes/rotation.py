@@ -1,0 +1,190 @@
+"""Secrets of tenants' users: rotated later, rotated now, and how soon the Data API uses the new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.smoke import deployment
+from tools.smoke.clock import until
+from tools.smoke.probe import Probe
+from tools.smoke.statements import not_refused, problems, sql, value
+from tools.smoke.world import World
+
+Json = Any
+SECTION = "Rotation of passwords"
+_LONGEST_SECONDS = 300
+_SOON_SECONDS = 60
+
+
+def _described(world: World) -> Json:
+    secret = deployment.user_secret(world, deployment.USER)
+    return world.client("secretsmanager").describe_secret(SecretId=secret)
+
+
+def _later(world: World) -> Json:
+    """A tenant's secret right after it was deployed: its schedule is there, and its password is the first."""
+    deployment.need_tenants(world)
+
+    def settled() -> Json:
+        found = _described(world)
+        pending = [stages for stages in found["VersionIdsToStages"].values() if stages == ["AWSPENDING"]]
+        return None if pending else found
+
+    found = until(settled, world.clock.pause, every=5, at_most=120) or _described(world)
+    # The attachment has written a second version, with the cluster's address beside the same password.
+    versions = [stages for stages in found["VersionIdsToStages"].values() if stages]
+    secret = deployment.user_secret(world, deployment.USER)
+    passwords = {world.secret_value(secret, stages[0])["password"] for stages in versions}
+    return {
+        # It may be absent; only an explicit false means that rotation is off.
+        "rotation_enabled": found.get("RotationEnabled"),
+        "was_rotated": "LastRotatedDate" in found,
+        "has_next_date": "NextRotationDate" in found,
+        "rules": found.get("RotationRules", {}),
+        "stages": sorted(sorted(stages) for stages in versions),
+        "different_values": len(passwords),
+    }
+
+
+def _expect_later(answer: Json) -> str:
+    if answer["rotation_enabled"] is False:
+        return "rotation is off"
+    if answer["was_rotated"] or answer["different_values"] != 1:
+        return f"the password was rotated at once: {answer['different_values']} of them in {answer['stages']}"
+    return "" if answer["rules"].get("AutomaticallyAfterDays") == 30 else f"the rules are {answer['rules']}"
+
+
+def _now(world: World) -> Json:
+    return world.once("rotated", lambda: _rotate(world))
+
+
+def _rotate(world: World) -> Json:
+    deployment.need_tenants(world)
+    secret = deployment.user_secret(world, deployment.USER)
+    old = world.secret_value(secret)["password"]
+    began = world.clock.seconds()
+    version = world.client("secretsmanager").rotate_secret(SecretId=secret)["VersionId"]
+
+    def is_current() -> bool:
+        return "AWSCURRENT" in _described(world)["VersionIdsToStages"].get(version, ())
+
+    done = until(is_current, world.clock.pause, every=2, at_most=_LONGEST_SECONDS)
+    took = round(world.clock.seconds() - began, 1)
+    new = world.secret_value(secret)["password"]
+    # Right after the rotation, before anything else: the password that the Data API knows may still be the old one.
+    first = sql(world, "SELECT CURRENT_USER()", secret=secret)
+    beside = sql(world, "SELECT 1", secret=world.make_secret(deployment.USER, old))
+    return {
+        "rotated": bool(done),
+        "rotation_seconds": took,
+        "is_another": old != new,
+        "new_login": first,
+        "old_login": beside,
+    }
+
+
+def _expect_now(answer: Json) -> str:
+    if not answer["rotated"] or not answer["is_another"]:
+        return f"no new password is current after {answer['rotation_seconds']} s"
+    return problems([answer["new_login"], answer["old_login"]])
+
+
+def _seen(world: World) -> Json:
+    """The old password is discarded, so that a login shows which one the Data API used."""
+    _now(world)
+    secret = deployment.user_secret(world, deployment.USER)
+    discarded = sql(world, f"ALTER USER `{deployment.USER}` DISCARD OLD PASSWORD")
+    began, refused = world.clock.seconds(), 0
+
+    def login() -> Json:
+        nonlocal refused
+        answer = sql(world, "SELECT CURRENT_USER()", secret=secret)
+        refused += "error" in answer
+        return answer if "records" in answer else None
+
+    answer = until(login, world.clock.pause, every=1, at_most=_LONGEST_SECONDS)
+    took = round(world.clock.seconds() - began, 1)
+    return {"discarded": discarded, "login": answer, "refused_calls": refused, "took_seconds": took}
+
+
+def _expect_seen(answer: Json) -> str:
+    if found := problems([answer["discarded"]]):
+        return found
+    if answer["login"] is None:
+        return f"the new password was not used within {answer['took_seconds']} s"
+    if value(answer["login"]) != f"{deployment.USER}@%":
+        return f"the session is {value(answer['login'])}"
+    if answer["took_seconds"] <= _SOON_SECONDS:
+        return ""
+    return f"the Data API used the old password for {answer['took_seconds']} s ({answer['refused_calls']} refusals)"
+
+
+def _unknown_version(world: World) -> Json:
+    """A secret that the Data API is given right after it was made, as the rotation's test of a password does."""
+    user = "smoke_fresh"
+    password = world.password()
+    sql(world, f"DROP USER IF EXISTS {user}")
+    made = sql(world, f"CREATE USER {user} IDENTIFIED BY '{password}'")
+    try:
+        right = sql(world, "SELECT 1", secret=world.make_secret(user, password))
+        wrong = sql(world, "SELECT 1", secret=world.make_secret(user, world.password()))
+    finally:
+        sql(world, f"DROP USER IF EXISTS {user}")
+    return {"made": made, "right": right, "wrong": wrong}
+
+
+def _expect_unknown_version(answer: Json) -> str:
+    if found := problems([answer["made"]]):
+        return found
+    if "error" in answer["right"] and answer["right"]["error"]["code"] != "SecretsErrorException":
+        return problems([answer["right"]])
+    return not_refused(answer["wrong"], 1045, "Access denied for user")
+
+
+PROBES = (
+    Probe(
+        "rotation-not-at-once",
+        SECTION,
+        "With `RotateImmediatelyOnUpdate: false` a new secret is tested and not rotated.",
+        "The password changes while the stack is being made; the user's services read it anew.",
+        "`aws secretsmanager describe-secret` after `aurora-tenants apply`",
+        "no LastRotatedDate, every 30 days",
+        _later,
+        _expect_later,
+        takes_seconds=30,
+    ),
+    Probe(
+        "rotation-at-once",
+        SECTION,
+        "Secrets Manager may invoke the rotation function, whose four steps make another password current; the one "
+        "before it keeps working.",
+        "The secret stays as it was, and the function's log says why.",
+        "`aws secretsmanager rotate-secret`, then `describe-secret`",
+        "another password, and both log in",
+        _now,
+        _expect_now,
+        takes_seconds=60,
+    ),
+    Probe(
+        "new-secret-used",
+        SECTION,
+        "The Data API uses a new version of a secret within a minute.",
+        "Nothing, while the password before still works; after `DISCARD OLD PASSWORD` calls fail for longer.",
+        "rotate, `ALTER USER … DISCARD OLD PASSWORD`, then `SELECT CURRENT_USER()` until it works",
+        "smoke-a@% within 60 s",
+        _seen,
+        _expect_seen,
+        takes_seconds=60,
+    ),
+    Probe(
+        "new-secret-tried",
+        SECTION,
+        "The Data API can log in with a secret that was made a moment ago, or says SecretsErrorException until it can.",
+        "A rotation fails at testSecret, and Secrets Manager tries again.",
+        "`aws secretsmanager create-secret`, then `aws rds-data execute-statement` with it",
+        "a login, and 1045 with a wrong password",
+        _unknown_version,
+        _expect_unknown_version,
+        takes_seconds=5,
+    ),
+)
