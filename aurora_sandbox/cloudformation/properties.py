@@ -12,10 +12,10 @@ only cfn-lint knows are not looked at, its enumerations are.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
+
+from aurora_sandbox.wire.constraints import compiled
 
 Shape = Mapping[str, Any]
 _TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
@@ -88,7 +88,7 @@ def _of_text(shape: Shape, value: str) -> Iterator[str]:
         yield f"expected minLength: {shape['minLength']}, actual: {len(value)}"
     if len(value) > shape.get("maxLength", len(value)):
         yield f"expected maxLength: {shape['maxLength']}, actual: {len(value)}"
-    if "pattern" in shape and not _pattern(shape["pattern"]).search(value):
+    if "pattern" in shape and not compiled(shape["pattern"]).search(value):
         yield _named("pattern")
 
 
@@ -126,21 +126,10 @@ def _inside(raw: Shape, shape: Shape, value: Mapping[str, Any], at: str) -> Iter
         if name not in value:
             yield f"{at}: required key [{name}] not found"
     for name, item in value.items():
-        matching = [inner for pattern, inner in patterns.items() if _pattern(pattern).search(str(name))]
+        matching = [inner for pattern, inner in patterns.items() if compiled(pattern).search(str(name))]
         if name in known:
             matching.append(known[name])
         for inner in matching:
             yield from _wrong(raw, inner, item, f"{at}/{name}")
         if not matching and shape.get("additionalProperties") is False:
             yield f"{at}: extraneous key [{name}] is not permitted"
-
-
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> Any:
-    """A schema's pattern, written for Java."""
-    try:
-        return re.compile(text)
-    except re.error:
-        import regex  # comes with cfn-lint; loaded for the few patterns that need it
-
-        return regex.compile(text)

@@ -102,7 +102,7 @@ def _own(shape: Shape, value: Any) -> Iterator[str]:
     limits, kind = shape.metadata, shape.type_name
     size = value if kind in _NUMBERS else len(value) if kind in _SIZED else 0
     word = "value" if kind in _NUMBERS else "length"
-    if "pattern" in limits and kind == "string" and not _pattern(limits["pattern"]).fullmatch(value):
+    if "pattern" in limits and kind == "string" and not compiled(limits["pattern"]).fullmatch(value):
         yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
     if "max" in limits and size > limits["max"]:
         yield f"Member must have {word} less than or equal to {limits['max']}"
@@ -233,11 +233,11 @@ def _unknown(shape: Any, value: Any, path: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)
-def _pattern(text: str) -> Any:
-    """A model's pattern, which is written for Java: Python's re does not know the classes of Unicode."""
+def compiled(text: str) -> Any:
+    """A pattern of AWS's, which is written for Java: Python's re does not know the classes of Unicode."""
     try:
         return re.compile(text)
     except re.error:
-        import regex  # comes with cfn-lint; loaded for the few patterns, of tags, that need it
+        import regex  # comes with cfn-lint; loaded for the few patterns that need it
 
         return regex.compile(text)

@@ -291,4 +291,4 @@ def test_patterns_of_all_models_can_be_read():
         model = session.get_service_model(service)
         for name in model.shape_names:
             if pattern := model.shape_for(name).metadata.get("pattern"):
-                assert constraints._pattern(pattern).fullmatch("\0") is None or "\0" not in pattern
+                assert constraints.compiled(pattern).fullmatch("\0") is None or "\0" not in pattern
