@@ -62,7 +62,7 @@ def deployed(directory: Path, *, partial_revokes: bool = True) -> Iterator[Cloud
     try:
         with environment(variables):
             shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, tell=lambda event: None)
-        cloud = Cloud(running.endpoint, variables, running.mysqld_port)
+        cloud = Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
         # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))

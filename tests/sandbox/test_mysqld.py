@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -113,11 +114,9 @@ time.sleep(600)
         starter.kill()
 
     def is_gone() -> bool:
-        try:
-            pymysql.connect(host="127.0.0.1", port=int(port), user="root").close()
-        except pymysql.OperationalError:
-            return not Path(directory).exists()
-        return False
+        with socket.socket() as probe:
+            is_listening = probe.connect_ex(("127.0.0.1", int(port))) == 0
+        return not is_listening and not Path(directory).exists()
 
     assert eventually(is_gone, seconds=20)
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from aurora_sandbox import lifecycle, remote
 from aurora_sandbox.errors import SandboxError
-from tests.endpoint import Endpoint, until
+from tests.endpoint import Endpoint, at, until
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
@@ -174,7 +174,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("schedules")
     running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     try:
-        yield World(Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port))
+        yield World(at(running, lifecycle.environment(running)))
     finally:
         lifecycle.down(directory=directory)
 

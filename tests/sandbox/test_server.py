@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from aurora_sandbox.environment import of_command
+from aurora_sandbox.keys import key_in
 from aurora_sandbox.server import Sandbox
+from tests import endpoint
 
 Client = Callable[..., Any]
 
@@ -149,15 +150,11 @@ WHOLE = {
 
 @pytest.fixture(scope="module")
 def client(sandbox: Sandbox) -> Client:
-    def make(service: str, region: str = "eu-west-1", access_key: str = "sandbox") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=sandbox.endpoint_url,
-            region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key="sandbox",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+    def make(service: str, region: str = "eu-west-1", access_key: str = "") -> Any:
+        variables = sandbox.environment() | {"AWS_REGION": region}
+        if access_key:
+            variables["AWS_ACCESS_KEY_ID"] = access_key
+        return endpoint.client(variables, service, config=Config(retries={"total_max_attempts": 1}))
 
     return make
 
@@ -186,9 +183,12 @@ def deleted(cloudformation: Any, stack: dict[str, Any]) -> str:
 
 
 def ask(sandbox: Sandbox, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
-    """Status and JSON of one of the sandbox's own endpoints."""
+    """Status and JSON of one of the sandbox's own endpoints, asked by its owner."""
+    key = key_in(sandbox.environment())
+    assert key is not None
     connection = http.client.HTTPConnection(sandbox.endpoint_url.removeprefix("http://"), timeout=10)
-    connection.request(method, f"/_sandbox/{path}", None if document is None else json.dumps(document), headers)
+    body = None if document is None else json.dumps(document)
+    connection.request(method, f"/_sandbox/{path}", body, {"Authorization": key.basic, **headers})
     answer = connection.getresponse()
     status, body = answer.status, answer.read()
     connection.close()
@@ -254,6 +254,7 @@ def test_the_status_names_what_there_is(sandbox: Sandbox, whole: dict[str, Any])
     assert said["mysqld"] == {
         "host": "127.0.0.1",
         "port": sandbox.mysql.port,
+        "socket": str(sandbox.mysql.socket),
         "version": sandbox.mysql.version,
     }
 
