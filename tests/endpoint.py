@@ -37,8 +37,8 @@ class Endpoint:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            with environment(self.environment):
-                self._clients[service] = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+            once = Config(retries={"total_max_attempts": 1})
+            self._clients[service] = client(self.environment, service, config=once)
         return self._clients[service]
 
     def post(self, path: str, document: Mapping[str, Any]) -> None:
@@ -106,7 +106,7 @@ class Endpoint:
         return {name: client.get_secret_value(SecretId=name)["SecretString"] for name in sorted(names)}
 
 
-def at(running: Running, environment: Mapping[str, str]) -> Endpoint:
+def endpoint_of(running: Running, environment: Mapping[str, str]) -> Endpoint:
     """A sandbox in the background, to which these variables lead."""
     return Endpoint(running.endpoint, environment, running.mysqld_port, running.mysqld_socket)
 

@@ -29,7 +29,7 @@ from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.sql import sql
 from aurora_sandbox.state import Running, State
-from tests.endpoint import at, client, own
+from tests.endpoint import client, endpoint_of, own
 
 NOBODY = 65534
 ANSWERS = """\
@@ -185,7 +185,7 @@ def running(place: Path, mysqld_binary: mysqld.Binary) -> Iterator[Running]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TMPDIR", str(place))
             found = lifecycle.up(mysqld=None, tell=lambda _: None, directory=place / "state")
-        endpoint = at(found, lifecycle.environment(found))
+        endpoint = endpoint_of(found, lifecycle.environment(found))
         assert endpoint.deploy("shop", template(), Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
         yield found
     finally:
