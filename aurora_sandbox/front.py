@@ -38,7 +38,8 @@ class Front:
     """Finds who answers a request, and gives the answer.
 
     services: ours, by the name requests are signed for. moto: answers all others. own: answers /_sandbox/…
-    iam_changed is called after every request to moto that may have changed a role or a policy.
+    iam_changed is called after every request to moto that may have changed a role or a policy. assumed: is given what
+    STS answers to everybody who is not a function.
     `calls` counts what our services were asked: {("rds-data", "ExecuteStatement"): 12}.
     """
 
@@ -52,10 +53,12 @@ class Front:
         guard: Guard,
         faults: Faults,
         iam_changed: Callable[[], None],
+        assumed: Callable[[bytes], None],
     ) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
         self._services, self._region, self._moto = services, region, moto
-        self._own, self._guard, self._faults, self._iam_changed = own, guard, faults, iam_changed
+        self._own, self._guard, self._faults = own, guard, faults
+        self._iam_changed, self._assumed = iam_changed, assumed
 
     def respond(self, request: Request) -> Answer:
         """The answer to a request that was let in; never raises for what it holds."""
@@ -74,6 +77,8 @@ class Front:
         answer = self._forward(request)
         if signed.service == "iam" and not re.search(rb"(?:^|&)Action=(?:Get|List)", request.body):
             self._iam_changed()
+        if signed.service == "sts" and not self._guard.is_function(signed.access_key):
+            self._assumed(answer.body)
         return answer
 
     def _served(self, service: Service, request: Request, signed: Signature) -> Answer:

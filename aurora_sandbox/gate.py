@@ -3,9 +3,10 @@
     Host must be this machine, and there must be no Origin      or it may come from a web page
     /_sandbox/cfn-response/<token>, by PUT                      the token is the credential
     /_sandbox/…                                                 HTTP's scheme Basic, with the owner's key
-    anything else                                               signed with the owner's key, or with a function's
+    anything else                                               signed with the owner's key, or a function's, or with
+                                                                that of a role which the owner has assumed
 
-Gate(key, port=40123, is_function=…).refusal(request)             None, or the answer that refuses it
+Gate(key, port=40123, is_function=…, sessions=…).refusal(request)     None, or the answer that refuses it
 
 A stranger learns nothing but that: no name, no list, no model is looked up for them.
 """
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from aurora_sandbox.keys import AccessKey
+from aurora_sandbox.keys import AccessKey, Sessions
 from aurora_sandbox.wire import Answer, Request
 
 OWN = "/_sandbox/"
@@ -44,17 +45,19 @@ class Signature:
 def signature(request: Request) -> Signature | None:
     """The signature in a request's header Authorization, or in the query of a presigned URL; None if it has none."""
     found = _IN_HEADER.search(request.headers.get("authorization", ""))
-    if not found:
-        presigned = parse_qs(request.target.partition("?")[2]).get("X-Amz-Credential", [""])
-        found = _IN_QUERY.fullmatch(presigned[0])
+    found = found or _IN_QUERY.fullmatch(_in_query(request, "X-Amz-Credential"))
     return Signature(**found.groupdict()) if found else None
+
+
+def _in_query(request: Request, name: str) -> str:
+    return parse_qs(request.target.partition("?")[2]).get(name, [""])[0]
 
 
 class Gate:
     """Lets the owner and the functions of one sandbox in. port: where it listens."""
 
-    def __init__(self, owner: AccessKey, *, port: int, is_function: Callable[[str], bool]) -> None:
-        self._owner, self._is_function = owner, is_function
+    def __init__(self, owner: AccessKey, *, port: int, is_function: Callable[[str], bool], sessions: Sessions) -> None:
+        self._owner, self._is_function, self._sessions = owner, is_function, sessions
         self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
 
     def refusal(self, request: Request) -> Answer | None:
@@ -68,9 +71,11 @@ class Gate:
                 return None
             return _own(403, "only the sandbox's owner may ask this; `aurora-tenants sandbox env` tells the key")
         signed = signature(request)
-        if signed and (self._owner.has_id(signed.access_key) or self._is_function(signed.access_key)):
-            return None
-        return _unknown(request, signed)
+        return None if signed and self._knows(signed.access_key, request) else _unknown(request, signed)
+
+    def _knows(self, key_id: str, request: Request) -> bool:
+        token = request.headers.get("x-amz-security-token") or _in_query(request, "X-Amz-Security-Token")
+        return self._owner.has_id(key_id) or self._is_function(key_id) or self._sessions.has(key_id, token)
 
 
 def _too_long(request: Request) -> Answer | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import secrets
 import string
 from collections.abc import Mapping
@@ -20,6 +21,9 @@ from dataclasses import dataclass, field
 PREFIX = "AKIASANDBOX"
 _ALPHABET = string.ascii_uppercase + "234567"
 _RANDOM_LETTERS = 26  # of 32, so 130 bits
+_ASSUMED = re.compile(
+    rb"<AssumeRoleResponse.*<AccessKeyId>([^<]+)</AccessKeyId>.*<SessionToken>([^<]+)</SessionToken>", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,26 @@ def key_in(environ: Mapping[str, str]) -> AccessKey | None:
     """The key that these variables hold, if it is one of a sandbox."""
     key_id, secret = environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", "")
     return AccessKey(key_id, secret) if key_id.startswith(PREFIX) and secret else None
+
+
+class Sessions:
+    """The temporary keys that the owner has got by AssumeRole, each with its session token.
+
+    moto makes only a part of such a key by chance, and gives the same one to everybody who calls GetSessionToken; but
+    the token that comes with an assumed role is random, and whoever has it is let in.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, str] = {}
+
+    def note(self, answer: bytes) -> None:
+        """Remembers the key in an answer of STS, if it has one."""
+        if found := _ASSUMED.search(answer):
+            self._tokens[found[1].decode()] = found[2].decode()
+
+    def has(self, key_id: str, token: str) -> bool:
+        known = self._tokens.get(key_id)
+        return known is not None and _same(known, token)
 
 
 def _same(ours: str, given: str) -> bool:

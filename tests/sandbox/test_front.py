@@ -40,6 +40,7 @@ def front(work: Callable[[], dict[str, Any]]) -> Front:
         ),
         faults=Faults(),
         iam_changed=lambda: None,
+        assumed=lambda answer: None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aurora_sandbox.gate import Gate, Signature, signature
-from aurora_sandbox.keys import AccessKey, key_in, new_key
+from aurora_sandbox.keys import AccessKey, Sessions, key_in, new_key
 from aurora_sandbox.wire import Request
 
 SCOPE = "AKIA/20261123/eu-west-1/rds-data/aws4_request"
@@ -33,7 +33,7 @@ def test_a_request_may_be_unsigned(value: str):
 
 
 def test_a_function_is_let_in_to_aws_alone():
-    gate = Gate(KEY, port=4000, is_function=lambda key_id: key_id == "AKIA")
+    gate = Gate(KEY, port=4000, is_function=lambda key_id: key_id == "AKIA", sessions=Sessions())
     assert gate.refusal(request(authorization=HEADER)) is None
     refused = gate.refusal(request("/_sandbox/status", authorization=HEADER))
     assert refused is not None
@@ -41,7 +41,7 @@ def test_a_function_is_let_in_to_aws_alone():
 
 
 def test_a_header_that_is_no_ascii_is_only_a_wrong_one():
-    gate = Gate(KEY, port=4000, is_function=lambda _: False)
+    gate = Gate(KEY, port=4000, is_function=lambda _: False, sessions=Sessions())
     for target in ("/", "/_sandbox/status"):
         refused = gate.refusal(request(target, authorization=HEADER.replace("AKIA", "AKIÄ\udce4")))
         assert refused is not None

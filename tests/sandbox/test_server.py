@@ -355,6 +355,31 @@ def test_who_am_i_is_answered(client: Client):
     assert client("sts").get_caller_identity()["Account"] == "123456789012"
 
 
+def test_a_role_that_the_owner_assumes_has_a_key_that_is_good_with_its_token(client: Client, sandbox: Sandbox):
+    role = client("iam").create_role(
+        RoleName=f"r-{uuid.uuid4()}", AssumeRolePolicyDocument=json.dumps(ASSUMED_BY_LAMBDA)
+    )
+    made = client("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="me")["Credentials"]
+    assumed = sandbox.environment() | {
+        "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+    }
+    for token in (None, "", made["SessionToken"][:-4]):
+        with pytest.raises(ClientError, match="UnrecognizedClientException"):
+            endpoint.client(assumed, "secretsmanager", aws_session_token=token).list_secrets()
+    assert (
+        "SecretList"
+        in endpoint.client(assumed, "secretsmanager", aws_session_token=made["SessionToken"]).list_secrets()
+    )
+
+
+def test_the_key_that_moto_gives_to_everybody_is_good_for_nobody(client: Client, sandbox: Sandbox):
+    made = client("sts").get_session_token()["Credentials"]
+    session = sandbox.environment() | {"AWS_ACCESS_KEY_ID": made["AccessKeyId"]}
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        endpoint.client(session, "sts", aws_session_token=made["SessionToken"]).get_caller_identity()
+
+
 def test_other_services_are_those_of_moto(client: Client):
     name = f"r-{uuid.uuid4()}"
     client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ASSUMED_BY_LAMBDA))
