@@ -22,7 +22,6 @@ from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.service import CloudFormation
 from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.environment import KEY
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies, SecretFacts
@@ -38,7 +37,7 @@ from aurora_sandbox.scheduler.timetable import Timetable
 from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, Service, ServiceError
 
-USER = Caller(KEY)  # everybody who is not a function
+USER = Caller("sandbox")  # everybody who is not a function
 
 
 class Account:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-KEY = "sandbox"  # access key id and secret of everybody who is not a function; the sandbox accepts every key
+from aurora_sandbox.keys import AccessKey
 
 # They would send some calls elsewhere or add somebody's real credentials to them.
 _IN_THE_WAY = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -12,14 +12,14 @@ _OF_ONE_SERVICE = "AWS_ENDPOINT_URL_"
 _LOCAL = ("127.0.0.1", "localhost")
 
 
-def environment(endpoint_url: str, region: str) -> dict[str, str]:
-    """What a client needs to know of a sandbox; the keys are no secret."""
+def environment(endpoint_url: str, region: str, key: AccessKey) -> dict[str, str]:
+    """What a client needs to know of a sandbox: for its owner alone, who is whoever knows the key."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": KEY,
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

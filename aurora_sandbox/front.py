@@ -4,19 +4,18 @@
     signed for a service of ours             parsed, checked, answered here (wire/, iam.py)
     anything else                            passed on to moto as it is, and its answer passed back
 
-Listens on 127.0.0.1 alone. What a service does is no business of this module.
+Listens on 127.0.0.1 alone, and answers nobody whom gate.py refuses. What a service does is no business of this module.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,39 +24,24 @@ from botocore.model import OperationModel, ServiceModel
 
 from aurora_sandbox import documented, wire
 from aurora_sandbox.faults import Faults
+from aurora_sandbox.gate import OWN, Signature, signature
 from aurora_sandbox.iam import Guard
 from aurora_sandbox.wire import Answer, Broken, Caller, Request, Service, ServiceError
 
 log = logging.getLogger(__name__)
 
-# Answers of moto carry these for their own connection, not for ours.
+# moto says these of a connection of its own, which there is not.
 _HOP_BY_HOP = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
-_CREDENTIAL = re.compile(
-    r"\bCredential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What a request's SigV4 header says about it. Nothing is verified: every key is accepted."""
-
-    access_key: str
-    region: str
-    service: str
-
-
-def signature(headers: Mapping[str, str]) -> Signature | None:
-    """The signature of a request, None if it has none in its Authorization header."""
-    found = _CREDENTIAL.search(headers.get("authorization", ""))
-    return Signature(**found.groupdict()) if found else None
+_DRAINED_BYTES = 16 << 20
 
 
 class Front:
     """Finds who answers a request, and gives the answer.
 
     services: ours, by the name requests are signed for; of one with an attribute `only`, nothing but these operations
-    is ours. moto: its host and port. own: answers /_sandbox/…
-    iam_changed is called after every request to moto that may have changed a role or a policy.
+    is ours. moto: answers all others. own: answers /_sandbox/…
+    iam_changed is called after every request to moto that may have changed a role or a policy. assumed: is given what
+    STS answers to everybody who is not a function.
     `calls` counts what our services were asked, {("rds-data", "ExecuteStatement"): 12}, and `checked` the answers that
     were compared with AWS's model of the operation.
     """
@@ -67,22 +51,24 @@ class Front:
         services: Mapping[str, Service],
         *,
         region: str,
-        moto: tuple[str, int],
+        moto: Callable[[Request], Answer],
         own: Callable[[Request], Answer],
         guard: Guard,
         faults: Faults,
         iam_changed: Callable[[], None],
+        assumed: Callable[[bytes], None],
     ) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.checked: Counter[tuple[str, str]] = Counter()
         self._services, self._region, self._moto = services, region, moto
-        self._own, self._guard, self._faults, self._iam_changed = own, guard, faults, iam_changed
+        self._own, self._guard, self._faults = own, guard, faults
+        self._iam_changed, self._assumed = iam_changed, assumed
 
     def respond(self, request: Request) -> Answer:
-        """The answer to any request; never raises for what a request holds."""
-        if request.path.startswith("/_sandbox/"):
+        """The answer to a request that was let in; never raises for what it holds."""
+        if request.path.startswith(OWN):
             return self._own(request)
-        signed = signature(request.headers)
+        signed = signature(request)
         if signed is None:
             return self._forward(request)
         service = self._services.get(signed.service)
@@ -95,6 +81,8 @@ class Front:
         answer = self._forward(request)
         if signed.service == "iam" and not re.search(rb"(?:^|&)Action=(?:Get|List)", request.body):
             self._iam_changed()
+        if signed.service == "sts" and not self._guard.is_function(signed.access_key):
+            self._assumed(answer.body)
         return answer
 
     def _served(self, service: Service, request: Request, signed: Signature) -> Answer:
@@ -162,14 +150,9 @@ class Front:
 
     def _forward(self, request: Request) -> Answer:
         """moto's answer."""
-        connection = http.client.HTTPConnection(*self._moto, timeout=60)
-        try:
-            connection.request(request.method, request.target, request.body, dict(request.headers))
-            response = connection.getresponse()
-            headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP}
-            return Answer(response.status, headers, response.read())
-        finally:
-            connection.close()
+        answer = self._moto(request)
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+        return Answer(answer.status, headers, answer.body)
 
 
 def _is_ours(service: Service, request: Request) -> bool:
@@ -208,14 +191,22 @@ class Listener:
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def serve(self, respond: Callable[[Request], Answer], *, now: Callable[[], float] = time.time) -> None:
+    def serve(
+        self,
+        respond: Callable[[Request], Answer],
+        *,
+        refusal: Callable[[Request], Answer | None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         """Starts to answer in the background, until `close`; before, clients wait.
 
-        now: the time that answers say they are of, in seconds since 1970.
+        refusal: answers a request, of which the body is not read yet, that is not let in. now: the time that answers
+        say they are of, in seconds since 1970.
         """
-        self._server.respond, self._server.now = respond, now
+        self._server.respond, self._server.refusal, self._server.now = respond, refusal, now
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="listener", daemon=True).start()
 
     def close(self) -> None:
@@ -229,6 +220,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128  # fifty stacks at once, with their functions' workers
     respond: Callable[[Request], Answer]
+    refusal: Callable[[Request], Answer | None]
     now: Callable[[], float]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -249,15 +241,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
-        try:
-            answer = self.server.respond(Request(self.command, self.path, headers, body))
-        except Broken:
-            self.close_connection = True
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            self.send_error(400, "Content-Length is not a number")
             return
+        bare = Request(self.command, self.path, headers, b"")
+        answer = self.server.refusal(bare)
+        if answer is not None:
+            self._drain(int(length))
+        else:
+            try:
+                answer = self._answer(bare, self.rfile.read(int(length)))
+            except Broken:
+                self.close_connection = True
+                return
+        self._send(answer)
+
+    def _answer(self, bare: Request, body: bytes) -> Answer:
+        try:
+            return self.server.respond(replace(bare, body=body))
+        except Broken:
+            raise
         except Exception as error:  # a bug of ours: the caller gets an answer, and the log a traceback
-            log.exception("%s %s failed", self.command, self.path)
-            answer = Answer(500, {"Content-Type": "text/plain"}, f"{type(error).__name__}: {error}".encode())
+            log.exception("%s %s failed", bare.method, bare.path)
+            return Answer(500, {"Content-Type": "text/plain"}, f"{type(error).__name__}: {error}".encode())
+
+    def _drain(self, length: int) -> None:
+        """Lets a body that nobody wants pass: a client that is still sending would not see the answer."""
+        left = min(length, _DRAINED_BYTES)
+        while left > 0 and (piece := self.rfile.read(min(left, 1 << 16))):
+            left -= len(piece)
+        self.close_connection = self.close_connection or length > _DRAINED_BYTES
+
+    def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -266,7 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = _respond
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_TRACE = _respond
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The value of the header Date."""

@@ -4,7 +4,8 @@
     functions.invoke("provider", event)            the handler's result, or an InvocationFailed
     functions.invoke_async("provider", event)      returns at once; failures are retried twice, as Lambda does
 
-A function's calls to AWS carry an access key of its own, so that the sandbox knows whose role to ask.
+A function's calls to AWS carry an access key of its own, random as the owner's, so that the sandbox knows whose role to
+ask.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from aurora_sandbox.keys import AccessKey, new_key
 from aurora_sandbox.pool import InvocationFailed, Pool, Worker
 
 CFNRESPONSE = Path(__file__).with_name("cfnresponse.py")
@@ -100,6 +102,7 @@ class Functions:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._deployed: dict[str, Deployed] = {}
+        self._keys: dict[str, AccessKey] = {}
 
     def put(self, function: Function) -> None:
         """Deploys a function, or its new code: events from now on run in new processes."""
@@ -236,14 +239,14 @@ class Functions:
 
     # Who calls
 
-    def access_key(self, name: str) -> str:
-        """The function's AWS access key id; the same for the same name."""
-        return "AKIAFN" + base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()[:14]
+    def key(self, name: str) -> AccessKey:
+        """The function's AWS access key; the same for the same name."""
+        return self._keys.setdefault(name, new_key())
 
     def function_of(self, access_key: str) -> Function | None:
         """The function whose workers sign with this key."""
         functions = [deployed.function for deployed in list(self._deployed.values())]
-        return next((function for function in functions if self.access_key(function.name) == access_key), None)
+        return next((function for function in functions if self.key(function.name).has_id(access_key)), None)
 
     def _find(self, name_or_arn: str) -> Deployed:
         deployed = self._deployed.get(_name(name_or_arn))
@@ -259,7 +262,10 @@ class Functions:
 
         An endpoint of AWS in this region, as templates give it to published functions, leads here too.
         """
-        public = re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?")
+        key, public = (
+            self.key(function.name),
+            re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?"),
+        )
         return {
             **{
                 name: self._endpoint_url if public.fullmatch(value) else value
@@ -272,8 +278,8 @@ class Functions:
             "AWS_ENDPOINT_URL": self._endpoint_url,
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
-            "AWS_ACCESS_KEY_ID": self.access_key(function.name),
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_ACCESS_KEY_ID": key.id,
+            "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

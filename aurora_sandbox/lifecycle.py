@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from aurora_sandbox import REGION, remote
 from aurora_sandbox import environment as variables
 from aurora_sandbox.errors import Problem, SandboxError
+from aurora_sandbox.keys import key_in
 from aurora_sandbox.signals import Signals
 from aurora_sandbox.state import Running, State
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 Deploy = Callable[[Mapping[str, str]], None]  # given the variables that lead to the sandbox
 
+NOTHING: Mapping[str, str] = {}
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 _EXTRA = ("cfnlint", "cryptography", "moto", "pymysql")
@@ -109,19 +111,20 @@ def down(*, directory: Path | None = None) -> bool:
     return True
 
 
-def status(*, endpoint: str = "", directory: Path | None = None) -> dict[str, Any] | None:
+def status(*, environ: Mapping[str, str] = NOTHING, directory: Path | None = None) -> dict[str, Any] | None:
     """What the sandbox (see `current`) says of itself, None if there is none; for its keys see `Sandbox.status`."""
-    found = current(endpoint=endpoint, directory=directory)
+    found = current(environ=environ, directory=directory)
     return None if found is None else remote.status(found)
 
 
-def current(*, endpoint: str = "", directory: Path | None = None) -> Running | None:
-    """The sandbox that answers at `endpoint`, else that in the background; None if there is none.
+def current(*, environ: Mapping[str, str] = NOTHING, directory: Path | None = None) -> Running | None:
+    """The sandbox to which these variables lead, else that in the background; None if there is none.
 
-    The endpoint comes first: within `run` it is where everything else goes, whatever is in the background.
+    The variables come first: within `run` they are where everything else goes, whatever is in the background.
     Raises SandboxError while the one in the background is starting.
     """
-    if found := remote.at(endpoint):
+    key = key_in(environ)
+    if key and (found := remote.at(environ.get("AWS_ENDPOINT_URL", ""), key)):
         return found
     state = State(directory)
     return _known(state) if state.is_locked() else None
@@ -129,7 +132,7 @@ def current(*, endpoint: str = "", directory: Path | None = None) -> Running | N
 
 def environment(running: Running) -> dict[str, str]:
     """The variables that lead AWS SDKs and the AWS CLI to a background sandbox."""
-    return variables.environment(running.endpoint, running.region)
+    return variables.environment(running.endpoint, running.region, running.key)
 
 
 def run(
@@ -235,7 +238,7 @@ def _spawn(options: Sequence[str], state: State, lock: int) -> tuple[subprocess.
     """
     ready, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "aurora_sandbox.server", "--ready-fd", str(theirs), *options]
-    with state.log.open("wb") as log:
+    with state.open_log() as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -261,7 +264,9 @@ def _came_up(process: subprocess.Popen[bytes], ready: int, state: State) -> Runn
     document = json.loads(text)
     if "problems" in document:
         raise SandboxError(*(Problem(**problem) for problem in document["problems"]))
-    return remote.described(document)
+    key = key_in(document["environment"])
+    assert key is not None
+    return remote.described(document["status"], key)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,11 @@
 """moto in this process: the AWS services that the sandbox does not imitate itself.
 
+    with running() as ask:
+        ask(Request("POST", "/", {…}, b"Action=ListRoles"))
+
+It has no port: whoever could call one would get past the front, and so past the sandbox's key, because moto takes every
+request. So its WSGI application is called as a function, by the front and by the sandbox's own clients.
+
 moto is imported on first use. Its backends belong to the process: two sandboxes in one share their roles, VPCs and so
 on, and `running` empties them at its end.
 """
@@ -7,23 +13,83 @@ on, and `running` empties them at its end.
 from __future__ import annotations
 
 import logging
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
+from functools import cache
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+from aurora_sandbox.wire import Answer, Request
+
+log = logging.getLogger(__name__)
+Ask = Callable[[Request], Answer]
+
+_RESET = Request("POST", "/moto-api/reset", {"host": "127.0.0.1"}, b"")
 
 
 @contextmanager
-def running() -> Iterator[tuple[str, int]]:
-    """moto's server on a free port of 127.0.0.1; gives host and port."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would log every request to the user's terminal
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def running() -> Iterator[Ask]:
+    """What answers a request as moto would; empty again afterwards."""
+    _application()
     try:
-        yield host, port
+        yield ask
     finally:
-        reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(reset, timeout=10):
-            server.stop()
+        reset()
+
+
+def reset() -> None:
+    """Takes everything out of moto."""
+    _called(_environ(_RESET))
+
+
+def ask(request: Request) -> Answer:
+    """moto's answer. What AWS does not have, such as moto's own pages, is not there."""
+    environ = _environ(request)
+    if environ["PATH_INFO"].startswith("/moto-api"):
+        return Answer(404, {"Content-Type": "text/plain"}, b"not found\n")
+    try:
+        return _called(environ)
+    except Exception as error:  # a bug of moto's, which a server of it would have answered like this
+        log.exception("moto failed")
+        return Answer(500, {"Content-Type": "text/plain"}, f"moto failed: {type(error).__name__}: {error}".encode())
+
+
+def _called(environ: dict[str, Any]) -> Answer:
+    from werkzeug.test import run_wsgi_app
+
+    pieces, status, headers = run_wsgi_app(_application(), environ, buffered=True)
+    return Answer(int(status.partition(" ")[0]), dict(headers), b"".join(pieces))
+
+
+@cache
+def _application() -> Any:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
+def _environ(request: Request) -> dict[str, Any]:
+    """The request as moto's own HTTP server would hand it on, made by that server's class: it alone knows how."""
+    handler = _handler()
+    handler.command, handler.path, handler.request_version = request.method, request.target, "HTTP/1.1"
+    handler.headers, handler.rfile = Message(), BytesIO(request.body)
+    for name, value in request.headers.items():
+        if name != "transfer-encoding":  # the body is whole
+            handler.headers[name] = value
+    environ: dict[str, Any] = handler.make_environ()
+    return environ | {"CONTENT_LENGTH": str(len(request.body)), "wsgi.input_terminated": True}
+
+
+def _handler() -> Any:
+    from moto.moto_server import werkzeug_app
+    from werkzeug.serving import WSGIRequestHandler
+
+    kind = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)  # older versions of moto have none
+    handler = kind.__new__(kind)  # without its __init__, which would answer a connection at once
+    handler.client_address, handler.connection = ("127.0.0.1", 0), None
+    handler.server = SimpleNamespace(
+        ssl_context=None, multithread=True, multiprocess=False, server_address=("127.0.0.1", 80)
+    )
+    return handler

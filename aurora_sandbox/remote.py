@@ -1,6 +1,6 @@
 """A running sandbox asked over its own endpoints, which control.py answers: what it is, and what time.
 
-    remote.at("http://127.0.0.1:40123")     a Running, None where nothing or something else answers
+    remote.at("http://127.0.0.1:40123", key)     a Running, None where nothing or something else answers
     remote.status(running)["stacks"]        [{"name": "shared-global", "status": "CREATE_COMPLETE"}]
     remote.clock(running, "+10h")["fired"]
 
@@ -16,15 +16,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from aurora_sandbox.errors import Problem, SandboxError
+from aurora_sandbox.keys import AccessKey
 from aurora_sandbox.state import Running
 
 
-def at(endpoint: str) -> Running | None:
-    """The sandbox that answers at this URL; None if there is none."""
+def at(endpoint: str, key: AccessKey) -> Running | None:
+    """The sandbox that answers at this URL, to this key; None if there is none."""
     if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
         return None
     try:
-        return described(_ask(endpoint))
+        return described(_ask(endpoint, key), key)
     except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
         return None
 
@@ -32,7 +33,7 @@ def at(endpoint: str) -> Running | None:
 def status(running: Running) -> dict[str, Any]:
     """What a sandbox says of itself; for its keys see `Sandbox.status`. Raises SandboxError."""
     try:
-        return _ask(running.endpoint)
+        return _ask(running.endpoint, running.key)
     except (OSError, ValueError) as error:
         raise _silent(running, error) from error
 
@@ -43,7 +44,7 @@ def clock(running: Running, to: str | None = None) -> dict[str, Any]:
     to: "+10h" or "2026-03-29T00:00Z"; see `aurora_sandbox.clock.destination`. Raises SandboxError.
     """
     try:
-        return _ask(running.endpoint, "clock", None if to is None else {"to": to})
+        return _ask(running.endpoint, running.key, "clock", None if to is None else {"to": to})
     except urllib.error.HTTPError as error:
         why = str(json.load(error)["error"])
         what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
@@ -52,8 +53,8 @@ def clock(running: Running, to: str | None = None) -> dict[str, Any]:
         raise _silent(running, error) from error
 
 
-def described(status: Mapping[str, Any]) -> Running:
-    """The sandbox that says this of itself. Raises KeyError."""
+def described(status: Mapping[str, Any], key: AccessKey) -> Running:
+    """The sandbox that says this of itself and has this key. Raises KeyError."""
     return Running(
         id=status["id"],
         pid=status["pid"],
@@ -61,6 +62,9 @@ def described(status: Mapping[str, Any]) -> Running:
         region=status["region"],
         started=status["started"],
         mysqld_port=status["mysqld"]["port"],
+        mysqld_socket=status["mysqld"]["socket"],
+        access_key_id=key.id,
+        secret_access_key=key.secret,
     )
 
 
@@ -69,9 +73,12 @@ def _silent(running: Running, error: Exception) -> SandboxError:
     return SandboxError(Problem("does-not-answer", what, why=str(error), fix=f"kill {running.pid}"))
 
 
-def _ask(endpoint: str, what: str = "status", document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _ask(
+    endpoint: str, key: AccessKey, what: str = "status", document: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The answer to a question, or to a document. Raises OSError, ValueError."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct.addheaders = [("Authorization", key.basic)]
     body = None if document is None else json.dumps(document).encode()
     # What it is told to do takes as long as it takes: a clock that moves by a year fires hundreds of schedules.
     with direct.open(f"{endpoint}/_sandbox/{what}", body, timeout=10 if body is None else None) as answer:

@@ -1,10 +1,11 @@
 """The sandbox as one thing: a MySQL server, the AWS services over it, and one endpoint that leads to all of them.
 
     with Sandbox.start(binary=mysqld.find()) as sandbox:
-        boto3.client("cloudformation", endpoint_url=sandbox.endpoint_url, …)
+        os.environ.update(sandbox.environment())
+        boto3.client("cloudformation")
 
-`python -m aurora_sandbox.server --ready-fd N` runs one until SIGTERM, SIGINT or `POST /_sandbox/shutdown`, and
-writes its status to the file descriptor, as JSON, when it is ready. Nothing of a sandbox outlives it.
+`python -m aurora_sandbox.server --ready-fd N` runs one until SIGTERM, SIGINT or `POST /_sandbox/shutdown`. When it is
+ready it writes its status and its environment to the file descriptor, as JSON. Nothing of a sandbox outlives it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
-
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld
 from aurora_sandbox.account import USER, Account
@@ -37,15 +36,21 @@ from aurora_sandbox.control import Control
 from aurora_sandbox.environment import environment
 from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.front import Front, Listener
+from aurora_sandbox.gate import Gate
+from aurora_sandbox.keys import AccessKey, Sessions, new_key
 
 
 class Sandbox:
     """A running sandbox, empty at first, until it is closed; see `start`."""
 
-    def __init__(self, account: Account, mysql: mysqld.Server, moto: tuple[str, int], listener: Listener) -> None:
+    def __init__(
+        self, account: Account, mysql: mysqld.Server, moto: motoserver.Ask, listener: Listener, key: AccessKey
+    ) -> None:
         self.id, self.started = str(uuid.uuid4()), datetime.now(UTC)
         self.endpoint_url, self.mysql, self.region = listener.url, mysql, account.region
+        self._key = key
         self._account, self._ends, self._stopping = account, ExitStack(), threading.Event()
+        sessions = Sessions()
         control = Control(account, status=self.status, stop=self._stopping.set)
         self._front = Front(
             account.services,
@@ -55,8 +60,10 @@ class Sandbox:
             guard=account.guard,
             faults=account.faults,
             iam_changed=account.policies.forget,
+            assumed=sessions.note,
         )
-        listener.serve(self._front.respond, now=account.clock.seconds)
+        gate = Gate(key, port=listener.port, is_function=account.guard.is_function, sessions=sessions)
+        listener.serve(self._front.respond, refusal=gate.refusal, now=account.clock.seconds)
         account.timetable.start()
 
     @classmethod
@@ -78,10 +85,10 @@ class Sandbox:
         with ExitStack() as ends:
             mysql = ends.enter_context(_starting(binary, partial_revokes))
             moto = ends.enter_context(motoserver.running())
-            clients = Clients(f"http://{moto[0]}:{moto[1]}", region=region)
-            threading.Thread(target=_warm_up, args=(clients, region), name="warm-up", daemon=True).start()
-            listener = Listener()
+            key, listener = new_key(), Listener()
             ends.callback(listener.close)
+            clients = Clients(listener.url, region=region, key=key, inside=moto, outside={"scheduler"})
+            threading.Thread(target=_warm_up, args=(clients, region), name="warm-up", daemon=True).start()
             account = Account(
                 mysql.result(),
                 clients,
@@ -91,14 +98,14 @@ class Sandbox:
                 time_scale=time_scale,
             )
             ends.callback(account.close)
-            clients.iam_changed, clients.elsewhere = account.policies.forget, {"scheduler": listener.url}
-            sandbox = cls(account, mysql.result(), moto, listener)
+            clients.iam_changed = account.policies.forget
+            sandbox = cls(account, mysql.result(), moto, listener, key)
             sandbox._ends = ends.pop_all()
             return sandbox
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead AWS SDKs and the AWS CLI here."""
-        return environment(self.endpoint_url, self.region)
+        """The variables that lead AWS SDKs and the AWS CLI here; the sandbox's key is among them."""
+        return environment(self.endpoint_url, self.region, self._key)
 
     def status(self) -> dict[str, Any]:
         """What there is, in JSON's types; statements counts what reached MySQL through the Data API."""
@@ -112,7 +119,12 @@ class Sandbox:
             "endpoint": self.endpoint_url,
             "account": ACCOUNT,
             "region": self.region,
-            "mysqld": {"host": self.mysql.host, "port": self.mysql.port, "version": self.mysql.version},
+            "mysqld": {
+                "host": self.mysql.host,
+                "port": self.mysql.port,
+                "socket": str(self.mysql.socket),
+                "version": self.mysql.version,
+            },
             "cluster": next(({"arn": c.arn, "state": str(c.state())} for c in account.clusters.all()), None),
             "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
             "functions": list(account.functions.names()),
@@ -163,11 +175,10 @@ def _warm_up(clients: Clients, region: str) -> None:
     While MySQL starts, which takes another processor's time, it costs nothing.
     """
     schema(region, "AWS::RDS::DBCluster")
-    with suppress(EndpointConnectionError, ConnectionClosedError):  # the sandbox was closed meanwhile
-        clients("ec2").describe_vpcs()
-        clients("rds").describe_db_clusters()
-        clients("iam").list_roles()
-        clients("logs").describe_log_groups()
+    clients("ec2").describe_vpcs()
+    clients("rds").describe_db_clusters()
+    clients("iam").list_roles()
+    clients("logs").describe_log_groups()
 
 
 def main() -> int:
@@ -192,7 +203,7 @@ def main() -> int:
             json.dump({"problems": [asdict(problem) for problem in error.problems]}, ready)
             return 1
         ends.enter_context(sandbox)
-        json.dump(sandbox.status(), ready)
+        json.dump({"status": sandbox.status(), "environment": sandbox.environment()}, ready)
         ready.close()
         sandbox.wait()
     return 0

@@ -35,19 +35,13 @@ def sql(running: Running, statement: str, *, user: str | None = None) -> Table:
     import pymysql  # part of the extra: without it there is no running sandbox to pass here
     from pymysql.converters import decoders
 
+    from aurora_sandbox.mysqld import as_root
+
     numbers: dict[Any, Any] = {kind: decoder for kind, decoder in decoders.items() if decoder in (int, float)}
-    name, password = ("root", "") if user is None else _login(running, user)
+    name = user or "root"
     try:
-        connection = pymysql.connect(
-            host="127.0.0.1",
-            port=running.mysqld_port,
-            user=name,
-            password=password,
-            charset="utf8mb4",
-            autocommit=True,
-            ssl={"verify_mode": "none"},  # a user may have REQUIRE SSL
-            conv=numbers,
-        )
+        login = as_root(running.mysqld_socket) if user is None else _login(running, user)
+        connection = pymysql.connect(**login, charset="utf8mb4", autocommit=True, conv=numbers)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
             rows = tuple(tuple(_cell(value) for value in row) for row in cursor.fetchall())
@@ -67,8 +61,9 @@ def _cell(value: Any) -> Cell:
     return text if all(character.isprintable() or character in "\t\n\r" for character in text) else f"0x{value.hex()}"
 
 
-def _login(running: Running, user: str) -> tuple[str, str]:
-    secrets = Clients(running.endpoint, region=running.region)("secretsmanager")
+def _login(running: Running, user: str) -> dict[str, Any]:
+    """What pymysql.connect needs to be this user, over TCP."""
+    secrets = Clients(running.endpoint, region=running.region, key=running.key)("secretsmanager")
     suffix = f"/database/{user}"
     pages = secrets.get_paginator("list_secrets").paginate()
     names = sorted(s["Name"] for page in pages for s in page["SecretList"] if s["Name"].endswith(suffix))
@@ -81,7 +76,13 @@ def _login(running: Running, user: str) -> tuple[str, str]:
     if len(names) > 1:
         raise _problem("several-users", f"several secrets end in {suffix}: {', '.join(names)}")
     secret = json.loads(secrets.get_secret_value(SecretId=names[0])["SecretString"])
-    return secret["username"], secret["password"]
+    return {
+        "host": "127.0.0.1",
+        "port": running.mysqld_port,
+        "user": secret["username"],
+        "password": secret["password"],
+        "ssl": {"verify_mode": "none"},  # a user may have REQUIRE SSL
+    }
 
 
 def _problem(code: str, what: str, *, fix: str = "") -> SandboxError:

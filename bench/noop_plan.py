@@ -9,14 +9,12 @@ Counts are what matters: against AWS each call takes 10 to 40 ms. Seconds are of
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,8 +90,7 @@ def _run(sandbox: Sandbox, *arguments: str) -> None:
 
 
 def _calls(sandbox: Sandbox) -> Counter[str]:
-    with urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/status") as answer:
-        return Counter(json.load(answer)["calls"])
+    return Counter(sandbox.status()["calls"])
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def deployed(
     running = lifecycle.up(mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state)
     variables = lifecycle.environment(running) | {"XDG_STATE_HOME": str(directory)}
     try:
-        cloud = Cloud(running.endpoint, variables, running.mysqld_port)
+        cloud = Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
         at_first(cloud)
         with environment(variables):
             shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, tell=lambda event: None)

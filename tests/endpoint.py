@@ -17,29 +17,32 @@ import pymysql
 import pytest
 from botocore.config import Config
 
+from aurora_sandbox.keys import key_in
+from aurora_sandbox.mysqld import as_root
+from aurora_sandbox.state import Running
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """Whatever there is to do with a sandbox from outside of it."""
+    """Whatever there is to do with a sandbox from outside of it. port, socket: MySQL's; root's is the socket."""
 
     endpoint_url: str
     environment: Mapping[str, str]
     port: int
+    socket: str
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            with environment(self.environment):
-                self._clients[service] = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+            once = Config(retries={"total_max_attempts": 1})
+            self._clients[service] = client(self.environment, service, config=once)
         return self._clients[service]
 
     def post(self, path: str, document: Mapping[str, Any]) -> None:
-        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
-        url = f"{self.endpoint_url}/_sandbox/{path}"
-        urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
+        own(self.environment, path, document)
 
     def fault(self, function: str, kind: str | None) -> None:
         self.post("faults", {"function": {"name": function, "kind": kind}})
@@ -57,17 +60,15 @@ class Endpoint:
 
     def calls(self) -> Counter[str]:
         """How often each operation was asked for, by `service:Operation`."""
-        with urllib.request.urlopen(f"{self.endpoint_url}/_sandbox/status") as answer:
-            return Counter(json.loads(answer.read())["calls"])
+        return Counter(json.loads(own(self.environment, "status"))["calls"])
 
     def log(self, function: str) -> str:
-        with urllib.request.urlopen(f"{self.endpoint_url}/_sandbox/logs/{function}") as answer:
-            return str(answer.read().decode())
+        return own(self.environment, f"logs/{function}")
 
     def connect(self, user: str, password: str) -> Any:
-        """A login at MySQL itself. Raises pymysql.OperationalError."""
-        address = {"host": "127.0.0.1", "port": self.port}
-        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=True)
+        """A login at MySQL itself; root's needs no password here. Raises pymysql.OperationalError."""
+        over_tcp = {"host": "127.0.0.1", "port": self.port, "user": user, "password": password, "ssl_disabled": True}
+        return pymysql.connect(**(as_root(self.socket) if user == "root" else over_tcp), autocommit=True)
 
     def sql(self, *statements: str, user: str = "root") -> list[Row]:
         """The rows of the last statement, as root or as the cluster's master user, `admin`."""
@@ -111,6 +112,34 @@ class Endpoint:
         pages = client.get_paginator("list_secrets").paginate()
         names = [secret["Name"] for page in pages for secret in page["SecretList"]]
         return {name: client.get_secret_value(SecretId=name)["SecretString"] for name in sorted(names)}
+
+
+def endpoint_of(running: Running, environment: Mapping[str, str]) -> Endpoint:
+    """A sandbox in the background, to which these variables lead."""
+    return Endpoint(running.endpoint, environment, running.mysqld_port, running.mysqld_socket)
+
+
+def own(variables: Mapping[str, str], path: str, document: Mapping[str, Any] | None = None) -> str:
+    """What one of a sandbox's own endpoints answers to its owner, whose variables these are."""
+    key = key_in(variables)
+    assert key is not None
+    headers = {"Authorization": key.basic, "Content-Type": "application/json"}
+    body = None if document is None else json.dumps(document).encode()
+    url = f"{variables['AWS_ENDPOINT_URL']}/_sandbox/{path}"
+    with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
+        return str(answer.read().decode())
+
+
+def client(variables: Mapping[str, str], service: str, **config: Any) -> Any:
+    """A boto3 client of the sandbox to which these variables lead, whatever the environment holds."""
+    return boto3.client(
+        service,
+        region_name=variables["AWS_REGION"],
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        **config,
+    )
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from botocore.validate import ParamValidator
 
 from aurora_sandbox import wire
 from aurora_sandbox.clock import shown
-from aurora_sandbox.environment import KEY
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.iam import Guard, Need
 from aurora_sandbox.scheduler.schedules import Schedule
@@ -102,7 +101,7 @@ class Targets:
         self._guard.check_assumed(target["RoleArn"], _group(facts["schedule-arn"]))
         self._guard.check_role(target["RoleArn"], facts["execution-id"], "rds", "ModifyDBCluster", parameters)
         self._faults.check("rds", "ModifyDBCluster")
-        self._rds.handle("ModifyDBCluster", parameters, Caller(KEY))
+        self._rds.handle("ModifyDBCluster", parameters, Caller("scheduler"))
 
     def _leave_dead_letter(
         self, schedule: Schedule, error: ServiceError, facts: Mapping[str, str], *, is_exhausted: bool

@@ -84,7 +84,7 @@ def sandbox_status(output: Format = "text") -> None:
     from aurora_sandbox import lifecycle
 
     out = Display(output).open()
-    status = lifecycle.status(endpoint=_endpoint())
+    status = lifecycle.status(environ=os.environ)
     if output == "json":
         out.json(status)
     elif status:
@@ -187,15 +187,11 @@ def _fired(firing: Mapping[str, str]) -> str:
 def _running() -> Running:
     from aurora_sandbox import lifecycle
 
-    running = lifecycle.current(endpoint=_endpoint())
+    # Within `sandbox run` there is no other trace of the sandbox than its variables.
+    running = lifecycle.current(environ=os.environ)
     if running is None:
         raise SandboxError(Problem("no-sandbox", "no sandbox is running", fix="run: aurora-tenants sandbox up"))
     return running
-
-
-def _endpoint() -> str:
-    """Where AWS is for this command line; within `sandbox run`, the sandbox that there is no other trace of."""
-    return os.environ.get("AWS_ENDPOINT_URL", "")
 
 
 def _deploy_shared(environment: Mapping[str, str]) -> None:

@@ -26,7 +26,7 @@ NOTHING = "Nothing was changed.\n"
 def make_bucket(cloud: Cloud, region: str = "eu-west-1") -> str:
     name = f"builds-{uuid.uuid4().hex[:8]}"
     with environment(cloud.environment):
-        s3 = boto3.client("s3", region)
+        s3 = boto3.Session().client("s3", region)  # not the default one, which remembers another sandbox's key
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     return name
 

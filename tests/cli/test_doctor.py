@@ -27,7 +27,7 @@ from tests.cli.conftest import CommandLine
 from tests.cli.test_policies import role_of
 from tests.cli.test_shared import PARAMETERS, shared_template, template
 from tests.cloud import PROVIDER, SHARED, Cloud
-from tests.endpoint import Endpoint, environment, set_environment, until
+from tests.endpoint import Endpoint, endpoint_of, environment, set_environment, until
 
 SHOP = "  shop:\n    databases: {shop: {}}\n    users:\n      shop: {privileges: [{permission: ALL, database: shop}]}\n"
 READS = ("Describe", "Get", "List", "Simulate", "Validate")
@@ -91,7 +91,7 @@ def empty(directory: Path) -> Iterator[Endpoint]:
     state = directory / "sandbox"
     running = lifecycle.up(mysqld=None, partial_revokes=True, tell=lambda _: None, directory=state)
     try:
-        yield Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port)
+        yield endpoint_of(running, lifecycle.environment(running))
     finally:
         lifecycle.down(directory=state)
 

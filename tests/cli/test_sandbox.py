@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from aurora_sandbox.keys import new_key
 from tests.cli.conftest import CommandLine, Ended, Terminal
 
 
@@ -44,8 +45,29 @@ def test_at_a_terminal_a_statement_is_asked_for(run: CommandLine, monkeypatch: p
     )
 
 
+def test_with_another_key_the_credentials_are_said_to_be_wrong(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sandbox")
+    run.file("  shop: {databases: {shop: {}}}\n")
+    ended = run("aurora-tenants plan")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "error: could not read the stacks: the AWS credentials are wrong  [wrong-credentials]\n"
+        "    why: AWS does not know this access key, or the secret key does not match it\n"
+        "Nothing was changed.\n"
+    )
+
+
 @pytest.mark.parametrize("command", ["sql -e 'SELECT 1'", "status", "env"])
-def test_a_sandbox_that_only_the_endpoint_leads_to_is_found(
+def test_with_another_key_the_sandbox_in_the_background_is_found(
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    """As after `down` and `up`, in a terminal that still has the variables of the one before."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", new_key().id)
+    assert run(f"aurora-tenants sandbox {command}").code == 0
+
+
+@pytest.mark.parametrize("command", ["sql -e 'SELECT 1'", "status", "env"])
+def test_a_sandbox_that_only_the_variables_lead_to_is_found(
     run: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str
 ):
     """As within `sandbox run`, whose sandbox is in no state directory."""

@@ -12,7 +12,7 @@ import pytest
 from aurora_sandbox import lifecycle, remote
 from aurora_sandbox.state import Running
 from aurora_tenants.cli import main
-from tests.endpoint import Endpoint, environment
+from tests.endpoint import endpoint_of, environment
 
 HOUR = timedelta(hours=1)
 MODIFY = "arn:aws:scheduler:::aws-sdk:rds:modifyDBCluster"
@@ -81,7 +81,7 @@ def now(running: Running) -> datetime:
 
 def test_the_command_moves_the_clock_and_says_what_fired(running: Running, capsys: pytest.CaptureFixture[str]):
     start = (now(running) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    sandbox = Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port)
+    sandbox = endpoint_of(running, lifecycle.environment(running))
     assert sandbox.deploy("clock", template(start), Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
     code, out, err = run(running, capsys, shown(start + 2 * HOUR))
     lines = out.splitlines()

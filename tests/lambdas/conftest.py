@@ -9,17 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from aurora_sandbox import mysqld
 from aurora_tenants import data
 from aurora_tenants.mysql.dataapi import DataApi
-from tests.lambdas.process import Remote, arrived, sandbox
+from tests.endpoint import client
+from tests.lambdas.process import arrived, sandbox
 from tests.lambdas.world import SHARED, STARTED, World
-
-KEYS = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-
 
 # What the Data API's answers look like: as documented, and as they may look all the same.
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -45,13 +42,9 @@ def sandboxes(mysqld_binary: mysqld.Binary) -> Iterator[dict[str, subprocess.Pop
             process.stdin.close()
 
 
-def _client(service: str, at: Remote) -> Any:
-    return boto3.client(service, region_name=at.region, endpoint_url=at.endpoint_url, **KEYS)
-
-
 def _world(process: subprocess.Popen[str]) -> World:
     remote = arrived(process)
-    world = World(remote, _client("cloudformation", remote), _client("secretsmanager", remote))
+    world = World(remote, client(remote.environment, "cloudformation"), client(remote.environment, "secretsmanager"))
     world.post("answers", ANSWERS["no numbers, base64"])
     world.cloudformation.create_stack(
         StackName=SHARED,
@@ -86,6 +79,6 @@ def either_world(request: pytest.FixtureRequest) -> World:
 @pytest.fixture(scope="session")
 def master(world: World) -> DataApi:
     """The master user's login by the Data API, as the provider has it."""
-    cluster = _client("rds", world.sandbox).describe_db_clusters()["DBClusters"][0]
+    cluster = client(world.sandbox.environment, "rds").describe_db_clusters()["DBClusters"][0]
     secret_arn = cluster["MasterUserSecret"]["SecretArn"]
-    return DataApi(_client("rds-data", world.sandbox), cluster["DBClusterArn"], secret_arn)
+    return DataApi(client(world.sandbox.environment, "rds-data"), cluster["DBClusterArn"], secret_arn)

@@ -1,6 +1,6 @@
 """A sandbox in a process of its own: what moto holds belongs to a process, and these tests need two sandboxes at once.
 
-python -m tests.lambdas.process update      runs until its standard input ends; says its status, as JSON, first
+python -m tests.lambdas.process update      runs until its standard input ends; first says its status and variables
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,23 +25,23 @@ CHECKOUT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Mysql:
-    """The sandbox's MySQL server, directly."""
+    """The sandbox's MySQL server, directly; root by the socket."""
 
     host: str
     port: int
+    socket: str
 
     def connect(self, user: str = "root", password: str | bytes = "", *, tls: bool = False) -> Any:
         """A connection that commits every statement; PyMySQL would send a password of text as latin-1."""
-        address = {"host": self.host, "port": self.port}
-        return pymysql.connect(**address, user=user, password=password, autocommit=True, ssl_disabled=not tls)
+        over_tcp = {"host": self.host, "port": self.port, "user": user, "password": password, "ssl_disabled": not tls}
+        return pymysql.connect(**(mysqld.as_root(self.socket) if user == "root" else over_tcp), autocommit=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A running sandbox."""
+    """A running sandbox, to which these variables lead."""
 
-    endpoint_url: str
-    region: str
+    environment: Mapping[str, str]
     mysql: Mysql
 
 
@@ -58,16 +58,16 @@ def sandbox(style: RollbackStyle) -> Iterator[subprocess.Popen[str]]:
 def arrived(process: subprocess.Popen[str]) -> Remote:
     """Waits until it answers."""
     assert process.stdout is not None
-    status = json.loads(process.stdout.readline())
-    server = status["mysqld"]
-    return Remote(status["endpoint"], status["region"], Mysql(server["host"], server["port"]))
+    said = json.loads(process.stdout.readline())
+    server = said["status"]["mysqld"]
+    return Remote(said["environment"], Mysql(server["host"], server["port"], server["socket"]))
 
 
 def main(style: Literal["update", "restore"]) -> None:
     binary = mysqld.find()
     assert binary is not None
     with Sandbox.start(binary=binary, rollback_style=style, time_scale=40.0) as running:
-        sys.stdout.write(json.dumps(running.status()) + "\n")
+        sys.stdout.write(json.dumps({"status": running.status(), "environment": running.environment()}) + "\n")
         sys.stdout.flush()
         sys.stdin.read()
 

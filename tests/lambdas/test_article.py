@@ -6,10 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-import boto3
 import pymysql
 import pytest
 
+from tests.endpoint import client
 from tests.lambdas.world import PREFIX, World, fresh, until
 
 # The resources Database, DatabaseUserSecret, DatabaseUserSecretAttachment, DatabaseUser, DatabaseUserSecretRotation.
@@ -34,8 +34,7 @@ def test_its_text_is_the_articles_word_for_word():
 
 def test_its_user_can_use_its_database_through_the_data_api(world: World, service: str):
     exports = {entry["Name"]: entry["Value"] for entry in world.cloudformation.list_exports()["Exports"]}
-    keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-    data = boto3.client("rds-data", region_name="eu-west-1", endpoint_url=world.sandbox.endpoint_url, **keys)
+    data = client(world.sandbox.environment, "rds-data")
     secret = world.secrets.describe_secret(SecretId=PREFIX + service)["ARN"]
 
     def run(sql: str) -> list[object]:

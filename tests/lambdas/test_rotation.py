@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from aurora_tenants.lambdas import rotation
 from aurora_tenants.lambdas.password import give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.options import IAM_PLUGIN
+from tests.endpoint import client, own
 from tests.lambdas.world import STARTED
 
 SHARED = "shared-global"
@@ -71,21 +71,18 @@ class World:
     outputs: dict[str, str]
 
     def client(self, service: str) -> Any:
-        keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
-        return boto3.client(service, region_name="eu-west-1", endpoint_url=self.sandbox.endpoint_url, **keys)
+        return client(self.sandbox.environment(), service)
 
     @property
     def function(self) -> str:
         return self.outputs["DatabaseSecretRotationLambda"]
 
     def post(self, path: str, document: dict[str, Any]) -> None:
-        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
-        urllib.request.urlopen(urllib.request.Request(f"{self.sandbox.endpoint_url}/_sandbox/{path}", body, headers))
+        own(self.sandbox.environment(), path, document)
 
     def log(self) -> str:
         """What the rotation function printed, and why it failed."""
-        answer = urllib.request.urlopen(f"{self.sandbox.endpoint_url}/_sandbox/logs/{SHARED}-database-secret-rotation")
-        return str(answer.read().decode())
+        return own(self.sandbox.environment(), f"logs/{SHARED}-database-secret-rotation")
 
     def fault(self, kind: str | None) -> None:
         self.post("faults", {"function": {"name": f"{SHARED}-database-secret-rotation", "kind": kind}})

@@ -9,7 +9,6 @@ import itertools
 import json
 import re
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from aurora_tenants.mysql.names import account_of
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options
 from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.state import User
+from tests.endpoint import own
 from tests.lambdas.process import Remote
 
 SHARED = "shared-global"
@@ -117,8 +117,7 @@ class World:
 
     def log(self) -> str:
         """Everything the provider has printed."""
-        with urllib.request.urlopen(f"{self.sandbox.endpoint_url}/_sandbox/logs/{PROVIDER}") as answer:
-            return str(answer.read().decode())
+        return own(self.sandbox.environment, f"logs/{PROVIDER}")
 
     def fault(self, kind: str | None) -> None:
         self.post("faults", {"function": {"name": PROVIDER, "kind": kind}})
@@ -130,9 +129,7 @@ class World:
         self.post("faults", {"throttle": {"service": service, "calls": calls}})
 
     def post(self, path: str, document: dict[str, Any]) -> None:
-        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
-        url = f"{self.sandbox.endpoint_url}/_sandbox/{path}"
-        urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()
+        own(self.sandbox.environment, path, document)
 
     def secret(self, user: str, password: str = "hush-0", *, name: str = "") -> str:
         """The ARN of a new secret with this login, made by hand."""
@@ -199,8 +196,7 @@ class World:
         return {row[0] for row in self.sql(f"SHOW GRANTS FOR `{user}`")} - {f"GRANT USAGE ON *.* TO `{user}`@`%`"}
 
     def cluster_state(self) -> str:
-        with urllib.request.urlopen(f"{self.sandbox.endpoint_url}/_sandbox/status") as answer:
-            return str(json.load(answer)["cluster"]["state"])
+        return str(json.loads(own(self.sandbox.environment, "status"))["cluster"]["state"])
 
     def hash(self, user: str) -> bytes:
         return bytes(self.sql(f"SELECT authentication_string FROM mysql.user WHERE User = '{user}'")[0][0], "latin-1")

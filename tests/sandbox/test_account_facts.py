@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -17,6 +16,7 @@ from aurora_sandbox.cloudformation.region import Region
 from aurora_sandbox.engines import described, is_serverless, versions
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.wire import ServiceError
+from tests.endpoint import client as client_of
 
 Client = Callable[[str], Any]
 OWNER = "arn:aws:iam::123456789012:user/sandbox"
@@ -25,14 +25,7 @@ OWNER = "arn:aws:iam::123456789012:user/sandbox"
 @pytest.fixture(scope="module")
 def client(sandbox: Sandbox) -> Client:
     def make(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=sandbox.endpoint_url,
-            region_name="eu-west-1",
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        return client_of(sandbox.environment(), service, config=Config(retries={"total_max_attempts": 1}))
 
     return make
 

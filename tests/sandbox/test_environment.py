@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from aurora_sandbox.environment import environment, in_the_way, of_command
+from aurora_sandbox.keys import AccessKey
 
 
 def test_the_variables_lead_every_service_to_the_sandbox():
-    assert environment("http://127.0.0.1:4000", "eu-west-1") == {
+    assert environment("http://127.0.0.1:4000", "eu-west-1", AccessKey("AKIASANDBOXID", "secret")) == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4000",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_ACCESS_KEY_ID": "AKIASANDBOXID",
+        "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -11,7 +11,7 @@ TEMPLATE = Path(__file__).parents[2] / "examples" / "cluster.yml"
 
 
 def test_the_examples_cluster_takes_statements_of_its_master(sandbox: Sandbox) -> None:
-    endpoint = Endpoint(sandbox.endpoint_url, sandbox.environment(), sandbox.mysql.port)
+    endpoint = Endpoint(sandbox.endpoint_url, sandbox.environment(), sandbox.mysql.port, str(sandbox.mysql.socket))
     cloudformation = endpoint.client("cloudformation")
     cloudformation.create_stack(StackName="example", TemplateBody=TEMPLATE.read_text())
     try:

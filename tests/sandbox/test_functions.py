@@ -96,8 +96,8 @@ def test_the_environment_holds_the_functions_own_variables_and_nothing_of_ours(
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": functions.access_key("f"),
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_ACCESS_KEY_ID": functions.key("f").id,
+        "AWS_SECRET_ACCESS_KEY": functions.key("f").secret,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -117,9 +117,16 @@ def test_the_package_under_test_is_not_next_to_the_handler(functions: Functions)
 
 def test_a_functions_access_key_leads_back_to_it(functions: Functions) -> None:
     deploy(functions, "")
-    key = functions.access_key("f")
-    assert (len(key), key[:6], functions.function_of(key)) == (20, "AKIAFN", functions.get("f"))
-    assert functions.function_of(functions.access_key("g")) is None
+    assert functions.function_of(functions.key("f").id) == functions.get("f")
+    assert functions.function_of(functions.key("g").id) is None
+
+
+def test_a_functions_access_key_does_not_follow_from_its_name(functions: Functions) -> None:
+    other = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1")
+    try:
+        assert functions.key("f") == functions.key("f") != other.key("f")
+    finally:
+        other.close()
 
 
 def test_what_the_handler_prints_is_its_log(functions: Functions) -> None:

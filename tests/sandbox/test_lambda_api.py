@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -18,7 +17,8 @@ from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.wire import Caller, ServiceError
-from tests.endpoint import until
+from tests.endpoint import client as client_of
+from tests.endpoint import own, until
 
 CODE = """
 def handler(event, context):
@@ -70,14 +70,7 @@ ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:words"
 
 
 def client(sandbox: Sandbox, service: str) -> Any:
-    return boto3.client(
-        service,
-        REGION,
-        endpoint_url=sandbox.endpoint_url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return client_of(sandbox.environment(), service, config=Config(retries={"total_max_attempts": 1}))
 
 
 @pytest.fixture
@@ -98,8 +91,7 @@ def invoked(api: Any, event: Any, **how: Any) -> tuple[dict[str, Any], Any]:
 
 
 def log(sandbox: Sandbox) -> str:
-    with urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/logs/words") as answer:
-        return str(answer.read().decode())
+    return own(sandbox.environment(), "logs/words")
 
 
 def refusal(call: Any, **parameters: Any) -> tuple[str, str, int]:
@@ -129,7 +121,8 @@ def test_a_list_comes_in_pages(api: Any):
 
 
 def test_a_path_may_end_in_a_slash_as_older_clients_send_it(api: Any, sandbox: Sandbox):
-    header = f"AWS4-HMAC-SHA256 Credential=x/20261127/{REGION}/lambda/aws4_request, SignedHeaders=host, Signature=0"
+    key = sandbox.environment()["AWS_ACCESS_KEY_ID"]
+    header = f"AWS4-HMAC-SHA256 Credential={key}/20261127/{REGION}/lambda/aws4_request, SignedHeaders=host, Signature=0"
     url = f"{sandbox.endpoint_url}/2015-03-31/functions/"
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": header})) as answer:
         assert "words" in [each["FunctionName"] for each in json.loads(answer.read())["Functions"]]

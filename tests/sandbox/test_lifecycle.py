@@ -18,9 +18,11 @@ import pytest
 
 from aurora_sandbox import lifecycle, mysqld
 from aurora_sandbox.errors import SandboxError
+from aurora_sandbox.keys import key_in
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.sql import Table, sql
 from aurora_sandbox.state import Running, State
+from tests.endpoint import client
 
 
 def codes(error: pytest.ExceptionInfo[SandboxError]) -> list[str]:
@@ -100,10 +102,11 @@ def test_another_sandbox_than_the_one_that_runs_is_refused(
     assert (problem.why, problem.fix) == (why, "end it first: aurora-tenants sandbox down")
 
 
-def test_a_sandbox_is_found_by_its_endpoint_alone(running: Running, tmp_path: Path):
-    assert lifecycle.current(endpoint=running.endpoint, directory=tmp_path) == running
-    assert lifecycle.current(endpoint="http://127.0.0.1:1", directory=tmp_path) is None
-    assert lifecycle.current(endpoint="https://aws.example", directory=tmp_path) is None
+def test_a_sandbox_is_found_by_its_variables_alone(running: Running, tmp_path: Path):
+    variables = lifecycle.environment(running)
+    assert lifecycle.current(environ=variables, directory=tmp_path) == running
+    for elsewhere in ("http://127.0.0.1:1", "https://aws.example"):
+        assert lifecycle.current(environ=variables | {"AWS_ENDPOINT_URL": elsewhere}, directory=tmp_path) is None
 
 
 def test_the_status_is_what_the_sandbox_says_of_itself(running: Running, directory: Path):
@@ -148,13 +151,7 @@ def test_sql_needs_exactly_one_secret(running: Running, secrets):
 
 @pytest.fixture
 def secrets(running: Running):
-    return boto3.client(
-        "secretsmanager",
-        endpoint_url=running.endpoint,
-        region_name=running.region,
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",
-    )
+    return client(lifecycle.environment(running), "secretsmanager")
 
 
 def test_down_ends_the_sandbox_and_its_mysql(running: Running, directory: Path):
@@ -208,9 +205,22 @@ def test_without_the_extra_the_fix_is_to_install_it(tmp_path: Path, monkeypatch:
 
 
 def test_down_does_not_end_a_process_that_is_not_the_sandbox_it_started(sandbox: Sandbox, tmp_path: Path):
-    state = State(tmp_path)
+    state, key = State(tmp_path), key_in(sandbox.environment())
+    assert key is not None
     with state.lock():
-        state.write(Running("another", os.getpid(), sandbox.endpoint_url, "eu-west-1", "2026-01-01T00:00:00", 0))
+        state.write(
+            Running(
+                "another",
+                os.getpid(),
+                sandbox.endpoint_url,
+                "eu-west-1",
+                "2026-01-01T00:00:00",
+                0,
+                "",
+                key.id,
+                key.secret,
+            )
+        )
         with pytest.raises(SandboxError) as error:
             lifecycle.down(directory=tmp_path)
     assert codes(error) == ["another-sandbox"]
@@ -219,7 +229,7 @@ def test_down_does_not_end_a_process_that_is_not_the_sandbox_it_started(sandbox:
 def test_a_sandbox_that_does_not_answer_is_named_with_its_process(tmp_path: Path):
     state = State(tmp_path)
     with state.lock():
-        state.write(Running("dead", 4711, "http://127.0.0.1:1", "eu-west-1", "2026-01-01T00:00:00", 0))
+        state.write(Running("dead", 4711, "http://127.0.0.1:1", "eu-west-1", "2026-01-01T00:00:00", 0, "", "", ""))
         with pytest.raises(SandboxError) as error:
             lifecycle.status(directory=tmp_path)
     (problem,) = error.value.problems

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +103,7 @@ def test_stopped_server_leaves_neither_process_nor_data(mysqld_binary: mysqld.Bi
 
 def test_server_ends_and_tidies_up_when_its_starter_is_killed() -> None:
     script = """
+import tempfile
 import time
 from aurora_sandbox import mysqld
 server = mysqld.start(mysqld.find())
@@ -113,11 +116,9 @@ time.sleep(600)
         starter.kill()
 
     def is_gone() -> bool:
-        try:
-            pymysql.connect(host="127.0.0.1", port=int(port), user="root").close()
-        except pymysql.OperationalError:
-            return not Path(directory).exists()
-        return False
+        with socket.socket() as probe:
+            is_listening = probe.connect_ex(("127.0.0.1", int(port))) == 0
+        return not is_listening and not Path(directory).exists()
 
     assert eventually(is_gone, seconds=20)
 
@@ -167,3 +168,28 @@ def test_first_of_two_that_fill_the_cache_at_once_wins(tmp_path: Path) -> None:
         (tmp_path / name / "made-by").write_text(name)
         binary.publish(tmp_path / name, tmp_path / "place")
     assert (tmp_path / "place" / "made-by").read_text() == "first"
+
+
+def test_a_socket_whose_path_is_too_long_for_a_system_is_refused_before_the_start(
+    mysqld_binary: mysqld.Binary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / ("x" * 90)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with pytest.raises(SandboxError) as caught:
+        mysqld.start(mysqld_binary)
+    assert caught.value.problems[0].fix == "set TMPDIR to a directory with a shorter path"
+    assert list(place.iterdir()) == []
+
+
+def test_root_logs_in_by_the_socket_and_a_password_that_is_new_for_each_server(
+    server: mysqld.Server, server_without_partial_revokes: mysqld.Server
+) -> None:
+    assert value(server, "CURRENT_USER()") == "root@localhost"
+    logins = [mysqld.as_root(each.socket) for each in (server, server_without_partial_revokes)]
+    assert logins[0]["password"] != logins[1]["password"]
+    for password in ("", logins[1]["password"]):
+        with pytest.raises(pymysql.OperationalError, match="1045"):
+            pymysql.connect(**{**logins[0], "password": password})
+        with pytest.raises(pymysql.OperationalError, match="1045"):
+            pymysql.connect(host="127.0.0.1", port=server.port, user="root", password=password, ssl_disabled=True)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pymysql
 import pytest
 from botocore.config import Config
 
 from aurora_sandbox import REGION
 from aurora_sandbox.server import Sandbox
-from tests.endpoint import until
+from tests.endpoint import client as client_of
+from tests.endpoint import own, until
 
 PUBLISHED = Path(__file__).parent / "published" / "lambda_function.py"
 SHA256 = "edc20007f3929ab2845e4b4edcf7b750b46d39a933a8ad3ef937573e16bd5f74"
@@ -134,14 +133,7 @@ def zipped() -> bytes:
 
 
 def client(sandbox: Sandbox, service: str) -> Any:
-    return boto3.client(
-        service,
-        REGION,
-        endpoint_url=sandbox.endpoint_url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return client_of(sandbox.environment(), service, config=Config(retries={"total_max_attempts": 1}))
 
 
 def settled(stacks: Any, name: str, ask: Any, **request: Any) -> str:
@@ -219,8 +211,7 @@ def test_it_rotates_a_users_secret_through_all_four_steps_over_verified_tls(sand
     assert after["password"] != before["password"]
     assert {**after, "password": ""} == {**before, "password": ""}
     assert (lets_in(after), lets_in(before)) == (True, False)
-    with urllib.request.urlopen(f"{sandbox.endpoint_url}/_sandbox/logs/published-rotation") as answer:
-        log = answer.read().decode()
+    log = own(sandbox.environment(), "logs/published-rotation")
     assert [step for step in STEPS if step not in log] == []
     assert "Successfully established SSL/TLS connection as user 'rotated'" in log
     assert "non SSL/TLS" not in log.partition(STEPS[0])[2].partition(STEPS[-1])[0]

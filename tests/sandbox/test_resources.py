@@ -1,6 +1,6 @@
 """Each AWS resource type of the sandbox creates, updates and deletes what AWS would, and fails with AWS's words.
 
-Records go to moto's server, secrets and functions to the sandbox's own services, the cluster to a real MySQL server.
+Records go to moto, secrets and functions to the sandbox's own services, the cluster to a real MySQL server.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from io import BytesIO
 from typing import Any
-from urllib.request import Request as HttpRequest
-from urllib.request import urlopen
 
-import boto3
 import pymysql
 import pytest
 
 from aurora_sandbox import ACCOUNT, REGION, motoserver
 from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.clients import Clients
 from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions, inline
+from aurora_sandbox.keys import new_key
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
@@ -44,22 +42,19 @@ HANDLER = "def handler(event, context):\n    return event"
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[Boto]:
-    """boto3 clients of one moto server."""
-    with motoserver.running() as (host, port):
+    """boto3 clients of moto."""
+    with motoserver.running():
+        yield clients_of(REGION)
 
-        @cache
-        def client(service: str) -> Any:
-            url = f"http://{host}:{port}"
-            return boto3.client(service, REGION, endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x")
 
-        yield client
+def clients_of(region: str) -> Boto:
+    return Clients("http://127.0.0.1:1", region=region, key=new_key(), inside=motoserver.ask)
 
 
 @pytest.fixture
 def boto(moto: Boto) -> Boto:
     """The same clients on an empty account."""
-    reset = HttpRequest(f"{moto('iam').meta.endpoint_url}/moto-api/reset", method="POST")
-    urlopen(reset).close()
+    motoserver.reset()
     return moto
 
 
@@ -635,9 +630,9 @@ def test_code_that_lambda_cannot_take_from_a_bucket_is_refused(
     s3 = account.boto("s3")
     s3.create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="builds", Key="text.zip", Body=b"text")
-    there = boto3.client("s3", "us-west-2", endpoint_url=s3.meta.endpoint_url, aws_access_key_id="x",
-                         aws_secret_access_key="x")  # fmt: skip
-    there.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    clients_of("us-west-2")("s3").create_bucket(
+        Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
     properties = function_properties(account, Code={"S3Bucket": bucket, "S3Key": key})
     assert failure(account.create, "AWS::Lambda::Function", **properties) == said
 

@@ -19,7 +19,8 @@ from botocore.exceptions import ClientError
 
 from aurora_sandbox import lifecycle, remote
 from aurora_sandbox.errors import SandboxError
-from tests.endpoint import Endpoint, until
+from aurora_sandbox.state import Running
+from tests.endpoint import endpoint_of, until
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
@@ -81,29 +82,23 @@ BASE = {
 class World:
     """The sandbox, seen from outside."""
 
-    def __init__(self, cloud: Endpoint) -> None:
-        self.cloud, self.client = cloud, cloud.client
+    def __init__(self, running: Running) -> None:
+        cloud = endpoint_of(running, lifecycle.environment(running))
+        self._running, self.cloud, self.client = running, cloud, cloud.client
         assert cloud.deploy("base", BASE, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
         (stack,) = self.client("cloudformation").describe_stacks(StackName="base")["Stacks"]
         self.made = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        self._running = remote.at(cloud.endpoint_url)
-        assert self._running is not None
 
     def now(self) -> datetime:
-        assert self._running is not None
         return datetime.fromisoformat(remote.clock(self._running)["now"])
 
     def move(self, to: datetime | str) -> list[tuple[str, str, str]]:
         """When which schedule fired, and what went wrong."""
-        assert self._running is not None
         fired = remote.clock(self._running, to if isinstance(to, str) else to.isoformat())["fired"]
         return [(each["at"], each["schedule"].partition("/")[2], each["error"]) for each in fired]
 
     def state(self) -> str:
-        assert self._running is not None
-        status = lifecycle.status(endpoint=self.cloud.endpoint_url)
-        assert status is not None
-        return str(status["cluster"]["state"])
+        return str(remote.status(self._running)["cluster"]["state"])
 
     def cluster(self) -> dict[str, Any]:
         (cluster,) = self.client("rds").describe_db_clusters(DBClusterIdentifier=CLUSTER)["DBClusters"]
@@ -174,7 +169,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("schedules")
     running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     try:
-        yield World(Endpoint(running.endpoint, lifecycle.environment(running), running.mysqld_port))
+        yield World(running)
     finally:
         lifecycle.down(directory=directory)
 

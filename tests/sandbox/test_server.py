@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from aurora_sandbox.environment import of_command
+from aurora_sandbox.keys import key_in
 from aurora_sandbox.server import Sandbox
+from tests import endpoint
 
 Client = Callable[..., Any]
 
@@ -149,15 +150,11 @@ WHOLE = {
 
 @pytest.fixture(scope="module")
 def client(sandbox: Sandbox) -> Client:
-    def make(service: str, region: str = "eu-west-1", access_key: str = "sandbox") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=sandbox.endpoint_url,
-            region_name=region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key="sandbox",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+    def make(service: str, region: str = "eu-west-1", access_key: str = "") -> Any:
+        variables = sandbox.environment() | {"AWS_REGION": region}
+        if access_key:
+            variables["AWS_ACCESS_KEY_ID"] = access_key
+        return endpoint.client(variables, service, config=Config(retries={"total_max_attempts": 1}))
 
     return make
 
@@ -186,9 +183,12 @@ def deleted(cloudformation: Any, stack: dict[str, Any]) -> str:
 
 
 def ask(sandbox: Sandbox, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
-    """Status and JSON of one of the sandbox's own endpoints."""
+    """Status and JSON of one of the sandbox's own endpoints, asked by its owner."""
+    key = key_in(sandbox.environment())
+    assert key is not None
     connection = http.client.HTTPConnection(sandbox.endpoint_url.removeprefix("http://"), timeout=10)
-    connection.request(method, f"/_sandbox/{path}", None if document is None else json.dumps(document), headers)
+    body = None if document is None else json.dumps(document)
+    connection.request(method, f"/_sandbox/{path}", body, {"Authorization": key.basic, **headers})
     answer = connection.getresponse()
     status, body = answer.status, answer.read()
     connection.close()
@@ -254,6 +254,7 @@ def test_the_status_names_what_there_is(sandbox: Sandbox, whole: dict[str, Any])
     assert said["mysqld"] == {
         "host": "127.0.0.1",
         "port": sandbox.mysql.port,
+        "socket": str(sandbox.mysql.socket),
         "version": sandbox.mysql.version,
     }
 
@@ -380,6 +381,31 @@ def test_deleting_the_stack_lets_its_function_clear_up(client: Client, sandbox: 
 def test_who_am_i_is_answered(client: Client):
     caller = client("sts").get_caller_identity()
     assert (caller["Account"], caller["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/sandbox")
+
+
+def test_a_role_that_the_owner_assumes_has_a_key_that_is_good_with_its_token(client: Client, sandbox: Sandbox):
+    role = client("iam").create_role(
+        RoleName=f"r-{uuid.uuid4()}", AssumeRolePolicyDocument=json.dumps(ASSUMED_BY_LAMBDA)
+    )
+    made = client("sts").assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="me")["Credentials"]
+    assumed = sandbox.environment() | {
+        "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+    }
+    for token in (None, "", made["SessionToken"][:-4]):
+        with pytest.raises(ClientError, match="UnrecognizedClientException"):
+            endpoint.client(assumed, "secretsmanager", aws_session_token=token).list_secrets()
+    assert (
+        "SecretList"
+        in endpoint.client(assumed, "secretsmanager", aws_session_token=made["SessionToken"]).list_secrets()
+    )
+
+
+def test_the_key_that_moto_gives_to_everybody_is_good_for_nobody(client: Client, sandbox: Sandbox):
+    made = client("sts").get_session_token()["Credentials"]
+    session = sandbox.environment() | {"AWS_ACCESS_KEY_ID": made["AccessKeyId"]}
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        endpoint.client(session, "sts", aws_session_token=made["SessionToken"]).get_caller_identity()
 
 
 def test_other_services_are_those_of_moto(client: Client):

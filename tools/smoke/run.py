@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import botocore
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_sandbox import remote
+from aurora_sandbox.keys import key_in
 from aurora_tenants import __version__
 from aurora_tenants.aws.clients import asking, connect
 from tools.smoke import cleaning, deployment
@@ -81,7 +82,7 @@ def opened(options: Options) -> Iterator[World]:
     with asking("learn which account this is"):
         account = aws.client("sts").get_caller_identity()["Account"]
     name = f"smoke-{secrets.token_hex(4)}"
-    clock = clock_of(os.environ.get("AWS_ENDPOINT_URL", ""))
+    clock = clock_of(os.environ)
     with tempfile.TemporaryDirectory(prefix=name) as directory:
         yield World(
             name,
@@ -94,9 +95,10 @@ def opened(options: Options) -> Iterator[World]:
         )
 
 
-def clock_of(endpoint: str) -> Clock:
-    """The clock of the sandbox at this endpoint, if there is one; else real time."""
-    running = remote.at(endpoint)
+def clock_of(environ: Mapping[str, str]) -> Clock:
+    """The clock of the sandbox that these variables lead to, if there is one; else real time."""
+    key = key_in(environ)
+    running = remote.at(environ.get("AWS_ENDPOINT_URL", ""), key) if key else None
     if running is None:
         return RealClock()
     ahead = float(remote.clock(running)["ahead_seconds"])
@@ -188,7 +190,7 @@ def clean(name: str, options: Options, report: Report) -> int:
     report.tell("\n".join([f"Of {name} there is in {aws.region}:", *(f"    {it.kind} {it.name}" for it in there)]))
     if not options.yes and not _confirmed(report):
         return FAILED
-    clock = clock_of(os.environ.get("AWS_ENDPOINT_URL", ""))
+    clock = clock_of(os.environ)
     with Interrupts(report.tell) as interrupts:
         interrupts.hold()
         left = cleaning.clean(aws.client, name, clock, report.tell)

@@ -65,7 +65,8 @@ def account(mysqld_binary: Binary, tmp_path_factory: pytest.TempPathFactory) -> 
     directory = tmp_path_factory.mktemp("smoke") / "state"
     running = lifecycle.up(mysqld=None, tell=lambda _: None, directory=directory)
     try:
-        yield Account(running.endpoint, lifecycle.environment(running), running.mysqld_port)
+        variables = lifecycle.environment(running)
+        yield Account(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
     finally:
         lifecycle.down(directory=directory)
 
