@@ -14,6 +14,7 @@ from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.owners import Owner, record_owner
 from tests.lambdas.world import (
+    BOTH,
     PREFIX,
     World,
     after,
@@ -27,6 +28,8 @@ from tests.lambdas.world import (
     until,
     user,
 )
+
+pytestmark = BOTH
 
 RULE = "use 1 to 32 characters of A-Z a-z 0-9 _ $ -"
 ENTRIES = (

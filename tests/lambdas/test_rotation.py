@@ -22,7 +22,9 @@ from aurora_tenants.lambdas.password import give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from tests.endpoint import client, own
-from tests.lambdas.world import STARTED
+from tests.lambdas.world import BOTH, STARTED
+
+pytestmark = BOTH
 
 SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"

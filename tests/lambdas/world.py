@@ -31,8 +31,10 @@ PREFIX = f"/{SHARED}/database/"
 PROVIDER = f"{SHARED}-database-provider"
 DEADLINE_SECONDS = 60.0
 
-# For a test that answers of another form make no difference to.
-ONCE = pytest.mark.parametrize("answers", ["as documented"], indirect=True)
+AS_DOCUMENTED, ODD = "as documented", "no numbers, base64"
+# For a test that odd answers make no difference to, and for one that both kinds do.
+ONCE = pytest.mark.parametrize("answers", [AS_DOCUMENTED], indirect=True)
+BOTH = pytest.mark.parametrize("answers", [AS_DOCUMENTED, ODD], indirect=True)
 
 Resources = Mapping[str, Mapping[str, Any]]
 Row = tuple[Any, ...]
