@@ -8,7 +8,8 @@
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
                                           {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
-                                          of an answer to the first statement from now on, and then to each so many
+                                          of an answer to the first statement from now on, and then to each so many;
+                                          with "in_body": true in the middle of the answer
                                           {"early": {"first": 1, "every": 0, "answer": null}}: those get what a cluster
                                           answers that is new; null: one such answer after the other
     POST /_sandbox/answers                {"error_numbers": "none", "base64": true, "reversed_keys": true}: what answers
@@ -139,7 +140,9 @@ class Control:
         elif kind == "oversize":
             self._account.faults.oversize(int(fault["calls"]))
         elif kind == "drop":
-            self._account.faults.drop(_turns(fault), ran=bool(fault.get("ran", True)))
+            self._account.faults.drop(
+                _turns(fault), ran=bool(fault.get("ran", True)), in_body=bool(fault.get("in_body"))
+            )
         elif kind == "early":
             self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
         else:

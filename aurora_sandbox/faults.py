@@ -37,7 +37,7 @@ class Faults:
         self._lock = threading.Lock()
         self._throttled: dict[tuple[str, str | None], int] = {}
         self._oversize = 0
-        self._dropped, self._has_run = Turns(0), True
+        self._dropped, self._has_run, self._in_body = Turns(0), True, False
 
     def throttle(self, service: str, operation: str | None, calls: int) -> None:
         """Lets the next calls of an operation, or of a whole service, fail with "Rate exceeded"; 0 ends it."""
@@ -49,10 +49,13 @@ class Faults:
         with self._lock:
             self._oversize = calls
 
-    def drop(self, turns: Turns, *, ran: bool) -> None:
-        """Closes the connection of some statements instead of an answer, after they ran or before they would have."""
+    def drop(self, turns: Turns, *, ran: bool, in_body: bool = False) -> None:
+        """Closes the connection of some statements instead of an answer, after they ran or before they would have.
+
+        in_body: in the middle of the answer, after its status and headers; so they ran.
+        """
         with self._lock:
-            self._dropped, self._has_run = turns, ran
+            self._dropped, self._has_run, self._in_body = turns, ran or in_body, in_body
 
     def check(self, service: str, operation: str) -> None:
         """Returns if the call is spared. Raises ServiceError as AWS would."""
@@ -64,15 +67,16 @@ class Faults:
             if self._oversize and (service, operation) == ("rds-data", "ExecuteStatement"):
                 self._oversize -= 1
                 raise ServiceError("BadRequestException", "Database response exceeded size limit")
-            if not self._has_run:
-                self._check_connection(service, operation)
+            if not self._has_run and self._drops(service, operation):
+                raise Broken(None)
 
-    def check_answer(self, service: str, operation: str) -> None:
-        """Returns if the answer of a call that was served may go out. Raises Broken if nobody hears it."""
+    def tears(self, service: str, operation: str) -> bool:
+        """Whether the answer of a call that was served breaks off in the middle. Raises Broken if none goes out."""
         with self._lock:
-            if self._has_run:
-                self._check_connection(service, operation)
+            is_dropped = self._has_run and self._drops(service, operation)
+            if is_dropped and not self._in_body:
+                raise Broken(None)
+            return is_dropped
 
-    def _check_connection(self, service: str, operation: str) -> None:
-        if (service, operation) == ("rds-data", "ExecuteStatement") and self._dropped.comes():
-            raise Broken(None)
+    def _drops(self, service: str, operation: str) -> bool:
+        return (service, operation) == ("rds-data", "ExecuteStatement") and self._dropped.comes()

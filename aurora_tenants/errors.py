@@ -19,6 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+# With this exception the Data API passes on what MySQL says.
+OF_MYSQL = "DatabaseErrorException"
+
 
 class Exit(IntEnum):
     """Exit codes of the command line."""
@@ -126,7 +129,7 @@ class DatabaseError(AuroraTenantsError):
     @property
     def is_of_mysql(self) -> bool:
         """Whether MySQL itself refused the statement, so that it was reached, and the statement has not run."""
-        return bool(self.number) or self.code == "DatabaseErrorException"
+        return bool(self.number) or self.code == OF_MYSQL
 
 
 class SandboxError(AuroraTenantsError):

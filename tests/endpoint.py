@@ -54,9 +54,12 @@ class Endpoint:
         """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
         self.post("faults", {"early": {"first": first, "every": every, "answer": answer}})
 
-    def drop(self, first: int = 1, *, every: int = 0, ran: bool = True) -> None:
-        """The connection closes instead of an answer, to the first statement from now on and then to each so many."""
-        self.post("faults", {"drop": {"first": first, "every": every, "ran": ran}})
+    def drop(self, first: int = 1, *, every: int = 0, ran: bool = True, in_body: bool = False) -> None:
+        """The connection closes instead of an answer, to the first statement from now on and then to each so many.
+
+        in_body: in the middle of the answer.
+        """
+        self.post("faults", {"drop": {"first": first, "every": every, "ran": ran, "in_body": in_body}})
 
     def calls(self) -> Counter[str]:
         """How often each operation was asked for, by `service:Operation`."""

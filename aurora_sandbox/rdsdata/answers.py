@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from aurora_sandbox.faults import Turns
 from aurora_sandbox.wire import Broken, ServiceError
 
-Numbers = Literal["state", "ending", "sqlx", "client", "none"]
+Numbers = Literal["state", "ending", "sqlx", "client", "postgres", "none"]
 NUMBERS: tuple[Numbers, ...] = get_args(Numbers)
 
 _ENDPOINT_OFF = "HttpEndpoint is not enabled for resource {arn}"
@@ -81,6 +81,7 @@ class Answers:
             "state": f"{message}; Error code: {number}; SQLState: {state}",
             "ending": f"{message} ({number})",
             "sqlx": f"{number} ({state}): {message}",
+            "postgres": f"ERROR: {message}; SQLState: {state}",
             "client": f"ERROR {number} ({state}): {message}",
             "none": message,
         }[self.error_numbers]

@@ -60,8 +60,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; Content-Length is left to the HTTP server."""
+    """An HTTP answer; Content-Length is left to the HTTP server. is_torn: the connection closes in the middle of it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_torn: bool = False

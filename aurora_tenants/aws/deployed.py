@@ -16,6 +16,7 @@ from aurora_tenants.doctor.finding import Skipped, Unread
 from aurora_tenants.doctor.shared import DataApiAnswer, FunctionFacts, Functions, SecretFacts
 from aurora_tenants.errors import AwsError, DatabaseError
 from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.live import select
 from aurora_tenants.stack import Shared, Stack
 
 _FUNCTIONS = ("DatabaseServiceToken", "DatabaseSecretRotationLambda")
@@ -131,7 +132,7 @@ def ask_mysql(aws: Aws, shared: Shared) -> DataApiAnswer | Skipped | Unread:
     api = DataApi(aws.rds_data, shared.cluster_arn, shared.inspector_secret, wait_seconds=0)
     try:
         with asking("ask MySQL"):
-            api.execute("SELECT 1")
+            api.execute(select(("1",), "FROM DUAL"))
     except DatabaseError as error:
         if error.code == "AccessDeniedException":
             fix = "allow rds-data:ExecuteStatement on the cluster and secretsmanager:GetSecretValue on its secret"

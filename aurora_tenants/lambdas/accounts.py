@@ -41,11 +41,13 @@ class Wanted(NamedTuple):
 
 
 class _Before(NamedTuple):
-    """What there was before the first attempt, and which accounts a password has been sent for since then."""
+    """What there was before the first attempt. sent: for each account that was sent a password beside the one it has,
+    what told its second password then.
+    """
 
     live: State
     entries: Mapping[Account, Owner]
-    given: set[Account]
+    sent: dict[Account, str | None]
 
 
 class _Existing(NamedTuple):
@@ -61,7 +63,7 @@ def converge(request: Request, wanted: Wanted) -> str:
     Raises ValueError or DatabaseError with a sentence; then no new account remains, and an old one is as it was.
     """
     existing = first = _read(request.execute, wanted.name)
-    before = _Before(*first, set())
+    before = _Before(*first, {})
     _check_roles(request.execute, wanted, existing)
     tries = Tries()
     while True:
@@ -193,10 +195,8 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
         owner_before = before.entries.get(renamed.get(user.account, user.account))
         is_new = is_create or known.has_no_password or is_new_to(user.owner, owner_before)
         if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
-            is_first = owner_before is None and user.account not in before.given
-            before.given.add(user.account)
             user, was_nobodys = _with_plugin_of(known, user), owner_before is None
-            retain = _retains(request.execute, user, known, was_nobodys=was_nobodys, is_first=is_first)
+            retain = _retains(request.execute, user, known, before.sent, was_nobodys=was_nobodys)
             give_password(request.execute, user, wanted.secret.password, retain=retain)
 
 
@@ -235,23 +235,28 @@ def _can_login(request: Request, secret: Secret) -> bool:
         return True  # MySQL has said nothing about the password
 
 
-def _retains(execute: Execute, user: User, known: User, *, was_nobodys: bool, is_first: bool) -> bool:
+def _retains(execute: Execute, user: User, known: User, sent: dict[Account, str | None], *, was_nobodys: bool) -> bool:
     """Whether an adopted account keeps the password that it has beside the secret's.
 
-    If that was retained before, by an adoption that failed or an answer that was lost, retaining again would replace it
-    with the secret's own. An account without a password cannot be adopted (3878): it could not log in any more. One
-    that has lost its password since gets the secret's alone.
+    If that was retained before, retaining again would replace it with the secret's own: by an adoption that was begun,
+    or by a statement of this event whose answer was lost, which shows in the second password. An account without a
+    password cannot be adopted (3878): it could not log in any more. One that has lost its password since gets the
+    secret's alone.
 
-    was_nobodys: it had no owner before this event. is_first: nor has this event sent it a password yet.
+    was_nobodys: it had no owner before this event. sent: see _Before; what is sent now is noted there.
     """
     if not (user.owner and user.owner.adopted):
         return False
     if known.has_no_password:
         return was_nobodys
-    column = "User_attributes->'$.additional_password' IS NOT NULL"
+    digest = "COALESCE(SHA2(User_attributes->>'$.additional_password', 256), '')"
     where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
-    has_second = execute(select((column,), f"FROM mysql.user WHERE {where}"))[0][0] == "1"
-    return is_first or not has_second
+    second = str(execute(select((digest,), f"FROM mysql.user WHERE {where}"))[0][0])
+    if user.account in sent:
+        return sent[user.account] == second
+    retain = was_nobodys or not second
+    sent[user.account] = second if retain else None
+    return retain
 
 
 def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
@@ -280,7 +285,11 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     for change in changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password):
         run(execute, change.statement, wanted.password)
     for account in {*touched & wanted.state.users.keys(), *old}:
-        put_back(execute, "users", account.entry, before.entries.get(account))
+        entry = before.entries.get(account)
+        if entry is None and before.sent.get(account) is not None:
+            # Its second password is the one it came with: whoever adopts it next must not retain another.
+            entry = mine._replace(adopted=True, released=True)
+        put_back(execute, "users", account.entry, entry)
 
 
 def _without_password(old: Mapping[Account, User], live: State) -> dict[Account, User]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from aurora_tenants.errors import DatabaseError
@@ -17,7 +19,8 @@ from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forge
 DONE_MEANWHILE = (1007, 1396, 1410, 1062, 1141, 1147, 1403, 3523, 3530)
 _ATTEMPTS = 3
 # A statement whose answer was lost has run or not; reading again tells. More than so many are no accident any more.
-_LOST_ANSWERS = 20
+_LOST_ANSWERS = 8
+_FIRST_PAUSE_SECONDS = 0.1
 T = TypeVar("T")
 
 
@@ -26,13 +29,22 @@ class Tries:
 
     def __init__(self) -> None:
         self._left = {True: _LOST_ANSWERS, False: _ATTEMPTS}
+        self._pause = _FIRST_PAUSE_SECONDS
 
     def allow(self, error: DatabaseError) -> bool:
-        """Counts an error. An error of MySQL's without a number may be any, also one that another event caused."""
+        """Counts an error, and lets some time pass after an answer that was lost.
+
+        An error of MySQL's without a number may be any, also one that another event caused.
+        """
         is_lost = error.code == LOST
         may_help = is_lost or (error.number in DONE_MEANWHILE if error.number else error.is_of_mysql)
         self._left[is_lost] -= 1
-        return may_help and self._left[is_lost] > 0
+        if not (may_help and self._left[is_lost] > 0):
+            return False
+        if is_lost:
+            time.sleep(self._pause)
+            self._pause *= 2
+        return True
 
 
 def until_heard(act: Callable[[], T]) -> T:
@@ -50,12 +62,16 @@ def make_owners(execute: Execute) -> None:
     """Creates the tables of owners and the views beside them, unless they exist."""
     if not owners_exist(execute):
         for statement in create_owners():
-            execute(statement)
+            until_heard(partial(execute, statement))  # each is safe to run again
         make_views(execute)
 
 
 def make_views(execute: Execute) -> None:
     """Creates the views of MySQL's own tables, or replaces them: a new provider may bring new ones."""
+    until_heard(partial(_make_views, execute))
+
+
+def _make_views(execute: Execute) -> None:
     for statement in create_views():
         execute(statement)
     if not function_exists(execute):

@@ -65,7 +65,7 @@ def _serve(request: Request, physical_id: str) -> Resource:
         raise ValueError(f"this function handles {', '.join(_KINDS)}, not {kind}")
     serve, delete = _KINDS[kind]
     if not is_delete:
-        return until_heard(lambda: serve(request))
+        return serve(request)
     until_heard(lambda: delete(request, physical_id))
     return Resource(physical_id, {})
 

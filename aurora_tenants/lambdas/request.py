@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -75,18 +76,18 @@ class Request(NamedTuple):
         return is_same or is_siblings or truth(self.properties, "Adopt")
 
 
-def logins(wait_seconds: Callable[[], float]) -> Callable[[str], Execute]:
-    """What makes an `execute` from a secret's ARN. wait_seconds: how long it may wait for the cluster."""
+def logins(deadline: float) -> Callable[[str], Execute]:
+    """What makes an `execute` from a secret's ARN. deadline: until when it may wait, by time.monotonic."""
     # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
     once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
     cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
-    return lambda secret_arn: DataApi(client, cluster_arn, secret_arn, wait_seconds=wait_seconds()).execute
+    return lambda secret_arn: DataApi(client, cluster_arn, secret_arn, wait_seconds=math.inf, deadline=deadline).execute
 
 
 def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     """The event with logins that wait for a cluster as long as the function lives."""
-    end = time.monotonic() + seconds - _LEAST_SECONDS  # so that the reason of the wait can still be told
-    login = logins(lambda: max(end - time.monotonic(), _LEAST_SECONDS))
+    # Before the work is interrupted, so that the reason of the wait can still be told.
+    login = logins(time.monotonic() + seconds - _LEAST_SECONDS)
     secrets = boto3.client("secretsmanager", config=_PATIENT)
 
     def secret(secret_id: str) -> Secret:

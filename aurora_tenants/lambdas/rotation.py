@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -29,12 +30,12 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.password import accepts_login, accounts_of, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import logins
-from aurora_tenants.mysql.changes import subject
+from aurora_tenants.mysql.changes import restore_history, subject
 from aurora_tenants.mysql.live import Execute, read_users
 from aurora_tenants.mysql.state import User
 
-# The time to clean up after the last statement, before Lambda ends the function.
-_RESERVE_SECONDS = 20.0
+# The time for a last statement, which takes at most 45 s, and to clean up, before Lambda ends the function.
+_RESERVE_SECONDS = 60.0
 
 
 class Rotation(NamedTuple):
@@ -82,7 +83,7 @@ def handler(event: Mapping[str, str], context: Any) -> None:
     description = secrets.describe_secret(SecretId=event["SecretId"])
     if is_done(description, token, prefix):
         return
-    login = logins(lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS)
+    login = logins(time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS)
     _STEPS[step](Rotation(secrets, description, token, prefix, login(os.environ["MASTER_SECRET_ARN"]), login))
 
 
@@ -142,6 +143,9 @@ def _give_both(execute: Execute, account: User, current: str, pending: str) -> N
             # MySQL quotes the statement in some of its errors, and with it the password.
             who, number = subject(account.account), error.number or "it does not say why"
             raise ValueError(f"MySQL refused a new password for {who} ({number})") from None
+    # Also where an answer was lost between the statements that set a password in spite of the history.
+    for statement in restore_history(account):
+        execute(statement)
 
 
 def test_secret(rotation: Rotation) -> None:

@@ -14,6 +14,8 @@ _MEANINGS = {
     1524: "this server does not have the plugin; remove Plugin, or name another one",
     3530: "only a role that is granted to a user can be one of its default roles",
 }
+# Exceptions of the Data API that may say what is wrong with a statement.
+_QUOTING = ("BadRequestException", "ValidationException")
 _IAM_IS_OFF = (
     "IAM users need EnableIAMDatabaseAuthentication: true on the cluster"
     " (aws rds modify-db-cluster --enable-iam-database-authentication)"
@@ -22,8 +24,8 @@ _IAM_IS_OFF = (
 
 def _may_show(error: DatabaseError, password: str) -> bool:
     """Whether an error's text may hold a part of the password that its statement holds."""
-    forms = (password, literal(password)[1:-1])
-    return error.number in (0, 1064) or any(form in str(error) for form in forms)
+    may_quote = error.number in (0, 1064) and (error.is_of_mysql or error.code in _QUOTING)
+    return may_quote or any(form in str(error) for form in (password, literal(password)[1:-1]))
 
 
 def run(execute: Execute, statement: str, password: str = "") -> None:

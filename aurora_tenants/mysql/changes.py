@@ -339,14 +339,20 @@ def set_password(account: Account, plugin: str, password: str, *, retain: bool) 
     return f"ALTER USER {account}{identified(plugin, password)}{' RETAIN CURRENT PASSWORD' if retain else ''}"
 
 
-def set_password_again(user: User, password: str, *, retain: bool) -> tuple[str, str]:
+def set_password_again(user: User, password: str, *, retain: bool) -> tuple[str, ...]:
     """The statements that set a password even where the account's password history refuses it (3638).
 
     The first ends the history, which forgets every password in it; the second restores its rules.
     """
     without = user.options._replace(history=0, reuse_after_days=0)
     first = set_password(user.account, str(user.options.plugin), password, retain=retain)
-    return first + clauses(without, user.options), f"ALTER USER {user.account}{clauses(user.options, without)}"
+    return first + clauses(without, user.options), *restore_history(user)
+
+
+def restore_history(user: User) -> tuple[str, ...]:
+    """The statement that restores an account's rules for its password history; none for an account without any."""
+    rules = clauses(user.options, user.options._replace(history=0, reuse_after_days=0))
+    return (f"ALTER USER {user.account}{rules}",) if rules else ()
 
 
 def drop_user(account: Account) -> str:

@@ -15,12 +15,13 @@ anything else                                      DatabaseError         Databas
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from aurora_tenants.errors import DatabaseError, Problem
+from aurora_tenants.errors import OF_MYSQL, DatabaseError, Problem
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.mysql.refusals import number_of, said
 
@@ -35,14 +36,16 @@ _NOT_ENABLED = "HttpEndpointNotEnabledException"
 _TOO_MANY_CONNECTIONS = 1040
 # A paused cluster answers with _RESUMING (Serverless v2) or with one of these sentences (v1, and proxies in between).
 _WAKING = ("is resuming after being auto-paused", "Communications link failure")
-_MAY_HAVE_RUN = ("InternalServerErrorException", "StatementTimeoutException")
+# Answers after which the statement may have run all the same.
+_MAY_HAVE_RUN = (
+    *("InternalServerErrorException", "StatementTimeoutException"),
+    *("DatabaseUnavailableException", "ServiceUnavailableError"),
+)
 _TRY_AGAIN = "try again in a minute; if that does not help, look at the cluster's events in the RDS console"
 # Answers before which the statement did not run, and which pass; and what to do about one that stays.
 # Source: the exceptions of rds-data, RDS Data API Reference.
 _NOT_YET = {
     _RESUMING: _TRY_AGAIN,
-    "DatabaseUnavailableException": _TRY_AGAIN,
-    "ServiceUnavailableError": _TRY_AGAIN,
     "ThrottlingException": "let fewer programs use the Data API at once",
     _NOT_ENABLED: "aws rds enable-http-endpoint --resource-arn {cluster}",
     "DatabaseNotFoundException": "see that the cluster exists and has an instance: aws rds describe-db-clusters",
@@ -58,20 +61,22 @@ _CONNECTIONS = "end some of the cluster's connections, and give its users max_us
 class DataApi:
     """One login to one cluster. client: a boto3 client for rds-data; it needs no retries of its own.
 
-    wait_seconds: how long a cluster may take to wake or to become available. woken: called once, when an answer says
-    that the cluster was paused; waiting: called once with the reason of any other wait that takes longer than a moment.
-    now, sleep: the clock, in seconds.
+    wait_seconds: how long all statements together may wait for the cluster. deadline: by the clock, after which none
+    waits. woken: called once, when an answer says that the cluster was paused; waiting: called once with the reason of
+    any other wait that takes longer than a moment. now, sleep: the clock, in seconds.
     """
 
     client: Any
     cluster_arn: str
     secret_arn: str
     wait_seconds: float = 180.0
+    deadline: float = math.inf
     woken: Callable[[], None] = lambda: None
     waiting: Callable[[str], None] = lambda _: None
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _has_told: set[bool] = field(default_factory=set, init=False)
+    _waited: float = field(default=0.0, init=False)
 
     def execute(self, statement: str) -> list[Row]:
         """The rows, as tuples; none for a statement that returns none.
@@ -80,7 +85,8 @@ class DataApi:
         number, or 0 if the answer does not tell. The statement is never part of the error: it may hold a password.
         """
         is_read = statement.startswith(("SELECT ", "SHOW "))
-        deadline, pause = self.now() + self.wait_seconds, min(_FIRST_PAUSE_SECONDS, _POLL_SECONDS)
+        begun, pause = self.now(), min(_FIRST_PAUSE_SECONDS, _POLL_SECONDS)
+        limit = max(min(self.wait_seconds - self._waited, self.deadline - begun), 0.0)
         while True:
             try:
                 return self._call(statement)
@@ -90,12 +96,14 @@ class DataApi:
                     raise
                 if not failure.is_passing or (failure.may_have_run and not is_read):
                     raise _refused(failure) from error
-                left = deadline - self.now()
+                left = begun + limit - self.now()
                 if left <= 0:
-                    raise self._no_answer(failure) from error
+                    raise self._no_answer(failure, limit) from error
             if failure.is_waking or pause > 1:
                 self._tell(failure)
-            self.sleep(min(_POLL_SECONDS if failure.is_waking else pause, left))
+            seconds = min(_POLL_SECONDS if failure.is_waking else pause, left)
+            self.sleep(seconds)
+            self._waited += seconds
             pause = min(2 * pause, _POLL_SECONDS)
 
     def _call(self, statement: str) -> list[Row]:
@@ -108,8 +116,12 @@ class DataApi:
             **({"formatRecordsAs": "JSON"} if as_json else {}),
         )
         if as_json:
-            return _rows(json.loads(result.get("formattedRecords") or "[]"))
-        return [tuple(_value(field) for field in record) for record in result.get("records", [])]
+            return _rows(json.loads(_body(result, "formattedRecords")))
+        if statement.startswith("SHOW "):
+            return [tuple(_value(field) for field in record) for record in _body(result, "records")]
+        if not result.get("ResponseMetadata", {"RequestId": "none"}).get("RequestId"):
+            raise _Torn("something else than the Data API has answered")
+        return []
 
     def _tell(self, failure: _Failure) -> None:
         if failure.is_waking not in self._has_told:
@@ -119,12 +131,12 @@ class DataApi:
             else:
                 self.waiting(failure.message)
 
-    def _no_answer(self, failure: _Failure) -> DatabaseError:
+    def _no_answer(self, failure: _Failure, limit: float) -> DatabaseError:
         fix = _NOT_YET.get(failure.code, _TRY_AGAIN) if failure.code else _NETWORK
         fix = _CONNECTIONS if failure.number == _TOO_MANY_CONNECTIONS else fix
         problem = Problem(
             "database-not-awake" if failure.is_waking else "database-not-ready",
-            f"the cluster did not answer within {self.wait_seconds:.0f} s",
+            f"the cluster did not answer within {round(limit, 1):g} s",
             failure.message,
             fix.format(cluster=self.cluster_arn, secret=self.secret_arn),
         )
@@ -145,7 +157,19 @@ class _Failure(NamedTuple):
 
     @property
     def is_waking(self) -> bool:
-        return self.code == _RESUMING or any(text in self.message for text in _WAKING)
+        """MySQL's own errors do not count: they may quote anything."""
+        return self.code == _RESUMING or (not self.number and any(text in self.message for text in _WAKING))
+
+
+class _Torn(Exception):
+    """An answer that broke off, or that something on the way has given: botocore takes either for an empty one."""
+
+
+def _body(result: dict[str, Any], name: str) -> Any:
+    """What an answer with rows always has. Raises _Torn without it."""
+    if name not in result:
+        raise _Torn("the answer broke off before its end")
+    return result[name]
 
 
 def _failure(error: Exception) -> _Failure | None:
@@ -171,13 +195,17 @@ def _failure(error: Exception) -> _Failure | None:
 
 
 def _broken(error: Exception) -> _Failure | None:
-    from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+    """A connection that was not made, or was lost; None for any other error, such as a certificate that is refused."""
+    from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+    never_made = exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError
+    if isinstance(error, never_made):
         return _Failure("", str(error), is_passing=True)
-    if isinstance(error, HTTPClientError):  # closed or silent in the middle of a call
-        return _Failure("", str(error), is_passing=True, may_have_run=True)
-    return None
+    is_lost = isinstance(error, exceptions.HTTPClientError | ResponseParserError | _Torn | json.JSONDecodeError)
+    # Over TLS a connection that is cut may end like this; over plain HTTP it is a ConnectionClosedError.
+    is_cut = isinstance(error, exceptions.SSLError) and "EOF" in str(error)
+    return _Failure("", str(error), is_passing=True, may_have_run=True) if is_lost or is_cut else None
 
 
 def _rows(records: list[dict[str, Any]]) -> list[Row]:
@@ -200,7 +228,6 @@ def _refused(failure: _Failure) -> DatabaseError:
         what = f"the answer to a statement was lost: {failure.message}"
         why = "it may have run, and is not repeated without looking"
         return DatabaseError(Problem("answer-lost", what, why, _TRY_AGAIN), code=LOST)
-    error = DatabaseError(Problem("database-refused", ""), number=failure.number, code=failure.code)
-    known = failure.number or ("" if error.is_of_mysql else failure.code)
-    text = f"{said(failure.message)} ({known})" if known else failure.message
+    known = failure.number or failure.code.replace(OF_MYSQL, "")
+    text = f"{said(failure.message)} ({known})" if known else said(failure.message)
     return DatabaseError(Problem("database-refused", text), number=failure.number, code=failure.code)

@@ -39,7 +39,7 @@ def select(columns: Sequence[str], rest: str) -> str:
     CONVERT takes away the BINARY flag of a `_bin` collation and changes no value
     (test_no_column_that_is_read_has_the_binary_flag).
     """
-    return f"SELECT {', '.join(f'{_text(column)} AS c{number}' for number, column in enumerate(columns))} {rest}"
+    return f"SELECT {', '.join(f'{_text(column)} AS c{number:02}' for number, column in enumerate(columns))} {rest}"
 
 
 def _text(column: str) -> str:

@@ -20,9 +20,11 @@ _FORMS = (
         r"^(?:error returned from database: )?(?:ERROR )?(?P<number>\d{4,5}) \(\w{5}\)(?: at line \d+)?: (?P<text>.*)",
         re.DOTALL,
     ),
-    re.compile(r"^ERROR (?P<number>\d{4,5}):? (?P<text>.*)", re.DOTALL),
+    re.compile(r"^(?:(?:ERROR|Error) )?(?P<number>\d{4,5}):? (?P<text>.*)", re.DOTALL),
     re.compile(r"(?P<text>.*?) *\((?P<number>\d{4,5})\)\.?$", re.DOTALL),
 )
+# What may stand around a sentence without a number: `ERROR: …; SQLState: 42000`, as PostgreSQL's have it.
+_AROUND = re.compile(r"^(?:ERROR: |error returned from database: )|; SQLState: \w+$")
 # MySQL's own words for the numbers that anything here depends on. A sentence comes after those that begin like it.
 # Source: messages_to_clients.txt of MySQL 8.0 and 9.7. A server that speaks another language (lc_messages) says others.
 _WORDS = (
@@ -56,13 +58,14 @@ def number_of(message: str) -> int:
     """MySQL's error number; 0 for a message that has none and whose words are not known here."""
     if form := _form(message):
         return int(form["number"])
-    return next((number for number, words in _SENTENCES if words.match(message)), 0)
+    sentence = said(message)
+    return next((number for number, words in _SENTENCES if words.match(sentence)), 0)
 
 
 def said(message: str) -> str:
-    """MySQL's own sentence, without the number."""
+    """MySQL's own sentence, without a number, a state, or a word before it."""
     form = _form(message)
-    return form["text"] if form else message
+    return form["text"] if form else _AROUND.sub("", message)
 
 
 def _form(message: str) -> re.Match[str] | None:

@@ -161,16 +161,22 @@ def test_a_data_api_that_cannot_be_reached(run: CommandLine, monkeypatch: pytest
     """As in a region that has CloudFormation and no Data API, or behind a proxy that knows the one alone."""
     run.file(SHOP)
     monkeypatch.setenv("AWS_ENDPOINT_URL_RDS_DATA", f"http://127.0.0.1:{unused_port()}")
-    err = told(run, "aurora-tenants plan")
-    assert err.startswith("error: could not read MySQL: ")
-    assert "[no-connection]" in err
+    err = told(run, "aurora-tenants plan --wait 0.1")
+    assert err.startswith(
+        "error: the cluster did not answer within N s  [database-not-ready]\n    why: Could not connect"
+    )
+    assert "\n    fix: check the network, and that the region has the Data API\n" in err
 
 
 def test_a_secret_that_cannot_be_one(run: CommandLine):
     run.file(SHOP)
     assert told(run, "aurora-tenants plan --secret x").startswith("error: could not read MySQL: ")
-    assert "[database-refused]" in told(
-        run, f"aurora-tenants plan --secret arn:aws:secretsmanager:x:1:secret:{'y' * 30}"
+    arn = f"arn:aws:secretsmanager:x:1:secret:{'y' * 30}"
+    err = told(run, f"aurora-tenants plan --wait 0.1 --secret {arn}")
+    assert err.startswith("error: the cluster did not answer within N s  [database-not-ready]\n    why: Error fetching")
+    assert (
+        f"fix: see that the secret exists and may be read: aws secretsmanager describe-secret --secret-id {arn}\n"
+        in err
     )
 
 

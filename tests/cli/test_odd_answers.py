@@ -36,14 +36,17 @@ NO_CHANGES = (
 )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["statements ran", "statements did not run"])
+BROKEN = {"before it ran": {"ran": False}, "after it ran": {"ran": True}, "in the middle": {"in_body": True}}
+
+
+@pytest.fixture(scope="module", params=BROKEN)
 def cloud(
     request: pytest.FixtureRequest, mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cloud]:
     def answer_oddly(cloud: Cloud) -> None:
         cloud.post("answers", {"error_numbers": "none", "base64": True, "reversed_keys": True})
         cloud.early(3, every=9)
-        cloud.drop(5, every=13, ran=request.param)
+        cloud.drop(5, every=13, **BROKEN[request.param])
 
     with deployed(tmp_path_factory.mktemp("odd"), at_first=answer_oddly) as running:
         yield running
@@ -115,7 +118,7 @@ def test_what_does_not_pass_is_a_sentence(run: CommandLine, cloud: Cloud) -> Non
     ended = run("aurora-tenants plan --wait 0.5")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith(
-        "error: the cluster did not answer within 0 s  [database-not-ready]\n    why: Connection was"
+        "error: the cluster did not answer within 0.5 s  [database-not-ready]\n    why: Connection was"
     )
     cloud.drop(0)
     cloud.early(1, every=1, answer="SecretsErrorException")

@@ -5,17 +5,23 @@ Nobody but MySQL knows then whether the statement has run, so each is lost both 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from aurora_tenants.errors import DatabaseError, Problem
-from aurora_tenants.lambdas import provider
+from aurora_tenants.lambdas import ownership, provider
+from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.lambdas.rotation import _give_both
 from aurora_tenants.mysql.dataapi import LOST, DataApi
-from aurora_tenants.mysql.live import Execute, Row
+from aurora_tenants.mysql.live import Execute, Row, read_users
+from tests.endpoint import own
 from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, fresh, on
 
 pytestmark = ONCE
@@ -49,13 +55,22 @@ class Losing:
 class Stack:
     """One resource of a stack, served in this process as the sandbox's master."""
 
-    def __init__(self, world: World, master: DataApi, kind: str, secret: Secret | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        master: DataApi,
+        kind: str,
+        secret: Secret | None = None,
+        *,
+        execute: Execute | None = None,
+    ) -> None:
         self.world, self._master, self._kind, self._secret = world, master, kind, secret
+        self._execute = execute or master.execute
         self._name, self._id = fresh("stack"), ""
 
     def serve(self, event: str, lost: int, *, ran: bool, for_good: bool = False, **properties: Any) -> int:
         """How many statements of this event change something. lost: the first whose answer is lost, 0 for none."""
-        losing = Losing(self._master.execute, lost, ran=ran, for_good=for_good)
+        losing = Losing(self._execute, lost, ran=ran, for_good=for_good)
         request = Request(
             {
                 "RequestType": event,
@@ -155,8 +170,9 @@ def test_a_user_is_made_changed_and_dropped(
 
 
 @EITHER_WAY
-def test_a_user_that_is_adopted_has_both_passwords(
-    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool
+@pytest.mark.parametrize("older", ["", "hush-older"], ids=["one password", "two passwords"])
+def test_a_user_that_is_adopted_keeps_the_password_that_it_has(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool, older: str
 ) -> None:
     hosts = ["%", "10.0.0.1"]
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", PROVIDER)
@@ -165,7 +181,9 @@ def test_a_user_that_is_adopted_has_both_passwords(
         secret = user_of(world)
         stack, name = Stack(world, master, "Custom::DatabaseUser", secret), secret.user
         for host in hosts:
-            world.sql(f"CREATE USER `{name}`@`{host}` IDENTIFIED BY 'hush-theirs'")
+            world.sql(f"CREATE USER `{name}`@`{host}` IDENTIFIED BY '{older or 'hush-theirs'}'")
+            if older:
+                world.sql(f"ALTER USER `{name}`@`{host}` IDENTIFIED BY 'hush-theirs' RETAIN CURRENT PASSWORD")
         properties = {"SecretId": secret.arn, "Adopt": "true", "Hosts": hosts, "Privileges": []}
         statements = stack.serve("Create", lost, ran=ran, **properties)
         assert (world.takes(name, "hush-0"), world.takes(name, "hush-theirs")) == (True, True)
@@ -177,9 +195,79 @@ def test_a_user_that_is_adopted_has_both_passwords(
     each(served)
 
 
+def test_a_user_whose_adoption_failed_keeps_its_password_when_it_is_adopted_after_all(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of its accounts was refused the new password, when the first had it already."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", PROVIDER)
+    secret, hosts = user_of(world), ["%", "10.0.0.1"]
+    name = secret.user
+    for host in hosts:
+        world.sql(f"CREATE USER `{name}`@`{host}` IDENTIFIED BY 'hush-theirs'")
+    refusing = DataApi(master.client, master.cluster_arn, master.secret_arn)
+
+    def refuse(statement: str) -> list[Row]:
+        if "RETAIN" in statement and "10.0.0.1" in statement:
+            raise DatabaseError(Problem("database-refused", "too simple (1819)"), number=1819)
+        return refusing.execute(statement)
+
+    properties = {"SecretId": secret.arn, "Adopt": "true", "Hosts": hosts, "Privileges": []}
+    failed = Stack(world, master, "Custom::DatabaseUser", secret, execute=refuse)
+    with pytest.raises(DatabaseError, match="1819"):
+        failed.serve("Create", 0, ran=True, **properties)
+    assert {(owner.adopted, owner.released) for owner in world.entries(name).values()} == {(True, True)}
+    world.put(secret.arn, name, "hush-1")
+    again = Stack(world, master, "Custom::DatabaseUser", secret._replace(password="hush-1"))
+    again.serve("Create", 0, ran=True, **properties)
+    assert (world.takes(name, "hush-1"), world.takes(name, "hush-theirs")) == (True, True)
+
+
 @EITHER_WAY
-def test_answers_that_are_lost_for_good_are_told(world: World, master: DataApi, ran: bool) -> None:
+def test_rules_of_a_password_history_are_there_again_after_a_rotation(world: World, master: DataApi, ran: bool) -> None:
+    """They have to be lifted for a password that the account has had."""
+
+    def served(lost: int) -> int:
+        name = fresh("app")
+        world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-now' PASSWORD HISTORY 3")
+        (account,) = read_users(master.execute, name, has_owners=True)[0].values()
+        losing = Losing(master.execute, lost, ran=ran)
+        until_heard(partial(_give_both, losing, account, "hush-now", "hush-next"))
+        assert world.options(name).history == 3
+        assert (world.takes(name, "hush-now"), world.takes(name, "hush-next")) == (True, True)
+        return len(losing.statements)
+
+    each(served)
+
+
+@EITHER_WAY
+def test_answers_that_are_lost_for_good_are_told_soon(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(ownership, "time", SimpleNamespace(sleep=slept.append))
     name, stack = fresh("shop"), Stack(world, master, "Custom::Database")
     with pytest.raises(DatabaseError, match="the answer was lost"):
         stack.serve("Create", 1, ran=ran, for_good=True, Name=name)
     assert not world.has_database(name)
+    # Twice: what it was about, and taking it back.
+    assert slept == [0.1 * 2**number for number in range(7)] * 2
+
+
+def test_a_delete_whose_answers_break_off_drops_or_says_why_not(world: World, master: DataApi) -> None:
+    """botocore takes the rest of an answer for one without rows: "there is no such database"."""
+
+    def served(torn: int) -> int:
+        name, stack = fresh("shop"), Stack(world, master, "Custom::Database")
+        stack.serve("Create", 0, ran=True, Name=name)
+        world.post("faults", {"drop": {"first": torn, "in_body": True}})
+        before = statements(world)
+        stack.serve("Delete", 0, ran=True, Name=name, OnRemove="drop", AllowDrop=name)
+        world.post("faults", {"drop": {"first": 0}})
+        assert (world.has_database(name), world.owner(name)) == (False, None)
+        return statements(world) - before
+
+    each(served)
+
+
+def statements(world: World) -> int:
+    return int(json.loads(own(world.sandbox.environment, "status"))["statements"])

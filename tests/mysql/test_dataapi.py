@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -194,17 +197,75 @@ def test_a_dropped_connection_is_made_again_for_a_read_alone(awake: Cloud, clock
     awake.sql("DROP DATABASE IF EXISTS dropped")
 
 
-def test_a_cluster_that_is_not_reached_is_waited_for(awake: Cloud, clock: Clock):
-    """Nothing listens at this port, until the client is replaced."""
-    api, client = api_of(awake, clock), awake.client("rds-data")
-    api.client = boto3.client(
+@pytest.mark.parametrize("statement", ["SELECT 1 AS one", "SHOW DATABASES LIKE 'mysql'"])
+def test_an_answer_that_breaks_off_is_never_taken_for_one_without_rows(awake: Cloud, clock: Clock, statement: str):
+    api = api_of(awake, clock)
+    awake.drop(1, every=2, in_body=True)
+    assert [len(api.execute(statement)) for _ in range(3)] == [1, 1, 1]
+    assert len(clock.slept) == 3
+
+
+def test_an_answer_that_breaks_off_after_its_first_line_says_that_the_statement_ran(awake: Cloud, clock: Clock):
+    awake.drop(in_body=True)
+    assert api_of(awake, clock).execute("CREATE DATABASE torn") == []
+    assert awake.sql("SHOW DATABASES LIKE 'torn'") == [("torn",)]
+    awake.sql("DROP DATABASE torn")
+
+
+@contextmanager
+def listening(answer: bytes) -> Iterator[int]:
+    """A port where everybody who says something gets this answer, and the end of the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer)
+
+        Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n<p>hi</p>"
+
+
+# Nothing of this is the sandbox's to say: who answers here is no Data API.
+@pytest.mark.parametrize(("scheme", "answer"), [("http", HTML), ("https", b"")], ids=["a proxy's page", "TLS cut off"])
+@pytest.mark.parametrize("statement", ["SELECT 1 AS one", "SHOW DATABASES", "CREATE DATABASE nowhere"])
+def test_what_answers_in_the_place_of_the_data_api_is_no_answer(
+    awake: Cloud, clock: Clock, scheme: str, answer: bytes, statement: str
+):
+    api = api_of(awake, clock, wait_seconds=3)
+    with listening(answer) as port:
+        api.client = nowhere(f"{scheme}://127.0.0.1:{port}")
+        with pytest.raises(DatabaseError) as caught:
+            api.execute(statement)
+    is_read = not statement.startswith("CREATE")
+    assert (caught.value.code, clock.seconds) == (("", 3.0) if is_read else (LOST, 0.0))
+
+
+def nowhere(endpoint_url: str) -> Any:
+    return boto3.client(
         "rds-data",
-        endpoint_url="http://127.0.0.1:9",
-        config=Config(retries={"total_max_attempts": 1}),
+        endpoint_url=endpoint_url,
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
         region_name="eu-west-1",
         aws_access_key_id="none",
         aws_secret_access_key="none",
+        verify=False,
     )
+
+
+def test_a_cluster_that_is_not_reached_is_waited_for(awake: Cloud, clock: Clock):
+    """Nothing listens at this port, until the client is replaced."""
+    api, client = api_of(awake, clock), awake.client("rds-data")
+    api.client = nowhere("http://127.0.0.1:9")
 
     def come_back() -> None:
         if clock.seconds > 3:
@@ -215,7 +276,13 @@ def test_a_cluster_that_is_not_reached_is_waited_for(awake: Cloud, clock: Clock)
 
 
 # The sandbox has no switch for these: they are errors inside AWS, before or after the statement ran.
-@pytest.mark.parametrize("code", ["InternalServerErrorException", "StatementTimeoutException"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("InternalServerErrorException", "StatementTimeoutException"),
+        *("ServiceUnavailableError", "DatabaseUnavailableException"),
+    ],
+)
 def test_an_error_inside_aws_is_repeated_only_when_it_only_reads(api: DataApi, clock: Clock, code: str):
     client = api.client
     api.client = Failing(client, code, 1)
@@ -226,9 +293,8 @@ def test_an_error_inside_aws_is_repeated_only_when_it_only_reads(api: DataApi, c
     assert (failing.calls, caught.value.code) == (["DROP USER nobody"], LOST)
 
 
-@pytest.mark.parametrize("code", ["ServiceUnavailableError", "DatabaseUnavailableException", "ThrottlingException"])
-def test_what_never_ran_is_repeated_even_when_it_writes(api: DataApi, clock: Clock, code: str):
-    api.client = failing = Failing(api.client, code, 2)
+def test_what_never_ran_is_repeated_even_when_it_writes(api: DataApi, clock: Clock):
+    api.client = failing = Failing(api.client, "ThrottlingException", 2)
     assert api.execute("SET @a = 1") == []
     assert failing.calls == ["SET @a = 1"] * 3
 
@@ -253,6 +319,26 @@ def test_what_no_waiting_helps_is_not_repeated(awake: Cloud, clock: Clock):
         api_of(awake, clock).execute("SELECT 1 AS one")
     assert str(caught.value) == "Database response exceeded size limit (BadRequestException)"
     assert clock.slept == []
+
+
+def test_all_statements_wait_together_as_long_as_one_may(awake: Cloud, clock: Clock):
+    api = api_of(awake, clock, wait_seconds=30)
+    awake.post("pause", {"seconds": 3600})
+    clock.meanwhile = lambda: awake.post("pause", {"seconds": 0}) if clock.seconds == 24 else None
+    api.execute("SELECT 1 AS one")
+    awake.post("pause", {"seconds": 3600})
+    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within [36] s$"):
+        api.execute("SELECT 1 AS one")
+    assert clock.seconds == 30
+
+
+def test_nobody_waits_beyond_a_deadline(awake: Cloud, clock: Clock):
+    clock.seconds = 100.0
+    api = api_of(awake, clock, deadline=110.0)
+    awake.post("pause", {"seconds": 3600})
+    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within 10 s$"):
+        api.execute("SELECT 1 AS one")
+    assert clock.seconds == 110
 
 
 @pytest.mark.parametrize(

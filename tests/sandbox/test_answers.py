@@ -53,6 +53,7 @@ def test_early_answers_come_one_after_the_other_or_one_of_them_alone():
         ("ending", "Plugin 'x' is not loaded (1524)"),
         ("sqlx", "1524 (HY000): Plugin 'x' is not loaded"),
         ("client", "ERROR 1524 (HY000): Plugin 'x' is not loaded"),
+        ("postgres", "ERROR: Plugin 'x' is not loaded; SQLState: HY000"),
         ("none", "Plugin 'x' is not loaded"),
     ],
 )
@@ -63,5 +64,5 @@ def test_a_number_is_told_in_one_form_or_not_at_all(form: str, text: str):
 
 
 def test_forms_that_there_are_not_are_refused():
-    with pytest.raises(ValueError, match=r"^error_numbers is one of state, ending, sqlx, client, none$"):
+    with pytest.raises(ValueError, match=r"^error_numbers is one of state, ending, sqlx, client, postgres, none$"):
         Answers().set(error_numbers="latin")

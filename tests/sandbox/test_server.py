@@ -310,6 +310,14 @@ def test_a_connection_closes_instead_of_an_answer(client: Client, sandbox: Sandb
     assert ask(sandbox, "GET", "status")[1]["statements"] - before == 2 + ran
 
 
+def test_a_connection_closes_in_the_middle_of_an_answer(client: Client, sandbox: Sandbox, whole: dict[str, Any]):
+    """botocore takes what came for an answer without rows."""
+    assert ask(sandbox, "POST", "faults", {"drop": {"first": 1, "in_body": True}})[0] == 200
+    with pytest.raises(KeyError, match="records"):
+        select(client, whole)
+    assert select(client, whole) == [[{"longValue": 1}]]
+
+
 @pytest.mark.parametrize("status", ["500", "503"])
 def test_a_proxy_answers_in_the_place_of_the_service(
     client: Client, sandbox: Sandbox, whole: dict[str, Any], status: str
