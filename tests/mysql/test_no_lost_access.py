@@ -265,7 +265,7 @@ def pause(todo: list[Change], number: int) -> str:
 def test_clients_at_work_see_no_error_while_everything_about_their_account_changes(keeper: Keeper):
     """One keeps its connection, one logs in for each query; spelling, plugin, REQUIRE, host, limits, roles change.
 
-    Who has logged in at a host just before the account there is dropped has to connect again, as the last test here says.
+    Who has logged in at a host just before the account there is dropped has to connect again, as the last test says.
     """
     reading = {"Privileges": [ENTRIES[1]]}
     with_role = reading | {"Roles": [{"Role": "keep-role"}]}
