@@ -36,7 +36,7 @@ NO_CHANGES = (
 )
 
 
-BROKEN = {"before it ran": {"ran": False}, "after it ran": {"ran": True}, "in the middle": {"in_body": True}}
+BROKEN = {"before it ran": {"ran": False}, "in the middle of the answer": {"in_body": True}}
 
 
 @pytest.fixture(scope="module", params=BROKEN)
@@ -118,7 +118,7 @@ def test_what_does_not_pass_is_a_sentence(run: CommandLine, cloud: Cloud) -> Non
     ended = run("aurora-tenants plan --wait 0.5")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith(
-        "error: the cluster did not answer within 0.5 s  [database-not-ready]\n    why: Connection was"
+        "error: the cluster did not answer within N s  [database-not-ready]\n    why: Connection was"
     )
     cloud.drop(0)
     cloud.early(1, every=1, answer="SecretsErrorException")
