@@ -114,6 +114,9 @@ def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str 
         return Problem("wrong-credentials", f"{what}: the AWS credentials are wrong", why)
     if code in _DENIED:
         return Problem("access-denied", f"{what}: {_message(error)}", fix=if_denied)
+    if isinstance(error, exceptions.ParamValidationError):
+        fix = "check what was given on the command line, such as an ARN"
+        return Problem("invalid-parameter", f"{what}: {error}", fix=fix)
     if isinstance(error, exceptions.EndpointConnectionError | exceptions.ConnectTimeoutError):
         return Problem("no-connection", f"{what}: {error}", fix="check the network and the region's name")
     return Problem("aws-refused" if code else "aws-unreachable", f"{what}: {_message(error)}")

@@ -170,7 +170,9 @@ def test_a_data_api_that_cannot_be_reached(run: CommandLine, monkeypatch: pytest
 
 def test_a_secret_that_cannot_be_one(run: CommandLine):
     run.file(SHOP)
-    assert told(run, "aurora-tenants plan --secret x").startswith("error: could not read MySQL: ")
+    err = told(run, "aurora-tenants plan --secret x")
+    assert err.startswith("error: could not read MySQL: Parameter validation failed:")
+    assert "[invalid-parameter]\n    fix: check what was given on the command line, such as an ARN\n" in err
     arn = f"arn:aws:secretsmanager:x:1:secret:{'y' * 30}"
     err = told(run, f"aurora-tenants plan --wait 0.1 --secret {arn}")
     assert err.startswith("error: the cluster did not answer within N s  [database-not-ready]\n    why: Error fetching")
