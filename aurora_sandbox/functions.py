@@ -103,6 +103,7 @@ class Functions:
         self._closing = threading.Event()
         self._deployed: dict[str, Deployed] = {}
         self._keys: dict[str, AccessKey] = {}
+        self._running = 0
 
     def put(self, function: Function) -> None:
         """Deploys a function, or its new code: events from now on run in new processes."""
@@ -152,6 +153,8 @@ class Functions:
         }
         if fault == "hang":
             timeout_seconds /= self._time_scale
+        with self._lock:
+            self._running += 1
         try:
             if fault == "twice":
                 deployed.pool.run(request, timeout_seconds=timeout_seconds)
@@ -159,6 +162,13 @@ class Functions:
         except InvocationFailed as error:
             self._note(function.name, f"{request['id']} {error}\n")
             raise
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def running(self) -> int:
+        """How many events are being served; one that comes twice is until its second end."""
+        return self._running
 
     def invoke_async(self, name_or_arn: str, event: Any) -> None:
         """Runs the function in a thread, and again with the same event when it fails. Raises LookupError at once."""

@@ -128,6 +128,7 @@ class Sandbox:
             "cluster": next(({"arn": c.arn, "state": str(c.state())} for c in account.clusters.all()), None),
             "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
             "functions": list(account.functions.names()),
+            "running": account.functions.running(),
             "statements": account.data.statements,
             "calls": {f"{service}:{operation}": count for (service, operation), count in sorted(calls.items())},
         }
