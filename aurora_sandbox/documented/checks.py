@@ -74,6 +74,12 @@ def identifier(name: str) -> Check:
     return broken
 
 
+def environment_texts(values: Values) -> str | None:
+    variables = values.get("Environment", {}).get("Variables", {})
+    is_text = not any(isinstance(value, dict | list) for value in variables.values())
+    return None if is_text else "Value of property Variables must be an object with String (or simple type) properties"
+
+
 def environment_size(values: Values) -> str | None:
     variables = values.get("Environment", {}).get("Variables", {})
     if len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode()) <= 4096:
@@ -186,6 +192,14 @@ def own_tags(values: Values) -> str | None:
     tags = values.get("Tags") or ()
     is_reserved = any(tag.get("Key", "").lower().startswith("aws:") for tag in tags if isinstance(tag, Mapping))
     return "aws: prefixed tag key names are not allowed for external use." if is_reserved else None
+
+
+def texts(values: Values) -> str | None:
+    """Of a template: its descriptions. CloudFormation may take a number for one; no source says that it does."""
+    parts = [part for section in ("Parameters", "Outputs") for part in (values.get(section) or {}).values()]
+    described = [values, *(part for part in parts if isinstance(part, Mapping))]
+    is_text = all(isinstance(part.get("Description", ""), str) for part in described)
+    return None if is_text else "Template format error: Every Description member must be a string."
 
 
 def description(values: Values) -> str | None:

@@ -58,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     Rule(EVERY_RESOURCE, "no Tags with keys of aws:", checks.own_tags, _TAGS),
     Rule(EVERY_REQUEST, "no Tags with keys of aws:", checks.own_tags, _TAGS),
     Rule("template", f"has at most {MAX_TEMPLATE_BYTES:,} bytes", checks.elsewhere, _CFN),
+    Rule("template", "Description is text, also of a parameter or an output", checks.texts, _CFN_TEMPLATE),
     Rule("template", "Description has at most 1,024 bytes", checks.description, _CFN),
     Rule("template", "AWSTemplateFormatVersion is 2010-09-09", checks.format_version, _CFN_TEMPLATE),
     Rule("template", "has at most 500 resources and 200 parameters, outputs, mappings each", checks.numbers, _CFN),
@@ -88,6 +89,12 @@ RULES: tuple[Rule, ...] = (
     Rule(_FUNCTION, "FunctionName has at most 64 characters", checks.at_most("FunctionName", 64, "length"), _LAMBDA),
     Rule(_FUNCTION, "Timeout is at most 900", checks.at_most("Timeout", 900), _LAMBDA),
     Rule(_FUNCTION, "MemorySize is at most 10,240", checks.at_most("MemorySize", 10_240), _LAMBDA),
+    Rule(
+        _FUNCTION,
+        "Environment has texts, numbers and booleans",
+        checks.environment_texts,
+        "Lambda Developer Guide, environment variables",
+    ),
     Rule(_FUNCTION, "Environment has at most 4,096 bytes", checks.environment_size, _LAMBDA),
     Rule(
         _FUNCTION,

@@ -43,6 +43,8 @@ RESERVED_TAG = "aws: prefixed tag key names are not allowed for external use."
 
 # What breaks the rule, and what is said; nothing else of the table is broken by it.
 BROKEN: list[tuple[str, dict[str, Any], str]] = [
+    ("template", {"Description": 2024}, FORMAT.format("Every Description member must be a string.")),
+    ("template", {"Outputs": {"A": {"Description": 6}}}, FORMAT.format("Every Description member must be a string.")),
     ("template", {"Description": "é" * 513}, FORMAT.format("'Description' length is greater than 1024.")),
     (
         "template",
@@ -116,6 +118,11 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "AWS::Lambda::Function",
         {"MemorySize": 10_241},
         MEMBER.format(10_241, "memorySize", "have value less than or equal to 10240"),
+    ),
+    (
+        "AWS::Lambda::Function",
+        {"Environment": {"Variables": {"ABC": ["a"]}}},
+        "Value of property Variables must be an object with String (or simple type) properties",
     ),
     (
         "AWS::Lambda::Function",
