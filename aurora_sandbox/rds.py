@@ -23,6 +23,7 @@ class Rds:
     """The service. moto: gives a boto3 client to moto's RDS."""
 
     name = "rds"
+    only = None
 
     def __init__(self, *, clusters: Clusters, moto: Callable[[], Any]) -> None:
         self._clusters, self._moto = clusters, moto

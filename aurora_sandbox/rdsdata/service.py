@@ -51,6 +51,7 @@ class RdsData:
     """
 
     name = "rds-data"
+    only = None
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class SecretsManager:
     """
 
     name = "secretsmanager"
+    only = None
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -305,6 +306,14 @@ def test_guessed_tokens_of_custom_resources_all_get_the_same_answer(running: Run
 def test_an_answer_to_a_custom_resource_is_not_kept_whatever_its_length(running: Running, attacker: int):
     tries = {"long": Try("PUT", "/_sandbox/cfn-response/token", {}, "x" * (2 << 20), "")}
     assert attempted(attacker, over_http(running, tries))["long"].startswith("413 ")
+
+
+@pytest.mark.parametrize("length", ["9" * 19, "9" * 5000, "-1", "ten"])
+def test_a_length_that_can_be_none_is_refused(running: Running, attacker: int, length: str):
+    target = f"/_sandbox/cfn-response/x HTTP/1.1\r\nHost: 127.0.0.1:{port_of(running)}"
+    with socket.create_connection(("127.0.0.1", port_of(running))) as connection:
+        connection.sendall(f"PUT {target}\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_a_long_body_does_not_keep_a_refusal_from_its_sender(running: Running, attacker: int):

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -381,6 +382,11 @@ def test_deleting_the_stack_lets_its_function_clear_up(client: Client, sandbox: 
 def test_who_am_i_is_answered(client: Client):
     caller = client("sts").get_caller_identity()
     assert (caller["Account"], caller["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/sandbox")
+
+
+def test_who_am_i_is_answered_to_a_presigned_url(client: Client):
+    with urllib.request.urlopen(client("sts").generate_presigned_url("get_caller_identity")) as answer:
+        assert b"<Arn>arn:aws:iam::123456789012:user/sandbox</Arn>" in answer.read()
 
 
 def test_a_role_that_the_owner_assumes_has_a_key_that_is_good_with_its_token(client: Client, sandbox: Sandbox):
