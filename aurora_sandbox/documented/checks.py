@@ -116,6 +116,25 @@ def one_source(values: Values) -> str | None:
     return None if is_there else "Please provide a source for function code."
 
 
+def zip_needs(values: Values) -> str | None:
+    if "Code" not in values or _is_image(values) or (values.get("Runtime") and values.get("Handler")):
+        return None
+    return "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+
+
+def code(values: Values) -> str | None:
+    return one_source(values["Code"]) if "Code" in values and not _is_image(values) else None
+
+
+def image(values: Values) -> str | None:
+    is_missing = values.get("PackageType") == "Image" and not values.get("Code", {}).get("ImageUri")
+    return "Please provide ImageUri when creating a function with packageType Image." if is_missing else None
+
+
+def _is_image(values: Values) -> bool:
+    return values.get("PackageType") == "Image" or "ImageUri" in values.get("Code", {})
+
+
 def policy_size(document: Any) -> int:
     """In characters; IAM does not count white space."""
     text = document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))

@@ -20,6 +20,7 @@ _CFN = "CloudFormation User Guide, CloudFormation quotas"
 _CFN_TEMPLATE = "CloudFormation User Guide, template anatomy"
 _CUSTOM = "CloudFormation Template Reference, custom resource response objects"
 _LAMBDA = "Lambda Developer Guide, Lambda quotas"
+_FUNCTION_TYPE = "CloudFormation Template Reference, AWS::Lambda::Function"
 _IAM = "IAM User Guide, IAM and STS quotas"
 _RDS = "RDS API Reference"
 _SECRETS = "Secrets Manager API Reference"
@@ -108,6 +109,9 @@ RULES: tuple[Rule, ...] = (
         checks.runtime,
         "Lambda Developer Guide, Lambda runtimes",
     ),
+    Rule(_FUNCTION, "Code has a source", checks.code, "Lambda API Reference"),
+    Rule(_FUNCTION, "Code in a zip has a Runtime and a Handler", checks.zip_needs, _FUNCTION_TYPE),
+    Rule(_FUNCTION, "Code has an ImageUri if PackageType is Image", checks.image, _FUNCTION_TYPE),
     Rule("lambda:Invoke", "Payload has at most 6,291,456 bytes, for an Event 1,048,576", checks.elsewhere, _LAMBDA),
     Rule("lambda:Invoke", "Payload is JSON", checks.elsewhere, "Lambda API Reference"),
     Rule(

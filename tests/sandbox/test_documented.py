@@ -143,6 +143,20 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "The runtime parameter of python3.7 is no longer supported for creating or updating AWS Lambda functions. "
         "We recommend you use a supported runtime while creating or updating functions.",
     ),
+    ("AWS::Lambda::Function", {"Code": {}}, "Please provide a source for function code."),
+    *(
+        (
+            "AWS::Lambda::Function",
+            {"Code": {"ZipFile": "x"}, **given},
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        )
+        for given in ({"Runtime": "python3.13"}, {"Handler": "index.handler"})
+    ),
+    (
+        "AWS::Lambda::Function",
+        {"Code": {"ZipFile": "x"}, "PackageType": "Image"},
+        "Please provide ImageUri when creating a function with packageType Image.",
+    ),
     ("lambda:UpdateFunctionCode", {"S3Bucket": "builds"}, "Please provide a source for function code."),
     (
         "AWS::IAM::Role",
