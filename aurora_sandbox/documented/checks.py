@@ -29,8 +29,9 @@ _ENDED = re.compile(
 )
 # What the runtime sets itself. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
 _RESERVED = re.compile(
-    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_("
-    r"REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_.*|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|XRAY_.*)"
+    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|"
+    r"ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|LAMBDA_(FUNCTION_(NAME|MEMORY_SIZE|VERSION)|"
+    r"LOG_(GROUP|STREAM)_NAME|INITIALIZATION_TYPE|RUNTIME_API))"
 )
 
 
@@ -153,6 +154,18 @@ def inline_size(values: Values) -> str | None:
     )
 
 
+def statements(*names: str) -> Check:
+    """Of properties that are policies, and of the policies in Policies: each has a statement, if it is no text."""
+
+    def broken(values: Values) -> str | None:
+        inline = [policy.get("PolicyDocument") for policy in values.get("Policies") or ()]
+        documents = [*(values.get(name) for name in names), *inline]
+        is_empty = any(isinstance(each, Mapping) and each.get("Statement") in ([], {}) for each in documents)
+        return "Syntax errors in policy." if is_empty else None
+
+    return broken
+
+
 def one_inline_size(values: Values) -> str | None:
     if not values.get("Roles") or policy_size(values.get("PolicyDocument", "")) <= 10_240:
         return None
@@ -193,6 +206,18 @@ def master_password(values: Values) -> str | None:
         "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides "
         "'/', '@', '\"', ' ' may be used."
     )
+
+
+def master_name(values: Values) -> str | None:
+    """Those of RDS itself; MySQL's own words are reserved as well, and not looked at."""
+    name = values.get("MasterUsername", "")
+    is_reserved = name.lower() in ("rdsadmin", "rdsrepladmin", "rdstopmgr")
+    return f"MasterUsername {name} cannot be used as it is a reserved word used by the engine" if is_reserved else None
+
+
+def retention(values: Values) -> str | None:
+    days = values.get("BackupRetentionPeriod", 1)
+    return None if 1 <= days <= 35 else f"Invalid backup retention period: {days}. It must be between 1 and 35 days."
 
 
 def port(values: Values) -> str | None:

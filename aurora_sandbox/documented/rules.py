@@ -22,6 +22,7 @@ _CUSTOM = "CloudFormation Template Reference, custom resource response objects"
 _LAMBDA = "Lambda Developer Guide, Lambda quotas"
 _FUNCTION_TYPE = "CloudFormation Template Reference, AWS::Lambda::Function"
 _IAM = "IAM User Guide, IAM and STS quotas"
+_GRAMMAR = "IAM User Guide, grammar of the IAM JSON policy language"
 _RDS = "RDS API Reference"
 _SECRETS = "Secrets Manager API Reference"
 _EC2 = "EC2 API Reference"
@@ -121,6 +122,14 @@ RULES: tuple[Rule, ...] = (
         "Lambda API Reference",
         code="InvalidParameterValueException",
     ),
+    *(
+        Rule(of, "a policy has a statement", checks.statements(*names), _GRAMMAR, False)
+        for of, *names in (
+            (_ROLE, "AssumeRolePolicyDocument"),
+            ("AWS::IAM::Policy", "PolicyDocument"),
+            ("AWS::IAM::ManagedPolicy", "PolicyDocument"),
+        )
+    ),
     Rule(_ROLE, "AssumeRolePolicyDocument has at most 2,048 characters", checks.trust_size, _IAM),
     Rule(_ROLE, "Policies have at most 10,240 characters together", checks.inline_size, _IAM),
     Rule(_ROLE, "at most 10 ManagedPolicyArns", checks.managed_number, _IAM),
@@ -150,7 +159,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _CLUSTER,
-        "MasterUsername has at most 16 letters and digits",
+        "MasterUsername has at most 16 letters, digits and underscores, first a letter",
         checks.unless("MasterUsername", "[a-zA-Z][a-zA-Z0-9_]{0,15}", "Master user name {value} is not valid."),
         _RDS,
         False,
@@ -165,6 +174,7 @@ RULES: tuple[Rule, ...] = (
         ),
         _RDS,
     ),
+    Rule(_CLUSTER, "MasterUsername is no name of RDS's own", checks.master_name, _RDS),
     Rule(_CLUSTER, "Port is from 1,150 to 65,535", checks.port, _RDS, False),
     Rule(_SUBNET_GROUP, _SUBNETS, checks.elsewhere, _RDS),
     Rule(
@@ -206,6 +216,23 @@ RULES: tuple[Rule, ...] = (
         _RDS,
         code="InvalidParameterValue",
     ),
+    Rule(
+        "rds:ModifyDBCluster",
+        "Port as in AWS::RDS::DBCluster",
+        checks.port,
+        _RDS,
+        False,
+        code="InvalidParameterValue",
+    ),
+    Rule(
+        "rds:ModifyDBCluster",
+        "BackupRetentionPeriod is from 1 to 35",
+        checks.retention,
+        _RDS,
+        False,
+        code="InvalidParameterValue",
+    ),
+    Rule("rds:DescribeDBClusters", "MaxRecords is from 20 to 100, as for other lists", checks.elsewhere, _RDS),
     Rule("AWS::EC2::VPC", "CidrBlock is from /16 to /28", checks.block, _EC2),
     Rule("AWS::EC2::Subnet", "CidrBlock is from /16 to /28", checks.block, _EC2),
     Rule(
@@ -215,6 +242,7 @@ RULES: tuple[Rule, ...] = (
         _EC2,
         False,
     ),
+    Rule("secretsmanager:CreateSecret", "not SecretString with SecretBinary", checks.elsewhere, _SECRETS),
     Rule("secretsmanager:CreateSecret", "Name has letters, digits and /_+=.@!-", checks.elsewhere, _SECRETS),
     Rule(
         "secretsmanager:DeleteSecret",

@@ -163,6 +163,15 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         {"AssumeRolePolicyDocument": POLICY},
         "Cannot exceed quota for ACLSizePerRole: 2048",
     ),
+    *(
+        (of, values, "Syntax errors in policy.")
+        for of, values in (
+            ("AWS::IAM::Role", {"AssumeRolePolicyDocument": {"Statement": []}}),
+            ("AWS::IAM::Role", {"Policies": [{"PolicyDocument": {"Statement": []}}]}),
+            ("AWS::IAM::Policy", {"PolicyDocument": {"Statement": []}}),
+            ("AWS::IAM::ManagedPolicy", {"PolicyDocument": {"Statement": {}}}),
+        )
+    ),
     (
         "AWS::IAM::Role",
         {"RoleName": "shop", "Policies": [{"PolicyDocument": POLICY}]},
@@ -203,6 +212,17 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         {"DatabaseName": "a-b"},
         "DatabaseName must begin with a letter and contain only alphanumeric characters.",
     ),
+    (
+        "AWS::RDS::DBCluster",
+        {"MasterUsername": "RdsAdmin"},
+        "MasterUsername RdsAdmin cannot be used as it is a reserved word used by the engine",
+    ),
+    ("rds:ModifyDBCluster", {"Port": 80}, "Invalid database port: 80"),
+    (
+        "rds:ModifyDBCluster",
+        {"BackupRetentionPeriod": 36},
+        "Invalid backup retention period: 36. It must be between 1 and 35 days.",
+    ),
     ("AWS::RDS::DBCluster", {"Port": 80}, "Invalid database port: 80"),
     (
         "AWS::RDS::DBSubnetGroup",
@@ -231,6 +251,8 @@ ELSEWHERE = {
     "a physical id has at most 1,024 bytes": "test_an_improper_answer_fails_the_resource",
     "ServiceTimeout is from 1 to 3,600": "test_a_service_timeout_is_a_number_of_seconds_up_to_an_hour",
     "SubnetIds are in at least two Availability Zones": "test_a_subnet_group_covers_two_zones",
+    "MaxRecords is from 20 to 100, as for other lists": "test_a_page_has_20_to_100_clusters",
+    "not SecretString with SecretBinary": "test_a_secret_has_one_value",
     "Name has letters, digits and /_+=.@!-": "test_a_name_with_a_blank_is_refused",
     "not ForceDeleteWithoutRecovery with RecoveryWindowInDays": "test_a_forced_deletion_has_no_recovery_window",
     "RecoveryWindowInDays is from 7 to 30": "test_a_recovery_window_outside_7_to_30_days_is_refused",
@@ -268,6 +290,10 @@ def test_rules_that_are_broken_elsewhere_have_a_test_there():
             {"FunctionName": "f" * 64, "Timeout": 900, "MemorySize": 10_240},
         ),
         ("AWS::Lambda::Function", {"Runtime": "python3.13"}),
+        (
+            "AWS::Lambda::Function",
+            {"Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/x", "AWS_XRAY_CONTEXT_MISSING": "y"}}},
+        ),
         ("AWS::SQS::Queue", {"QueueName": "q" * 75 + ".fifo", "FifoQueue": True}),
         ("AWS::RDS::DBCluster", {"MasterUserPassword": "a!#$%^&*()_+~'", "MasterUsername": "admin", "Port": 3306}),
         ("AWS::RDS::DBSubnetGroup", {"DBSubnetGroupName": "defaults of mine_1.2"}),

@@ -246,6 +246,18 @@ def test_modifying_the_cluster_changes_what_is_described(client: Client, whole: 
     assert described["ServerlessV2ScalingConfiguration"] == scaling
 
 
+def test_a_cluster_that_there_is_not_is_not_found(client: Client):
+    with pytest.raises(ClientError, match="nope") as refused:
+        client("rds").modify_db_cluster(DBClusterIdentifier="nope")
+    assert refused.value.response["Error"]["Code"] == "DBClusterNotFoundFault"
+
+
+@pytest.mark.parametrize("number", [19, 101])
+def test_a_page_has_20_to_100_clusters(client: Client, number: int):
+    with pytest.raises(ClientError, match=f"Invalid value {number} for MaxRecords. Must be between 20 and 100"):
+        client("rds").describe_db_clusters(MaxRecords=number)
+
+
 def test_the_status_names_what_there_is(sandbox: Sandbox, whole: dict[str, Any]):
     status, said = ask(sandbox, "GET", "status")
     assert status == 200
