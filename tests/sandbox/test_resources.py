@@ -25,9 +25,10 @@ from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions, inline
-from aurora_sandbox.iam import Need, Policies, decide
+from aurora_sandbox.iam import Policies
 from aurora_sandbox.keys import new_key
 from aurora_sandbox.mysqld import Server
+from aurora_sandbox.policies import Need, decide
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
 from aurora_sandbox.scaling import Scaling
