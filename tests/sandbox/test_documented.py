@@ -23,7 +23,8 @@ The sandbox refuses what AWS refuses, in three layers. Every request to a servic
 a CloudFormation handler, and every answer is compared with botocore's model of the operation: required members,
 types, lengths, ranges, patterns, enumerations, at every depth. The properties of every resource are compared with the
 schema of its type that comes with cfn-lint, once intrinsic functions are resolved. What only AWS's documentation says
-is the table below. `aurora_sandbox/documented/rules.py` holds it; a test makes this page of it, and breaks every rule.
+is the table below. `aurora_sandbox/documented/rules.py` holds it; a test makes this page of it, breaks every rule that
+values alone can break, and knows by its name the test that breaks each of the others where its limit matters.
 
 Words: "seen" where somebody has published AWS's sentence, and the sandbox says that one; "inferred" where only the
 limit is documented. Some are shorter than AWS's: the sandbox repeats neither environment variables nor secrets.
