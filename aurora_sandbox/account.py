@@ -24,9 +24,10 @@ from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
-from aurora_sandbox.iam import Guard, Policies, SecretFacts
+from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.identity import Identity, Simulator
 from aurora_sandbox.mysqld import Server
+from aurora_sandbox.policies import SecretFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types

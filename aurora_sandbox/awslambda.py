@@ -34,6 +34,7 @@ class Lambda:
     """Service "lambda". s3: gives a boto3 client."""
 
     name = "lambda"
+    only = None
 
     def __init__(self, functions: Functions, *, s3: Callable[[], Any], region: str) -> None:
         self._functions, self._s3, self._region = functions, s3, region

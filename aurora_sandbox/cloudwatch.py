@@ -59,6 +59,7 @@ class CloudWatch:
     """Service "cloudwatch", whose requests are signed for "monitoring". moto: gives a boto3 client to moto's."""
 
     name = "cloudwatch"
+    only = None
 
     def __init__(self, clock: Clock, clusters: Clusters, counts: Counts, *, moto: Callable[[], Any]) -> None:
         self._clock, self._clusters, self._counts, self._moto = clock, clusters, counts, moto

@@ -38,8 +38,7 @@ _DRAINED_BYTES = 16 << 20
 class Front:
     """Finds who answers a request, and gives the answer.
 
-    services: ours, by the name requests are signed for; of one with an attribute `only`, nothing but these operations
-    is ours. moto: answers all others. own: answers /_sandbox/…
+    services: ours, by the name requests are signed for. moto: answers all others. own: answers /_sandbox/…
     iam_changed is called after every request to moto that may have changed a role or a policy. assumed: is given what
     STS answers to everybody who is not a function.
     `calls` counts what our services were asked, {("rds-data", "ExecuteStatement"): 12}, and `checked` the answers that
@@ -79,7 +78,7 @@ class Front:
             if refusal is not None:
                 return refusal
         answer = self._forward(request)
-        if signed.service == "iam" and not re.search(rb"(?:^|&)Action=(?:Get|List)", request.body):
+        if signed.service == "iam" and not _action(request).startswith(("Get", "List")):
             self._iam_changed()
         if signed.service == "sts" and not self._guard.is_function(signed.access_key):
             self._assumed(answer.body)
@@ -156,14 +155,13 @@ class Front:
 
 def _is_ours(service: Service, request: Request) -> bool:
     """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
-    only: frozenset[str] | None = getattr(service, "only", None)
-    return only is None or _action(request) in only
+    return service.only is None or _action(request) in service.only
 
 
 def _action(request: Request) -> str:
-    """The operation that a form names; empty for any other body."""
-    found = re.search(rb"(?:^|&)Action=(\w+)", request.body)
-    return found[1].decode() if found else ""
+    """The operation that a form names, once; empty for any other request."""
+    named = [value for name, value in wire.query.fields(request) if name == "Action"]
+    return named[0] if len(named) == 1 else ""
 
 
 def _asked(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]]:
@@ -241,8 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()):
-            self.send_error(400, "Content-Length is not a number")
+        if not re.fullmatch("[0-9]{1,18}", length):  # Python makes no number of more than 4,300 digits
+            self.send_error(400, "Content-Length is not a number of bytes")
             return
         bare = Request(self.command, self.path, headers, b"")
         answer = self.server.refusal(bare)

@@ -251,7 +251,7 @@ class Functions:
 
     def key(self, name: str) -> AccessKey:
         """The function's AWS access key; the same for the same name."""
-        return self._keys.setdefault(name, new_key())
+        return self._keys.get(name) or self._keys.setdefault(name, new_key())
 
     def function_of(self, access_key: str) -> Function | None:
         """The function whose workers sign with this key."""
@@ -272,10 +272,8 @@ class Functions:
 
         An endpoint of AWS in this region, as templates give it to published functions, leads here too.
         """
-        key, public = (
-            self.key(function.name),
-            re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?"),
-        )
+        key = self.key(function.name)
+        public = re.compile(rf"https://[a-z0-9-]+\.{re.escape(self._region)}\.amazonaws\.com/?")
         return {
             **{
                 name: self._endpoint_url if public.fullmatch(value) else value

@@ -26,8 +26,9 @@ OWN = "/_sandbox/"
 CFN_RESPONSE = f"{OWN}cfn-response/"
 MAX_RESPONSE_BYTES = 1 << 20  # far more than CloudFormation takes, which says so itself
 
-_SCOPE = r"(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
-_IN_HEADER, _IN_QUERY = re.compile(rf"\bCredential={_SCOPE}"), re.compile(_SCOPE)
+# Each part has an end and the header a beginning: a stranger's is looked at in a time that its length does not decide.
+_SCOPE = r"(?P<access_key>[^/,\s]{1,128})/\d{8}/(?P<region>[^/]{1,128})/(?P<service>[^/]{1,128})/aws4_request"
+_IN_HEADER, _IN_QUERY = re.compile(rf"AWS4-HMAC-SHA256\s+Credential={_SCOPE}"), re.compile(_SCOPE)
 
 _WRONG_KEY = "The security token included in the request is invalid."
 _NO_KEY = "Request is missing Authentication Token"
@@ -44,7 +45,7 @@ class Signature:
 
 def signature(request: Request) -> Signature | None:
     """The signature in a request's header Authorization, or in the query of a presigned URL; None if it has none."""
-    found = _IN_HEADER.search(request.headers.get("authorization", ""))
+    found = _IN_HEADER.match(request.headers.get("authorization", ""))
     found = found or _IN_QUERY.fullmatch(_in_query(request, "X-Amz-Credential"))
     return Signature(**found.groupdict()) if found else None
 

@@ -1,7 +1,7 @@
 """Who calls, and what a role may do: the two questions of STS and IAM that moto does not answer as AWS does.
 
 sts:GetCallerIdentity         a function's key is its role's session; every other key is the sandbox's owner
-iam:SimulatePrincipalPolicy   the owner may do everything; a role may do what its policies allow, as iam.py decides
+iam:SimulatePrincipalPolicy   the owner may do everything; a role may do what its policies allow, as policies.py decides
 
 All other operations of both services are moto's (front.py).
 """
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from aurora_sandbox.iam import Function, Need, Policies, decide
+from aurora_sandbox.iam import Function, Policies
+from aurora_sandbox.policies import Need, decide
 from aurora_sandbox.wire import Caller, ServiceError
 
 _UNDERSTOOD = frozenset({"PolicySourceArn", "ActionNames", "ResourceArns", "ContextEntries"})

@@ -12,6 +12,7 @@ on, and `running` empties them at its end.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +22,13 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
+from aurora_sandbox import ACCOUNT, wire
 from aurora_sandbox.wire import Answer, Request
 
 log = logging.getLogger(__name__)
 Ask = Callable[[Request], Answer]
 
+_AWS_POLICY = "arn:aws:iam::aws:policy/"
 _RESET = Request("POST", "/moto-api/reset", {"host": "127.0.0.1"}, b"")
 
 
@@ -49,11 +52,33 @@ def ask(request: Request) -> Answer:
     environ = _environ(request)
     if environ["PATH_INFO"].startswith("/moto-api"):
         return Answer(404, {"Content-Type": "text/plain"}, b"not found\n")
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        for name, value in wire.query.fields(request):
+            if name.startswith("PolicyArn") and value.startswith(_AWS_POLICY):
+                _know_policy(value)
     try:
         return _called(environ)
     except Exception as error:  # a bug of moto's, which a server of it would have answered like this
         log.exception("moto failed")
         return Answer(500, {"Content-Type": "text/plain"}, f"moto failed: {type(error).__name__}: {error}".encode())
+
+
+def _know_policy(arn: str) -> None:
+    """Gives moto a policy of AWS's own, if AWS has it. moto would read all 1,600 at IAM's first call, for a second."""
+    from moto.iam.models import AWSManagedPolicy, iam_backends
+
+    name, known = arn.rpartition("/")[2], iam_backends[ACCOUNT]["aws"].managed_policies
+    if arn not in known and name in _aws_policies():
+        policy = AWSManagedPolicy.from_data(name, ACCOUNT, "aws", _aws_policies()[name])
+        known[policy.arn] = policy
+
+
+@cache
+def _aws_policies() -> dict[str, Any]:
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    policies: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return policies
 
 
 def _called(environ: dict[str, Any]) -> Answer:

@@ -23,6 +23,7 @@ class Rds:
     """The service. moto: gives a boto3 client to moto's RDS."""
 
     name = "rds"
+    only = None
 
     def __init__(self, *, clusters: Clusters, moto: Callable[[], Any]) -> None:
         self._clusters, self._moto = clusters, moto
@@ -33,9 +34,12 @@ class Rds:
             return _offered(operation, parameters)
         if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
+        _require_page(operation, parameters)
         ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
         if ours is not None:
             _check(ours, parameters)
+        elif operation == "ModifyDBCluster":  # on which moto fails if there is no such cluster
+            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": parameters["DBClusterIdentifier"]})
         result = ask(
             self._moto(), operation, {k: v for k, v in parameters.items() if not ours or k not in NOT_FOR_MOTO}
         )
@@ -63,6 +67,15 @@ class Rds:
             storage_type=parameters.get("StorageType"),
             scaling=cluster.scaling.changed(**change) if SCALING in parameters else None,
         )
+
+
+def _require_page(operation: str, parameters: dict[str, Any]) -> None:
+    """Raises ServiceError for a number of records that no page of RDS has."""
+    most = 10_000 if operation == "DescribeOrderableDBInstanceOptions" else 100
+    asked = parameters.get("MaxRecords", most)
+    if not 20 <= asked <= most:
+        message = f"Invalid value {asked} for MaxRecords. Must be between 20 and {most}"
+        raise ServiceError("InvalidParameterValue", message)
 
 
 def _offered(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

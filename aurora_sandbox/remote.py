@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.keys import AccessKey
@@ -22,9 +23,10 @@ from aurora_sandbox.state import Running
 
 def at(endpoint: str, key: AccessKey) -> Running | None:
     """The sandbox that answers at this URL, to this key; None if there is none."""
-    if not endpoint.startswith("http://127.0.0.1:"):  # a sandbox is nowhere else
-        return None
     try:
+        where = urlsplit(endpoint)
+        if (where.scheme, where.hostname) != ("http", "127.0.0.1"):  # a sandbox is nowhere else
+            return None
         return described(_ask(endpoint, key), key)
     except (OSError, ValueError, KeyError):  # nothing answers, or something that is no sandbox
         return None

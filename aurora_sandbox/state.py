@@ -1,7 +1,8 @@
 """What this machine remembers of the background sandbox: that it lives, where it listens, and the key to it.
 
 That it lives is a lock on a file, held by the process itself and let go by the kernel however the process ends; the
-rest is a file beside it. All of it is for its owner alone, in a directory that nobody else can look into or has made.
+rest is a file beside it. All of it is for its owner alone, in a directory that nobody else can look into, has made, or
+can put another in the place of: each one above it is the owner's or root's.
 
     ~/.local/state/aurora-tenants/sandbox/     $XDG_STATE_HOME instead of ~/.local/state, if that is set
         lock   state.json   log
@@ -14,13 +15,15 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.keys import AccessKey
+
+_FILE = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,6 @@ class State:
         base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         self.directory = directory or base / "aurora-tenants" / "sandbox"
         self.log = self.directory / "log"
-        self._file = self.directory / "state.json"
 
     @contextmanager
     def lock(self) -> Iterator[int | None]:
@@ -57,8 +59,8 @@ class State:
 
         A process that inherits the descriptor holds the lock from then on, for as long as it lives.
         """
-        self._make()
-        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with self._opened() as place:
+            descriptor = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=place)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,22 +71,33 @@ class State:
         finally:
             os.close(descriptor)
 
-    def _make(self) -> None:
-        """Raises SandboxError for a directory that somebody else has put in our way, as in a XDG_STATE_HOME of /tmp."""
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """A descriptor of the directory, which is made if it is not there.
+
+        Raises SandboxError where somebody else has put something in our way, or could, as in a XDG_STATE_HOME of /tmp.
+        """
         try:
-            self.directory.parent.mkdir(parents=True, exist_ok=True)
-            self.directory.mkdir(mode=0o700, exist_ok=True)
-            if not stat.S_ISDIR(self.directory.lstat().st_mode):  # a link may lead to where somebody else wants it
-                raise _not_yours(self.directory, "it is a link")
-            self.directory.chmod(0o700)  # which its owner alone may do, and root
-            if self.directory.stat().st_uid != os.geteuid():
-                raise _not_yours(self.directory, "it belongs to somebody else")
-        except (FileExistsError, PermissionError) as error:
+            whole = self.directory.parent.resolve() / self.directory.name
+            for above in reversed(whole.parents):
+                _require_safe(above)
+            with suppress(FileExistsError):
+                whole.mkdir(mode=0o700)
+            place = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
             raise _not_yours(self.directory, str(error)) from error
+        try:
+            if os.fstat(place).st_uid != os.geteuid():
+                raise _not_yours(self.directory, "it belongs to somebody else")
+            os.fchmod(place, 0o700)
+            yield place
+        finally:
+            os.close(place)
 
     def open_log(self) -> IO[bytes]:
         """The log, empty."""
-        return _open(self.log)
+        with self._opened() as place:
+            return _open("log", place)
 
     def is_locked(self) -> bool:
         if not self.directory.is_dir():
@@ -95,9 +108,17 @@ class State:
     def read(self) -> Running | None:
         """What was written last, whether it still lives or not. Raises SandboxError if another version wrote it."""
         try:
-            found: dict[str, Any] = json.loads(self._file.read_text())
+            with self._opened() as place:
+                file = os.fdopen(os.open(_FILE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=place))
         except FileNotFoundError:
             return None
+        except OSError as error:  # a link, or a file that we may not read
+            raise _not_yours(self.directory, str(error)) from error
+        with file:
+            facts = os.fstat(file.fileno())
+            if facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
+                raise _not_yours(self.directory, f"{_FILE} belongs to somebody else, or others may use it")
+            found: dict[str, Any] = json.load(file)
         try:
             return Running(**found)
         except TypeError as error:
@@ -106,13 +127,33 @@ class State:
 
     def write(self, running: Running) -> None:
         """Puts the file in its place by one rename: a reader sees all of it or none."""
-        new = self._file.with_suffix(".new")
-        with _open(new) as file:
-            file.write(json.dumps(asdict(running)).encode() + b"\n")
-        new.replace(self._file)
+        new = f"{_FILE}.new"
+        with self._opened() as place:
+            with _open(new, place) as file:
+                file.write(json.dumps(asdict(running)).encode() + b"\n")
+            os.replace(new, _FILE, src_dir_fd=place, dst_dir_fd=place)
 
     def clear(self) -> None:
-        self._file.unlink(missing_ok=True)
+        with self._opened() as place, suppress(FileNotFoundError):
+            os.unlink(_FILE, dir_fd=place)
+
+
+def _require_safe(above: Path) -> None:
+    """Makes a directory above ours if it is not there. Raises OSError where others could put another in its place.
+
+    Asked from the root on, so that none above this one can be. A group with the number of the user is the user's own,
+    as Debian makes them, and with them directories that the group may write to.
+    """
+    if not above.exists():
+        above.mkdir(exist_ok=True)
+    facts = above.lstat()
+    if not stat.S_ISDIR(facts.st_mode):
+        raise OSError(f"{above} is not a directory")
+    if facts.st_uid not in (0, os.geteuid()):
+        raise OSError(f"{above} belongs to somebody else")
+    writers = stat.S_IWOTH if facts.st_gid == os.geteuid() else stat.S_IWOTH | stat.S_IWGRP
+    if facts.st_mode & writers and not facts.st_mode & stat.S_ISVTX:
+        raise OSError(f"others may write to {above}")
 
 
 def _not_yours(directory: Path, why: str) -> SandboxError:
@@ -120,7 +161,8 @@ def _not_yours(directory: Path, why: str) -> SandboxError:
     return SandboxError(Problem("not-yours", what, why, fix))
 
 
-def _open(path: Path) -> IO[bytes]:
-    """A new, empty file in the place of what is there, for its owner alone."""
-    path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+def _open(name: str, place: int) -> IO[bytes]:
+    """A new, empty file in the place of what is there, for its owner alone. place: a descriptor of its directory."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=place)
+    return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=place), "wb")

@@ -15,8 +15,8 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from aurora_sandbox.cloudformation.yaml import load
-from aurora_sandbox.iam import Need, decide, trusts
 from aurora_sandbox.mysqld import Server
+from aurora_sandbox.policies import Need, decide, trusts
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
 from aurora_tenants.lambdas import provider

@@ -18,10 +18,10 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.documented.checks import MAX_ANSWER_BYTES, MAX_PHYSICAL_ID_BYTES, MAX_SERVICE_TIMEOUT_SECONDS
+from aurora_sandbox.gate import CFN_RESPONSE
 
 log = logging.getLogger(__name__)
 DEFAULT_TIMEOUT_SECONDS = 3600
-RESPONSE_PATH = "/_sandbox/cfn-response/"
 
 Answer = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ class CustomResources:
         with self._lock:
             awaited = self._awaited.pop(token, None)
         if awaited is None:
-            log.warning("an answer to a custom resource request that is not waited for: %d bytes", len(body))
+            log.debug("an answer to a custom resource request that is not waited for: %d bytes", len(body))
             return
         awaited.put(body)
 
@@ -107,7 +107,7 @@ class CustomResources:
         event = {
             "RequestType": request_type,
             "ServiceToken": request.properties["ServiceToken"],
-            "ResponseURL": f"{self._response_base_url}{RESPONSE_PATH}{token}",
+            "ResponseURL": f"{self._response_base_url}{CFN_RESPONSE}{token}",
             "StackId": request.stack_id,
             "RequestId": str(uuid.uuid4()),
             "LogicalResourceId": request.logical_id,

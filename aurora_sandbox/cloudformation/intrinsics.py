@@ -11,11 +11,18 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+# How many arguments a condition function has, and AWS's words for it.
+_CONDITIONS: Mapping[str, tuple[Sequence[int], str]] = {
+    "Fn::Equals": ([2], "of 2 string parameters"),
+    "Fn::Not": ([1], "with exactly 1 boolean parameter"),
+    "Fn::And": (range(2, 11), "of at least 2 and at most 10 boolean parameters"),
+    "Fn::Or": (range(2, 11), "of at least 2 and at most 10 boolean parameters"),
+}
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -153,10 +160,26 @@ def _branch(argument: Any, conditions: Mapping[str, bool]) -> Any:
     return argument[1] if conditions[argument[0]] else argument[2]
 
 
-def holds(expression: Any, scope: Scope, condition: Callable[[str], bool]) -> bool:
-    """Whether a condition is true; other conditions are asked by name."""
+def require_condition(expression: Any) -> None:
+    """Raises Unresolvable unless the expression, and all within it, is one condition function with its arguments."""
     if not isinstance(expression, dict) or len(expression) != 1:
         raise Unresolvable("Template error: every condition must be one condition function")
+    name, argument = next(iter(expression.items()))
+    if name == "Condition":
+        if not isinstance(argument, str):
+            raise Unresolvable("Template format error: Every Condition member must be a string.")
+        return
+    if name not in _CONDITIONS:
+        raise Unresolvable(f"Template error: {name} is not a condition function")
+    numbers, words = _CONDITIONS[name]
+    if not isinstance(argument, list) or len(argument) not in numbers:
+        raise Unresolvable(f"Template error: every {name} object requires a list {words}.")
+    for item in argument if name != "Fn::Equals" else ():
+        require_condition(item)
+
+
+def holds(expression: Any, scope: Scope, condition: Callable[[str], bool]) -> bool:
+    """Whether a condition (see `require_condition`) is true; other conditions are asked by name."""
     name, argument = next(iter(expression.items()))
     if name == "Condition":
         return condition(argument)
@@ -165,9 +188,7 @@ def holds(expression: Any, scope: Scope, condition: Callable[[str], bool]) -> bo
         return bool(stringified(left) == stringified(right))
     if name == "Fn::Not":
         return not holds(argument[0], scope, condition)
-    if name in ("Fn::And", "Fn::Or"):
-        return (all if name == "Fn::And" else any)(holds(item, scope, condition) for item in argument)
-    raise Unresolvable(f"Template error: {name} is not a condition function")
+    return (all if name == "Fn::And" else any)(holds(item, scope, condition) for item in argument)
 
 
 def resolve(value: Any, scope: Scope) -> Any:

@@ -11,9 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurora_sandbox.cloudformation.intrinsics import as_text
-from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.cloudformation.refusals import invalid, refuse_null
 from aurora_sandbox.documented.checks import MAX_PARAMETER_BYTES
 
+_ATTRIBUTES = frozenset(
+    {
+        "AllowedPattern",
+        "AllowedValues",
+        "ConstraintDescription",
+        "Default",
+        "Description",
+        "MaxLength",
+        "MaxValue",
+        "MinLength",
+        "MinValue",
+        "NoEcho",
+        "Type",
+    }
+)
 MASK = "****"
 _TYPE = re.compile(r"String|Number|CommaDelimitedList|List<(Number|String|AWS::[\w:]+)>|AWS::[\w:]+")
 
@@ -41,21 +56,39 @@ def declared(name: str, raw: Any) -> Parameter:
     """The declaration of one entry in the Parameters section."""
     if not isinstance(raw, dict) or "Type" not in raw:
         raise invalid(f"Template format error: Every Parameters object must contain a Type member. [{name}]")
+    for attribute in sorted(raw.keys() - _ATTRIBUTES):
+        raise invalid(f"Invalid template parameter property '{attribute}'")
+    refuse_null(raw, f"/Parameters/{name}")
+    if not isinstance(raw.get("AllowedValues", []), list):
+        raise invalid(f"Template format error: AllowedValues of parameter {name} must be a list")
+    for attribute in sorted(raw.keys() - {"AllowedValues"}):
+        if isinstance(raw[attribute], dict | list):
+            raise invalid(f"Template format error: Every {attribute} member must be a string.")
     if str(raw["Type"]).startswith("AWS::SSM::Parameter::Value"):
         raise invalid(f"the sandbox does not imitate parameters of type {raw['Type']}")
     if not _TYPE.fullmatch(str(raw["Type"])):
         raise invalid(f"Template format error: Unrecognized parameter type: {raw['Type']}")
     return Parameter(
         name=name,
-        type=raw["Type"],
-        default=as_text(raw["Default"]) if "Default" in raw else None,
+        type=str(raw["Type"]),
+        default=_text(raw, "Default"),
         description=raw.get("Description"),
         is_secret=as_text(raw.get("NoEcho", False)) == "true",
         allowed_values=tuple(as_text(value) for value in raw.get("AllowedValues", ())),
-        allowed_pattern=raw.get("AllowedPattern"),
-        limits={key: float(raw[key]) for key in ("MinLength", "MaxLength", "MinValue", "MaxValue") if key in raw},
-        constraint_description=raw.get("ConstraintDescription"),
+        allowed_pattern=_text(raw, "AllowedPattern"),
+        limits={key: _limit(raw, key) for key in ("MinLength", "MaxLength", "MinValue", "MaxValue") if key in raw},
+        constraint_description=_text(raw, "ConstraintDescription"),
     )
+
+
+def _text(raw: Mapping[str, Any], member: str) -> str | None:
+    return as_text(raw[member]) if member in raw else None
+
+
+def _limit(raw: Mapping[str, Any], member: str) -> float:
+    if not _is_number(as_text(raw[member])):
+        raise invalid(f"Template format error: {member} must be a number")
+    return float(raw[member])
 
 
 def values(

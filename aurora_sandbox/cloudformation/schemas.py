@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from aurora_sandbox.cloudformation.intrinsics import as_text
+from aurora_sandbox.wire.constraints import compiled
 
 Path = tuple[str, ...]
 _MISSING = object()
@@ -87,15 +88,22 @@ def _coerced(value: Any, shape: Mapping[str, Any], raw: Mapping[str, Any]) -> An
     if "$ref" in shape:
         shape = raw["definitions"].get(shape["$ref"].rsplit("/", 1)[-1], {})
     if isinstance(value, dict):
-        inside = shape.get("properties", {})
-        return {name: _coerced(item, inside.get(name, {}), raw) for name, item in value.items()}
+        return {name: _coerced(item, _inside(name, shape), raw) for name, item in value.items()}
     if isinstance(value, list):
         return [_coerced(item, shape.get("items", {}), raw) for item in value]
     return _scalar(value, shape.get("type"))
 
 
+def _inside(name: str, shape: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The shape of a member, which is named, or whose name has a pattern, as those of a function's environment."""
+    patterns = shape.get("patternProperties", {}).items()
+    by_pattern = (inner for pattern, inner in patterns if compiled(pattern).search(name))
+    found: Mapping[str, Any] = shape.get("properties", {}).get(name) or next(by_pattern, {})
+    return found
+
+
 def _scalar(value: Any, expected: Any) -> Any:
-    if expected == "string":
+    if expected == "string" or (isinstance(expected, list) and "string" in expected):
         return as_text(value)
     if not isinstance(value, str):
         return value

@@ -50,6 +50,7 @@ class CloudFormation:
     """
 
     name = "cloudformation"
+    only = None
 
     def __init__(
         self,

@@ -12,9 +12,17 @@ from functools import lru_cache
 from typing import Any
 
 from aurora_sandbox.cloudformation import yaml
-from aurora_sandbox.cloudformation.intrinsics import Reference, Unresolvable, as_text, call, get_att, references
+from aurora_sandbox.cloudformation.intrinsics import (
+    Reference,
+    Unresolvable,
+    as_text,
+    call,
+    get_att,
+    references,
+    require_condition,
+)
 from aurora_sandbox.cloudformation.parameters import Parameter, declared
-from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.cloudformation.refusals import invalid, refuse_null
 from aurora_sandbox.documented import refused
 from aurora_sandbox.documented.checks import MAX_TEMPLATE_BYTES
 
@@ -41,6 +49,21 @@ _SECTIONS = frozenset(
         "Conditions",
         "Resources",
         "Outputs",
+    }
+)
+_ATTRIBUTES = frozenset(
+    {
+        "Condition",
+        "Connectors",
+        "CreationPolicy",
+        "DeletionPolicy",
+        "DependsOn",
+        "Metadata",
+        "Properties",
+        "Type",
+        "UpdatePolicy",
+        "UpdateReplacePolicy",
+        "Version",
     }
 )
 _NOT_IMITATED = ("Transform", "Rules", "Hooks")
@@ -115,6 +138,8 @@ def parse(body: str) -> Template:
         outputs={name: _output(name, item) for name, item in raw.get("Outputs", {}).items()},
     )
     try:
+        for condition in template.conditions.values():
+            require_condition(condition)
         _check_references(template)
     except Unresolvable as exc:
         raise invalid(str(exc)) from exc
@@ -164,18 +189,23 @@ def _declaration(logical_id: str, raw: Any) -> Declaration:
     where = f"[/Resources/{logical_id}]"
     if not isinstance(raw, dict) or not isinstance(raw.get("Type"), str):
         raise invalid(f"Template format error: {where} Every Resources object must contain a Type member.")
-    properties = raw.get("Properties") or {}
+    for attribute in sorted(raw.keys() - _ATTRIBUTES):
+        raise invalid(f"Invalid template resource property '{attribute}'")
+    refuse_null(raw, f"/Resources/{logical_id}")
+    properties = raw.get("Properties", {})
     if not isinstance(properties, dict):
         raise invalid(f"Template format error: [/Resources/{logical_id}/Properties] must be an object")
-    _refuse_null(properties, f"/Resources/{logical_id}/Properties")
     needs = raw.get("DependsOn", [])
+    needs = [needs] if isinstance(needs, str) else needs
+    if not isinstance(needs, list) or not all(isinstance(name, str) for name in needs):
+        raise invalid("Template format error: DependsOn must be a string or list of strings.")
     default = "Snapshot" if raw["Type"] == "AWS::RDS::DBCluster" else "Delete"
     return Declaration(
         logical_id=logical_id,
         type=raw["Type"],
         properties=properties,
-        depends_on=(needs,) if isinstance(needs, str) else tuple(needs),
-        condition=raw.get("Condition"),
+        depends_on=tuple(needs),
+        condition=_text(raw, "Condition"),
         deletion_policy=_policy(raw, "DeletionPolicy", default),
         update_replace_policy=_policy(raw, "UpdateReplacePolicy", "Delete"),
         metadata=raw.get("Metadata"),
@@ -183,7 +213,7 @@ def _declaration(logical_id: str, raw: Any) -> Declaration:
 
 
 def _policy(raw: Mapping[str, Any], attribute: str, default: str) -> str:
-    policy = raw.get(attribute, default)
+    policy = _text(raw, attribute) or default
     if policy not in _DELETION_POLICIES or (attribute == "UpdateReplacePolicy" and policy == "RetainExceptOnCreate"):
         raise invalid(f"Template format error: Unrecognized {attribute} {policy!r}")
     if policy == "Snapshot" and not _SNAPSHOT_TYPES.fullmatch(raw["Type"]):
@@ -191,15 +221,11 @@ def _policy(raw: Mapping[str, Any], attribute: str, default: str) -> str:
     return str(policy)
 
 
-def _refuse_null(value: Any, path: str) -> None:
-    if value is None:
-        raise invalid(f"[{path}] 'null' values are not allowed in templates")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_null(item, f"{path}/{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _refuse_null(item, f"{path}/{index}")
+def _text(raw: Mapping[str, Any], member: str) -> str | None:
+    value = raw.get(member)
+    if value is not None and not isinstance(value, str):
+        raise invalid(f"Template format error: Every {member} member must be a string.")
+    return value
 
 
 def _output(name: str, raw: Any) -> Output:
@@ -215,7 +241,7 @@ def _output(name: str, raw: Any) -> Output:
         value=raw["Value"],
         description=raw.get("Description"),
         export_name=export["Name"] if export else None,
-        condition=raw.get("Condition"),
+        condition=_text(raw, "Condition"),
     )
 
 

@@ -14,8 +14,10 @@ import json
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from aurora_sandbox.cloudformation.refusals import invalid
@@ -38,6 +40,15 @@ class _Constructor(SafeConstructor):
         """A boolean, or the text y or n."""
         text = self.construct_scalar(node)
         return text if text.lower() in ("y", "n") else text.lower() in ("yes", "on", "true")
+
+
+class _Composer(Composer):
+    """Refuses aliases, as CloudFormation does."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.parser.check_event(AliasEvent):
+            raise invalid("Template error: YAML aliases are not allowed in CloudFormation templates")
+        return super().compose_node(parent, index)
 
 
 def _short_form(constructor: SafeConstructor, suffix: str, node: Node) -> dict[str, Any]:
@@ -75,7 +86,7 @@ def _json(body: str) -> Any:
 
 def _yaml(body: str) -> Any:
     yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
+    yaml.Composer, yaml.Constructor = _Composer, _Constructor
     yaml.version = (1, 1)
     try:
         return yaml.load(body)

@@ -29,8 +29,9 @@ _ENDED = re.compile(
 )
 # What the runtime sets itself. Source: "Defined runtime environment variables", AWS Lambda Developer Guide.
 _RESERVED = re.compile(
-    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_("
-    r"REGION|DEFAULT_REGION|EXECUTION_ENV|LAMBDA_.*|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|XRAY_.*)"
+    r"_HANDLER|_X_AMZN_TRACE_ID|LAMBDA_(TASK_ROOT|RUNTIME_DIR)|AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|"
+    r"ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN|LAMBDA_(FUNCTION_(NAME|MEMORY_SIZE|VERSION)|"
+    r"LOG_(GROUP|STREAM)_NAME|INITIALIZATION_TYPE|RUNTIME_API))"
 )
 
 
@@ -74,6 +75,12 @@ def identifier(name: str) -> Check:
     return broken
 
 
+def environment_texts(values: Values) -> str | None:
+    variables = values.get("Environment", {}).get("Variables", {})
+    is_text = not any(isinstance(value, dict | list) for value in variables.values())
+    return None if is_text else "Value of property Variables must be an object with String (or simple type) properties"
+
+
 def environment_size(values: Values) -> str | None:
     variables = values.get("Environment", {}).get("Variables", {})
     if len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode()) <= 4096:
@@ -110,6 +117,25 @@ def one_source(values: Values) -> str | None:
     return None if is_there else "Please provide a source for function code."
 
 
+def zip_needs(values: Values) -> str | None:
+    if "Code" not in values or _is_image(values) or (values.get("Runtime") and values.get("Handler")):
+        return None
+    return "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+
+
+def code(values: Values) -> str | None:
+    return one_source(values["Code"]) if "Code" in values and not _is_image(values) else None
+
+
+def image(values: Values) -> str | None:
+    is_missing = values.get("PackageType") == "Image" and not values.get("Code", {}).get("ImageUri")
+    return "Please provide ImageUri when creating a function with packageType Image." if is_missing else None
+
+
+def _is_image(values: Values) -> bool:
+    return values.get("PackageType") == "Image" or "ImageUri" in values.get("Code", {})
+
+
 def policy_size(document: Any) -> int:
     """In characters; IAM does not count white space."""
     text = document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
@@ -126,6 +152,18 @@ def inline_size(values: Values) -> str | None:
     return (
         f"Maximum policy size of 10240 bytes exceeded for role {values.get('RoleName', '')}" if size > 10_240 else None
     )
+
+
+def statements(*names: str) -> Check:
+    """Of properties that are policies, and of the policies in Policies: each has a statement, if it is no text."""
+
+    def broken(values: Values) -> str | None:
+        inline = [policy.get("PolicyDocument") for policy in values.get("Policies") or ()]
+        documents = [*(values.get(name) for name in names), *inline]
+        is_empty = any(isinstance(each, Mapping) and each.get("Statement") in ([], {}) for each in documents)
+        return "Syntax errors in policy." if is_empty else None
+
+    return broken
 
 
 def one_inline_size(values: Values) -> str | None:
@@ -170,6 +208,18 @@ def master_password(values: Values) -> str | None:
     )
 
 
+def master_name(values: Values) -> str | None:
+    """Those of RDS itself; MySQL's own words are reserved as well, and not looked at."""
+    name = values.get("MasterUsername", "")
+    is_reserved = name.lower() in ("rdsadmin", "rdsrepladmin", "rdstopmgr")
+    return f"MasterUsername {name} cannot be used as it is a reserved word used by the engine" if is_reserved else None
+
+
+def retention(values: Values) -> str | None:
+    days = values.get("BackupRetentionPeriod", 1)
+    return None if 1 <= days <= 35 else f"Invalid backup retention period: {days}. It must be between 1 and 35 days."
+
+
 def port(values: Values) -> str | None:
     port = values.get("Port")
     return None if port is None or 1150 <= int(port) <= 65_535 else f"Invalid database port: {port}"
@@ -186,6 +236,14 @@ def own_tags(values: Values) -> str | None:
     tags = values.get("Tags") or ()
     is_reserved = any(tag.get("Key", "").lower().startswith("aws:") for tag in tags if isinstance(tag, Mapping))
     return "aws: prefixed tag key names are not allowed for external use." if is_reserved else None
+
+
+def texts(values: Values) -> str | None:
+    """Of a template: its descriptions. CloudFormation may take a number for one; no source says that it does."""
+    parts = [part for section in ("Parameters", "Outputs") for part in (values.get(section) or {}).values()]
+    described = [values, *(part for part in parts if isinstance(part, Mapping))]
+    is_text = all(isinstance(part.get("Description", ""), str) for part in described)
+    return None if is_text else "Template format error: Every Description member must be a string."
 
 
 def description(values: Values) -> str | None:

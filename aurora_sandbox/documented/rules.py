@@ -20,7 +20,9 @@ _CFN = "CloudFormation User Guide, CloudFormation quotas"
 _CFN_TEMPLATE = "CloudFormation User Guide, template anatomy"
 _CUSTOM = "CloudFormation Template Reference, custom resource response objects"
 _LAMBDA = "Lambda Developer Guide, Lambda quotas"
+_FUNCTION_TYPE = "CloudFormation Template Reference, AWS::Lambda::Function"
 _IAM = "IAM User Guide, IAM and STS quotas"
+_GRAMMAR = "IAM User Guide, grammar of the IAM JSON policy language"
 _RDS = "RDS API Reference"
 _SECRETS = "Secrets Manager API Reference"
 _EC2 = "EC2 API Reference"
@@ -58,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     Rule(EVERY_RESOURCE, "no Tags with keys of aws:", checks.own_tags, _TAGS),
     Rule(EVERY_REQUEST, "no Tags with keys of aws:", checks.own_tags, _TAGS),
     Rule("template", f"has at most {MAX_TEMPLATE_BYTES:,} bytes", checks.elsewhere, _CFN),
+    Rule("template", "Description is text, also of a parameter or an output", checks.texts, _CFN_TEMPLATE),
     Rule("template", "Description has at most 1,024 bytes", checks.description, _CFN),
     Rule("template", "AWSTemplateFormatVersion is 2010-09-09", checks.format_version, _CFN_TEMPLATE),
     Rule("template", "has at most 500 resources and 200 parameters, outputs, mappings each", checks.numbers, _CFN),
@@ -88,6 +91,12 @@ RULES: tuple[Rule, ...] = (
     Rule(_FUNCTION, "FunctionName has at most 64 characters", checks.at_most("FunctionName", 64, "length"), _LAMBDA),
     Rule(_FUNCTION, "Timeout is at most 900", checks.at_most("Timeout", 900), _LAMBDA),
     Rule(_FUNCTION, "MemorySize is at most 10,240", checks.at_most("MemorySize", 10_240), _LAMBDA),
+    Rule(
+        _FUNCTION,
+        "Environment has texts, numbers and booleans",
+        checks.environment_texts,
+        "Lambda Developer Guide, environment variables",
+    ),
     Rule(_FUNCTION, "Environment has at most 4,096 bytes", checks.environment_size, _LAMBDA),
     Rule(
         _FUNCTION,
@@ -101,6 +110,9 @@ RULES: tuple[Rule, ...] = (
         checks.runtime,
         "Lambda Developer Guide, Lambda runtimes",
     ),
+    Rule(_FUNCTION, "Code has a source", checks.code, "Lambda API Reference"),
+    Rule(_FUNCTION, "Code in a zip has a Runtime and a Handler", checks.zip_needs, _FUNCTION_TYPE),
+    Rule(_FUNCTION, "Code has an ImageUri if PackageType is Image", checks.image, _FUNCTION_TYPE),
     Rule("lambda:Invoke", "Payload has at most 6,291,456 bytes, for an Event 1,048,576", checks.elsewhere, _LAMBDA),
     Rule("lambda:Invoke", "Payload is JSON", checks.elsewhere, "Lambda API Reference"),
     Rule(
@@ -109,6 +121,14 @@ RULES: tuple[Rule, ...] = (
         checks.one_source,
         "Lambda API Reference",
         code="InvalidParameterValueException",
+    ),
+    *(
+        Rule(of, "a policy has a statement", checks.statements(*names), _GRAMMAR, False)
+        for of, *names in (
+            (_ROLE, "AssumeRolePolicyDocument"),
+            ("AWS::IAM::Policy", "PolicyDocument"),
+            ("AWS::IAM::ManagedPolicy", "PolicyDocument"),
+        )
     ),
     Rule(_ROLE, "AssumeRolePolicyDocument has at most 2,048 characters", checks.trust_size, _IAM),
     Rule(_ROLE, "Policies have at most 10,240 characters together", checks.inline_size, _IAM),
@@ -139,7 +159,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _CLUSTER,
-        "MasterUsername has at most 16 letters and digits",
+        "MasterUsername has at most 16 letters, digits and underscores, first a letter",
         checks.unless("MasterUsername", "[a-zA-Z][a-zA-Z0-9_]{0,15}", "Master user name {value} is not valid."),
         _RDS,
         False,
@@ -154,6 +174,7 @@ RULES: tuple[Rule, ...] = (
         ),
         _RDS,
     ),
+    Rule(_CLUSTER, "MasterUsername is no name of RDS's own", checks.master_name, _RDS),
     Rule(_CLUSTER, "Port is from 1,150 to 65,535", checks.port, _RDS, False),
     Rule(_SUBNET_GROUP, _SUBNETS, checks.elsewhere, _RDS),
     Rule(
@@ -195,6 +216,23 @@ RULES: tuple[Rule, ...] = (
         _RDS,
         code="InvalidParameterValue",
     ),
+    Rule(
+        "rds:ModifyDBCluster",
+        "Port as in AWS::RDS::DBCluster",
+        checks.port,
+        _RDS,
+        False,
+        code="InvalidParameterValue",
+    ),
+    Rule(
+        "rds:ModifyDBCluster",
+        "BackupRetentionPeriod is from 1 to 35",
+        checks.retention,
+        _RDS,
+        False,
+        code="InvalidParameterValue",
+    ),
+    Rule("rds:DescribeDBClusters", "MaxRecords is from 20 to 100, as for other lists", checks.elsewhere, _RDS),
     Rule("AWS::EC2::VPC", "CidrBlock is from /16 to /28", checks.block, _EC2),
     Rule("AWS::EC2::Subnet", "CidrBlock is from /16 to /28", checks.block, _EC2),
     Rule(
@@ -204,6 +242,7 @@ RULES: tuple[Rule, ...] = (
         _EC2,
         False,
     ),
+    Rule("secretsmanager:CreateSecret", "not SecretString with SecretBinary", checks.elsewhere, _SECRETS),
     Rule("secretsmanager:CreateSecret", "Name has letters, digits and /_+=.@!-", checks.elsewhere, _SECRETS),
     Rule(
         "secretsmanager:DeleteSecret",

@@ -53,10 +53,12 @@ def refuse_unfit(operation: OperationModel, parameters: Properties) -> None:
 def discard(client: Any, operation: str, **parameters: Any) -> None:
     """The same for a deletion: a thing that is not there counts as deleted."""
     try:
-        getattr(client, operation)(**_given(parameters))
-    except ClientError as error:
-        if not any(part in error.response["Error"]["Code"] for part in _MISSING):
-            raise ResourceFailed(error.response["Error"]["Message"]) from error
+        call(client, operation, **parameters)
+    except ResourceFailed as failed:
+        error = failed.__cause__
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        if not any(part in code for part in _MISSING):
+            raise
 
 
 def accepted(client: Any, operation: str, properties: Properties) -> dict[str, Any]:

@@ -168,7 +168,8 @@ class Queue:
     boto: Boto
 
     def create(self, request: Request) -> Outcome:
-        name = request.properties.get("QueueName") or generated_name(request, max_length=80)
+        ending = ".fifo" if request.properties.get("FifoQueue") else ""
+        name = request.properties.get("QueueName") or generated_name(request, max_length=80 - len(ending)) + ending
         labels = {tag["Key"]: tag["Value"] for tag in tags(request)}
         settings = _queue_settings(request)
         answer = call(self.boto("sqs"), "create_queue", QueueName=name, Attributes=settings, tags=labels or None)

@@ -32,6 +32,7 @@ class Scheduler:
     """Service "scheduler". check_assumed(role_arn, group_arn) raises ServiceError for a role it may not act in."""
 
     name = "scheduler"
+    only = None
 
     def __init__(
         self,

@@ -23,7 +23,8 @@ from botocore.validate import ParamValidator
 from aurora_sandbox import wire
 from aurora_sandbox.clock import shown
 from aurora_sandbox.faults import Faults
-from aurora_sandbox.iam import Guard, Need
+from aurora_sandbox.iam import Guard
+from aurora_sandbox.policies import Need
 from aurora_sandbox.scheduler.schedules import Schedule
 from aurora_sandbox.wire import Caller, Service, ServiceError
 

@@ -60,6 +60,12 @@ def matching(secret: Secret, filters: Sequence[Mapping[str, Any]]) -> bool:
     return all(_passes(_fields(secret, filter_["Key"]), filter_["Values"]) for filter_ in filters)
 
 
+def refuse_half(filters: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ServiceError for a filter that says only what to compare, or only with what. The words are not AWS's."""
+    if any(not filter_.get("Key") or not filter_.get("Values") for filter_ in filters):
+        raise ServiceError("InvalidParameterException", "A filter needs a key and values.")
+
+
 def _fields(secret: Secret, key: str) -> list[str]:
     fields = {
         "name": [secret.name],

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, versions
+from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, refuse_half, versions
 from aurora_sandbox.secretsmanager.password import random_password
 from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
 from aurora_sandbox.secretsmanager.secret import CURRENT, Secret, check_rules
@@ -37,6 +37,7 @@ class SecretsManager:
     """
 
     name = "secretsmanager"
+    only = None
 
     def __init__(
         self,
@@ -158,6 +159,7 @@ class SecretsManager:
 
     def _create(self, parameters: Parameters) -> Parameters:
         name = parameters["Name"]
+        _refuse_two_values(parameters)
         if not NAME.fullmatch(name):
             allowed = "alphanumeric characters, or any of the following: -/_+=.@!"
             raise ServiceError("ValidationException", f"Invalid name. Must be a valid name containing {allowed}")
@@ -184,6 +186,7 @@ class SecretsManager:
         secret.changed = self._now()
 
     def _update(self, parameters: Parameters) -> Parameters:
+        _refuse_two_values(parameters)
         secret = self._find_for_change(parameters["SecretId"])
         self._describe(secret, parameters)
         return self._put_value(secret, parameters, {CURRENT})
@@ -227,6 +230,7 @@ class SecretsManager:
     def _matching(self, parameters: Parameters, *, deleted: bool = False) -> list[Secret]:
         known = [secret for arn in list(self._secrets) if (secret := self._known(arn))]
         filters = parameters.get("Filters") or []
+        refuse_half(filters)
         return [secret for secret in known if (deleted or not secret.gone_on) and matching(secret, filters)]
 
     # Values and their versions
@@ -239,7 +243,8 @@ class SecretsManager:
         return {**_arn_and_name(secret), "VersionId": secret.put(token, value, stages, self._now()).id}
 
     def _put(self, parameters: Parameters) -> Parameters:
-        if ("SecretString" in parameters) == ("SecretBinary" in parameters):
+        _refuse_two_values(parameters)
+        if not {"SecretString", "SecretBinary"} & parameters.keys():
             raise _invalid("You must provide either SecretString or SecretBinary.")
         secret = self._find_for_change(parameters["SecretId"])
         answer = self._put_value(secret, parameters, set(parameters.get("VersionStages") or [CURRENT]))
@@ -334,6 +339,12 @@ def _validate_policy(parameters: Parameters) -> Parameters:
     if not is_policy:
         raise ServiceError("MalformedPolicyDocumentException", "This resource policy contains invalid Json.")
     return {"PolicyValidationPassed": True, "ValidationErrors": []}
+
+
+def _refuse_two_values(parameters: Parameters) -> None:
+    if {"SecretString", "SecretBinary"} <= parameters.keys():
+        why = "You can't specify both a binary secret value and a string secret value in the same secret."
+        raise _invalid(why)
 
 
 def _invalid(message: str) -> ServiceError:

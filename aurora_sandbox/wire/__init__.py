@@ -36,6 +36,7 @@ __all__ = [
     "answer",
     "constraints",
     "parse",
+    "query",
     "read",
     "refusal",
     "service_model",

@@ -91,7 +91,10 @@ def misfits(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
         return
     for unknown in _unknown(shape, value, path):
         yield f"{unknown} is not in the model"
-    yield from _of_another_type(shape, value)
+    others = [*_of_another_type(shape, value)]
+    yield from others
+    if others:
+        return  # a length of what is no text is nothing to compare
     for found in violations(shape, value, path):
         if not (found.shape in _WIDER_THAN_ITS_MODEL and "enum" in found.must):
             yield str(found)

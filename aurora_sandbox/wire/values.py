@@ -37,9 +37,15 @@ class Caller:
 
 
 class Service(Protocol):
-    """One AWS service of the sandbox: takes what a boto3 caller passes, gives what a boto3 caller receives."""
+    """One AWS service of the sandbox: takes what a boto3 caller passes, gives what a boto3 caller receives.
+
+    only: the operations that are this one's, where moto has the others; None for all.
+    """
 
     name: str
+
+    @property
+    def only(self) -> frozenset[str] | None: ...
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]: ...
 

@@ -189,6 +189,7 @@ def test_what_the_model_allows_is_taken():
             {"SecretList": [{"Name": "shop", "Shade": 1}]},
             "secretList.1.member.shade is not in the model",
         ),
+        ("DescribeSecret", {"Description": 2024}, "NUMBER_VALUE can not be converted to String"),
         ("DescribeSecret", {"RotationEnabled": "yes"}, "STRING_VALUE can not be converted to Boolean"),
         (
             "GetSecretValue",

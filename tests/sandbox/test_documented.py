@@ -23,7 +23,8 @@ The sandbox refuses what AWS refuses, in three layers. Every request to a servic
 a CloudFormation handler, and every answer is compared with botocore's model of the operation: required members,
 types, lengths, ranges, patterns, enumerations, at every depth. The properties of every resource are compared with the
 schema of its type that comes with cfn-lint, once intrinsic functions are resolved. What only AWS's documentation says
-is the table below. `aurora_sandbox/documented/rules.py` holds it; a test makes this page of it, and breaks every rule.
+is the table below. `aurora_sandbox/documented/rules.py` holds it; a test makes this page of it, breaks every rule that
+values alone can break, and knows by its name the test that breaks each of the others where its limit matters.
 
 Words: "seen" where somebody has published AWS's sentence, and the sandbox says that one; "inferred" where only the
 limit is documented. Some are shorter than AWS's: the sandbox repeats neither environment variables nor secrets.
@@ -43,6 +44,8 @@ RESERVED_TAG = "aws: prefixed tag key names are not allowed for external use."
 
 # What breaks the rule, and what is said; nothing else of the table is broken by it.
 BROKEN: list[tuple[str, dict[str, Any], str]] = [
+    ("template", {"Description": 2024}, FORMAT.format("Every Description member must be a string.")),
+    ("template", {"Outputs": {"A": {"Description": 6}}}, FORMAT.format("Every Description member must be a string.")),
     ("template", {"Description": "é" * 513}, FORMAT.format("'Description' length is greater than 1024.")),
     (
         "template",
@@ -119,6 +122,11 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "AWS::Lambda::Function",
+        {"Environment": {"Variables": {"ABC": ["a"]}}},
+        "Value of property Variables must be an object with String (or simple type) properties",
+    ),
+    (
+        "AWS::Lambda::Function",
         {"Environment": {"Variables": {"ABC": TEXT}}},
         "Lambda was unable to configure your environment variables because the environment variables you have provided "
         "exceeded the 4KB limit.",
@@ -136,11 +144,34 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         "The runtime parameter of python3.7 is no longer supported for creating or updating AWS Lambda functions. "
         "We recommend you use a supported runtime while creating or updating functions.",
     ),
+    ("AWS::Lambda::Function", {"Code": {}}, "Please provide a source for function code."),
+    *(
+        (
+            "AWS::Lambda::Function",
+            {"Code": {"ZipFile": "x"}, **given},
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        )
+        for given in ({"Runtime": "python3.13"}, {"Handler": "index.handler"})
+    ),
+    (
+        "AWS::Lambda::Function",
+        {"Code": {"ZipFile": "x"}, "PackageType": "Image"},
+        "Please provide ImageUri when creating a function with packageType Image.",
+    ),
     ("lambda:UpdateFunctionCode", {"S3Bucket": "builds"}, "Please provide a source for function code."),
     (
         "AWS::IAM::Role",
         {"AssumeRolePolicyDocument": POLICY},
         "Cannot exceed quota for ACLSizePerRole: 2048",
+    ),
+    *(
+        (of, values, "Syntax errors in policy.")
+        for of, values in (
+            ("AWS::IAM::Role", {"AssumeRolePolicyDocument": {"Statement": []}}),
+            ("AWS::IAM::Role", {"Policies": [{"PolicyDocument": {"Statement": []}}]}),
+            ("AWS::IAM::Policy", {"PolicyDocument": {"Statement": []}}),
+            ("AWS::IAM::ManagedPolicy", {"PolicyDocument": {"Statement": {}}}),
+        )
     ),
     (
         "AWS::IAM::Role",
@@ -182,6 +213,17 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
         {"DatabaseName": "a-b"},
         "DatabaseName must begin with a letter and contain only alphanumeric characters.",
     ),
+    (
+        "AWS::RDS::DBCluster",
+        {"MasterUsername": "RdsAdmin"},
+        "MasterUsername RdsAdmin cannot be used as it is a reserved word used by the engine",
+    ),
+    ("rds:ModifyDBCluster", {"Port": 80}, "Invalid database port: 80"),
+    (
+        "rds:ModifyDBCluster",
+        {"BackupRetentionPeriod": 36},
+        "Invalid backup retention period: 36. It must be between 1 and 35 days.",
+    ),
     ("AWS::RDS::DBCluster", {"Port": 80}, "Invalid database port: 80"),
     (
         "AWS::RDS::DBSubnetGroup",
@@ -210,6 +252,8 @@ ELSEWHERE = {
     "a physical id has at most 1,024 bytes": "test_an_improper_answer_fails_the_resource",
     "ServiceTimeout is from 1 to 3,600": "test_a_service_timeout_is_a_number_of_seconds_up_to_an_hour",
     "SubnetIds are in at least two Availability Zones": "test_a_subnet_group_covers_two_zones",
+    "MaxRecords is from 20 to 100, as for other lists": "test_a_page_has_20_to_100_clusters",
+    "not SecretString with SecretBinary": "test_a_secret_has_one_value",
     "Name has letters, digits and /_+=.@!-": "test_a_name_with_a_blank_is_refused",
     "not ForceDeleteWithoutRecovery with RecoveryWindowInDays": "test_a_forced_deletion_has_no_recovery_window",
     "RecoveryWindowInDays is from 7 to 30": "test_a_recovery_window_outside_7_to_30_days_is_refused",
@@ -247,6 +291,10 @@ def test_rules_that_are_broken_elsewhere_have_a_test_there():
             {"FunctionName": "f" * 64, "Timeout": 900, "MemorySize": 10_240},
         ),
         ("AWS::Lambda::Function", {"Runtime": "python3.13"}),
+        (
+            "AWS::Lambda::Function",
+            {"Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/x", "AWS_XRAY_CONTEXT_MISSING": "y"}}},
+        ),
         ("AWS::SQS::Queue", {"QueueName": "q" * 75 + ".fifo", "FifoQueue": True}),
         ("AWS::RDS::DBCluster", {"MasterUserPassword": "a!#$%^&*()_+~'", "MasterUsername": "admin", "Port": 3306}),
         ("AWS::RDS::DBSubnetGroup", {"DBSubnetGroupName": "defaults of mine_1.2"}),

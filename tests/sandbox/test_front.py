@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ class Data:
     """A Data API that does whatever a test says."""
 
     name = "rds-data"
+    only = None
 
     def __init__(self, work: Callable[[], dict[str, Any]]) -> None:
         self._work = work
@@ -26,15 +28,21 @@ class Data:
         return self._work()
 
 
-def front(work: Callable[[], dict[str, Any]]) -> Front:
+@dataclass(frozen=True)
+class AsFunction:
+    name: str = "words"
+    role_arn: str = "arn:aws:iam::123456789012:role/words"
+
+
+def front(work: Callable[[], dict[str, Any]], *, function_of: Any = lambda key: None, moto: Any = None) -> Front:
     return Front(
         {"rds-data": Data(work)},
         region="eu-west-1",
-        moto=lambda request: Answer(404, {}, b""),
+        moto=moto or (lambda request: Answer(404, {}, b"")),
         own=lambda request: Answer(404, {}, b""),
         guard=Guard(
             Policies(lambda: None),
-            function_of=lambda key: None,
+            function_of=function_of,
             arn_prefix=lambda service: "",
             secret=lambda secret_id: None,
         ),
@@ -55,6 +63,23 @@ def test_a_bug_in_a_service_reaches_the_caller_as_an_answer_and_the_log_as_a_tra
     assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (500, "InternalFailure")
     assert json.loads(answer.body) == {"message": "The sandbox failed, this is a bug in it: KeyError: 'missing'"}
     assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("POST", "/", {}, b"Action=DescribeVpcs&Action=CreateVpc"),
+        Request("POST", "/?Action=CreateVpc", {}, b"Action=DescribeVpcs"),
+        Request("POST", "/?Action=DescribeVpcs", {"content-type": "multipart/form-data; boundary=x"}, b"--x"),
+    ],
+)
+def test_a_function_is_refused_a_request_that_may_ask_two_things(request_: Request):
+    """moto would do one of them, and the role be asked about the other."""
+    calls: list[Request] = []
+    asked = front(dict, function_of=lambda key: AsFunction(), moto=calls.append)
+    signed = {**request_.headers, "authorization": HEADER.replace("rds-data", "ec2")}
+    answer = asked.respond(replace(request_, headers=signed))
+    assert (answer.status, b"cannot tell what a role must allow" in answer.body, calls) == (403, True, [])
 
 
 def test_calls_are_counted_by_service_and_operation_even_if_they_fail():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from aurora_sandbox.gate import Gate, Signature, signature
@@ -26,7 +28,7 @@ def test_the_signature_of_a_presigned_url_is_in_its_query():
     assert signature(request(target)) == Signature("AKIA", "eu-west-1", "rds-data")
 
 
-@pytest.mark.parametrize("value", ["", "Basic eDp5", "Credential=a/b", "AWS AKIA:c2lnbmF0dXJl"])
+@pytest.mark.parametrize("value", ["", "Basic eDp5", "Credential=a/b", "AWS AKIA:c2lnbmF0dXJl", HEADER[5:]])
 def test_a_request_may_be_unsigned(value: str):
     assert signature(request(authorization=value)) is None
     assert signature(request(f"/?X-Amz-Credential={value}")) is None
@@ -46,6 +48,17 @@ def test_a_header_that_is_no_ascii_is_only_a_wrong_one():
         refused = gate.refusal(request(target, authorization=HEADER.replace("AKIA", "AKIÄ\udce4")))
         assert refused is not None
         assert refused.status == 403
+
+
+@pytest.mark.parametrize("piece", ["Credential=", "AWS4-HMAC-SHA256 Credential=", "a/20261123/"])
+def test_a_long_header_is_refused_as_fast_as_a_short_one(piece: str):
+    """Or a stranger stops the sandbox for seconds with each request."""
+    gate = Gate(KEY, port=4000, is_function=lambda _: False, sessions=Sessions())
+    long = request(authorization="AWS4-HMAC-SHA256 Credential=" + piece * (65_000 // len(piece)))
+    began = time.perf_counter()
+    for _ in range(100):
+        assert gate.refusal(long) is not None
+    assert time.perf_counter() - began < 1, "it would be 290 s, were each piece looked at"
 
 
 def test_keys_are_new_each_time_and_long():

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from aurora_sandbox import iam
-from aurora_sandbox.iam import Need, SecretFacts
+from aurora_sandbox import iam, policies
+from aurora_sandbox.policies import Need, SecretFacts
 from aurora_sandbox.wire import ServiceError
 
 CLUSTER = "arn:aws:rds:eu-west-1:123456789012:cluster:shared"
@@ -32,7 +32,7 @@ def deny(action: Any, resource: Any = "*", **others: Any) -> dict[str, Any]:
 
 
 def allowed(need: Need, *statements: dict[str, Any]) -> bool:
-    return iam.decide(statements, need) is None
+    return policies.decide(statements, need) is None
 
 
 SCHEDULER, GROUP = "scheduler.amazonaws.com", "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/hours"
@@ -58,16 +58,18 @@ SCHEDULER, GROUP = "scheduler.amazonaws.com", "arn:aws:scheduler:eu-west-1:12345
 def test_a_service_may_act_in_a_role_that_trusts_it_for_its_source(changes: dict[str, Any], expected: bool):
     statement = {"Effect": "Allow", "Principal": {"Service": SCHEDULER}, "Action": "sts:AssumeRole", **changes}
     keys = {"aws:sourceaccount": "123456789012", "aws:sourcearn": GROUP}
-    assert iam.trusts([statement], SCHEDULER, keys) is expected
+    assert policies.trusts([statement], SCHEDULER, keys) is expected
 
 
 def test_a_denied_trust_is_none_whatever_else_is_allowed():
     allowed = {"Effect": "Allow", "Principal": {"Service": SCHEDULER}, "Action": "sts:*"}
-    assert not iam.trusts([allowed, {**allowed, "Effect": "Deny"}], SCHEDULER, {})
+    assert not policies.trusts([allowed, {**allowed, "Effect": "Deny"}], SCHEDULER, {})
 
 
 def test_nothing_is_allowed_without_a_statement():
-    assert iam.decide((), EXECUTE) == "because no identity-based policy allows the rds-data:ExecuteStatement action"
+    assert (
+        policies.decide((), EXECUTE) == "because no identity-based policy allows the rds-data:ExecuteStatement action"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_actions_ignore_case_and_both_know_wildcards(action: Any, resource: Any,
 
 
 def test_a_deny_wins_whatever_allows():
-    assert iam.decide((allow("*"), deny("rds-data:*"), allow("*")), EXECUTE) == (
+    assert policies.decide((allow("*"), deny("rds-data:*"), allow("*")), EXECUTE) == (
         "with an explicit deny in an identity-based policy"
     )
 
@@ -133,7 +135,7 @@ def test_conditions_on_what_is_known_of_a_secret(condition: dict[str, Any], expe
     ],
 )
 def test_what_cannot_be_evaluated_never_allows_and_says_so(statement: dict[str, Any], element: str):
-    reason = iam.decide((statement,), EXECUTE)
+    reason = policies.decide((statement,), EXECUTE)
     assert reason is not None
     assert reason.endswith(f"(the sandbox cannot evaluate {element})")
     assert not allowed(EXECUTE, allow("*"), {**statement, "Effect": "Deny"})
@@ -144,12 +146,14 @@ def arn_prefix(service: str) -> str:
 
 
 def needs(service: str, operation: str, parameters: dict[str, Any], facts: SecretFacts | None = None):
-    found = iam.needs(service, operation, parameters, arn_prefix=arn_prefix, secret=lambda secret_id: facts)
+    found = policies.needs(service, operation, parameters, arn_prefix=arn_prefix, secret=lambda secret_id: facts)
     return [(need.action, need.resource) for need in found]
 
 
 def secret_needs(operation: str, parameters: dict[str, Any], facts: SecretFacts | None = None) -> tuple[Need, ...]:
-    return iam.needs("secretsmanager", operation, parameters, arn_prefix=arn_prefix, secret=lambda secret_id: facts)
+    return policies.needs(
+        "secretsmanager", operation, parameters, arn_prefix=arn_prefix, secret=lambda secret_id: facts
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ FUNCTION = {
         "MemorySize": 256,
         "Role": {"Fn::GetAtt": ["Role", "Arn"]},
         "Code": {"ZipFile": CODE},
-        "Environment": {"Variables": {"PLACE": "here"}},
+        "Environment": {"Variables": {"PLACE": "here", "PORT": 3000}},
     },
 }
 PERMISSION = {
@@ -107,7 +107,7 @@ def test_functions_are_listed_and_described(api: Any):
     own = next(each for each in listed if each["FunctionName"] == "words")
     facts = {"FunctionArn": ARN, "Runtime": "python3.13", "MemorySize": 256, "Timeout": 1, "Handler": "index.handler"}
     assert facts.items() <= own.items()
-    assert own["Environment"] == {"Variables": {"PLACE": "here"}}
+    assert own["Environment"] == {"Variables": {"PLACE": "here", "PORT": "3000"}}, "every value is text"
     for name in ("words", ARN, f"{ACCOUNT}:function:words", "function:words", "words:$LATEST"):
         assert api.get_function(FunctionName=name)["Configuration"]["FunctionArn"] == ARN
         assert api.get_function_configuration(FunctionName=name)["CodeSha256"] == own["CodeSha256"]

@@ -105,7 +105,7 @@ def test_another_sandbox_than_the_one_that_runs_is_refused(
 def test_a_sandbox_is_found_by_its_variables_alone(running: Running, tmp_path: Path):
     variables = lifecycle.environment(running)
     assert lifecycle.current(environ=variables, directory=tmp_path) == running
-    for elsewhere in ("http://127.0.0.1:1", "https://aws.example"):
+    for elsewhere in ("http://127.0.0.1:1", "https://aws.example", "http://127.0.0.1:1@aws.example", "http://["):
         assert lifecycle.current(environ=variables | {"AWS_ENDPOINT_URL": elsewhere}, directory=tmp_path) is None
 
 

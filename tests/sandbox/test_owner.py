@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -307,6 +308,14 @@ def test_an_answer_to_a_custom_resource_is_not_kept_whatever_its_length(running:
     assert attempted(attacker, over_http(running, tries))["long"].startswith("413 ")
 
 
+@pytest.mark.parametrize("length", ["9" * 19, "9" * 5000, "-1", "ten"])
+def test_a_length_that_can_be_none_is_refused(running: Running, attacker: int, length: str):
+    target = f"/_sandbox/cfn-response/x HTTP/1.1\r\nHost: 127.0.0.1:{port_of(running)}"
+    with socket.create_connection(("127.0.0.1", port_of(running))) as connection:
+        connection.sendall(f"PUT {target}\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 400"
+
+
 def test_a_long_body_does_not_keep_a_refusal_from_its_sender(running: Running, attacker: int):
     tries = {"long": requests("sandbox")["a form"]._replace(body="Action=CreateStack&TemplateBody=" + "x" * (1 << 20))}
     assert attempted(attacker, over_http(running, tries))["long"].startswith("403 ")
@@ -401,6 +410,44 @@ def test_a_state_directory_that_somebody_else_has_made_is_not_used(tmp_path: Pat
         with pytest.raises(SandboxError, match="cannot be kept in") as error, State(tmp_path / name).lock():
             pass
         assert error.value.problems[0].code == "not-yours"
+
+
+def why_not_used(state: State) -> str:
+    with pytest.raises(SandboxError, match="cannot be kept in") as error, state.lock():
+        state.read()
+    return error.value.problems[0].why
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_state_directory_in_somebody_elses_is_not_used(tmp_path: Path, stranger: int, mode: int):
+    """Who owns one of those above can put another in its place between a look at it and the reading of the key."""
+    (tmp_path / "theirs" / "ours").mkdir(parents=True)
+    os.chown(tmp_path / "theirs", stranger, stranger)
+    (tmp_path / "theirs").chmod(mode)
+    state = State(tmp_path / "theirs" / "ours" / "sandbox")
+    assert why_not_used(state) == f"{tmp_path / 'theirs'} belongs to somebody else"
+    assert not state.directory.exists()
+
+
+def test_a_state_directory_in_one_that_all_may_write_to_needs_the_sticky_bit(tmp_path: Path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    state = State(tmp_path / "open" / "sandbox")
+    assert why_not_used(state) == f"others may write to {tmp_path / 'open'}"
+    (tmp_path / "open").chmod(0o1777)
+    with state.lock() as descriptor:
+        assert descriptor is not None
+
+
+def test_a_state_file_that_others_may_use_is_not_read(tmp_path: Path, running: Running):
+    state = State(tmp_path / "sandbox")
+    state.write(running)
+    assert state.read() == running
+    (tmp_path / "sandbox" / "state.json").chmod(0o644)
+    assert why_not_used(state) == "state.json belongs to somebody else, or others may use it"
+    (tmp_path / "sandbox" / "state.json").unlink()
+    (tmp_path / "sandbox" / "state.json").symlink_to(tmp_path / "elsewhere")
+    assert "state.json" in why_not_used(state)
 
 
 # With the key

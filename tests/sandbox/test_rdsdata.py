@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
@@ -348,6 +349,14 @@ def test_error_of_mysql_has_its_number_and_state(api: Api) -> None:
         "DatabaseErrorException",
         "Table 'mysql.nothing' doesn't exist; Error code: 1146; SQLState: 42S02",
     )
+
+
+@pytest.mark.skipif(pymysql.VERSION < (1, 2), reason="PyMySQL drops the state of MySQL's answer")
+def test_the_state_of_an_error_is_that_of_mysqls_answer(api: Api, database: str) -> None:
+    """Its diagnostics say HY000 of this one."""
+    create = f"CREATE PROCEDURE {database}.twice() DO 1"
+    api.execute(create)
+    assert api.refusal(create)[1] == "PROCEDURE twice already exists; Error code: 1304; SQLState: 42000"
 
 
 def test_grants_are_enforced_by_mysql_for_the_user_of_the_secret(api: Api, database: str) -> None:

@@ -25,8 +25,10 @@ from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions, inline
+from aurora_sandbox.iam import Policies
 from aurora_sandbox.keys import new_key
 from aurora_sandbox.mysqld import Server
+from aurora_sandbox.policies import Need, decide
 from aurora_sandbox.resources import resource_types
 from aurora_sandbox.resources.api import Boto, generated_name
 from aurora_sandbox.scaling import Scaling
@@ -698,6 +700,15 @@ def test_a_role_half_made_is_named_in_the_failure_so_that_a_rollback_finds_it(ac
     assert raised.value.physical_id == "r"
 
 
+def test_a_policy_of_aws_itself_can_be_attached_and_allows_what_it_says(account: Account, boto: Boto) -> None:
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    role, made = account.create("AWS::IAM::Role", AssumeRolePolicyDocument=TRUST, ManagedPolicyArns=[basic])
+    statements = Policies(lambda: boto("iam")).of(made.attributes["Arn"])
+    account.delete(role)
+    assert decide(statements, Need("logs:PutLogEvents", "*")) is None
+    assert decide(statements, Need("rds:DescribeDBClusters", "*")) is not None
+
+
 def test_a_policy_moves_with_the_roles_it_names(account: Account, boto: Boto) -> None:
     for name in ("one", "two"):
         account.create("AWS::IAM::Role", RoleName=name, AssumeRolePolicyDocument=TRUST)
@@ -753,6 +764,12 @@ def test_a_queues_settings_are_text_and_its_ref_is_the_url(account: Account, bot
     account.delete(queue)
     assert (live["MessageRetentionPeriod"], live["QueueArn"]) == ("60", made.attributes["Arn"])
     assert made.attributes["QueueName"] == "dead"
+
+
+def test_a_fifo_queue_without_a_name_gets_one_that_ends_so(account: Account) -> None:
+    queue, made = account.create("AWS::SQS::Queue", FifoQueue=True)
+    account.delete(queue)
+    assert made.attributes["QueueName"].endswith(".fifo")
 
 
 def test_an_alarm_is_put_and_taken_away(account: Account, boto: Boto) -> None:

@@ -83,6 +83,21 @@ def test_a_name_with_a_blank_is_refused(account: Account) -> None:
     assert (code, message.partition(".")[0]) == ("ValidationException", "Invalid name")
 
 
+@pytest.mark.parametrize(
+    ("operation", "named"),
+    [
+        ("CreateSecret", {"Name": "both"}),
+        ("UpdateSecret", {"SecretId": "app"}),
+        ("PutSecretValue", {"SecretId": "app"}),
+    ],
+)
+def test_a_secret_has_one_value(account: Account, operation: str, named: dict[str, str]) -> None:
+    expected = "You can't specify both a binary secret value and a string secret value in the same secret."
+    said = error(account, operation, **named, SecretString="two", SecretBinary=b"two")
+    assert said == ("InvalidParameterException", expected)
+    assert account("GetSecretValue", SecretId="app")["SecretString"] == "one"
+
+
 def test_a_name_can_be_taken_once(account: Account) -> None:
     expected = ("ResourceExistsException", "The operation failed because the secret app already exists.")
     assert error(account, "CreateSecret", Name="app", SecretString="two", ClientRequestToken=SECOND) == expected
@@ -96,6 +111,12 @@ def test_lists_filter_by_name_prefix_and_come_in_pages(account: Account) -> None
     rest = account("ListSecrets", Filters=filters, MaxResults=2, SortOrder="asc", NextToken=first["NextToken"])
     names = [entry["Name"] for entry in first["SecretList"] + rest["SecretList"]]
     assert (names, "NextToken" in rest) == (["shop-0", "shop-1", "shop-2"], False)
+
+
+@pytest.mark.parametrize("half", [{"Key": "name"}, {"Values": ["shop-"]}])
+def test_a_filter_is_whole(account: Account, half: dict[str, Any]) -> None:
+    assert error(account, "ListSecrets", Filters=[half])[0] == "InvalidParameterException"
+    assert error(account, "BatchGetSecretValue", Filters=[half])[0] == "InvalidParameterException"
 
 
 def test_a_batch_gives_the_values_it_finds_and_the_errors_of_the_others(account: Account) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,6 +246,18 @@ def test_modifying_the_cluster_changes_what_is_described(client: Client, whole: 
     assert described["ServerlessV2ScalingConfiguration"] == scaling
 
 
+def test_a_cluster_that_there_is_not_is_not_found(client: Client):
+    with pytest.raises(ClientError, match="nope") as refused:
+        client("rds").modify_db_cluster(DBClusterIdentifier="nope")
+    assert refused.value.response["Error"]["Code"] == "DBClusterNotFoundFault"
+
+
+@pytest.mark.parametrize("number", [19, 101])
+def test_a_page_has_20_to_100_clusters(client: Client, number: int):
+    with pytest.raises(ClientError, match=f"Invalid value {number} for MaxRecords. Must be between 20 and 100"):
+        client("rds").describe_db_clusters(MaxRecords=number)
+
+
 def test_the_status_names_what_there_is(sandbox: Sandbox, whole: dict[str, Any]):
     status, said = ask(sandbox, "GET", "status")
     assert status == 200
@@ -389,6 +402,11 @@ def test_deleting_the_stack_lets_its_function_clear_up(client: Client, sandbox: 
 def test_who_am_i_is_answered(client: Client):
     caller = client("sts").get_caller_identity()
     assert (caller["Account"], caller["Arn"]) == ("123456789012", "arn:aws:iam::123456789012:user/sandbox")
+
+
+def test_who_am_i_is_answered_to_a_presigned_url(client: Client):
+    with urllib.request.urlopen(client("sts").generate_presigned_url("get_caller_identity")) as answer:
+        assert b"<Arn>arn:aws:iam::123456789012:user/sandbox</Arn>" in answer.read()
 
 
 def test_a_role_that_the_owner_assumes_has_a_key_that_is_good_with_its_token(client: Client, sandbox: Sandbox):

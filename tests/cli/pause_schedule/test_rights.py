@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_sandbox import iam
+from aurora_sandbox import policies
 from tests.cli.conftest import CommandLine
 from tests.cli.pause_schedule.conftest import CLEAR, SET, SHOP, STACK, listening, move_to, set_to, wake
 from tests.cloud import SHARED, Cloud
@@ -36,27 +36,27 @@ class Policy:
         service = "monitoring" if service == "cloudwatch" else service
         for need in self.needs(service, operation, params):
             self.used.add(need.action)
-            if why := iam.decide(self.statements, need):
+            if why := policies.decide(self.statements, need):
                 said = {"Error": {"Code": "AccessDenied", "Message": f"{need.action} on {need.resource} {why}"}}
                 raise ClientError(said, operation)
 
-    def needs(self, service: str, operation: str, params: dict[str, Any]) -> Iterator[iam.Need]:
+    def needs(self, service: str, operation: str, params: dict[str, Any]) -> Iterator[policies.Need]:
         def arn_prefix(service: str) -> str:
             return f"arn:aws:{service}:eu-west-1:123456789012:"
 
         if operation in ("GetSchedule",):
-            yield iam.Need(
+            yield policies.Need(
                 f"scheduler:{operation}", f"{arn_prefix('scheduler')}schedule/{params['GroupName']}/{params['Name']}"
             )
         elif service == "sqs":
-            yield iam.Need(f"sqs:{operation}", f"{arn_prefix('sqs')}{params['QueueUrl'].rpartition('/')[2]}")
+            yield policies.Need(f"sqs:{operation}", f"{arn_prefix('sqs')}{params['QueueUrl'].rpartition('/')[2]}")
         elif service == "monitoring":
-            yield iam.Need(f"cloudwatch:{operation}", "*")
+            yield policies.Need(f"cloudwatch:{operation}", "*")
         else:
-            yield from iam.needs(service, operation, params, arn_prefix=arn_prefix, secret=lambda _: None)
+            yield from policies.needs(service, operation, params, arn_prefix=arn_prefix, secret=lambda _: None)
         if params.get("RoleARN"):
             passed = {"iam:passedtoservice": "cloudformation.amazonaws.com"}
-            yield iam.Need("iam:PassRole", params["RoleARN"], passed)
+            yield policies.Need("iam:PassRole", params["RoleARN"], passed)
 
 
 def test_plan_and_show_need_the_plan_policy_and_no_more(

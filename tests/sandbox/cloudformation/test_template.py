@@ -111,6 +111,33 @@ def test_a_wrong_use_of_an_intrinsic_function_says_so(value: Any, reason: str) -
         ({"Resources": {"A": queue(Condition="C")}}, r"Unresolved condition dependencies \[C\]"),
         ({"Resources": {"A": queue(DeletionPolicy="Snapshot")}}, "does not support deletion policy Snapshot"),
         ({"Resources": {"A": queue(DeletionPolicy="Keep")}}, "Unrecognized DeletionPolicy 'Keep'"),
+        ({"Resources": {"A": queue() | {"Bogus": 1}}}, "Invalid template resource property 'Bogus'"),
+        ({"Resources": {"A": queue() | {"Properties": None}}}, r"^.*\[/Resources/A/Properties\] 'null' values are not"),
+        ({"Resources": {"A": queue() | {"Properties": []}}}, r"\[/Resources/A/Properties\] must be an object"),
+        ({"Resources": {"A": queue(DependsOn=5)}}, "DependsOn must be a string or list of strings"),
+        ({"Resources": {"A": queue(Condition={})}}, "Every Condition member must be a string"),
+        ({"Resources": {"A": queue(DeletionPolicy=["Retain"])}}, "Every DeletionPolicy member must be a string"),
+        *(
+            ({"Resources": {"A": queue()}, "Parameters": {"P": {"Type": "String", **wrong}}}, message)
+            for wrong, message in (
+                ({"Bogus": 1}, "Invalid template parameter property 'Bogus'"),
+                ({"Default": None}, r"\[/Parameters/P/Default\] 'null' values are not allowed in templates"),
+                ({"Default": ["a"]}, "Every Default member must be a string"),
+                ({"Description": 2024}, "Every Description member must be a string"),
+                ({"AllowedValues": "a"}, "AllowedValues of parameter P must be a list"),
+                ({"MinLength": "few"}, "MinLength must be a number"),
+            )
+        ),
+        *(
+            ({"Resources": {"A": queue()}, "Conditions": {"C": condition}}, message)
+            for condition, message in (
+                ({"Fn::Equals": ["a"]}, "every Fn::Equals object requires a list of 2 string parameters"),
+                ({"Fn::Not": []}, "every Fn::Not object requires a list with exactly 1 boolean parameter"),
+                ({"Fn::Or": [{"Condition": "C"}]}, "every Fn::Or object requires a list of at least 2 and at most 10"),
+                ({"Fn::Not": [{"Fn::Equals": "a"}]}, "every Fn::Equals object requires a list of 2"),
+                ("yes", "every condition must be one condition function"),
+            )
+        ),
         ({"Resources": {f"Q{n}": queue() for n in range(501)}}, "Number of resources, 501, is greater than maximum"),
     ],
 )
@@ -127,6 +154,13 @@ def test_text_that_is_no_template_is_refused_with_the_place(aws: Sandbox) -> Non
         aws.aws.validate_template(TemplateBody="a: [1\nb: }")
     with pytest.raises(ClientError, match="unsupported structure"):
         aws.aws.validate_template(TemplateBody="just text")
+
+
+def test_an_alias_of_yaml_is_refused_and_an_anchor_is_not(aws: Sandbox) -> None:
+    anchored = "Resources: {A: &a {Type: AWS::SQS::Queue}%s}"
+    with pytest.raises(ClientError, match="Template error: YAML aliases are not allowed in CloudFormation templates"):
+        aws.aws.validate_template(TemplateBody=anchored % ", B: *a")
+    aws.aws.validate_template(TemplateBody=anchored % "")
 
 
 def test_circles_are_refused_before_the_start(aws: Sandbox) -> None:

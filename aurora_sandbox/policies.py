@@ -1,0 +1,210 @@
+"""What a call needs, and whether a role's policies allow it. Pure: statements in, a decision out.
+
+    needs(...)                    what a call needs: (action, resource ARN, condition keys)
+    decide(statements, need)      allowed, or why not
+    trusts(statements, ...)       whether a trust policy lets a service act in its role
+
+Identity-based policies alone: resource-based policies, permission boundaries and service control policies are not
+imitated. A condition that cannot be evaluated denies, and the refusal says so: a policy that works here must not depend
+on something nobody looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+Statement = Mapping[str, Any]
+
+# Condition keys whose value follows from the request alone, or that a direct call of a function never carries.
+_ABSENT_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "secretsmanager:resource/allowrotationlambdaarn"})
+_TAG_KEYS = ("aws:resourcetag/", "secretsmanager:resourcetag/")
+_EXACT = frozenset({"StringEquals", "StringNotEquals"})
+_WILD = frozenset({"StringLike", "StringNotLike", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"})
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One permission a call needs; keys are the condition keys known for it, in lower case, absent ones left out."""
+
+    action: str
+    resource: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """What conditions and resources may ask of a secret."""
+
+    arn: str
+    rotation_function: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotEvaluated(Exception):
+    """A part of a policy that the sandbox does not know how to evaluate."""
+
+
+def decide(statements: Iterable[Statement], need: Need) -> str | None:
+    """None if the statements allow the need; otherwise the words that end AWS's refusal."""
+    allowed, unknown = False, ""
+    for statement in statements:
+        try:
+            applies = _applies(statement, need)
+        except NotEvaluated as element:
+            unknown, applies = f" (the sandbox cannot evaluate {element})", statement["Effect"] == "Deny"
+        if applies and statement["Effect"] == "Deny":
+            return f"with an explicit deny in an identity-based policy{unknown}"
+        allowed = allowed or applies
+    return None if allowed else f"because no identity-based policy allows the {need.action} action{unknown}"
+
+
+def _applies(statement: Statement, need: Need) -> bool:
+    return (
+        _covers(statement, "Action", need.action, str.lower)
+        and _covers(statement, "Resource", need.resource)
+        and _conditions_hold(statement.get("Condition", {}), need.keys)
+    )
+
+
+def _covers(statement: Statement, element: str, value: str, fold: Callable[[str], str] = str) -> bool:
+    """Whether the statement's Action or Resource (or NotAction, NotResource) takes the value in."""
+    negated = f"Not{element}" in statement
+    patterns = _as_list(statement.get(f"Not{element}" if negated else element, ()))
+    return any(_matches(fold(pattern), fold(value)) for pattern in patterns) is not negated
+
+
+def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> bool:
+    """Whether every condition holds. An absent key fails a condition, unless the operator is negated or …IfExists."""
+    return all(
+        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys)
+        for operator, wanted in conditions.items()
+        for key, expected in wanted.items()
+    )
+
+
+def _condition_holds(operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str]) -> bool:
+    plain = operator.removesuffix("IfExists")
+    if plain not in _EXACT | _WILD:
+        raise NotEvaluated(f"the operator {operator}")
+    name = key.lower()
+    if name not in keys and name not in _ABSENT_KEYS and not name.startswith(_TAG_KEYS):
+        raise NotEvaluated(f"the condition key {key}")
+    negated = "Not" in plain
+    if name not in keys:
+        return negated or plain != operator
+    matches = str.__eq__ if plain in _EXACT else _matches
+    return any(matches(pattern, keys[name]) for pattern in expected) is not negated
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    return [value] if isinstance(value, str | bool | int) else list(value)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether IAM's wildcards take the value in: * is any text, ? any one character."""
+    return _expression(pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str) -> re.Pattern[str]:
+    if "${" in pattern:
+        raise NotEvaluated(f"the policy variable in {pattern}")
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+
+
+def needs(
+    service: str,
+    operation: str,
+    parameters: Mapping[str, Any],
+    *,
+    arn_prefix: Callable[[str], str],
+    secret: Callable[[str], SecretFacts | None],
+) -> tuple[Need, ...]:
+    """Every permission a call needs, in the order AWS asks for them.
+
+    arn_prefix: "rds" → "arn:aws:rds:REGION:ACCOUNT:". secret: a secret's facts by name or ARN, None if there is none.
+    Sources: each service's "Actions, resources, and condition keys", Service Authorization Reference; "Authorizing
+    access to the RDS Data API", Aurora User Guide: the Data API reads the secret with the caller's permission.
+    """
+    action = f"{service}:{operation}"
+    if action == "sts:GetCallerIdentity":
+        return ()
+    if service == "rds-data":
+        read = _of_secret("secretsmanager:GetSecretValue", parameters["secretArn"], arn_prefix, secret)
+        return (Need(action, parameters["resourceArn"]), read)
+    if service == "secretsmanager":
+        return _secretsmanager_needs(action, parameters, arn_prefix, secret)
+    if service == "rds" and "DBClusterIdentifier" in parameters:
+        name = parameters["DBClusterIdentifier"]
+        return (Need(action, name if name.startswith("arn:") else f"{arn_prefix('rds')}cluster:{name}"),)
+    if service == "cloudformation" and "StackName" in parameters:
+        name = parameters["StackName"]
+        return (Need(action, name if name.startswith("arn:") else f"{arn_prefix(service)}stack/{name}/*"),)
+    if service == "lambda" and "FunctionName" in parameters:
+        name = str(parameters["FunctionName"]).rpartition("function:")[2]
+        verb = "lambda:InvokeFunction" if operation == "Invoke" else action
+        return (Need(verb, f"{arn_prefix(service)}function:{name}"),)
+    return (Need(action, "*"),)
+
+
+def _secretsmanager_needs(
+    action: str,
+    parameters: Mapping[str, Any],
+    arn_prefix: Callable[[str], str],
+    secret: Callable[[str], SecretFacts | None],
+) -> tuple[Need, ...]:
+    if action == "secretsmanager:CreateSecret":
+        first = _of_secret(action, parameters["Name"], arn_prefix, lambda name: None)
+        tagging = Need("secretsmanager:TagResource", first.resource, first.keys)
+        return (first, tagging) if parameters.get("Tags") else (first,)
+    if action == "secretsmanager:BatchGetSecretValue":
+        each = parameters.get("SecretIdList", ())
+        reads = (_of_secret("secretsmanager:GetSecretValue", name, arn_prefix, secret) for name in each)
+        return (Need(action, "*"), *reads)
+    if "SecretId" not in parameters:
+        return (Need(action, "*"),)
+    first = _of_secret(action, parameters["SecretId"], arn_prefix, secret)
+    if "RotationLambdaARN" in parameters:
+        return (first, Need("lambda:InvokeFunction", parameters["RotationLambdaARN"]))
+    return (first,)
+
+
+def _of_secret(
+    action: str,
+    secret_id: str,
+    arn_prefix: Callable[[str], str],
+    secret: Callable[[str], SecretFacts | None],
+) -> Need:
+    """The need of an action on one secret. One that is not there is judged by its name and six unknown characters."""
+    facts = secret(secret_id)
+    if facts is None:
+        is_arn = secret_id.startswith("arn:")
+        arn = secret_id if is_arn else f"{arn_prefix('secretsmanager')}secret:{secret_id}-??????"
+        return Need(action, arn, {"secretsmanager:secretid": secret_id})
+    keys = {"secretsmanager:secretid": secret_id}
+    if facts.rotation_function:
+        keys["secretsmanager:resource/allowrotationlambdaarn"] = facts.rotation_function
+    for prefix in _TAG_KEYS:
+        keys |= {f"{prefix}{tag.lower()}": value for tag, value in facts.tags.items()}
+    return Need(action, facts.arn, keys)
+
+
+def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str]) -> bool:
+    """Whether a role's trust policy lets a service assume it. A condition that cannot be evaluated says no."""
+    is_trusted = False
+    for statement in statements:
+        principal = statement.get("Principal", {})
+        is_named = principal == "*" or service in _as_list(principal.get("Service", ()))
+        try:
+            applies = is_named and _covers(statement, "Action", "sts:AssumeRole", str.lower)
+            applies = applies and _conditions_hold(statement.get("Condition", {}), keys)
+        except NotEvaluated:
+            return False
+        if applies and statement["Effect"] == "Deny":
+            return False
+        is_trusted = is_trusted or applies
+    return is_trusted
