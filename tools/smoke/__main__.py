@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, probes: Sequence[Probe] = PROBE
             return clean(options.clean, given, report)
         return smoke(given, chosen, report)
     except KeyboardInterrupt:  # at the question: from the first deployment on, run.py has signals of its own
-        report.tell("Interrupted. Nothing was made.")
+        report.tell("Interrupted. Nothing was deleted." if options.clean else "Interrupted. Nothing was made.")
     except AuroraTenantsError as error:
         for problem in error.problems:
             report.tell(str(problem_text(problem)))

@@ -36,7 +36,7 @@ def replay(path: Path, probes: Sequence[Probe], report: Report, *, mysqld: str |
         )
         outcome = ask_all(world, chosen, answers, report)
         ours = load(answers.path)
-    tell_end(outcome, report, world.name)
+    tell_end(outcome, report, world.place)
     if outcome.problem:
         return FAILED
     return _tell(theirs, ours, chosen, report)

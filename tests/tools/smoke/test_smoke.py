@@ -92,8 +92,8 @@ def test_in_an_account_the_price_and_the_time_are_told_too(tmp_path: Path):
 
 
 def test_time_is_real_wherever_no_sandbox_answers():
-    assert isinstance(run.clock_of(""), RealClock)
-    assert isinstance(run.clock_of("https://rds.eu-west-1.amazonaws.com"), RealClock)
+    assert isinstance(run.clock_of({}), RealClock)
+    assert isinstance(run.clock_of({"AWS_ENDPOINT_URL": "https://rds.eu-west-1.amazonaws.com"}), RealClock)
 
 
 # Every expectation can fail
