@@ -23,7 +23,7 @@ from aurora_tenants import __version__
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.errors import AwsError
 from tools.smoke import cleaning, deployment, login
-from tools.smoke.answers import Answers, Json
+from tools.smoke.answers import Answers, Json, require_new
 from tools.smoke.clock import Clock, RealClock, SandboxClock
 from tools.smoke.cost import estimate
 from tools.smoke.finding import Clients, Found, look
@@ -64,6 +64,8 @@ class Outcome:
 
 def smoke(options: Options, probes: Sequence[Probe], report: Report) -> int:
     """One run in the account of the AWS configuration. Raises AuroraTenantsError if that cannot be used."""
+    if options.answers:
+        require_new(options.answers)
     with opened(options) as world:
         report.tell(announcement(world, options, probes))
         if not _can_clean(world, report):

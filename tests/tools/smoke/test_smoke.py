@@ -335,6 +335,53 @@ def test_the_list_asks_nothing(account: Account):
     assert (ended.code, ended.out.split()[0], account.calls()) == (0, "waking", calls)
 
 
+def test_a_replay_of_one_probe_speaks_of_no_other(account: Account, whole: Run, tmp_path: Path):
+    path = tmp_path / "answers.json"
+    old = {**whole.document["answers"], "long-gone": {"answer": 1}, "error-text": {"answer": 1}}
+    path.write_text(json.dumps({**whole.document, "answers": old}))
+    ended = account.smoke("--replay", str(path), "--only", "error-text")
+    assert [line for line in ended.out.splitlines() if "any more" in line] == ["There is no probe long-gone any more."]
+    assert ended.out.splitlines()[-1] == "1 answers compared, 1 differ: error-text"
+    assert ended.code == 2
+
+
+def test_a_replay_reads_answers_of_any_form(account: Account, whole: Run, tmp_path: Path):
+    path = tmp_path / "answers.json"
+    path.write_text(json.dumps({**whole.document, "answers": {"partial-revokes": {"answer": ["odd"]}}}))
+    ended = account.smoke("--replay", str(path))
+    assert ended.out.splitlines()[-1] == "1 answers compared, 1 differ: partial-revokes"
+
+
+def test_answers_of_another_run_are_not_overwritten(account: Account, tmp_path: Path):
+    path = tmp_path / "answers.json"
+    path.write_text("precious")
+    ended = account.smoke("--yes", "--answers", str(path))
+    assert (ended.code, ended.out) == (1, f"error: {path} is there already: name another file for the answers\n")
+    assert path.read_text() == "precious"
+
+
+def test_an_interrupt_at_the_question_says_what_was_not_done(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_confirmed", interrupted)
+    account.client("logs").create_log_group(logGroupName="/aws/lambda/smoke-0123abcd-x")
+    ended = account.smoke("--clean", "smoke-0123abcd")
+    assert ended.out.splitlines()[-1] == "Interrupted. Nothing was deleted."
+    assert account.smoke("--answers", str(tmp_path / "a")).out.splitlines()[-1] == "Interrupted. Nothing was made."
+    monkeypatch.undo()
+    assert account.smoke("--clean", "smoke-0123abcd", "--yes").code == 0
+
+
+def test_without_a_region_the_fix_is_an_option_of_this_program(account: Account):
+    without = {key: value for key, value in account.environment.items() if "REGION" not in key}
+    told = replace(account, environment=without).smoke("--yes")
+    assert "fix: pass --region, or set AWS_DEFAULT_REGION" in told.out
+    assert "tenants.yaml" not in told.out
+
+
 def test_a_file_of_something_else_is_not_replayed(account: Account, tmp_path: Path):
     (tmp_path / "other.json").write_text("{}")
     ended = account.smoke("--replay", str(tmp_path / "other.json"))
