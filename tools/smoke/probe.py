@@ -29,7 +29,9 @@ class Probe:
 
     relies, otherwise, look: the row: what we rely on, what happens if it is not so, how a person sees it.
     expected: what should be seen, in a few words. ask: the raw answer, as JSON; raises NotRun. expect: pure: empty if
-    the answer is as expected, otherwise what differs, as a sentence. takes_seconds: on AWS, about.
+    the answer is as expected, otherwise what differs, as a sentence. takes_seconds: on AWS, about. needs: other probes'
+    ids, whose work it does too unless they have been asked before. disturbs: what it does to others in the account, to
+    follow its name; such a probe is asked only if it is named.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Probe:
     ask: Callable[[World], Json]
     expect: Callable[[Json], str]
     takes_seconds: int = 2
+    needs: tuple[str, ...] = ()
+    disturbs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,7 @@ def announcement(world: World, options: Options, probes: Sequence[Probe]) -> str
         f"    bucket {bucket_of(world.name)}, secrets /{world.name}/…, two schedules, a last snapshot of the cluster",
         f"It asks {len(probes)} probe{'' if len(probes) == 1 else 's'}.",
     ]
+    lines += [f"{probe.id} {probe.disturbs}." for probe in probes if probe.disturbs]
     if world.is_sandbox:
         return "\n".join([*lines, "This is a sandbox: it takes a minute and costs nothing."])
     told = estimate(probes, world.region)

@@ -179,6 +179,7 @@ PROBES = (
         _throttling,
         _expect_throttling,
         takes_seconds=30,
+        disturbs="has DescribeStacks throttled for up to a minute, for everybody in this account and region",
     ),
     Probe(
         "date-of-answers",

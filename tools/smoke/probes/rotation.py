@@ -51,6 +51,8 @@ def _expect_later(answer: Json) -> str:
         return "rotation is off"
     if answer["was_rotated"] or answer["different_values"] != 1:
         return f"the password was rotated at once: {answer['different_values']} of them in {answer['stages']}"
+    if not answer["has_next_date"]:
+        return "there is no NextRotationDate"
     return "" if answer["rules"].get("AutomaticallyAfterDays") == 30 else f"the rules are {answer['rules']}"
 
 
@@ -86,7 +88,10 @@ def _rotate(world: World) -> Json:
 def _expect_now(answer: Json) -> str:
     if not answer["rotated"] or not answer["is_another"]:
         return f"no new password is current after {answer['rotation_seconds']} s"
-    return problems([answer["new_login"], answer["old_login"]])
+    if found := problems([answer["new_login"], answer["old_login"]]):
+        return found
+    user = value(answer["new_login"])
+    return "" if user == f"{deployment.USER}@%" else f"the session is {user}"
 
 
 def _seen(world: World) -> Json:
@@ -152,6 +157,7 @@ PROBES = (
         _later,
         _expect_later,
         takes_seconds=30,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "rotation-at-once",
@@ -164,6 +170,7 @@ PROBES = (
         _now,
         _expect_now,
         takes_seconds=60,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "new-secret-used",
@@ -175,6 +182,7 @@ PROBES = (
         _seen,
         _expect_seen,
         takes_seconds=60,
+        needs=("rotation-at-once",),
     ),
     Probe(
         "new-secret-tried",

@@ -21,7 +21,7 @@ _KEY = "ServerlessV2ScalingConfiguration"
 _REFUSED = "SecondsUntilAutoPause can only be specified when minimum capacity is 0"
 _FIRED = {"MinCapacity": 0, "MaxCapacity": 1.5, "SecondsUntilAutoPause": 600}
 _AS_DEPLOYED = {"MinCapacity": 0, "MaxCapacity": deployment.MAX_ACU, "SecondsUntilAutoPause": 300}
-_LATE_SECONDS, _BUSY_SECONDS = 300, 120
+_LATE_SECONDS, _BUSY_SECONDS, _SHOWN_SECONDS = 300, 120, 60
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -32,7 +32,10 @@ def scaling(world: World) -> Mapping[str, Any]:
 
 
 def modify(world: World, configuration: Mapping[str, float]) -> Json:
-    """What ModifyDBCluster says to a range, and what DescribeDBClusters says afterwards; a busy cluster is awaited."""
+    """What ModifyDBCluster says to a range, and what DescribeDBClusters says afterwards.
+
+    A cluster that is busy is waited for, and so is one that does not show yet what it has accepted.
+    """
 
     def ask() -> Json:
         try:
@@ -45,6 +48,10 @@ def modify(world: World, configuration: Mapping[str, float]) -> Json:
         return {"accepted": True}
 
     answer = until(ask, world.clock.pause, every=10, at_most=_BUSY_SECONDS) or {"error": {"code": "busy"}}
+    if "accepted" in answer:
+        until(
+            lambda: scaling(world).items() >= configuration.items(), world.clock.pause, every=5, at_most=_SHOWN_SECONDS
+        )
     return {**answer, "afterwards": scaling(world)}
 
 
@@ -270,6 +277,7 @@ PROBES = (
         _set,
         _expect_set,
         takes_seconds=60,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "schedule-deleted-by-hand",
@@ -281,6 +289,7 @@ PROBES = (
         _deleted_by_hand,
         _expect_deleted_by_hand,
         takes_seconds=60,
+        needs=("scheduler-assumes-role",),
     ),
     Probe(
         "scheduler-passes-seconds",
@@ -303,6 +312,7 @@ PROBES = (
         _fired,
         _expect_role,
         takes_seconds=0,
+        needs=("scheduler-passes-seconds",),
     ),
     Probe(
         "dead-letter",
@@ -315,5 +325,6 @@ PROBES = (
         _fired,
         _expect_letter,
         takes_seconds=0,
+        needs=("scheduler-passes-seconds",),
     ),
 )
