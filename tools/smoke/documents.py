@@ -31,8 +31,11 @@ script/smoke --clean smoke-1a2b3c4d   # deletes what a run left behind that was 
 
 It deploys the shared stack and two tenants under a random name, as whoever the AWS configuration says, asks, and
 deletes everything again, also after an interrupt. It takes about {minutes} minutes, and costs less than ${dollars} in
-the regions whose price is known. {alone} It exits 0 if all is as
-expected, 2 if something is not, 1 if it could not be run.
+the regions whose price is known. It exits 0 if all is as expected, 2 if something is not, 1 if it could not be run.
+{alone}
+
+It says first what it could not look for, and so not delete. It ends when the credentials expire; then whoever logs in
+again deletes the rest with the command that it told. `--clean` looks in one region, that of `--region`.
 
 What each point answered is in the file that it names at its end. No password is in it; the account's number is,
 without `--hide-account`. Send the file in with an issue: `--replay` shows where the sandbox has to change.

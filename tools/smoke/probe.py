@@ -69,7 +69,7 @@ def judge(probe: Probe, recorded: Mapping[str, Json]) -> Result:
     answer = recorded["answer"]
     try:
         text = probe.expect(answer)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration) as error:
         # An account may answer in a form that nobody thought of; that is a difference, and no reason to stop.
         text = f"the answer has another form ({type(error).__name__}: {error})"
     return Result(probe, "differs" if text else "same", answer, text)

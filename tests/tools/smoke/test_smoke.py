@@ -195,7 +195,7 @@ def _within(path: str, key: str) -> str:
 
 
 # Why a step failed, how long it took, what was said: for people and for `--replay`, and nothing rests on it.
-NEVER = re.compile(r".*\.(text|sql|\w+_seconds)")
+NEVER = re.compile(r".*\.(text|sql|found|why|\w+_seconds)")
 _SCALING = {
     f"$.{when}.{key}" for when in ("before", "after") for key in ("MinCapacity", "MaxCapacity", "SecondsUntilAutoPause")
 }
@@ -220,7 +220,8 @@ UNCLAIMED: dict[str, set[str]] = {
         f"$.afterwards.{key}" for key in ("MinCapacity", "MaxCapacity", "SecondsUntilAutoPause")
     },
     "range-at-half-without-seconds": {"$.asleep.accepted", "$.awake.accepted"},  # an error counts, and what holds
-    "rotation-at-once": {"$.old_login rows"},  # SELECT 1
+    "rotation-at-once": {"$.old_login rows", "$.enabled"},  # SELECT 1, and rotation-enabled's
+    "update-keeps-capacity": {"$.set.accepted"},
     "rotation-not-at-once": {"$.stages"},  # AWS may have labels of its own; the values count
     "scheduler-passes-seconds": {
         *(place for place in _SCALING if ".before." in place),
