@@ -17,6 +17,7 @@ from aurora_tenants.render.problems import problem_text
 from tools.smoke import documents
 from tools.smoke.answers import UnusableAnswers
 from tools.smoke.cleaning import NAME
+from tools.smoke.cost import with_needs
 from tools.smoke.probe import Probe
 from tools.smoke.probes import PROBES
 from tools.smoke.replay import replay
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None, probes: Sequence[Probe] = PROBE
     chosen = _chosen(parser, options.only, probes)
     if options.list:
         for probe in chosen:
-            report.tell(f"{probe.id:<30}{probe.takes_seconds:>5} s  {probe.relies}")
+            seconds = sum(it.takes_seconds for it in with_needs([probe]))
+            report.tell(f"{probe.id:<30}{seconds:>5} s  {probe.relies}")
         return DONE
     if options.clean is not None and not NAME.fullmatch(options.clean):
         parser.error(f"--clean: {options.clean} is no name that this gives, such as smoke-1a2b3c4d")
@@ -47,9 +49,13 @@ def main(arguments: Sequence[str] | None = None, probes: Sequence[Probe] = PROBE
             return replay(options.replay, chosen, report, mysqld=options.mysqld)
         if options.clean:
             return clean(options.clean, given, report)
-        return smoke(given, chosen, report)
+        asked = [probe for probe in chosen if not probe.disturbs or probe.id in options.only]
+        for probe in chosen:
+            if probe not in asked:
+                report.tell(f"Not asked: {probe.id}, which {probe.disturbs}. --only {probe.id} asks it.")
+        return smoke(given, asked, report)
     except KeyboardInterrupt:  # at the question: from the first deployment on, run.py has signals of its own
-        report.tell("Interrupted. Nothing was made.")
+        report.tell("Interrupted. Nothing was deleted." if options.clean else "Interrupted. Nothing was made.")
     except AuroraTenantsError as error:
         for problem in error.problems:
             report.tell(str(problem_text(problem)))

@@ -129,12 +129,13 @@ class Watch:
             self.clock.pause(2)
 
     def _once(self, rds: Any, rds_data: Any) -> None:
-        cluster = next((it for it in rds.describe_db_clusters()["DBClusters"] if _is_of(self.name, it)), None)
+        clusters = _all(rds, "describe_db_clusters", "DBClusters")
+        cluster = next((it for it in clusters if _is_of(self.name, it)), None)
         if cluster is None or "MasterUserSecret" not in cluster:
             return
         if self.instance_at is None:
-            found = rds.describe_db_instances()["DBInstances"]
-            instances = [it for it in found if it.get("DBClusterIdentifier") == cluster["DBClusterIdentifier"]]
+            only = [{"Name": "db-cluster-id", "Values": [cluster["DBClusterIdentifier"]]}]
+            instances = _all(rds, "describe_db_instances", "DBInstances", Filters=only)
             if any(it["DBInstanceStatus"] == "available" for it in instances):
                 self.instance_at = self.clock.seconds()
         if self.select_at is None:
@@ -145,6 +146,11 @@ class Watch:
     def _count(self, said: dict[str, str]) -> None:
         key = (said["code"], said["message"])
         self.early[key] = self.early.get(key, 0) + 1
+
+
+def _all(client: Any, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+    """What all pages of a list hold: an account may have more than fit on one."""
+    return [it for page in client.get_paginator(operation).paginate(**parameters) for it in page[key]]
 
 
 def _is_of(name: str, cluster: dict[str, Any]) -> bool:

@@ -24,7 +24,7 @@ by others, because no AWS account was available. Who has one can ask it all of t
 ```sh
 aurora-tenants doctor                 # first: it is free, and changes nothing
 script/smoke                          # says what it will make and what that costs, and asks
-script/smoke --list                   # the points, by name; --only NAME asks one of them
+script/smoke --list                   # the points, by name; --only NAME asks one of them, and what it needs
 script/smoke --replay ANSWERS.json    # the same points in a sandbox, and where it answers otherwise
 script/smoke --clean smoke-1a2b3c4d   # deletes what a run left behind that was killed
 ```
@@ -32,6 +32,10 @@ script/smoke --clean smoke-1a2b3c4d   # deletes what a run left behind that was 
 It deploys the shared stack and two tenants under a random name, as whoever the AWS configuration says, asks, and
 deletes everything again, also after an interrupt. It takes about {minutes} minutes, and costs less than ${dollars} in
 the regions whose price is known. It exits 0 if all is as expected, 2 if something is not, 1 if it could not be run.
+{alone}
+
+It says first what it could not look for, and so not delete. It ends when the credentials expire; then whoever logs in
+again deletes the rest with the command that it told. `--clean` looks in one region, that of `--region`.
 
 What each point answered is in the file that it names at its end. No password is in it; the account's number is,
 without `--hide-account`. Send the file in with an issue: `--replay` shows where the sandbox has to change.
@@ -44,7 +48,8 @@ def document(probes: Sequence[Probe]) -> str:
     """The whole page."""
     known = estimate(probes, "eu-central-1")
     minutes, dollars = -(-known.minutes // 10) * 10, int(known.dollars) + 1
-    parts = [_HEAD.format(minutes=minutes, dollars=dollars)]
+    alone = " ".join(f"`{it.id}` {it.disturbs}: it is asked only if `--only` names it." for it in probes if it.disturbs)
+    parts = [_HEAD.format(minutes=minutes, dollars=dollars, alone=alone)]
     for section in dict.fromkeys(probe.section for probe in probes):
         parts.append(_section(section, (probe for probe in probes if probe.section == section)))
     return "\n".join(parts)

@@ -29,7 +29,9 @@ class Probe:
 
     relies, otherwise, look: the row: what we rely on, what happens if it is not so, how a person sees it.
     expected: what should be seen, in a few words. ask: the raw answer, as JSON; raises NotRun. expect: pure: empty if
-    the answer is as expected, otherwise what differs, as a sentence. takes_seconds: on AWS, about.
+    the answer is as expected, otherwise what differs, as a sentence. takes_seconds: on AWS, about. needs: other probes'
+    ids, whose work it does too unless they have been asked before. disturbs: what it does to others in the account, to
+    follow its name; such a probe is asked only if it is named.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Probe:
     ask: Callable[[World], Json]
     expect: Callable[[Json], str]
     takes_seconds: int = 2
+    needs: tuple[str, ...] = ()
+    disturbs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def judge(probe: Probe, recorded: Mapping[str, Json]) -> Result:
     answer = recorded["answer"]
     try:
         text = probe.expect(answer)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, StopIteration) as error:
         # An account may answer in a form that nobody thought of; that is a difference, and no reason to stop.
         text = f"the answer has another form ({type(error).__name__}: {error})"
     return Result(probe, "differs" if text else "same", answer, text)

@@ -16,6 +16,7 @@ from aurora_sandbox.environment import of_command
 from tools.smoke.answers import Answers, Json, load
 from tools.smoke.compare import common, differences
 from tools.smoke.probe import Probe
+from tools.smoke.probes import PROBES
 from tools.smoke.report import Report
 from tools.smoke.run import DIFFERS, DONE, FAILED, Options, ask_all, opened, tell_end
 from tools.smoke.statements import value
@@ -24,8 +25,8 @@ from tools.smoke.statements import value
 def replay(path: Path, probes: Sequence[Probe], report: Report, *, mysqld: str | None = None) -> int:
     """Asks the same probes of a new sandbox. Raises UnusableAnswers, SandboxError."""
     theirs = load(path)
-    known = {probe.id: probe for probe in probes}
-    for name in theirs["answers"].keys() - known.keys():
+    known = {probe.id for probe in (*PROBES, *probes)}
+    for name in (it for it in theirs["answers"] if it not in known):
         report.tell(f"There is no probe {name} any more.")
     chosen = [probe for probe in probes if probe.id in theirs["answers"]]
     with _sandbox(theirs, report, mysqld) as own, tempfile.TemporaryDirectory() as directory, opened(own) as world:
@@ -36,7 +37,7 @@ def replay(path: Path, probes: Sequence[Probe], report: Report, *, mysqld: str |
         )
         outcome = ask_all(world, chosen, answers, report)
         ours = load(answers.path)
-    tell_end(outcome, report, world.name)
+    tell_end(outcome, report, world.place)
     if outcome.problem:
         return FAILED
     return _tell(theirs, ours, chosen, report)
@@ -77,8 +78,11 @@ def _sandbox(theirs: Mapping[str, Json], report: Report, mysqld: str | None) -> 
 
 
 def _partial_revokes(theirs: Mapping[str, Json]) -> bool:
-    recorded = theirs["answers"].get("partial-revokes", {}).get("answer", {})
-    return bool(value(recorded)) if "records" in recorded else True
+    recorded = theirs["answers"].get("partial-revokes", {}).get("answer")
+    try:
+        return bool(value(recorded))
+    except (KeyError, IndexError, TypeError, AttributeError, StopIteration):  # not asked, or refused
+        return True
 
 
 @contextmanager

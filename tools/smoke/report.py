@@ -20,9 +20,12 @@ class Report:
         self._out = out
 
     def tell(self, text: str) -> None:
-        """One line, or several. A terminal that is gone is no reason to leave a cluster behind."""
+        """One line, or several. A terminal that is gone is no reason to leave a cluster behind, nor one without "…"."""
         try:
-            self._out.write(f"{text}\n")
+            try:
+                self._out.write(f"{text}\n")
+            except UnicodeEncodeError:
+                self._out.write(text.encode("ascii", "backslashreplace").decode() + "\n")
             self._out.flush()
         except OSError:
             pass  # nobody reads it; the answers are in their file

@@ -30,6 +30,27 @@ T = TypeVar("T")
 _ALPHABET = string.ascii_letters + string.digits
 
 
+# AWS's codes for credentials that were good once.
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+
+class Place(NamedTuple):
+    """Where the things of one name are. flags: what a command line needs to look there, after a space."""
+
+    name: str
+    region: str
+    profile: str | None = None
+
+    @property
+    def flags(self) -> str:
+        return f" --region {self.region}" + (f" --profile {shlex.quote(self.profile)}" if self.profile else "")
+
+    @property
+    def hint(self) -> str:
+        """The command that deletes all of it."""
+        return f"script/smoke --clean {self.name}{self.flags}"
+
+
 class Ended(NamedTuple):
     """What came of a command line."""
 
@@ -56,6 +77,10 @@ class World:
     secret_values: set[str] = field(default_factory=set)
     _clients: dict[str, Any] = field(default_factory=dict)
     _known: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.name, self.region, self.profile)
 
     @property
     def bucket(self) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,8 +15,10 @@ import pytest
 from aurora_sandbox import lifecycle
 from aurora_sandbox.mysqld import Binary
 from aurora_tenants.aws import stacks
+from aurora_tenants.aws.clients import Aws, connect
 from tests.cli.conftest import models_read_once as models_read_once
 from tests.endpoint import Endpoint, environment
+from tools.smoke import run, world
 from tools.smoke.__main__ import main
 from tools.smoke.probe import Probe
 from tools.smoke.probes import PROBES
@@ -58,6 +63,54 @@ class Account(Endpoint):
             "users": sorted(map(str, self.sql("SELECT User, Host FROM mysql.user"))),
             "databases": sorted(str(name) for (name,) in self.sql("SHOW DATABASES")),
         }
+
+
+class Refused(NamedTuple):
+    """An answer of AWS's that is none."""
+
+    code: str
+    message: str = "not authorized to perform this"
+    status: int = 403
+
+
+@contextmanager
+def answering(answers: Mapping[str, Callable[[dict[str, Any]], Refused | Exception | None]]) -> Iterator[Counter[str]]:
+    """Calls of smoke that fail before they are sent, by `service.Operation`; None: that one is sent. Counts them.
+
+    The sandbox denies the command line nothing and is always there, so botocore's own hook says it in its place.
+    """
+    counts: Counter[str] = Counter()
+
+    def register(client: Any) -> Any:
+        for operation, answer in answers.items():
+
+            def before(*, params: dict[str, Any], operation: str = operation, answer: Any = answer, **_: Any) -> Any:
+                counts[operation] += 1
+                given = answer(params)
+                if isinstance(given, Exception):
+                    raise given
+                if given is None:
+                    return None
+                facts = {"HTTPStatusCode": given.status, "HTTPHeaders": {}}
+                error = {"Code": given.code, "Message": given.message}
+                return SimpleNamespace(status_code=given.status), {"Error": error, "ResponseMetadata": facts}
+
+            client.meta.events.register(f"before-call.{operation}", before)
+        return client
+
+    def connected(**options: Any) -> Aws:
+        aws = connect(**options)
+        return replace(
+            aws,
+            cloudformation=register(aws.cloudformation),
+            rds_data=register(aws.rds_data),
+            client=lambda name: register(aws.client(name)),
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world, "connect", connected)
+        patch.setattr(run, "connect", connected)
+        yield counts
 
 
 @pytest.fixture(scope="session")

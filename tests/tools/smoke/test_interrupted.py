@@ -91,7 +91,7 @@ def leave_more(account: Account, name: str) -> None:
 
 def test_what_a_killed_run_left_is_deleted_by_its_name(account: Account, empty: dict[str, Any], tmp_path: Path):
     with started(account, tmp_path) as process:
-        name = read_until(process, r"script/smoke --clean (smoke-[0-9a-f]{8})$")[1]
+        name = read_until(process, r"script/smoke --clean (smoke-[0-9a-f]{8}) --region eu-west-1$")[1]
         read_until(process, r"^same +login-over-tls")
         process.kill()
     assert name in account.stacks()
@@ -102,7 +102,10 @@ def test_what_a_killed_run_left_is_deleted_by_its_name(account: Account, empty: 
     assert (ended.code, "Everything that was made is deleted." in ended.out) == (0, True)
     assert account.contents() == empty
     again = account.smoke("--clean", name)
-    assert (again.code, again.out) == (0, f"There is nothing of {name} in eu-west-1.\n")
+    assert (again.code, again.out) == (
+        0,
+        f"There is nothing of {name} in eu-west-1. No other region was looked in: --region names one.\n",
+    )
 
 
 def test_what_cannot_be_deleted_is_told_with_its_command(account: Account, empty: dict[str, Any]):
@@ -111,8 +114,9 @@ def test_what_cannot_be_deleted_is_told_with_its_command(account: Account, empty
         account.deploy(stack, TEMPLATE, EnableTerminationProtection=True)
     ended = account.smoke("--clean", name, "--yes")
     assert ended.code == 1
-    assert f"stack {name}: aws cloudformation delete-stack --stack-name {name}" in ended.out
+    assert f"stack {name}: aws cloudformation delete-stack --stack-name {name} --region eu-west-1" in ended.out
     assert f"stack {name} is not deleted: " in ended.out
+    assert f"    all of it: script/smoke --clean {name} --region eu-west-1\n" in ended.out
     cloudformation = account.client("cloudformation")
     cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=False)
     assert account.smoke("--clean", name, "--yes").code == 0

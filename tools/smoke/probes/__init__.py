@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from tools.smoke.probe import Probe
-from tools.smoke.probes import accounts, bucket, control, iam, pausing, privileges, rotation, schedule, server, text
+from tools.smoke.probes import (
+    accounts,
+    bucket,
+    control,
+    iam,
+    pausing,
+    privileges,
+    rotation,
+    schedule,
+    server,
+    stacks,
+    text,
+)
 
 PROBES: tuple[Probe, ...] = (
     *text.PROBES,
@@ -13,6 +25,7 @@ PROBES: tuple[Probe, ...] = (
     *rotation.PROBES,
     *privileges.PROBES,
     *iam.PROBES,
+    *stacks.PROBES,
     *bucket.PROBES,
     *schedule.PROBES,
     *pausing.PROBES,

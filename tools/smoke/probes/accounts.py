@@ -123,6 +123,8 @@ def _rename(world: World) -> Json:
 def _expect_rename(answer: Json) -> str:
     if found := problems([*answer["made"], answer["login"], answer["current_role"], answer["grants"]]):
         return found
+    if value(answer["login"]) != "smoke_renamed_again@%":
+        return f"the session is {value(answer['login'])}"
     if "smoke_role_of_renamed" not in value(answer["current_role"]):
         return "the default role is gone"
     grants = str(answer["grants"]["records"])

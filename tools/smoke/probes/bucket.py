@@ -147,6 +147,7 @@ PROBES = (
         _checksums,
         _expect_checksums,
         takes_seconds=120,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "import-from-zip",
@@ -158,6 +159,7 @@ PROBES = (
         _import,
         _expect_import,
         takes_seconds=60,
+        needs=("code-sha256",),
     ),
     Probe(
         "checksum-of-object",
@@ -168,6 +170,7 @@ PROBES = (
         "ChecksumSHA256 of the zip",
         _checksum_of_object,
         _expect_checksum_of_object,
+        needs=("code-sha256",),
     ),
     Probe(
         "region-of-bucket",
@@ -178,6 +181,7 @@ PROBES = (
         "403, or 301, with x-amz-bucket-region",
         _region_of_bucket,
         _expect_region_of_bucket,
+        needs=("code-sha256",),
     ),
     Probe(
         "code-moves-in-between",
@@ -190,5 +194,6 @@ PROBES = (
         _in_between,
         _expect_in_between,
         takes_seconds=0,
+        needs=("code-sha256",),
     ),
 )

@@ -58,7 +58,8 @@ def _expect_first_select(answer: Json) -> str:
 
 def _service_role(world: World) -> Json:
     ended = deployment.tenants(world)
-    stacks = world.aws().cloudformation.describe_stacks()["Stacks"]
+    pages = world.aws().cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = [it for page in pages for it in page["Stacks"]]
     made = {it["StackName"]: it for it in stacks if it["StackName"].startswith(f"{world.name}-smoke-")}
     role = world.outputs()["CloudFormationRole"]
     return {
@@ -178,6 +179,7 @@ PROBES = (
         _throttling,
         _expect_throttling,
         takes_seconds=30,
+        disturbs="has DescribeStacks throttled for up to a minute, for everybody in this account and region",
     ),
     Probe(
         "date-of-answers",

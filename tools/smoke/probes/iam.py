@@ -143,5 +143,6 @@ PROBES = (
         _there_and_back,
         _expect_there_and_back,
         takes_seconds=180,
+        needs=("tenant-by-service-role",),
     ),
 )

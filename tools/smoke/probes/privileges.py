@@ -198,6 +198,7 @@ PROBES = (
         _restricted,
         _expect_restricted,
         takes_seconds=240,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "revoked-dynamic-privilege",

@@ -51,6 +51,8 @@ def _expect_later(answer: Json) -> str:
         return "rotation is off"
     if answer["was_rotated"] or answer["different_values"] != 1:
         return f"the password was rotated at once: {answer['different_values']} of them in {answer['stages']}"
+    if not answer["has_next_date"]:
+        return "there is no NextRotationDate"
     return "" if answer["rules"].get("AutomaticallyAfterDays") == 30 else f"the rules are {answer['rules']}"
 
 
@@ -65,8 +67,12 @@ def _rotate(world: World) -> Json:
     began = world.clock.seconds()
     version = world.client("secretsmanager").rotate_secret(SecretId=secret)["VersionId"]
 
+    enabled: set[str] = set()
+
     def is_current() -> bool:
-        return "AWSCURRENT" in _described(world)["VersionIdsToStages"].get(version, ())
+        described = _described(world)
+        enabled.add(str(described.get("RotationEnabled", "absent")))
+        return "AWSCURRENT" in described["VersionIdsToStages"].get(version, ())
 
     done = until(is_current, world.clock.pause, every=2, at_most=_LONGEST_SECONDS)
     took = round(world.clock.seconds() - began, 1)
@@ -78,6 +84,7 @@ def _rotate(world: World) -> Json:
         "rotated": bool(done),
         "rotation_seconds": took,
         "is_another": old != new,
+        "enabled": sorted(enabled),
         "new_login": first,
         "old_login": beside,
     }
@@ -86,7 +93,21 @@ def _rotate(world: World) -> Json:
 def _expect_now(answer: Json) -> str:
     if not answer["rotated"] or not answer["is_another"]:
         return f"no new password is current after {answer['rotation_seconds']} s"
-    return problems([answer["new_login"], answer["old_login"]])
+    if found := problems([answer["new_login"], answer["old_login"]]):
+        return found
+    user = value(answer["new_login"])
+    return "" if user == f"{deployment.USER}@%" else f"the session is {user}"
+
+
+def _enabled(world: World) -> Json:
+    return {"enabled": _now(world)["enabled"]}
+
+
+def _expect_enabled(answer: Json) -> str:
+    if not answer["enabled"]:
+        return "nobody looked"
+    others = sorted({*answer["enabled"]} - {"True", "absent"})
+    return f"RotationEnabled is {', '.join(others)} meanwhile" if others else ""
 
 
 def _seen(world: World) -> Json:
@@ -152,6 +173,7 @@ PROBES = (
         _later,
         _expect_later,
         takes_seconds=30,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "rotation-at-once",
@@ -164,6 +186,20 @@ PROBES = (
         _now,
         _expect_now,
         takes_seconds=60,
+        needs=("tenant-by-service-role",),
+    ),
+    Probe(
+        "rotation-enabled",
+        SECTION,
+        "DescribeSecret does not say `RotationEnabled: false` while a secret is rotated for the first time; it may say "
+        "nothing of it.",
+        "The function refuses that rotation.",
+        "`aws secretsmanager rotate-secret`, and `describe-secret` every second meanwhile",
+        "True, or absent",
+        _enabled,
+        _expect_enabled,
+        takes_seconds=0,
+        needs=("rotation-at-once",),
     ),
     Probe(
         "new-secret-used",
@@ -175,6 +211,7 @@ PROBES = (
         _seen,
         _expect_seen,
         takes_seconds=60,
+        needs=("rotation-at-once",),
     ),
     Probe(
         "new-secret-tried",

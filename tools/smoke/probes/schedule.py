@@ -20,8 +20,8 @@ SECTION = "The cluster that pauses, and its schedule"
 _KEY = "ServerlessV2ScalingConfiguration"
 _REFUSED = "SecondsUntilAutoPause can only be specified when minimum capacity is 0"
 _FIRED = {"MinCapacity": 0, "MaxCapacity": 1.5, "SecondsUntilAutoPause": 600}
-_AS_DEPLOYED = {"MinCapacity": 0, "MaxCapacity": deployment.MAX_ACU, "SecondsUntilAutoPause": 300}
-_LATE_SECONDS, _BUSY_SECONDS = 300, 120
+AS_DEPLOYED = {"MinCapacity": 0, "MaxCapacity": deployment.MAX_ACU, "SecondsUntilAutoPause": 300}
+_LATE_SECONDS, _BUSY_SECONDS, _SHOWN_SECONDS = 300, 120, 60
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -32,7 +32,10 @@ def scaling(world: World) -> Mapping[str, Any]:
 
 
 def modify(world: World, configuration: Mapping[str, float]) -> Json:
-    """What ModifyDBCluster says to a range, and what DescribeDBClusters says afterwards; a busy cluster is awaited."""
+    """What ModifyDBCluster says to a range, and what DescribeDBClusters says afterwards.
+
+    A cluster that is busy is waited for, and so is one that does not show yet what it has accepted.
+    """
 
     def ask() -> Json:
         try:
@@ -45,12 +48,16 @@ def modify(world: World, configuration: Mapping[str, float]) -> Json:
         return {"accepted": True}
 
     answer = until(ask, world.clock.pause, every=10, at_most=_BUSY_SECONDS) or {"error": {"code": "busy"}}
+    if "accepted" in answer:
+        until(
+            lambda: scaling(world).items() >= configuration.items(), world.clock.pause, every=5, at_most=_SHOWN_SECONDS
+        )
     return {**answer, "afterwards": scaling(world)}
 
 
 def _with_seconds(world: World) -> Json:
     answer = modify(world, {"MinCapacity": 0.5, "MaxCapacity": 2, "SecondsUntilAutoPause": 300})
-    modify(world, _AS_DEPLOYED)
+    modify(world, AS_DEPLOYED)
     return answer
 
 
@@ -64,14 +71,15 @@ def _expect_with_seconds(answer: Json) -> str:
 
 
 def _without_seconds(world: World) -> Json:
+    modify(world, {**AS_DEPLOYED, "SecondsUntilAutoPause": 600})  # so that 300 are no remainder
     awake = modify(world, {"MinCapacity": 0.5, "MaxCapacity": 2})
     asleep = modify(world, {"MinCapacity": 0, "MaxCapacity": 2})
-    modify(world, _AS_DEPLOYED)
+    modify(world, AS_DEPLOYED)
     return {"awake": awake, "asleep": asleep}
 
 
 def _expect_without_seconds(answer: Json) -> str:
-    for name, wanted in (("awake", {"MaxCapacity": 2, "MinCapacity": 0.5}), ("asleep", _AS_DEPLOYED)):
+    for name, wanted in (("awake", {"MaxCapacity": 2, "MinCapacity": 0.5}), ("asleep", AS_DEPLOYED)):
         if "error" in answer[name]:
             return f"{name}: {answer[name]['error']}"
         if answer[name]["afterwards"] != wanted:
@@ -135,7 +143,7 @@ def _fired(world: World) -> Json:
 
 
 def _fire(world: World) -> Json:
-    begun = modify(world, _AS_DEPLOYED)
+    begun = modify(world, AS_DEPLOYED)
     at = (world.clock.now() + timedelta(minutes=2)).replace(microsecond=0)
     right = {"DbClusterIdentifier": world.cluster, _KEY: _FIRED}
     wrong = {"DBClusterIdentifier": world.cluster, _KEY: _FIRED}  # RDS's own spelling, which is not the scheduler's
@@ -155,7 +163,7 @@ def _fire(world: World) -> Json:
     )
     took = round(world.clock.seconds() - began, 1)
     lost = until(letters, world.clock.pass_time, every=10, at_most=_LATE_SECONDS) or []
-    modify(world, _AS_DEPLOYED)
+    modify(world, AS_DEPLOYED)
     role = world.outputs()["PauseScheduleRole"].rpartition("/")[2]
     document = world.client("iam").get_role_policy(RoleName=role, PolicyName="pause")["PolicyDocument"]
     allowed = sorted({action for it in document["Statement"] for action in _listed(it["Action"])})
@@ -252,9 +260,10 @@ PROBES = (
     Probe(
         "range-at-half-without-seconds",
         SECTION,
-        "Without the seconds a minimum of 0.5 is taken, and 300 seconds hold again when the minimum is 0 without them.",
+        "Without the seconds a minimum of 0.5 is taken, and when it is 0 again without them, 300 hold and not those of "
+        "before.",
         "The cluster pauses after another time than the file says; `plan` shows it.",
-        "the same without the seconds, then with MinCapacity=0",
+        "MinCapacity=0 with 600 seconds, then MinCapacity=0.5 and MinCapacity=0 without them",
         "0.5 to 2, then 0 to 2 with 300 s",
         _without_seconds,
         _expect_without_seconds,
@@ -270,6 +279,7 @@ PROBES = (
         _set,
         _expect_set,
         takes_seconds=60,
+        needs=("tenant-by-service-role",),
     ),
     Probe(
         "schedule-deleted-by-hand",
@@ -281,6 +291,7 @@ PROBES = (
         _deleted_by_hand,
         _expect_deleted_by_hand,
         takes_seconds=60,
+        needs=("scheduler-assumes-role",),
     ),
     Probe(
         "scheduler-passes-seconds",
@@ -303,6 +314,7 @@ PROBES = (
         _fired,
         _expect_role,
         takes_seconds=0,
+        needs=("scheduler-passes-seconds",),
     ),
     Probe(
         "dead-letter",
@@ -315,5 +327,6 @@ PROBES = (
         _fired,
         _expect_letter,
         takes_seconds=0,
+        needs=("scheduler-passes-seconds",),
     ),
 )
