@@ -18,10 +18,11 @@ from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_stack, read_template_text
-from aurora_tenants.doctor import Facts, Known, NoAccess, caller, examine, templates
-from aurora_tenants.doctor.caller import Caller, Clock, Permissions, Place
+from aurora_tenants.doctor import Facts, Known, NoAccess, examine, permissions, templates
+from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread
+from aurora_tenants.doctor.permissions import Permissions, Place
 from aurora_tenants.doctor.region import Quota
 from aurora_tenants.doctor.shared import DataApiAnswer, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
@@ -198,12 +199,12 @@ class _Reader:
         if isinstance(self.caller, Unread):
             return (skipped := Skipped("the caller is not known")), skipped
         if not self.caller.source:
-            return (unread := caller.not_simulated(self.caller)), unread
+            return (unread := permissions.not_simulated(self.caller)), unread
         shared = usage if isinstance(usage, Shared) else None
         known, place = self.caller, self._place(self.caller, shared)
 
         def simulated() -> Permissions:
-            return account.simulate(self.aws, account.source_of(self.aws, known), caller.needed(place))
+            return account.simulate(self.aws, account.source_of(self.aws, known), permissions.needed(place))
 
         found = _read(simulated)
         if shared or isinstance(found, Unread):

@@ -13,12 +13,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
-from aurora_tenants.doctor.caller import Caller, Clock, Denial, Need, Permissions, policy_source, session_role
+from aurora_tenants.doctor.caller import Caller, Clock, policy_source, session_role
+from aurora_tenants.doctor.permissions import Denial, Need, Permissions, context
 from aurora_tenants.doctor.region import Offer, Zones, default_version
 from aurora_tenants.doctor.templates import Validated
 from aurora_tenants.errors import AwsError
 
 ENGINE, SERVERLESS = "aurora-mysql", "db.serverless"
+_TYPES = {"aws:SecureTransport": "boolean"}  # of condition keys that are no strings
 # "Amazon VPC quotas", Amazon VPC User Guide; "CloudFormation quotas", CloudFormation User Guide.
 VPC_QUOTA, DEFAULT_VPCS, DEFAULT_STACKS = "L-F678F1CE", 5, 2_000
 
@@ -67,31 +69,33 @@ def source_of(aws: Aws, caller: Caller) -> str:
 def simulate(aws: Aws, source: str, needs: tuple[Need, ...]) -> Permissions:
     """What IAM says of these needs: one call for each."""
     iam = aws.client("iam")
-    denials = [denial for need in needs for denial in _denials(iam, source, need)]
+    denials = [denial for need in needs for denial in _denials(iam, source, need, aws.region)]
     return Permissions(tuple(dict.fromkeys(need.command for need in needs)), tuple(denials))
 
 
-def _denials(iam: Any, source: str, need: Need) -> Iterator[Denial]:
-    context = [
-        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
-        for key, value in need.context.items()
+def _denials(iam: Any, source: str, need: Need, region: str) -> Iterator[Denial]:
+    entries = [
+        {"ContextKeyName": key, "ContextKeyType": _TYPES.get(key, "string"), "ContextKeyValues": [value]}
+        for key, value in context(need, source, region).items()
     ]
     with asking("simulate what the caller may do", if_denied="allow iam:SimulatePrincipalPolicy and iam:GetRole"):
         pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=source, ActionNames=[*need.actions], ResourceArns=[need.resource], ContextEntries=context
+            PolicySourceArn=source, ActionNames=[*need.actions], ResourceArns=[need.resource], ContextEntries=entries
         )
         results = [result for page in pages for result in page["EvaluationResults"]]
     for result in results:
         if result["EvalDecision"] != "allowed":
-            yield Denial(need.command, result["EvalActionName"], need.resource, _denied_by(result))
+            told = (result, *result.get("ResourceSpecificResults", ()))
+            missing = dict.fromkeys(key for each in told for key in each.get("MissingContextValues", ()))
+            yield Denial(need.command, result["EvalActionName"], need.resource, _denied_by(told), tuple(missing))
 
 
-def _denied_by(result: Mapping[str, Any]) -> str:
-    if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+def _denied_by(told: tuple[Mapping[str, Any], ...]) -> str:
+    """told: a result, and those of its resources."""
+    if any(not each.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True) for each in told):
         return "organization"
-    if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):
-        return "boundary"
-    return ""
+    bounds = [each.get("PermissionsBoundaryDecisionDetail", {}) for each in told]
+    return "" if all(each.get("AllowedByPermissionsBoundary", True) for each in bounds) else "boundary"
 
 
 def validate_template(aws: Aws, about: str, body: str) -> Validated:

@@ -5,7 +5,7 @@
 A fact that could not be had is Unread, and its check a warning; one that nobody asked for is Skipped, and its check is
 not checked. So one refused call costs one line.
 
-    caller      who calls, what the caller may do, the clock
+    caller      who calls, the clock; permissions: what the caller may do
     region      engine, zones, quotas
     names       of the stack; templates: the file's, and CloudFormation's word on them
     cluster     one that is there; shared: the rest of what is deployed
@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from aurora_tenants.doctor import caller, cluster, names, region, shared, templates
-from aurora_tenants.doctor.caller import Caller, Clock, Permissions
+from aurora_tenants.doctor import caller, cluster, names, permissions, region, shared, templates
+from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread, Verdict, problem, warning
+from aurora_tenants.doctor.permissions import Permissions
 from aurora_tenants.doctor.region import Offer, Quota, Zones
 from aurora_tenants.doctor.shared import DataApiAnswer, Functions, SecretFacts, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
@@ -87,9 +88,9 @@ CHECKS = (
     Check("credentials", lambda facts: facts.caller, _credentials),
     Check("region", lambda facts: facts.region, region.check_region),
     Check("clock", lambda facts: facts.clock, caller.check_clock),
-    Check("may-plan", lambda facts: facts.use, caller.check_plan),
-    Check("may-apply", lambda facts: facts.use, caller.check_apply),
-    Check("may-deploy-shared", lambda facts: facts.permissions, caller.check_deployment),
+    Check("may-plan", lambda facts: facts.use, permissions.check_plan),
+    Check("may-apply", lambda facts: facts.use, permissions.check_apply),
+    Check("may-deploy-shared", lambda facts: facts.permissions, permissions.check_deployment),
     Check("names", lambda facts: facts.stack, names.check_names),
     Check("shared-template", lambda facts: facts.shared_template, templates.check_shared_template),
     Check("tenant-templates", lambda facts: facts.tenant_templates, templates.check_tenant_templates),
