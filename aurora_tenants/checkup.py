@@ -33,10 +33,6 @@ from aurora_tenants.stack import Deployed, Shared, Stack
 
 T = TypeVar("T")
 
-# With these, no other call would be answered either.
-_NO_ACCESS = frozenset(
-    {"no-credentials", "expired-credentials", "wrong-credentials", "no-connection", "aws-unreachable", "not-aws"}
-)
 _NO_FILE = Skipped("there is no tenants.yaml here, and no other file was named")
 _ROLES = 4  # that the shared stack makes
 _INCREASE = (
@@ -84,8 +80,7 @@ def check_up(request: Request) -> Report:
     try:
         found, clock = account.read_caller(aws)
     except AwsError as error:
-        refused = account.refused_clock(error)
-        if error.problems[0].code in _NO_ACCESS or (refused and refused.is_too_far):
+        if not account.is_throttled(error):
             return begun.without_access(error, aws)
         return _Reader(begun, aws, Unread.of(error.problems[0]), Skipped("the caller is not known")).report()
     return _Reader(begun, aws, found, clock).report()
@@ -119,7 +114,8 @@ class _Begun:
         found, clock = error.problems[0], account.refused_clock(error)
         rest: dict[str, Any] = dict.fromkeys((field.name for field in fields(Facts)), Skipped("AWS cannot be asked"))
         rest |= {"stack": self.stack, "file": self.file}
-        fix = found.fix or "look at the AWS configuration: `aws configure list` says where each part of it comes from"
+        fix = account.not_assumed(error) or found.fix
+        fix = fix or "look at the AWS configuration: `aws configure list` says where each part of it comes from"
         if found.code == "wrong-credentials":
             fix += "; in a region that has to be enabled for the account, enable it"
         rest["caller"] = NoAccess(found.what, found.why, fix)

@@ -21,17 +21,41 @@ from aurora_tenants.errors import AwsError
 
 ENGINE, SERVERLESS = "aurora-mysql", "db.serverless"
 _TYPES = {"aws:SecureTransport": "boolean"}  # of condition keys that are no strings
+_ASSUME = (
+    "you may not assume the role of this profile: its trust policy must name who calls, and "
+    "sts:AssumeRole on it must be allowed; or name another profile with --profile"
+)
+_LET_IN = "`aws sts get-caller-identity` needs no permission: look at the policies of VPC endpoints and of the session"
+# "Error retries and timeouts", AWS SDKs and Tools Reference Guide
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
+)
 # "Amazon VPC quotas", Amazon VPC User Guide; "CloudFormation quotas", CloudFormation User Guide.
 VPC_QUOTA, DEFAULT_VPCS, DEFAULT_STACKS = "L-F678F1CE", 5, 2_000
 
 
 def read_caller(aws: Aws) -> tuple[Caller, Clock]:
-    """Who calls, and how far the clocks are apart. Needs no permission."""
+    """Who calls, and how far the clocks are apart. Needs no permission.
+
+    The first call is what gets the credentials: by assuming a profile's role, for one.
+    """
     began = datetime.now(UTC)
-    with asking("use the AWS credentials"):
+    with asking("use the AWS credentials", if_denied=_LET_IN):
         answer = aws.client("sts").get_caller_identity()
     clock = _clock(answer["ResponseMetadata"], began)
     return Caller(answer["Arn"], answer["Account"], policy_source(answer["Arn"])), clock or Clock(0)
+
+
+def is_throttled(error: AwsError) -> bool:
+    """Whether AWS only wants the call to be made later."""
+    return code_of(error.__cause__) in _THROTTLED
+
+
+def not_assumed(error: AwsError) -> str:
+    """What to do if the role of a profile, or of the environment, may not be assumed; empty for any other error."""
+    cause = error.__cause__
+    is_assuming = isinstance(cause, ClientError) and cause.operation_name.startswith("AssumeRole")
+    return _ASSUME if is_assuming and error.problems[0].code == "access-denied" else ""
 
 
 def refused_clock(error: AwsError) -> Clock | None:

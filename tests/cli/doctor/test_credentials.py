@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.cli.doctor.conftest import SHOP, Examine, bad, empty, only_problem
+from tests.cli.doctor.conftest import SHOP, Examine, bad, empty, only_problem, result_of
+from tests.cli.test_policies import role_of
+from tests.cloud import Cloud
 from tests.endpoint import set_environment
 
 
@@ -44,6 +46,49 @@ def test_world_3_nothing_listens_where_aws_should_be(examine: Examine, monkeypat
     problem = only_problem(*examine())
     assert problem["check"] == "credentials"
     assert "Could not connect to the endpoint URL" in problem["found"]
+
+
+def test_world_4_the_key_is_wrong(examine: Examine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    problem = only_problem(*examine())
+    assert problem["check"] == "credentials"
+    assert problem["found"] == "could not use the AWS credentials: the AWS credentials are wrong"
+
+
+def test_the_profiles_role_may_not_be_assumed(
+    examine: Examine, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Asked for with the key of a function, for which the sandbox looks at the role's policies."""
+    outputs = {"Key": {"Value": {"Fn::GetAtt": ["Nobody", "Key"]}}}
+    body = {"Resources": role_of("Nobody", []), "Outputs": outputs}
+    assert cloud.deploy("ci", body, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+    (key,) = cloud.client("cloudformation").describe_stacks(StackName="ci")["Stacks"][0]["Outputs"]
+    profiles = f"""
+[profile base]
+aws_access_key_id = {key["OutputValue"]}
+aws_secret_access_key = x
+[profile deploy]
+role_arn = arn:aws:iam::123456789012:role/deploy
+source_profile = base
+"""
+    (tmp_path / "config").write_text(profiles)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    problem = only_problem(*examine("--profile deploy"))
+    assert problem["check"] == "credentials"
+    assert "not authorized to perform: sts:AssumeRole" in problem["found"]
+    assert problem["fix"].startswith(
+        "you may not assume the role of this profile: its trust policy must name who calls"
+    )
+
+
+def test_whoever_is_throttled_may_have_access_all_the_same(examine: Examine, cloud: Cloud):
+    cloud.throttle("sts", "GetCallerIdentity", 3)
+    code, checks = examine()
+    assert (code, bad(checks)) == (0, {})
+    assert bad(checks, "warning").keys() == {"credentials"}
+    assert result_of(checks, "shared-stack") == "ok"
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -78,14 +123,6 @@ def refusing(code: str, message: str, *, ahead: timedelta = timedelta()) -> Iter
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def test_world_4_the_key_is_wrong(examine: Examine, monkeypatch: pytest.MonkeyPatch):
-    with refusing("InvalidClientTokenId", "The security token included in the request is invalid.") as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        problem = only_problem(*examine())
-    assert problem["check"] == "credentials"
-    assert problem["found"] == "could not use the AWS credentials: the AWS credentials are wrong"
 
 
 def test_world_5_the_clock_is_wrong(examine: Examine, monkeypatch: pytest.MonkeyPatch):
