@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
+import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.cli.doctor.conftest import Examine, bad, only_problem, result_of
@@ -118,12 +121,7 @@ def test_lost_events_are_a_warning(examine: Examine, cloud: Cloud):
     assert (code, [*bad(checks, "warning")]) == (0, ["lost-events"])
 
 
-def test_a_paused_cluster_is_left_asleep(examine: Examine, cloud: Cloud):
-    cloud.post("pause", {"seconds": 0})
-    before = cloud.calls()["rds-data:ExecuteStatement"]
-    code, checks = examine()
-    assert (code, result_of(checks, "data-api")) == (0, "not-checked")
-    assert cloud.calls()["rds-data:ExecuteStatement"] == before
+def wake(cloud: Cloud) -> None:
     cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]
     with environment(cloud.environment):
         data = boto3.client("rds-data")
@@ -141,6 +139,49 @@ def test_a_paused_cluster_is_left_asleep(examine: Examine, cloud: Cloud):
         return True
 
     until(answers)
+
+
+def test_a_paused_cluster_is_left_asleep(examine: Examine, cloud: Cloud):
+    cloud.post("pause", {"seconds": 0})
+    before = cloud.calls()["rds-data:ExecuteStatement"]
+    code, checks = examine()
+    assert (code, result_of(checks, "data-api")) == (0, "not-checked")
+    assert cloud.calls()["rds-data:ExecuteStatement"] == before
+    wake(cloud)
+
+
+def hook(monkeypatch: pytest.MonkeyPatch, event: str, handle: Callable[..., None]) -> None:
+    """Has this called at an event of every client: CloudWatch's values are a minute or two late on AWS, never here."""
+    make = boto3.Session.client
+
+    def client(self: boto3.Session, name: str, **options: Any) -> Any:
+        made = make(self, name, **options)
+        made.meta.events.register(event, handle)
+        return made
+
+    monkeypatch.setattr(boto3.Session, "client", client)
+
+
+def test_a_cluster_that_pauses_while_doctor_looks_is_woken_and_that_is_told(
+    examine: Examine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    hook(monkeypatch, "after-call.cloudwatch.GetMetricData", lambda **_: cloud.post("pause", {"seconds": 0}))
+    code, checks = examine()
+    woken = "the cluster had paused in the last minutes, and asking MySQL has woken it"
+    assert (code, bad(checks), bad(checks, "warning")) == (0, {}, {"data-api": [woken]})
+    wake(cloud)
+
+
+def test_only_a_value_of_the_last_two_minutes_says_that_a_cluster_is_awake(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+):
+    asked = list[datetime]()
+    event = "provide-client-params.cloudwatch.GetMetricData"
+    hook(monkeypatch, event, lambda params, **_: asked.append(params["StartTime"]))
+    began = datetime.now(UTC)
+    assert result_of(examine()[1], "data-api") == "ok"
+    (start,) = asked
+    assert began - timedelta(minutes=2) <= start
 
 
 def test_a_tenants_stack_that_failed_is_a_warning(examine: Examine, cloud: Cloud):
