@@ -8,12 +8,12 @@ Only what cannot be left out (credentials, a region, an answer) makes the rest b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aurora_tenants import config, data
-from aurora_tenants.aws import account, code, deployed
+from aurora_tenants.aws import account, code, deployed, quotas
 from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.shared import usable
@@ -28,17 +28,11 @@ from aurora_tenants.doctor.shared import DataApiAnswer, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
 from aurora_tenants.errors import AwsError, InvalidFile
 from aurora_tenants.model import Cluster, Configuration
-from aurora_tenants.naming import pause_stack
 from aurora_tenants.stack import Deployed, Shared, Stack
 
 T = TypeVar("T")
 
 _NO_FILE = Skipped("there is no tenants.yaml here, and no other file was named")
-_ROLES = 4  # that the shared stack makes
-_INCREASE = (
-    "ask for more: aws service-quotas request-service-quota-increase "
-    "--service-code {} --quota-code {} --desired-value N"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +147,8 @@ class _Reader:
             engine=_read(lambda: account.read_offer(aws, _template(stack), _deployed_version(shared_cluster))),
             zones=self._before_deployment(shared, lambda: account.read_zones(aws)),
             stack_quota=self._stack_quota(held),
-            vpc_quota=self._before_deployment(shared, self._vpc_quota),
-            role_quota=self._before_deployment(shared, self._role_quota),
+            vpc_quota=self._before_deployment(shared, lambda: quotas.vpcs(aws)),
+            role_quota=self._before_deployment(shared, lambda: quotas.roles(aws)),
             shared=shared,
             shared_cluster=shared_cluster,
             data_api=self._data_api(usage, shared_cluster, use),
@@ -200,7 +194,7 @@ class _Reader:
         known, place = self.caller, self._place(self.caller, shared)
 
         def simulated() -> Permissions:
-            return account.simulate(self.aws, account.source_of(self.aws, known), permissions.needed(place))
+            return account.simulate(self.aws, known, permissions.needed(place))
 
         found = _read(simulated)
         if shared or isinstance(found, Unread):
@@ -211,18 +205,15 @@ class _Reader:
         region, partition = self.aws.region, known.arn.split(":")[1]
         place = Place(partition, region, known.account, self.begun.stack)
         if shared is None:
-            return place
+            return replace(place, has_rds_role=account.has_rds_role(self.aws))
         queue = shared.pause_dead_letters.rpartition("/")[2]
         letters = place.arn("sqs", queue) if queue else ""
-        return Place(
-            partition,
-            region,
-            known.account,
-            self.begun.stack,
-            shared.cluster_arn,
-            shared.inspector_secret,
-            shared.role_arn,
-            letters,
+        return replace(
+            place,
+            cluster_arn=shared.cluster_arn,
+            inspector_secret=shared.inspector_secret,
+            role_arn=shared.role_arn,
+            dead_letters=letters,
         )
 
     def _tenant_templates(self) -> Known[TenantTemplates]:
@@ -239,18 +230,9 @@ class _Reader:
     def _stack_quota(self, held: Deployed | Unread) -> Known[Quota]:
         if isinstance(held, Unread):
             return held
-        limit = _read(lambda: account.read_stack_limit(self.aws))
-        there = {pause_stack(Cluster(self.begun.stack))} if held.pause_schedule else set[str]()
-        used = len(held.others) + len(held.tenants) + len(there)
-        return Quota(
-            "stacks",
-            used,
-            account.DEFAULT_STACKS if isinstance(limit, Unread) else limit,
-            self._wanted(held),
-            "what is to be deployed",
-            _INCREASE.format("cloudformation", "L-0485CB21"),
-            isinstance(limit, Unread),
-        )
+        there = int(held.pause_schedule is not None)
+        used = len(held.others) + len(held.tenants) + there
+        return quotas.stacks(self.aws, used=used, wanted=self._wanted(held))
 
     def _wanted(self, held: Deployed) -> int:
         """How many stacks are to be made: the shared one, and those of the file."""
@@ -259,22 +241,6 @@ class _Reader:
             wanted += sum(tenant.name not in held.tenants for tenant in configuration.tenants)
             wanted += int(configuration.cluster.pause_schedule is not None and held.pause_schedule is None)
         return wanted
-
-    def _vpc_quota(self) -> Quota:
-        used, limit = account.read_vpcs(self.aws), _read(lambda: account.read_vpc_limit(self.aws))
-        return Quota(
-            "VPCs",
-            used,
-            account.DEFAULT_VPCS if isinstance(limit, Unread) else limit,
-            1,
-            "the shared stack",
-            _INCREASE.format("vpc", account.VPC_QUOTA),
-            isinstance(limit, Unread),
-        )
-
-    def _role_quota(self) -> Quota:
-        used, limit = account.read_roles(self.aws)
-        return Quota("roles", used, limit, _ROLES, "the shared stack", _INCREASE.format("iam", "L-FE177D64"))
 
     def _before_deployment(self, shared: SharedFacts | Unread, read: Callable[[], T]) -> Known[T]:
         """A fact that only the first deployment depends on."""

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.doctor.caller import Caller, Clock, policy_source, session_role
-from aurora_tenants.doctor.permissions import Denial, Need, Permissions, context
+from aurora_tenants.doctor.permissions import RDS_ROLE, Denial, Need, Permissions, context
 from aurora_tenants.doctor.region import Offer, Zones, default_version
 from aurora_tenants.doctor.templates import Validated
-from aurora_tenants.errors import AwsError
+from aurora_tenants.errors import AwsError, Problem
 
 ENGINE, SERVERLESS = "aurora-mysql", "db.serverless"
 _TYPES = {"aws:SecureTransport": "boolean"}  # of condition keys that are no strings
@@ -30,8 +30,6 @@ _LET_IN = "`aws sts get-caller-identity` needs no permission: look at the polici
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
 )
-# "Amazon VPC quotas", Amazon VPC User Guide; "CloudFormation quotas", CloudFormation User Guide.
-VPC_QUOTA, DEFAULT_VPCS, DEFAULT_STACKS = "L-F678F1CE", 5, 2_000
 
 
 def read_caller(aws: Aws) -> tuple[Caller, Clock]:
@@ -76,25 +74,43 @@ def _clock(metadata: Mapping[str, Any], began: datetime) -> Clock | None:
     return Clock((middle - parsedate_to_datetime(date)).total_seconds())
 
 
-def source_of(aws: Aws, caller: Caller) -> str:
-    """The ARN to simulate a caller by. A session's ARN lacks the path of its role, which IAM tells if it may."""
-    role = session_role(caller.arn)
-    if not role:
-        return caller.source
+def simulate(aws: Aws, caller: Caller, needs: tuple[Need, ...]) -> Permissions:
+    """What IAM says of these needs: one call for each."""
+    iam, role = aws.client("iam"), session_role(caller.arn)
+    arn = _role_arn(iam, role) if role else caller.source
+    try:
+        denials = [denial for need in needs for denial in _denials(iam, arn or caller.source, need, aws.region)]
+    except AwsError as error:
+        if arn is None and code_of(error.__cause__) == "NoSuchEntity":
+            raise AwsError(_without_path(role)) from error
+        raise
+    return Permissions(tuple(dict.fromkeys(need.command for need in needs)), tuple(denials))
+
+
+def _role_arn(iam: Any, role: str) -> str | None:
+    """With the path, which the ARN of the role's session lacks; None where IAM may not tell it."""
     try:
         with asking(f"read role {role}"):
-            return str(aws.client("iam").get_role(RoleName=role)["Role"]["Arn"])
+            return str(iam.get_role(RoleName=role)["Role"]["Arn"])
     except AwsError as error:
         if error.problems[0].code != "access-denied":
             raise
-        return caller.source
+        return None
 
 
-def simulate(aws: Aws, source: str, needs: tuple[Need, ...]) -> Permissions:
-    """What IAM says of these needs: one call for each."""
-    iam = aws.client("iam")
-    denials = [denial for need in needs for denial in _denials(iam, source, need, aws.region)]
-    return Permissions(tuple(dict.fromkeys(need.command for need in needs)), tuple(denials))
+def _without_path(role: str) -> Problem:
+    what = f"could not simulate what the caller may do: IAM knows role {role} only with its path, and may not tell it"
+    return Problem("access-denied", what, fix="allow iam:GetRole")
+
+
+def has_rds_role(aws: Aws) -> bool | None:
+    """Whether somebody has used RDS in the account, so that its service-linked role is there; None if IAM is silent."""
+    try:
+        with asking(f"read role {RDS_ROLE}"):
+            aws.client("iam").get_role(RoleName=RDS_ROLE)
+    except AwsError as error:
+        return False if code_of(error.__cause__) == "NoSuchEntity" else None
+    return True
 
 
 def _denials(iam: Any, source: str, need: Need, region: str) -> Iterator[Denial]:
@@ -111,7 +127,9 @@ def _denials(iam: Any, source: str, need: Need, region: str) -> Iterator[Denial]
         if result["EvalDecision"] != "allowed":
             told = (result, *result.get("ResourceSpecificResults", ()))
             missing = dict.fromkeys(key for each in told for key in each.get("MissingContextValues", ()))
-            yield Denial(need.command, result["EvalActionName"], need.resource, _denied_by(told), tuple(missing))
+            yield Denial(
+                need.command, result["EvalActionName"], need.resource, _denied_by(told), (*need.depends, *missing)
+            )
 
 
 def _denied_by(told: tuple[Mapping[str, Any], ...]) -> str:
@@ -164,28 +182,3 @@ def read_zones(aws: Aws) -> Zones:
         if zone.get("ZoneType", "availability-zone") == "availability-zone"
     ]
     return Zones(tuple(sorted(zones)), tuple(sorted(subnets & {*zones})))
-
-
-def read_stack_limit(aws: Aws) -> int:
-    with asking("read CloudFormation's limits", if_denied="allow cloudformation:DescribeAccountLimits"):
-        limits = aws.cloudformation.describe_account_limits()["AccountLimits"]
-    return next((int(limit["Value"]) for limit in limits if limit["Name"] == "StackLimit"), DEFAULT_STACKS)
-
-
-def read_vpcs(aws: Aws) -> int:
-    with asking("read the VPCs", if_denied="allow ec2:DescribeVpcs"):
-        pages = aws.client("ec2").get_paginator("describe_vpcs").paginate()
-        return sum(len(page["Vpcs"]) for page in pages)
-
-
-def read_vpc_limit(aws: Aws) -> int:
-    with asking("read the quota of VPCs", if_denied="allow servicequotas:GetServiceQuota"):
-        answer = aws.client("service-quotas").get_service_quota(ServiceCode="vpc", QuotaCode=VPC_QUOTA)
-    return int(answer["Quota"]["Value"])
-
-
-def read_roles(aws: Aws) -> tuple[int, int]:
-    """How many roles there are in the account, and how many there may be."""
-    with asking("read the numbers of roles", if_denied="allow iam:GetAccountSummary"):
-        summary = aws.client("iam").get_account_summary()["SummaryMap"]
-    return int(summary["Roles"]), int(summary["RolesQuota"])

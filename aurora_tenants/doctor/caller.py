@@ -83,7 +83,7 @@ def check_clock(clock: Clock) -> Iterator[Verdict]:
     elif clock.is_refused:
         yield problem(found, "AWS refuses signatures that are more than five minutes off", fix)
     else:
-        why = "the call was answered all the same, as a sandbox does whose clock was moved; AWS would refuse it"
+        why = "this call was answered all the same, as a sandbox answers whatever the time is; AWS may refuse the next"
         yield warning(found, why, fix)
 
 

@@ -15,6 +15,7 @@ from aurora_tenants.doctor.finding import Unread, Verdict, ok, problem, warning
 
 Say: TypeAlias = Callable[[str, str, str], Verdict]  # found, why, fix
 
+RDS_ROLE = "AWSServiceRoleForRDS"
 # Where IAM is; elsewhere it is in the partition's own region.
 _IAM_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 _POLICIES = "attach the managed policies of the shared stack's outputs PlanPolicy and ApplyPolicy to it"
@@ -22,12 +23,16 @@ _POLICIES = "attach the managed policies of the shared stack's outputs PlanPolic
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Actions on one resource, and the context that conditions may ask for. command: what needs them."""
+    """Actions on one resource, and the context that conditions may ask for. command: what needs them.
+
+    depends: what decides whether they are needed at all, where that could not be found out.
+    """
 
     command: str
     resource: str
     actions: tuple[str, ...]
     context: Mapping[str, str] = field(default_factory=dict, compare=False)
+    depends: tuple[str, ...] = ()
 
 
 class Denial(NamedTuple):
@@ -55,7 +60,10 @@ class Denial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the resources are that permissions are about; empty what is not there before the first deployment."""
+    """Where the resources are that permissions are about; empty what is not there before the first deployment.
+
+    has_rds_role: whether the account has RDS's service-linked role, None where that could not be found out.
+    """
 
     partition: str
     region: str
@@ -65,6 +73,7 @@ class Place:
     inspector_secret: str = ""
     role_arn: str = ""
     dead_letters: str = ""
+    has_rds_role: bool | None = True
 
     def arn(self, service: str, rest: str, *, is_global: bool = False) -> str:
         return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{rest}"
@@ -117,10 +126,8 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     verbs = ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents")
     yield Need(command, stack, tuple(f"cloudformation:{verb}" for verb in verbs))
     yield Need(command, "*", ("cloudformation:GetTemplateSummary",))
-    yield Need(command, place.arn("ec2", "vpc/vpc-x"), ("ec2:CreateVpc", "ec2:CreateSubnet", "ec2:CreateSecurityGroup"))
-    yield Need(command, place.arn("rds", f"subgrp:{name}"), ("rds:CreateDBSubnetGroup",))
-    yield Need(command, place.arn("rds", f"cluster:{name}"), ("rds:CreateDBCluster",))
-    yield Need(command, place.arn("rds", f"db:{name}"), ("rds:CreateDBInstance",))
+    yield from _of_network(place)
+    yield from _of_database(place)
     yield Need(command, role, ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"))
     yield Need(command, role, ("iam:PassRole",), {"iam:PassedToService": "lambda.amazonaws.com"})
     yield Need(command, policy, ("iam:CreatePolicy",))
@@ -131,6 +138,34 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     yield Need(command, place.arn("sqs", name), ("sqs:CreateQueue",))
     logs = place.arn("logs", f"log-group:/aws/lambda/{place.stack}-database-provider")
     yield Need(command, logs, ("logs:CreateLogGroup", "logs:PutRetentionPolicy"))
+
+
+def _of_network(place: Place) -> Iterator[Need]:
+    """A subnet and a security group need a permission on themselves, and one on their VPC."""
+    command = "shared deploy"
+    yield Need(command, place.arn("ec2", "vpc/vpc-x"), ("ec2:CreateVpc", "ec2:CreateSubnet", "ec2:CreateSecurityGroup"))
+    yield Need(command, place.arn("ec2", "subnet/subnet-x"), ("ec2:CreateSubnet",))
+    yield Need(command, place.arn("ec2", "security-group/sg-x"), ("ec2:CreateSecurityGroup",))
+
+
+def _of_database(place: Place) -> Iterator[Need]:
+    """With what RDS needs to keep the master user's password in Secrets Manager, and in an account that never used RDS.
+
+    ("Password management with Amazon Aurora and AWS Secrets Manager", "Using service-linked roles for Amazon Aurora",
+    Aurora User Guide)
+    """
+    command, name = "shared deploy", f"{place.stack}-x"
+    yield Need(command, place.arn("rds", f"subgrp:{name}"), ("rds:CreateDBSubnetGroup",))
+    yield Need(command, place.arn("rds", f"cluster:{name}"), ("rds:CreateDBCluster",))
+    yield Need(command, place.arn("rds", f"db:{name}"), ("rds:CreateDBInstance",))
+    secret = place.arn("secretsmanager", "secret:rds!cluster-x")
+    yield Need(command, secret, ("secretsmanager:CreateSecret", "secretsmanager:TagResource"))
+    yield Need(command, place.arn("kms", "key/x"), ("kms:DescribeKey",))
+    if not place.has_rds_role:
+        role = place.arn("iam", f"role/aws-service-role/rds.amazonaws.com/{RDS_ROLE}", is_global=True)
+        unknown = () if place.has_rds_role is False else (f"whether the account has the role {RDS_ROLE}",)
+        service = {"iam:AWSServiceName": "rds.amazonaws.com"}
+        yield Need(command, role, ("iam:CreateServiceLinkedRole",), service, unknown)
 
 
 def context(need: Need, source: str, region: str) -> dict[str, str]:

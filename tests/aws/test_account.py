@@ -10,9 +10,10 @@ from botocore.stub import Stubber
 
 from aurora_tenants.aws.account import simulate
 from aurora_tenants.aws.clients import Aws
+from aurora_tenants.doctor.caller import Caller
 from aurora_tenants.doctor.permissions import Denial, Need
 
-ROLE = "arn:aws:iam::123456789012:role/ci"
+USER = "arn:aws:iam::123456789012:user/ada"
 DENIED = {"EvalActionName": "a:B", "EvalResourceName": "*", "EvalDecision": "implicitDeny"}
 
 
@@ -46,5 +47,6 @@ def test_a_denial_is_told_with_who_denies_and_what_it_may_depend_on(
     iam = boto3.client("iam", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(iam) as stub:
         stub.add_response("simulate_principal_policy", {"EvaluationResults": [DENIED | told]})
-        found = simulate(Aws("eu-west-1", None, None, lambda name: iam), ROLE, (Need("plan", "arn:x", ("a:B",)),))
+        user = Caller(USER, "123456789012", USER)
+        found = simulate(Aws("eu-west-1", None, None, lambda name: iam), user, (Need("plan", "arn:x", ("a:B",)),))
     assert found.denials == (Denial("plan", "a:B", "arn:x", by, depends),)

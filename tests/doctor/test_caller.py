@@ -52,6 +52,11 @@ def test_a_clock_is_a_problem_once_aws_refuses_its_signatures(seconds: float, is
     assert (verdict.result, bool(verdict.fix)) == (result, result != "ok")
 
 
+def test_a_clock_whose_call_was_answered_is_told_without_a_guess_at_who_answered():
+    (verdict,) = check_clock(Clock(-36_000))
+    assert verdict.why.endswith("as a sandbox answers whatever the time is; AWS may refuse the next")
+
+
 def test_a_clock_is_told_in_hours_and_minutes():
     (behind,), (ahead,) = check_clock(Clock(-36_000)), check_clock(Clock(150))
     assert behind.found == "this machine's clock is 10 h 0 min behind AWS's"

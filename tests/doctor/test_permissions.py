@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
 import pytest
 
 from aurora_tenants.doctor.caller import Caller
@@ -43,6 +50,60 @@ def test_passing_a_role_is_simulated_with_the_service_that_it_goes_to():
 def test_every_name_begins_with_the_stacks_where_cloudformation_makes_it_up():
     roles = [need.resource for need in needed(PLACE) if "iam:CreateRole" in need.actions]
     assert roles == ["arn:aws:iam::123456789012:role/shared-x"]
+
+
+def types_of(arn: str, resources: Mapping[str, Any]) -> set[str]:
+    """The types of resources that an ARN may be of, * for all of them."""
+    if arn == "*":
+        return {name.lower() for name in resources}
+    formats = {
+        name: [re.sub(r"\$\{\w+\}", "[^:]*", text) for text in it["ARNFormats"]] for name, it in resources.items()
+    }
+    return {name.lower() for name, texts in formats.items() if any(re.fullmatch(text, arn) for text in texts)}
+
+
+def test_every_action_is_simulated_on_a_resource_that_it_is_about():
+    """By AWS's own list of actions and their resources. With another one, a policy that names resources denies."""
+    services = json.loads((files("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json").read_text())
+    place = replace(PLACE, cluster_arn=PLACE.arn("rds", "cluster:x"), has_rds_role=False)
+    for need in needed(place):
+        for service, _, action in (each.partition(":") for each in need.actions):
+            about = {name.lower() for name in services[service]["Actions"][action.lower()].get("Resources", ())}
+            types = types_of(need.resource, services[service]["Resources"])
+            assert types & about or (need.resource == "*" and not about), (action, need.resource)
+
+
+def test_a_subnet_and_a_security_group_need_permissions_on_themselves_and_on_their_vpc():
+    asked = {(action, need.resource.rpartition(":")[2]) for need in needed(PLACE) for action in need.actions}
+    assert {(action, resource) for action, resource in asked if action.startswith("ec2:")} == {
+        ("ec2:CreateVpc", "vpc/vpc-x"),
+        ("ec2:CreateSubnet", "subnet/subnet-x"),
+        ("ec2:CreateSubnet", "vpc/vpc-x"),
+        ("ec2:CreateSecurityGroup", "security-group/sg-x"),
+        ("ec2:CreateSecurityGroup", "vpc/vpc-x"),
+    }
+
+
+def test_the_master_password_in_secrets_manager_needs_permissions_of_its_own():
+    asked = {(action, need.resource) for need in needed(PLACE) for action in need.actions}
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!cluster-x"
+    assert asked >= {
+        ("secretsmanager:CreateSecret", secret),
+        ("secretsmanager:TagResource", secret),
+        ("kms:DescribeKey", "arn:aws:kms:eu-west-1:123456789012:key/x"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("has_role", "depends"),
+    [(True, None), (False, ()), (None, ("whether the account has the role AWSServiceRoleForRDS",))],
+)
+def test_the_first_use_of_rds_makes_its_role(has_role: bool | None, depends: tuple[str, ...] | None):
+    found = [
+        need for need in needed(replace(PLACE, has_rds_role=has_role)) if "iam:CreateServiceLinkedRole" in need.actions
+    ]
+    assert [need.depends for need in found] == ([] if depends is None else [depends])
+    assert all(need.context == {"iam:AWSServiceName": "rds.amazonaws.com"} for need in found)
 
 
 def denied(command: str, *actions: str, by: str = "", asked: tuple[str, ...] = BOTH) -> Permissions:

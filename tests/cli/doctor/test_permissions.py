@@ -38,7 +38,7 @@ EVERYTHING_READ = (
     *("cloudwatch:Get*", "ec2:Describe*", "iam:Get*", "iam:Simulate*", "lambda:Get*", "rds:Describe*"),
     *("secretsmanager:DescribeSecret", "servicequotas:Get*", "sqs:Get*", "scheduler:Get*", "scheduler:List*"),
 )
-WRITES = ("cloudformation:*", "iam:PassRole", "rds:*", "scheduler:*", "secretsmanager:*", "lambda:*", "iam:*", "logs:*")
+WRITES = ("cloudformation:*", "kms:*", "rds:*", "scheduler:*", "secretsmanager:*", "lambda:*", "iam:*", "logs:*")
 WRITES += ("sqs:*", "ec2:*")
 
 
@@ -117,6 +117,21 @@ def test_world_17_a_caller_without_permissions_would_deploy_first(
     assert bad(checks).keys() == {"may-deploy-shared"}
 
 
+def test_a_role_with_a_path_has_to_be_told_by_iam(in_bare: Examine, bare: Endpoint, monkeypatch: pytest.MonkeyPatch):
+    """A session's ARN, as of every role of IAM Identity Center, does not have the path."""
+    resources = {"Simulates": policy("iam:Simulate*", "ec2:Describe*"), **role_of("Sso", [{"Ref": "Simulates"}])}  # type: ignore[list-item]
+    resources["SsoRole"]["Properties"]["Path"] = "/aws-reserved/sso.amazonaws.com/"
+    body = {"Resources": resources, "Outputs": {"Key": {"Value": {"Fn::GetAtt": ["Sso", "Key"]}}}}
+    assert bare.deploy("sso", body, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+    (key,) = bare.client("cloudformation").describe_stacks(StackName="sso")["Stacks"][0]["Outputs"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["OutputValue"])
+    _, checks = in_bare()
+    (unknown,) = (check for check in checks if check["check"] == "may-deploy-shared")
+    assert unknown["result"] == "warning"
+    assert unknown["found"].endswith("only with its path, and may not tell it")
+    assert unknown["fix"] == "allow iam:GetRole"
+
+
 # Both as accounts that Control Tower looks after have them. The actions are none of doctor's own: a call that such a
 # condition is about is refused here, whatever it says.
 DENIES_OTHER_REGIONS = {
@@ -147,7 +162,7 @@ def test_world_18_other_regions_and_calls_without_mfa_are_denied(
     assert (code, bad(checks)) == (0, {})
     (unsure,) = bad(checks, "warning")["may-deploy-shared"]
     assert unsure.startswith(
-        "whether the caller may do what shared deploy needs may depend on aws:MultiFactorAuthPresent: iam:CreateRole on"
+        "whether the caller may do what shared deploy needs may depend on aws:MultiFactorAuthPresent: iam:CreateServ"
     )
-    assert unsure.count(" on arn:") == 2
+    assert unsure.count("iam:Create") == unsure.count(" on arn:") == 3
     assert bad(checks, "warning").keys() == {"may-deploy-shared"}
