@@ -18,7 +18,7 @@ from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_stack, read_template_text
-from aurora_tenants.doctor import Facts, Known, NoAccess, examine, permissions, templates
+from aurora_tenants.doctor import Facts, Known, NoAccess, examine, names, permissions, templates
 from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread
@@ -32,6 +32,7 @@ from aurora_tenants.stack import Deployed, Shared, Stack
 
 T = TypeVar("T")
 
+_BAD_NAME = Skipped("no shared stack may have this name, as names says")
 _NO_FILE = Skipped("there is no tenants.yaml here, and no other file was named")
 
 
@@ -163,13 +164,13 @@ class _Reader:
         number = self.caller.account if isinstance(self.caller, Caller) else ""
         return Report(examine(facts), self.begun.stack, number, aws.region)
 
-    def _stacks(self) -> tuple[SharedFacts | Unread, Deployed | Unread]:
+    def _stacks(self) -> tuple[Known[SharedFacts], Deployed | Unread]:
         aws, name = self.aws, self.begun.stack
         held = _read(lambda: read_deployed(aws.cloudformation, Cluster(name)))
         if isinstance(held, Unread):
             return held, held
         if held.shared is None:
-            return SharedFacts(name, None), held
+            return SharedFacts(name, None) if names.can_be_deployed(name) else _BAD_NAME, held
         stack = _read(lambda: read_stack(aws.cloudformation, name))
         if isinstance(stack, Unread):
             return stack, held
@@ -188,6 +189,8 @@ class _Reader:
         """What the use of a shared stack needs, and its deployment."""
         if isinstance(self.caller, Unread):
             return (skipped := Skipped("the caller is not known")), skipped
+        if not names.can_be_deployed(self.begun.stack):
+            return _BAD_NAME, _BAD_NAME
         if not self.caller.source:
             return (unread := permissions.not_simulated(self.caller)), unread
         shared = usage if isinstance(usage, Shared) else None
@@ -242,7 +245,7 @@ class _Reader:
             wanted += int(configuration.cluster.pause_schedule is not None and held.pause_schedule is None)
         return wanted
 
-    def _before_deployment(self, shared: SharedFacts | Unread, read: Callable[[], T]) -> Known[T]:
+    def _before_deployment(self, shared: Known[SharedFacts], read: Callable[[], T]) -> Known[T]:
         """A fact that only the first deployment depends on."""
         if isinstance(shared, SharedFacts) and shared.stack is not None and not shared.stack.is_only_to_delete:
             return Skipped(f"it counts for the first deployment alone, and stack {shared.name} is there")
@@ -251,8 +254,8 @@ class _Reader:
     def _of_usable(self, usage: Shared | Skipped | Unread, read: Callable[[Shared], T]) -> Known[T]:
         return _read(lambda: read(usage)) if isinstance(usage, Shared) else _as_skipped(usage)
 
-    def _functions(self, shared: SharedFacts | Unread) -> Known[Any]:
-        if isinstance(shared, Unread):
+    def _functions(self, shared: Known[SharedFacts]) -> Known[Any]:
+        if isinstance(shared, Unread | Skipped):
             return _as_skipped(shared)
         if not shared.is_usable or shared.stack is None:
             return Skipped("there is no shared stack that could be used")
@@ -277,11 +280,11 @@ class _Reader:
         return answer
 
 
-def _usable(shared: SharedFacts | Unread, held: Deployed | Unread) -> Shared | Skipped | Unread:
+def _usable(shared: Known[SharedFacts], held: Deployed | Unread) -> Shared | Skipped | Unread:
     """The shared stack, if it can be used."""
     if isinstance(held, Unread):
         return held
-    if isinstance(shared, Unread):
+    if isinstance(shared, Unread | Skipped):
         return shared
     if shared.is_usable and held.shared:
         return held.shared

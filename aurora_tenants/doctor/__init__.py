@@ -14,7 +14,7 @@ not checked. So one refused call costs one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from aurora_tenants.doctor import caller, cluster, names, permissions, region, shared, templates
@@ -29,6 +29,7 @@ from aurora_tenants.stack import Stack
 
 T = TypeVar("T")
 Known: TypeAlias = T | Unread | Skipped
+_NEEDS_NO_PERMISSION = frozenset({"stack", "file", "region", "caller", "clock"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,33 @@ CHECKS = (
 
 def examine(facts: Facts) -> tuple[Finding, ...]:
     """What the checks say, in their order; each says at least one line."""
+    if _is_denied_everything(facts):
+        facts = _without_permissions(facts)
     return tuple(Finding(check.name, *verdict) for check in CHECKS for verdict in _verdicts(check, facts))
+
+
+def _asked(facts: Facts) -> dict[str, Any]:
+    """The facts that calls were made for which need permissions."""
+    every = {each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in _NEEDS_NO_PERMISSION}
+    return {name: fact for name, fact in every.items() if not isinstance(fact, Skipped)}
+
+
+def _is_denied_everything(facts: Facts) -> bool:
+    """Whether nothing could be read for want of a permission; what a caller may do is not simulated for everybody."""
+    asked = _asked(facts)
+    denied = [
+        isinstance(fact, Unread) and (fact.is_denied or name in ("permissions", "use")) for name, fact in asked.items()
+    ]
+    return isinstance(facts.caller, Caller) and bool(denied) and all(denied)
+
+
+def _without_permissions(facts: Facts) -> Facts:
+    """The same with one problem, and everything else not checked."""
+    assert isinstance(facts.caller, Caller)
+    found = f"{facts.caller.arn} may do nothing here: AWS denied every call but the one that tells who calls"
+    fix = "name other credentials with --profile, or have these be allowed what docs/doctor.md says that doctor calls"
+    rest: dict[str, Any] = dict.fromkeys(_asked(facts), Skipped("AWS denies every call of this caller"))
+    return replace(facts, caller=NoAccess(found, fix=fix), **rest)
 
 
 def _verdicts(check: Check, facts: Facts) -> Iterator[Verdict]:

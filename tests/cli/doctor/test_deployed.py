@@ -40,6 +40,13 @@ def test_world_7_the_stacks_name_is_too_long(in_bare: Examine):
     assert (problem["check"], problem["fix"]) == ("names", "shorten it by 1 character, to 39 at most")
 
 
+@pytest.mark.parametrize("name", ["a b", "s" * 40])
+def test_nothing_is_said_of_a_stack_that_nobody_can_make(in_bare: Examine, name: str):
+    code, checks = in_bare(f"--stack '{name}'")
+    assert only_problem(code, checks)["check"] == "names"
+    assert result_of(checks, "shared-stack") == result_of(checks, "may-deploy-shared") == "not-checked"
+
+
 # What is deployed
 
 

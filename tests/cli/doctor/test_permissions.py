@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.cli.doctor.conftest import Examine, bad, result_of
+from tests.cli.doctor.conftest import Examine, bad, only_problem, result_of
 from tests.cli.test_policies import role_of
 from tests.cloud import SHARED, Cloud
 from tests.endpoint import Endpoint
@@ -50,7 +50,9 @@ def act_as(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, run: CommandLine) -> K
     resources = {"NoMysql": policy(*EVERYTHING_READ, *WRITES), "Simulates": policy("iam:SimulatePrincipalPolicy")}
     resources |= role_of("Reader", [{"Ref": "NoMysql"}]) | role_of("Nobody", [])  # type: ignore[list-item]
     resources |= role_of("Plan", [plan]) | role_of("Planner", [plan, {"Ref": "Simulates"}])  # type: ignore[list-item]
-    names = ("Reader", "Nobody", "Plan", "Planner")
+    resources |= {"Looks": policy("cloudformation:ValidateTemplate")}
+    resources |= role_of("Looker", [{"Ref": "Looks"}])  # type: ignore[list-item]
+    names = ("Reader", "Nobody", "Plan", "Planner", "Looker")
     outputs = {name: {"Value": {"Fn::GetAtt": [name, "Key"]}} for name in names}
     body = {"Resources": resources, "Outputs": outputs}
     assert cloud.deploy("ci", body, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
@@ -70,16 +72,24 @@ def test_world_15_the_data_api_is_denied(examine: Examine, act_as: Keys):
 
 
 def test_world_16_the_caller_may_do_nothing(examine: Examine, act_as: Keys):
-    """Nobody is told of what cannot be looked at that it is broken; each line names the action that is missing."""
     act_as("Nobody")
+    code, checks = examine()
+    problem = only_problem(code, checks)
+    assert problem["check"] == "credentials"
+    assert "Nobody" in problem["found"]
+    assert result_of(checks, "shared-stack") == result_of(checks, "may-plan") == "not-checked"
+
+
+def test_who_may_do_one_thing_is_told_of_each_missing_permission(examine: Examine, act_as: Keys):
+    """Nobody is told of what cannot be looked at that it is broken; each line names the action that is missing."""
+    act_as("Looker")
     code, checks = examine()
     assert (code, bad(checks)) == (0, {})
     denied = {check["check"]: check["fix"] for check in checks if check["result"] == "warning"}
     assert denied["may-plan"] == "allow iam:SimulatePrincipalPolicy and iam:GetRole"
-    assert denied["shared-template"] == "allow cloudformation:ValidateTemplate"
     assert denied["engine"] == "allow rds:DescribeDBEngineVersions"
     assert "shared-stack" in denied
-    assert result_of(checks, "credentials") == "ok"
+    assert result_of(checks, "shared-template") == result_of(checks, "credentials") == "ok"
 
 
 def test_a_pull_request_may_plan_and_not_apply(examine: Examine, act_as: Keys):
