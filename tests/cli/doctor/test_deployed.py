@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import CommandLine
 from tests.cli.doctor.conftest import Examine, bad, only_problem, result_of
+from tests.cli.test_policies import role_of
 from tests.cli.test_shared import PARAMETERS, shared_template, template
 from tests.cloud import PROVIDER, SHARED, Cloud
 from tests.endpoint import Endpoint, environment, until
@@ -64,24 +65,29 @@ def test_world_8_the_data_api_is_off_and_the_fix_switches_it_on(examine: Examine
     assert examine()[0] == 0
 
 
-def test_world_9_a_function_was_deleted(examine: Examine, cloud: Cloud):
-    """Here the stack's outputs name a function that was never there: no call deletes one in the sandbox yet."""
+def test_world_9_a_function_is_of_an_old_runtime_and_was_deleted(examine: Examine, cloud: Cloud):
     cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]
     secret = cloud.client("secretsmanager").describe_secret(SecretId=f"/{SHARED}/database/aurora_tenants_inspector")
     mine = shared_template()
+    mine["Resources"] |= role_of("Old", [])
+    del mine["Resources"]["Old"]  # the stack could not be deleted without its function
+    mine["Resources"]["OldFunction"]["Properties"] |= {"Runtime": "python3.9", "FunctionName": "old"}
     outputs = {
         "ProviderVersion": "2",
         "DatabaseServer": cluster,
         "InspectorSecret": secret["ARN"],
-        "DatabaseServiceToken": "arn:aws:lambda:eu-west-1:123456789012:function:gone",
+        "DatabaseServiceToken": {"Fn::GetAtt": ["OldFunction", "Arn"]},
         "DatabaseSecretRotationLambda": f"arn:aws:lambda:eu-west-1:123456789012:function:{PROVIDER}",
     }
     mine["Outputs"] = {name: {"Value": value} for name, value in outputs.items()}
-    assert cloud.deploy("mine", mine) == "CREATE_COMPLETE"
+    assert cloud.deploy("mine", mine, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
     code, checks = examine("--stack mine")
-    assert (code, bad(checks)) == (1, {"functions": ["function gone is not there"]})
+    assert (code, bad(checks)) == (1, {"functions": ["function old runs on python3.9"]})
     # Its template is another's.
     assert bad(checks, "warning").keys() == {"shared-stack"}
+    cloud.client("lambda").delete_function(FunctionName="old")
+    code, checks = examine("--stack mine")
+    assert (code, bad(checks)) == (1, {"functions": ["function old is not there"]})
 
 
 def test_world_10_the_first_deployment_was_rolled_back(in_bare: Examine, bare: Endpoint):
