@@ -8,7 +8,7 @@ All other operations of both services are moto's (front.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aurora_sandbox.iam import Function, Policies
@@ -65,17 +65,9 @@ class Simulator:
             entry["ContextKeyName"].lower(): ",".join(entry.get("ContextKeyValues", ()))
             for entry in parameters.get("ContextEntries", ())
         }
+        resources = parameters.get("ResourceArns") or ["*"]
         for action in parameters["ActionNames"]:
-            for resource in parameters.get("ResourceArns") or ("*",):
-                why_not = None if statements is None else decide(statements, Need(action, resource, keys))
-                decision = "explicitDeny" if "explicit deny" in (why_not or "") else "implicitDeny"
-                yield {
-                    "EvalActionName": action,
-                    "EvalResourceName": resource,
-                    "EvalDecision": decision if why_not else "allowed",
-                    "MatchedStatements": [],
-                    "MissingContextValues": [],
-                }
+            yield _result(action, [_on_resource(statements, Need(action, name, keys)) for name in resources])
 
     def _statements(self, source: str) -> tuple[Mapping[str, Any], ...]:
         name = source.rpartition("/")[2]
@@ -88,3 +80,33 @@ class Simulator:
             said = f"The sandbox knows the policies of roles and of its owner; there is no role {source}."
             raise ServiceError("NoSuchEntity", said, status=404)
         return self._policies.of(source)
+
+
+def _on_resource(statements: Iterable[Mapping[str, Any]] | None, need: Need) -> dict[str, Any]:
+    """A ResourceSpecificResult. statements: None for whom everything is allowed."""
+    missing: set[str] = set()
+    why_not = None if statements is None else decide(statements, need, missing)
+    decision = "explicitDeny" if "explicit deny" in (why_not or "") else "implicitDeny"
+    return {
+        "EvalResourceName": need.resource,
+        "EvalResourceDecision": decision if why_not else "allowed",
+        "MatchedStatements": [],
+        "MissingContextValues": sorted(missing),
+    }
+
+
+def _result(action: str, each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """An EvaluationResult: the strictest of its resources' decisions, and all that any of them misses.
+
+    Its own resource is the form of the action's ARNs, or * where there is none; the sandbox knows none.
+    """
+    decisions = {result["EvalResourceDecision"] for result in each}
+    result = {
+        "EvalActionName": action,
+        "EvalResourceName": "*",
+        "EvalDecision": next(it for it in ("explicitDeny", "implicitDeny", "allowed") if it in decisions),
+        "MatchedStatements": [],
+        "MissingContextValues": sorted({key for result in each for key in result["MissingContextValues"]}),
+    }
+    is_everywhere = [result["EvalResourceName"] for result in each] == ["*"]
+    return result if is_everywhere else {**result, "ResourceSpecificResults": [*each]}

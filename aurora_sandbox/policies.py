@@ -22,8 +22,6 @@ Statement = Mapping[str, Any]
 # Condition keys whose value follows from the request alone, or that a direct call of a function never carries.
 _ABSENT_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "secretsmanager:resource/allowrotationlambdaarn"})
 _TAG_KEYS = ("aws:resourcetag/", "secretsmanager:resourcetag/")
-_EXACT = frozenset({"StringEquals", "StringNotEquals"})
-_WILD = frozenset({"StringLike", "StringNotLike", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,15 @@ class NotEvaluated(Exception):
     """A part of a policy that the sandbox does not know how to evaluate."""
 
 
-def decide(statements: Iterable[Statement], need: Need) -> str | None:
-    """None if the statements allow the need; otherwise the words that end AWS's refusal."""
+def decide(statements: Iterable[Statement], need: Need, missing: set[str] | None = None) -> str | None:
+    """None if the statements allow the need; otherwise the words that end AWS's refusal.
+
+    missing: takes in the condition keys that are asked for and that the need lacks, which then count as absent.
+    """
     allowed, unknown = False, ""
     for statement in statements:
         try:
-            applies = _applies(statement, need)
+            applies = _applies(statement, need, missing)
         except NotEvaluated as element:
             unknown, applies = f" (the sandbox cannot evaluate {element})", statement["Effect"] == "Deny"
         if applies and statement["Effect"] == "Deny":
@@ -62,11 +63,11 @@ def decide(statements: Iterable[Statement], need: Need) -> str | None:
     return None if allowed else f"because no identity-based policy allows the {need.action} action{unknown}"
 
 
-def _applies(statement: Statement, need: Need) -> bool:
+def _applies(statement: Statement, need: Need, missing: set[str] | None) -> bool:
     return (
         _covers(statement, "Action", need.action, str.lower)
         and _covers(statement, "Resource", need.resource)
-        and _conditions_hold(statement.get("Condition", {}), need.keys)
+        and _conditions_hold(statement.get("Condition", {}), need.keys, missing)
     )
 
 
@@ -77,27 +78,32 @@ def _covers(statement: Statement, element: str, value: str, fold: Callable[[str]
     return any(_matches(fold(pattern), fold(value)) for pattern in patterns) is not negated
 
 
-def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> bool:
+def _conditions_hold(
+    conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str], missing: set[str] | None = None
+) -> bool:
     """Whether every condition holds. An absent key fails a condition, unless the operator is negated or …IfExists."""
     return all(
-        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys)
+        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys, missing)
         for operator, wanted in conditions.items()
         for key, expected in wanted.items()
     )
 
 
-def _condition_holds(operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str]) -> bool:
+def _condition_holds(
+    operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str], missing: set[str] | None
+) -> bool:
     plain = operator.removesuffix("IfExists")
-    if plain not in _EXACT | _WILD:
+    if plain not in _MATCHES:
         raise NotEvaluated(f"the operator {operator}")
     name = key.lower()
-    if name not in keys and name not in _ABSENT_KEYS and not name.startswith(_TAG_KEYS):
+    if name not in keys and missing is not None:
+        missing.add(key)
+    elif name not in keys and name not in _ABSENT_KEYS and not name.startswith(_TAG_KEYS):
         raise NotEvaluated(f"the condition key {key}")
     negated = "Not" in plain
     if name not in keys:
         return negated or plain != operator
-    matches = str.__eq__ if plain in _EXACT else _matches
-    return any(matches(pattern, keys[name]) for pattern in expected) is not negated
+    return any(_MATCHES[plain](pattern, keys[name]) for pattern in expected) is not negated
 
 
 def _as_list(value: Any) -> Sequence[Any]:
@@ -107,6 +113,13 @@ def _as_list(value: Any) -> Sequence[Any]:
 def _matches(pattern: str, value: str) -> bool:
     """Whether IAM's wildcards take the value in: * is any text, ? any one character."""
     return _expression(pattern).fullmatch(value) is not None
+
+
+_MATCHES: Mapping[str, Callable[[str, str], bool]] = {
+    "Bool": lambda wanted, value: wanted.lower() == value.lower(),
+    **dict.fromkeys(("StringEquals", "StringNotEquals"), str.__eq__),
+    **dict.fromkeys(("StringLike", "StringNotLike", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"), _matches),
+}
 
 
 @lru_cache(maxsize=1024)

@@ -8,40 +8,32 @@ Only what cannot be left out (credentials, a region, an answer) makes the rest b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aurora_tenants import config, data
-from aurora_tenants.aws import account, code, deployed
+from aurora_tenants.aws import account, code, deployed, quotas
 from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_stack, read_template_text
-from aurora_tenants.doctor import Facts, Known, NoAccess, caller, examine, templates
-from aurora_tenants.doctor.caller import Caller, Clock, Permissions, Place
+from aurora_tenants.doctor import Facts, Known, NoAccess, examine, names, permissions, templates
+from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread
+from aurora_tenants.doctor.permissions import Permissions, Place
 from aurora_tenants.doctor.region import Quota
 from aurora_tenants.doctor.shared import DataApiAnswer, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
 from aurora_tenants.errors import AwsError, InvalidFile
 from aurora_tenants.model import Cluster, Configuration
-from aurora_tenants.naming import pause_stack
 from aurora_tenants.stack import Deployed, Shared, Stack
 
 T = TypeVar("T")
 
-# With these, no other call would be answered either.
-_NO_ACCESS = frozenset(
-    {"no-credentials", "expired-credentials", "wrong-credentials", "no-connection", "aws-unreachable", "not-aws"}
-)
+_BAD_NAME = Skipped("no shared stack may have this name, as names says")
 _NO_FILE = Skipped("there is no tenants.yaml here, and no other file was named")
-_ROLES = 4  # that the shared stack makes
-_INCREASE = (
-    "ask for more: aws service-quotas request-service-quota-increase "
-    "--service-code {} --quota-code {} --desired-value N"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +75,7 @@ def check_up(request: Request) -> Report:
     try:
         found, clock = account.read_caller(aws)
     except AwsError as error:
-        refused = account.refused_clock(error)
-        if error.problems[0].code in _NO_ACCESS or (refused and refused.is_too_far):
+        if not account.is_throttled(error):
             return begun.without_access(error, aws)
         return _Reader(begun, aws, Unread.of(error.problems[0]), Skipped("the caller is not known")).report()
     return _Reader(begun, aws, found, clock).report()
@@ -118,7 +109,8 @@ class _Begun:
         found, clock = error.problems[0], account.refused_clock(error)
         rest: dict[str, Any] = dict.fromkeys((field.name for field in fields(Facts)), Skipped("AWS cannot be asked"))
         rest |= {"stack": self.stack, "file": self.file}
-        fix = found.fix or "look at the AWS configuration: `aws configure list` says where each part of it comes from"
+        fix = account.not_assumed(error) or found.fix
+        fix = fix or "look at the AWS configuration: `aws configure list` says where each part of it comes from"
         if found.code == "wrong-credentials":
             fix += "; in a region that has to be enabled for the account, enable it"
         rest["caller"] = NoAccess(found.what, found.why, fix)
@@ -156,8 +148,8 @@ class _Reader:
             engine=_read(lambda: account.read_offer(aws, _template(stack), _deployed_version(shared_cluster))),
             zones=self._before_deployment(shared, lambda: account.read_zones(aws)),
             stack_quota=self._stack_quota(held),
-            vpc_quota=self._before_deployment(shared, self._vpc_quota),
-            role_quota=self._before_deployment(shared, self._role_quota),
+            vpc_quota=self._before_deployment(shared, lambda: quotas.vpcs(aws)),
+            role_quota=self._before_deployment(shared, lambda: quotas.roles(aws)),
             shared=shared,
             shared_cluster=shared_cluster,
             data_api=self._data_api(usage, shared_cluster, use),
@@ -172,13 +164,13 @@ class _Reader:
         number = self.caller.account if isinstance(self.caller, Caller) else ""
         return Report(examine(facts), self.begun.stack, number, aws.region)
 
-    def _stacks(self) -> tuple[SharedFacts | Unread, Deployed | Unread]:
+    def _stacks(self) -> tuple[Known[SharedFacts], Deployed | Unread]:
         aws, name = self.aws, self.begun.stack
         held = _read(lambda: read_deployed(aws.cloudformation, Cluster(name)))
         if isinstance(held, Unread):
             return held, held
         if held.shared is None:
-            return SharedFacts(name, None), held
+            return SharedFacts(name, None) if names.can_be_deployed(name) else _BAD_NAME, held
         stack = _read(lambda: read_stack(aws.cloudformation, name))
         if isinstance(stack, Unread):
             return stack, held
@@ -197,13 +189,15 @@ class _Reader:
         """What the use of a shared stack needs, and its deployment."""
         if isinstance(self.caller, Unread):
             return (skipped := Skipped("the caller is not known")), skipped
+        if not names.can_be_deployed(self.begun.stack):
+            return _BAD_NAME, _BAD_NAME
         if not self.caller.source:
-            return (unread := caller.not_simulated(self.caller)), unread
+            return (unread := permissions.not_simulated(self.caller)), unread
         shared = usage if isinstance(usage, Shared) else None
         known, place = self.caller, self._place(self.caller, shared)
 
         def simulated() -> Permissions:
-            return account.simulate(self.aws, account.source_of(self.aws, known), caller.needed(place))
+            return account.simulate(self.aws, known, permissions.needed(place))
 
         found = _read(simulated)
         if shared or isinstance(found, Unread):
@@ -214,18 +208,15 @@ class _Reader:
         region, partition = self.aws.region, known.arn.split(":")[1]
         place = Place(partition, region, known.account, self.begun.stack)
         if shared is None:
-            return place
+            return replace(place, has_rds_role=account.has_rds_role(self.aws))
         queue = shared.pause_dead_letters.rpartition("/")[2]
         letters = place.arn("sqs", queue) if queue else ""
-        return Place(
-            partition,
-            region,
-            known.account,
-            self.begun.stack,
-            shared.cluster_arn,
-            shared.inspector_secret,
-            shared.role_arn,
-            letters,
+        return replace(
+            place,
+            cluster_arn=shared.cluster_arn,
+            inspector_secret=shared.inspector_secret,
+            role_arn=shared.role_arn,
+            dead_letters=letters,
         )
 
     def _tenant_templates(self) -> Known[TenantTemplates]:
@@ -242,18 +233,9 @@ class _Reader:
     def _stack_quota(self, held: Deployed | Unread) -> Known[Quota]:
         if isinstance(held, Unread):
             return held
-        limit = _read(lambda: account.read_stack_limit(self.aws))
-        there = {pause_stack(Cluster(self.begun.stack))} if held.pause_schedule else set[str]()
-        used = len(held.others) + len(held.tenants) + len(there)
-        return Quota(
-            "stacks",
-            used,
-            account.DEFAULT_STACKS if isinstance(limit, Unread) else limit,
-            self._wanted(held),
-            "what is to be deployed",
-            _INCREASE.format("cloudformation", "L-0485CB21"),
-            isinstance(limit, Unread),
-        )
+        there = int(held.pause_schedule is not None)
+        used = len(held.others) + len(held.tenants) + there
+        return quotas.stacks(self.aws, used=used, wanted=self._wanted(held))
 
     def _wanted(self, held: Deployed) -> int:
         """How many stacks are to be made: the shared one, and those of the file."""
@@ -263,23 +245,7 @@ class _Reader:
             wanted += int(configuration.cluster.pause_schedule is not None and held.pause_schedule is None)
         return wanted
 
-    def _vpc_quota(self) -> Quota:
-        used, limit = account.read_vpcs(self.aws), _read(lambda: account.read_vpc_limit(self.aws))
-        return Quota(
-            "VPCs",
-            used,
-            account.DEFAULT_VPCS if isinstance(limit, Unread) else limit,
-            1,
-            "the shared stack",
-            _INCREASE.format("vpc", account.VPC_QUOTA),
-            isinstance(limit, Unread),
-        )
-
-    def _role_quota(self) -> Quota:
-        used, limit = account.read_roles(self.aws)
-        return Quota("roles", used, limit, _ROLES, "the shared stack", _INCREASE.format("iam", "L-FE177D64"))
-
-    def _before_deployment(self, shared: SharedFacts | Unread, read: Callable[[], T]) -> Known[T]:
+    def _before_deployment(self, shared: Known[SharedFacts], read: Callable[[], T]) -> Known[T]:
         """A fact that only the first deployment depends on."""
         if isinstance(shared, SharedFacts) and shared.stack is not None and not shared.stack.is_only_to_delete:
             return Skipped(f"it counts for the first deployment alone, and stack {shared.name} is there")
@@ -288,8 +254,8 @@ class _Reader:
     def _of_usable(self, usage: Shared | Skipped | Unread, read: Callable[[Shared], T]) -> Known[T]:
         return _read(lambda: read(usage)) if isinstance(usage, Shared) else _as_skipped(usage)
 
-    def _functions(self, shared: SharedFacts | Unread) -> Known[Any]:
-        if isinstance(shared, Unread):
+    def _functions(self, shared: Known[SharedFacts]) -> Known[Any]:
+        if isinstance(shared, Unread | Skipped):
             return _as_skipped(shared)
         if not shared.is_usable or shared.stack is None:
             return Skipped("there is no shared stack that could be used")
@@ -314,11 +280,11 @@ class _Reader:
         return answer
 
 
-def _usable(shared: SharedFacts | Unread, held: Deployed | Unread) -> Shared | Skipped | Unread:
+def _usable(shared: Known[SharedFacts], held: Deployed | Unread) -> Shared | Skipped | Unread:
     """The shared stack, if it can be used."""
     if isinstance(held, Unread):
         return held
-    if isinstance(shared, Unread):
+    if isinstance(shared, Unread | Skipped):
         return shared
     if shared.is_usable and held.shared:
         return held.shared

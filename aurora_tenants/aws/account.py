@@ -13,23 +13,47 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
-from aurora_tenants.doctor.caller import Caller, Clock, Denial, Need, Permissions, policy_source, session_role
+from aurora_tenants.doctor.caller import Caller, Clock, policy_source, session_role
+from aurora_tenants.doctor.permissions import RDS_ROLE, Denial, Need, Permissions, context
 from aurora_tenants.doctor.region import Offer, Zones, default_version
 from aurora_tenants.doctor.templates import Validated
-from aurora_tenants.errors import AwsError
+from aurora_tenants.errors import AwsError, Problem
 
 ENGINE, SERVERLESS = "aurora-mysql", "db.serverless"
-# "Amazon VPC quotas", Amazon VPC User Guide; "CloudFormation quotas", CloudFormation User Guide.
-VPC_QUOTA, DEFAULT_VPCS, DEFAULT_STACKS = "L-F678F1CE", 5, 2_000
+_TYPES = {"aws:SecureTransport": "boolean"}  # of condition keys that are no strings
+_ASSUME = (
+    "you may not assume the role of this profile: its trust policy must name who calls, and "
+    "sts:AssumeRole on it must be allowed; or name another profile with --profile"
+)
+_LET_IN = "`aws sts get-caller-identity` needs no permission: look at the policies of VPC endpoints and of the session"
+# "Error retries and timeouts", AWS SDKs and Tools Reference Guide
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
+)
 
 
 def read_caller(aws: Aws) -> tuple[Caller, Clock]:
-    """Who calls, and how far the clocks are apart. Needs no permission."""
+    """Who calls, and how far the clocks are apart. Needs no permission.
+
+    The first call is what gets the credentials: by assuming a profile's role, for one.
+    """
     began = datetime.now(UTC)
-    with asking("use the AWS credentials"):
+    with asking("use the AWS credentials", if_denied=_LET_IN):
         answer = aws.client("sts").get_caller_identity()
     clock = _clock(answer["ResponseMetadata"], began)
     return Caller(answer["Arn"], answer["Account"], policy_source(answer["Arn"])), clock or Clock(0)
+
+
+def is_throttled(error: AwsError) -> bool:
+    """Whether AWS only wants the call to be made later."""
+    return code_of(error.__cause__) in _THROTTLED
+
+
+def not_assumed(error: AwsError) -> str:
+    """What to do if the role of a profile, or of the environment, may not be assumed; empty for any other error."""
+    cause = error.__cause__
+    is_assuming = isinstance(cause, ClientError) and cause.operation_name.startswith("AssumeRole")
+    return _ASSUME if is_assuming and error.problems[0].code == "access-denied" else ""
 
 
 def refused_clock(error: AwsError) -> Clock | None:
@@ -50,48 +74,70 @@ def _clock(metadata: Mapping[str, Any], began: datetime) -> Clock | None:
     return Clock((middle - parsedate_to_datetime(date)).total_seconds())
 
 
-def source_of(aws: Aws, caller: Caller) -> str:
-    """The ARN to simulate a caller by. A session's ARN lacks the path of its role, which IAM tells if it may."""
-    role = session_role(caller.arn)
-    if not role:
-        return caller.source
-    try:
-        with asking(f"read role {role}"):
-            return str(aws.client("iam").get_role(RoleName=role)["Role"]["Arn"])
-    except AwsError as error:
-        if error.problems[0].code != "access-denied":
-            raise
-        return caller.source
-
-
-def simulate(aws: Aws, source: str, needs: tuple[Need, ...]) -> Permissions:
+def simulate(aws: Aws, caller: Caller, needs: tuple[Need, ...]) -> Permissions:
     """What IAM says of these needs: one call for each."""
-    iam = aws.client("iam")
-    denials = [denial for need in needs for denial in _denials(iam, source, need)]
+    iam, role = aws.client("iam"), session_role(caller.arn)
+    arn = _role_arn(iam, role) if role else caller.source
+    try:
+        denials = [denial for need in needs for denial in _denials(iam, arn or caller.source, need, aws.region)]
+    except AwsError as error:
+        if arn is None and code_of(error.__cause__) == "NoSuchEntity":
+            raise AwsError(_without_path(role)) from error
+        raise
     return Permissions(tuple(dict.fromkeys(need.command for need in needs)), tuple(denials))
 
 
-def _denials(iam: Any, source: str, need: Need) -> Iterator[Denial]:
-    context = [
-        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
-        for key, value in need.context.items()
+def _role_arn(iam: Any, role: str) -> str | None:
+    """With the path, which the ARN of the role's session lacks; None where IAM may not tell it."""
+    try:
+        with asking(f"read role {role}"):
+            return str(iam.get_role(RoleName=role)["Role"]["Arn"])
+    except AwsError as error:
+        if error.problems[0].code != "access-denied":
+            raise
+        return None
+
+
+def _without_path(role: str) -> Problem:
+    what = f"could not simulate what the caller may do: IAM knows role {role} only with its path, and may not tell it"
+    return Problem("access-denied", what, fix="allow iam:GetRole")
+
+
+def has_rds_role(aws: Aws) -> bool | None:
+    """Whether somebody has used RDS in the account, so that its service-linked role is there; None if IAM is silent."""
+    try:
+        with asking(f"read role {RDS_ROLE}"):
+            aws.client("iam").get_role(RoleName=RDS_ROLE)
+    except AwsError as error:
+        return False if code_of(error.__cause__) == "NoSuchEntity" else None
+    return True
+
+
+def _denials(iam: Any, source: str, need: Need, region: str) -> Iterator[Denial]:
+    entries = [
+        {"ContextKeyName": key, "ContextKeyType": _TYPES.get(key, "string"), "ContextKeyValues": [value]}
+        for key, value in context(need, source, region).items()
     ]
     with asking("simulate what the caller may do", if_denied="allow iam:SimulatePrincipalPolicy and iam:GetRole"):
         pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=source, ActionNames=[*need.actions], ResourceArns=[need.resource], ContextEntries=context
+            PolicySourceArn=source, ActionNames=[*need.actions], ResourceArns=[need.resource], ContextEntries=entries
         )
         results = [result for page in pages for result in page["EvaluationResults"]]
     for result in results:
         if result["EvalDecision"] != "allowed":
-            yield Denial(need.command, result["EvalActionName"], need.resource, _denied_by(result))
+            told = (result, *result.get("ResourceSpecificResults", ()))
+            missing = dict.fromkeys(key for each in told for key in each.get("MissingContextValues", ()))
+            yield Denial(
+                need.command, result["EvalActionName"], need.resource, _denied_by(told), (*need.depends, *missing)
+            )
 
 
-def _denied_by(result: Mapping[str, Any]) -> str:
-    if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
+def _denied_by(told: tuple[Mapping[str, Any], ...]) -> str:
+    """told: a result, and those of its resources."""
+    if any(not each.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True) for each in told):
         return "organization"
-    if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):
-        return "boundary"
-    return ""
+    bounds = [each.get("PermissionsBoundaryDecisionDetail", {}) for each in told]
+    return "" if all(each.get("AllowedByPermissionsBoundary", True) for each in bounds) else "boundary"
 
 
 def validate_template(aws: Aws, about: str, body: str) -> Validated:
@@ -136,28 +182,3 @@ def read_zones(aws: Aws) -> Zones:
         if zone.get("ZoneType", "availability-zone") == "availability-zone"
     ]
     return Zones(tuple(sorted(zones)), tuple(sorted(subnets & {*zones})))
-
-
-def read_stack_limit(aws: Aws) -> int:
-    with asking("read CloudFormation's limits", if_denied="allow cloudformation:DescribeAccountLimits"):
-        limits = aws.cloudformation.describe_account_limits()["AccountLimits"]
-    return next((int(limit["Value"]) for limit in limits if limit["Name"] == "StackLimit"), DEFAULT_STACKS)
-
-
-def read_vpcs(aws: Aws) -> int:
-    with asking("read the VPCs", if_denied="allow ec2:DescribeVpcs"):
-        pages = aws.client("ec2").get_paginator("describe_vpcs").paginate()
-        return sum(len(page["Vpcs"]) for page in pages)
-
-
-def read_vpc_limit(aws: Aws) -> int:
-    with asking("read the quota of VPCs", if_denied="allow servicequotas:GetServiceQuota"):
-        answer = aws.client("service-quotas").get_service_quota(ServiceCode="vpc", QuotaCode=VPC_QUOTA)
-    return int(answer["Quota"]["Value"])
-
-
-def read_roles(aws: Aws) -> tuple[int, int]:
-    """How many roles there are in the account, and how many there may be."""
-    with asking("read the numbers of roles", if_denied="allow iam:GetAccountSummary"):
-        summary = aws.client("iam").get_account_summary()["SummaryMap"]
-    return int(summary["Roles"]), int(summary["RolesQuota"])

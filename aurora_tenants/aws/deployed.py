@@ -1,6 +1,6 @@
 """What is deployed, read for `doctor`: a cluster, functions, the inspector's secret, lost events, an answer of MySQL.
 
-Every function makes read-only calls, and raises AwsError. Nothing here wakes a paused cluster.
+Every function makes read-only calls, and raises AwsError. None asks MySQL of a cluster that is known to be paused.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import select
 from aurora_tenants.stack import Shared, Stack
 
+# A cluster pauses after five minutes without use at the earliest, and CloudWatch's values come a minute or two late.
+_FRESH_MINUTES = 2
+_WOKEN = "run doctor again in a minute to see whether MySQL answers; the cluster will pause again by itself"
 _FUNCTIONS = ("DatabaseServiceToken", "DatabaseSecretRotationLambda")
 
 
@@ -122,9 +125,12 @@ def read_lost_events(aws: Aws, shared: Shared) -> int:
 
 
 def ask_mysql(aws: Aws, shared: Shared) -> DataApiAnswer | Skipped | Unread:
-    """Whether the Data API answers; not asked of a cluster that is paused, or may be."""
+    """Whether the Data API answers; not asked of a cluster that is paused, or was not measured just now.
+
+    One that has paused in the meantime is woken by the question, which is told.
+    """
     try:
-        require_awake(aws, shared.cluster_arn)
+        require_awake(aws, shared.cluster_arn, minutes=_FRESH_MINUTES)
     except AwsError as error:
         if error.problems[0].code != "would-wake":
             raise
@@ -137,5 +143,7 @@ def ask_mysql(aws: Aws, shared: Shared) -> DataApiAnswer | Skipped | Unread:
         if error.code == "AccessDeniedException":
             fix = "allow rds-data:ExecuteStatement on the cluster and secretsmanager:GetSecretValue on its secret"
             return Unread(f"the caller may not use the Data API: {error}", fix, is_denied=True)
+        if error.code == "DatabaseResumingException":
+            return Unread("the cluster had paused in the last minutes, and asking MySQL has woken it", _WOKEN)
         return DataApiAnswer(error.problems[0])
     return DataApiAnswer()

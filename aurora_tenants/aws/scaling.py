@@ -117,18 +117,19 @@ def _time_of(answer: Mapping[str, Any]) -> datetime:
     return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
 
-def require_awake(aws: Aws, cluster_arn: str) -> None:
-    """Raises AwsError unless the cluster is certainly awake; never wakes it."""
+def require_awake(aws: Aws, cluster_arn: str, *, minutes: int = _METRIC_MINUTES) -> None:
+    """Raises AwsError if the newest value of the last minutes says that the cluster is paused, or if there is none.
+
+    Never wakes it. It may have paused since the minute that the value is of.
+    """
     live = read_cluster(aws, cluster_arn)
     if live.capacity is None or live.capacity.min_acu:
         return
-    measured = read_acu(aws, cluster_arn)
+    measured = read_acu(aws, cluster_arn, minutes=minutes)
     if measured:
         return
     if measured is None:
-        what = (
-            f"cannot tell whether the cluster is paused: CloudWatch has no capacity of the last {_METRIC_MINUTES} min"
-        )
+        what = f"cannot tell whether the cluster is paused: CloudWatch has no capacity of the last {minutes} min"
         why = "reading MySQL could wake it, and --no-wake forbids that"
     else:
         what, why = "the cluster is paused, and a plan would have to wake it", "--no-wake forbids that"
@@ -136,7 +137,7 @@ def require_awake(aws: Aws, cluster_arn: str) -> None:
     raise AwsError(Problem("would-wake", what, why, fix))
 
 
-def read_acu(aws: Aws, cluster_arn: str) -> float | None:
+def read_acu(aws: Aws, cluster_arn: str, *, minutes: int = _METRIC_MINUTES) -> float | None:
     """How many ACU the cluster had when it was last measured, 0 for a paused one; None when it was not measured."""
     now = datetime.now(UTC)
     metric = {
@@ -147,7 +148,7 @@ def read_acu(aws: Aws, cluster_arn: str) -> float | None:
     with asking("read the cluster's capacity"):
         answer = aws.client("cloudwatch").get_metric_data(
             MetricDataQueries=[{"Id": "acu", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}],
-            StartTime=now - timedelta(minutes=_METRIC_MINUTES),
+            StartTime=now - timedelta(minutes=minutes),
             EndTime=now + timedelta(minutes=1),
             ScanBy="TimestampDescending",
         )

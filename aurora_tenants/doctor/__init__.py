@@ -5,7 +5,7 @@
 A fact that could not be had is Unread, and its check a warning; one that nobody asked for is Skipped, and its check is
 not checked. So one refused call costs one line.
 
-    caller      who calls, what the caller may do, the clock
+    caller      who calls, the clock; permissions: what the caller may do
     region      engine, zones, quotas
     names       of the stack; templates: the file's, and CloudFormation's word on them
     cluster     one that is there; shared: the rest of what is deployed
@@ -14,13 +14,14 @@ not checked. So one refused call costs one line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from aurora_tenants.doctor import caller, cluster, names, region, shared, templates
-from aurora_tenants.doctor.caller import Caller, Clock, Permissions
+from aurora_tenants.doctor import caller, cluster, names, permissions, region, shared, templates
+from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread, Verdict, problem, warning
+from aurora_tenants.doctor.permissions import Permissions
 from aurora_tenants.doctor.region import Offer, Quota, Zones
 from aurora_tenants.doctor.shared import DataApiAnswer, Functions, SecretFacts, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
@@ -28,6 +29,7 @@ from aurora_tenants.stack import Stack
 
 T = TypeVar("T")
 Known: TypeAlias = T | Unread | Skipped
+_NEEDS_NO_PERMISSION = frozenset({"stack", "file", "region", "caller", "clock"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ CHECKS = (
     Check("credentials", lambda facts: facts.caller, _credentials),
     Check("region", lambda facts: facts.region, region.check_region),
     Check("clock", lambda facts: facts.clock, caller.check_clock),
-    Check("may-plan", lambda facts: facts.use, caller.check_plan),
-    Check("may-apply", lambda facts: facts.use, caller.check_apply),
-    Check("may-deploy-shared", lambda facts: facts.permissions, caller.check_deployment),
+    Check("may-plan", lambda facts: facts.use, permissions.check_plan),
+    Check("may-apply", lambda facts: facts.use, permissions.check_apply),
+    Check("may-deploy-shared", lambda facts: facts.permissions, permissions.check_deployment),
     Check("names", lambda facts: facts.stack, names.check_names),
     Check("shared-template", lambda facts: facts.shared_template, templates.check_shared_template),
     Check("tenant-templates", lambda facts: facts.tenant_templates, templates.check_tenant_templates),
@@ -111,7 +113,33 @@ CHECKS = (
 
 def examine(facts: Facts) -> tuple[Finding, ...]:
     """What the checks say, in their order; each says at least one line."""
+    if _is_denied_everything(facts):
+        facts = _without_permissions(facts)
     return tuple(Finding(check.name, *verdict) for check in CHECKS for verdict in _verdicts(check, facts))
+
+
+def _asked(facts: Facts) -> dict[str, Any]:
+    """The facts that calls were made for which need permissions."""
+    every = {each.name: getattr(facts, each.name) for each in fields(facts) if each.name not in _NEEDS_NO_PERMISSION}
+    return {name: fact for name, fact in every.items() if not isinstance(fact, Skipped)}
+
+
+def _is_denied_everything(facts: Facts) -> bool:
+    """Whether nothing could be read for want of a permission; what a caller may do is not simulated for everybody."""
+    asked = _asked(facts)
+    denied = [
+        isinstance(fact, Unread) and (fact.is_denied or name in ("permissions", "use")) for name, fact in asked.items()
+    ]
+    return isinstance(facts.caller, Caller) and bool(denied) and all(denied)
+
+
+def _without_permissions(facts: Facts) -> Facts:
+    """The same with one problem, and everything else not checked."""
+    assert isinstance(facts.caller, Caller)
+    found = f"{facts.caller.arn} may do nothing here: AWS denied every call but the one that tells who calls"
+    fix = "name other credentials with --profile, or have these be allowed what docs/doctor.md says that doctor calls"
+    rest: dict[str, Any] = dict.fromkeys(_asked(facts), Skipped("AWS denies every call of this caller"))
+    return replace(facts, caller=NoAccess(found, fix=fix), **rest)
 
 
 def _verdicts(check: Check, facts: Facts) -> Iterator[Verdict]:

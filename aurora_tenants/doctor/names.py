@@ -8,6 +8,11 @@ from aurora_tenants.config.names import shared_stack
 from aurora_tenants.doctor.finding import Verdict, ok, problem
 
 
+def can_be_deployed(stack: str) -> bool:
+    """Whether a shared stack may have this name."""
+    return not any(shared_stack(stack))
+
+
 def check_names(stack: str) -> Iterator[Verdict]:
     """stack: the shared one's name, from the file or the command line."""
     faults = list(shared_stack(stack))

@@ -37,6 +37,29 @@ def test_no_access_is_the_one_problem():
     assert "ok" in {finding.result for finding in examine(replace(FACTS, caller=Caller("arn:x", "1")))}
 
 
+DENIED = Unread("denied", "allow it", is_denied=True)
+NOT_SIMULATED = Unread("IAM simulates users and roles", "be one")
+
+
+@pytest.mark.parametrize("simulated", [DENIED, NOT_SIMULATED])
+def test_who_may_do_nothing_is_told_that_once(simulated: Unread):
+    denied = dict.fromkeys(("permissions", "use"), simulated) | {"zones": DENIED, "shared": DENIED}
+    facts = replace(FACTS, caller=Caller("arn:x", "1"), **denied)
+    found = {finding.check: finding for finding in examine(facts)}
+    assert found["credentials"].result == "problem"
+    assert found["credentials"].found.startswith("arn:x may do nothing here: ")
+    assert {finding.result for name, finding in found.items() if name != "credentials"} == {"ok", "not-checked"}
+    assert found["zones"].found == "AWS denies every call of this caller"
+    assert found["engine"].found == "not now"
+
+
+@pytest.mark.parametrize("told", [{"zones": Unread("throttled", "later")}, {"dead_letters": 0}])
+def test_who_may_do_something_is_told_of_each_missing_permission(told: dict[str, Any]):
+    found = examine(replace(FACTS, caller=Caller("arn:x", "1"), shared=DENIED, **told))
+    assert {finding.check for finding in found if finding.result == "warning"} >= {"shared-stack"}
+    assert [finding for finding in found if finding.result == "problem"] == []
+
+
 def test_a_refusal_without_a_fix_is_to_be_tried_again():
     assert Unread.of(Problem("aws-refused", "Rate exceeded")).fix == "run doctor again in a minute"
     denied = Unread.of(Problem("access-denied", "no", fix="allow it"))

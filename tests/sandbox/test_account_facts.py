@@ -76,6 +76,79 @@ def test_a_condition_is_asked_of_the_context(client: Client, role: str, service:
     assert decisions(client, role, "iam:PassRole", ContextEntries=[entry] if service else []) == [expected]
 
 
+@pytest.fixture
+def conditional(client: Client) -> str:
+    """The ARN of a role that may do everything in eu-west-1, but write no queue without MFA."""
+    name = f"r-{uuid.uuid4()}"
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "NotAction": "sns:*",
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-west-1"]}},
+        },
+        {
+            "Effect": "Deny",
+            "Action": "sqs:SendMessage",
+            "Resource": "*",
+            "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
+        },
+    ]
+    iam, document = client("iam"), {"Version": "2012-10-17", "Statement": statements}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(document))
+    return str(arn)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected", "missing"),
+    [
+        ({}, ["allowed", "explicitDeny"], {"aws:RequestedRegion"}),
+        ({"aws:RequestedRegion": "us-east-1"}, ["allowed", "explicitDeny"], set()),
+        ({"aws:requestedregion": "eu-west-1"}, ["allowed", "explicitDeny"], {"aws:MultiFactorAuthPresent"}),
+        (
+            {"aws:RequestedRegion": "eu-west-1", "aws:MultiFactorAuthPresent": "False"},
+            ["allowed", "explicitDeny"],
+            set(),
+        ),
+        ({"aws:RequestedRegion": "eu-west-1", "aws:MultiFactorAuthPresent": "true"}, ["allowed", "allowed"], set()),
+    ],
+)
+@pytest.mark.parametrize("resources", [[QUEUE, f"{QUEUE}-2"], ["*"], []])
+def test_a_key_that_is_missing_is_told_where_aws_tells_it(
+    client: Client,
+    conditional: str,
+    context: dict[str, str],
+    expected: list[str],
+    missing: set[str],
+    resources: list[str],
+):
+    """A negated operator, and one with IfExists, hold for it. The first deny that applies ends the search."""
+    entries = [
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for key, value in context.items()
+    ]
+    answer = client("iam").simulate_principal_policy(
+        PolicySourceArn=conditional,
+        ActionNames=["sns:Publish", "sqs:SendMessage"],
+        ResourceArns=resources,
+        ContextEntries=entries,
+    )
+    results = answer["EvaluationResults"]
+    assert [result["EvalDecision"] for result in results] == expected
+    assert {*results[1]["MissingContextValues"]} == missing
+    named = [] if resources in ([], ["*"]) else resources
+    of_each = results[1].get("ResourceSpecificResults", [])
+    assert [each["EvalResourceName"] for each in of_each] == named
+    assert all({*each["MissingContextValues"]} == missing for each in of_each)
+    assert {each["EvalResourceDecision"] for each in of_each} <= {expected[1]}
+
+
+def test_a_result_is_as_strict_as_the_strictest_of_its_resources(client: Client, role: str):
+    assert decisions(client, role, "sqs:GetQueueUrl", ResourceArns=[QUEUE, f"{QUEUE}-2"]) == ["implicitDeny"]
+
+
 def test_the_owner_may_do_everything(client: Client):
     assert decisions(client, OWNER, "iam:PassRole", "sqs:DeleteQueue") == ["allowed", "allowed"]
 
