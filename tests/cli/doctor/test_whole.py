@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aurora_tenants.mysql.live import select
 from tests.cli.conftest import CommandLine
 from tests.cli.doctor.conftest import SHOP, Examine, bad, result_of
 from tests.cloud import Cloud
@@ -63,7 +64,7 @@ def test_only_calls_that_change_nothing_are_made(
     set_environment(monkeypatch, bare.environment)
     assert examine()[0] == 0
     asked = [json.loads(body)["sql"] for service, _, body in made if service == "rds-data"]
-    assert asked == ["SELECT 1"]
+    assert asked == [select(("1",), "FROM DUAL")]
     operations = {operation for service, operation, _ in made if service != "rds-data"}
     assert [operation for operation in operations if not operation.startswith(READS)] == []
     assert counted - operations == {"ExecuteStatement"}
