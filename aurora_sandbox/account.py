@@ -26,6 +26,7 @@ from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.identity import Identity, Simulator
+from aurora_sandbox.keys import Sessions
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.policies import SecretFacts
 from aurora_sandbox.rds import Rds
@@ -58,7 +59,7 @@ class Account:
         time_scale: float,
     ) -> None:
         self.region, self._clients = region, clients
-        self.clock, self.faults = Clock(), Faults()
+        self.clock, self.faults, self.sessions = Clock(), Faults(), Sessions()
         self.clusters = Clusters(clock=self.clock.seconds, time_scale=time_scale)
         self.functions = Functions(
             endpoint_url=endpoint_url,
@@ -93,7 +94,7 @@ class Account:
             "rds-data": self.data,
             "scheduler": scheduler,
             "secretsmanager": self._secrets,
-            "sts": Identity(account=ACCOUNT, function_of=self.functions.function_of),
+            "sts": Identity(account=ACCOUNT, function_of=self.functions.function_of, session_of=self.sessions.arn),
         }
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Who calls, and what a role may do: the two questions of STS and IAM that moto does not answer as AWS does.
 
-sts:GetCallerIdentity         a function's key is its role's session; every other key is the sandbox's owner
+sts:GetCallerIdentity         a function's key is its role's session, and one got by AssumeRole is a session, too; every
+                              other key is the sandbox's owner
 iam:SimulatePrincipalPolicy   the owner may do everything; a role may do what its policies allow, as policies.py decides
 
 All other operations of both services are moto's (front.py).
@@ -29,16 +30,20 @@ class Identity:
     name = "sts"
     only = frozenset({"GetCallerIdentity"})
 
-    def __init__(self, *, account: str, function_of: Callable[[str], Function | None]) -> None:
-        self._account, self._function_of = account, function_of
+    def __init__(
+        self, *, account: str, function_of: Callable[[str], Function | None], session_of: Callable[[str], str]
+    ) -> None:
+        self._account, self._function_of, self._session_of = account, function_of, session_of
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         function = self._function_of(caller.access_key)
-        if function is None:
+        arn = self._session_of(caller.access_key)
+        if function is not None:
+            role = function.role_arn.rpartition("/")[2]
+            arn = f"arn:aws:sts::{self._account}:assumed-role/{role}/{function.name}"
+        if not arn:
             return {"UserId": "AIDASANDBOX", "Account": self._account, "Arn": owner_arn(self._account)}
-        role = function.role_arn.rpartition("/")[2]
-        arn = f"arn:aws:sts::{self._account}:assumed-role/{role}/{function.name}"
-        return {"UserId": f"AROASANDBOX:{function.name}", "Account": self._account, "Arn": arn}
+        return {"UserId": f"AROASANDBOX:{arn.rpartition('/')[2]}", "Account": self._account, "Arn": arn}
 
 
 class Simulator:

@@ -22,7 +22,9 @@ PREFIX = "AKIASANDBOX"
 _ALPHABET = string.ascii_uppercase + "234567"
 _RANDOM_LETTERS = 26  # of 32, so 130 bits
 _ASSUMED = re.compile(
-    rb"<AssumeRoleResponse.*<AccessKeyId>([^<]+)</AccessKeyId>.*<SessionToken>([^<]+)</SessionToken>", re.DOTALL
+    rb"<AssumeRoleResponse.*<AccessKeyId>([^<]+)</AccessKeyId>.*<SessionToken>([^<]+)</SessionToken>"
+    rb".*<AssumedRoleUser>.*<Arn>([^<]+)</Arn>",
+    re.DOTALL,
 )
 
 
@@ -66,11 +68,17 @@ class Sessions:
 
     def __init__(self) -> None:
         self._tokens: dict[str, str] = {}
+        self._arns: dict[str, str] = {}
 
     def note(self, answer: bytes) -> None:
         """Remembers the key in an answer of STS, if it has one."""
         if found := _ASSUMED.search(answer):
-            self._tokens[found[1].decode()] = found[2].decode()
+            key_id, token, arn = (part.decode() for part in found.groups())
+            self._tokens[key_id], self._arns[key_id] = token, arn
+
+    def arn(self, key_id: str) -> str:
+        """The session's, arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION; empty for any other key."""
+        return self._arns.get(key_id, "")
 
     def has(self, key_id: str, token: str) -> bool:
         known = self._tokens.get(key_id)

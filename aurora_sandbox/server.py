@@ -37,7 +37,7 @@ from aurora_sandbox.environment import environment
 from aurora_sandbox.errors import SandboxError
 from aurora_sandbox.front import Front, Listener
 from aurora_sandbox.gate import Gate
-from aurora_sandbox.keys import AccessKey, Sessions, new_key
+from aurora_sandbox.keys import AccessKey, new_key
 
 
 class Sandbox:
@@ -50,7 +50,6 @@ class Sandbox:
         self.endpoint_url, self.mysql, self.region = listener.url, mysql, account.region
         self._key = key
         self._account, self._ends, self._stopping = account, ExitStack(), threading.Event()
-        sessions = Sessions()
         control = Control(account, status=self.status, stop=self._stopping.set)
         self._front = Front(
             account.services,
@@ -60,9 +59,9 @@ class Sandbox:
             guard=account.guard,
             faults=account.faults,
             iam_changed=account.policies.forget,
-            assumed=sessions.note,
+            assumed=account.sessions.note,
         )
-        gate = Gate(key, port=listener.port, is_function=account.guard.is_function, sessions=sessions)
+        gate = Gate(key, port=listener.port, is_function=account.guard.is_function, sessions=account.sessions)
         listener.serve(self._front.respond, refusal=gate.refusal, now=account.clock.seconds)
         account.timetable.start()
 

@@ -427,6 +427,21 @@ def test_a_role_that_the_owner_assumes_has_a_key_that_is_good_with_its_token(cli
     )
 
 
+def test_a_role_that_the_owner_assumes_calls_by_its_own_name(client: Client, sandbox: Sandbox):
+    name = f"r-{uuid.uuid4()}"
+    document = json.dumps(ASSUMED_BY_LAMBDA)
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document, Path="/ci/")["Role"]["Arn"]
+    made = client("sts").assume_role(RoleArn=role, RoleSessionName="me")
+    assumed = sandbox.environment() | {
+        "AWS_ACCESS_KEY_ID": made["Credentials"]["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["Credentials"]["SecretAccessKey"],
+    }
+    sts = endpoint.client(assumed, "sts", aws_session_token=made["Credentials"]["SessionToken"])
+    caller = sts.get_caller_identity()
+    assert caller["Arn"] == f"arn:aws:sts::123456789012:assumed-role/{name}/me"
+    assert caller["UserId"].endswith(":me")
+
+
 def test_the_key_that_moto_gives_to_everybody_is_good_for_nobody(client: Client, sandbox: Sandbox):
     made = client("sts").get_session_token()["Credentials"]
     session = sandbox.environment() | {"AWS_ACCESS_KEY_ID": made["AccessKeyId"]}

@@ -142,6 +142,22 @@ def test_a_role_with_a_path_has_to_be_told_by_iam(in_bare: Examine, bare: Endpoi
     assert unknown["fix"] == "allow iam:GetRole"
 
 
+def test_a_session_is_simulated_by_its_role_with_the_path(
+    in_bare: Examine, bare: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    role = bare.client("iam").create_role(RoleName="deployer", Path="/ci/", AssumeRolePolicyDocument="{}")["Role"][
+        "Arn"
+    ]
+    key = bare.client("sts").assume_role(RoleArn=role, RoleSessionName="me")["Credentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", key["SessionToken"])
+    code, checks = in_bare()
+    assert (code, bad(checks).keys()) == (1, {"may-deploy-shared"})
+    (who,) = (check["found"] for check in checks if check["check"] == "credentials")
+    assert who == "arn:aws:sts::123456789012:assumed-role/deployer/me, account 123456789012"
+
+
 # Both as accounts that Control Tower looks after have them. The actions are none of doctor's own: a call that such a
 # condition is about is refused here, whatever it says.
 DENIES_OTHER_REGIONS = {
