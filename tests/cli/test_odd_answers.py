@@ -114,6 +114,7 @@ def password(cloud: Cloud, user: str) -> str:
 def test_what_does_not_pass_is_a_sentence(run: CommandLine, cloud: Cloud) -> None:
     """And no traceback that calls itself a bug."""
     run.file("  none: {}\n", head=HEAD)
+    cloud.early(0)
     cloud.drop(1, every=1)
     ended = run("aurora-tenants plan --wait 0.5")
     assert (ended.code, ended.out) == (1, "")

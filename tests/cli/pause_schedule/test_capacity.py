@@ -86,7 +86,7 @@ def test_a_minimum_that_could_be_taken_for_another_0_is_refused_before_anything_
 ):
     ended = run(f"{DEPLOY} MinCapacity={minimum}")
     assert (ended.code, ended.out) == (1, "")
-    assert "MinCapacity failed to satisfy constraint: 0, or 0.5 and more in halves" in ended.err
+    assert "MinCapacity failed to satisfy constraint: write 0 (not 0.0), or 0.5 and more in halves" in ended.err
     assert scaling(cloud) == ASLEEP
 
 
