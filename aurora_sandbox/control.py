@@ -109,8 +109,10 @@ class Control:
     def _set_answers(self, document: Mapping[str, Any]) -> None:
         try:
             self._account.data.answers.set(**document)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise Unusable(str(error)) from error
+        except TypeError as error:
+            raise Unusable("answers have error_numbers, base64 and reversed_keys, and nothing else") from error
 
     def _time(self) -> dict[str, Any]:
         clock = self._account.clock
