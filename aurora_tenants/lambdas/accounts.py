@@ -41,8 +41,8 @@ class Wanted(NamedTuple):
 
 
 class _Before(NamedTuple):
-    """What there was before the first attempt. sent: for each account that was sent a password beside the one it has,
-    what told its second password then.
+    """What there was before the first attempt. sent: the adopted accounts that have been sent a password since, each
+    with the digest of its second password before that; None where the one it had was not to be retained.
     """
 
     live: State
@@ -249,14 +249,20 @@ def _retains(execute: Execute, user: User, known: User, sent: dict[Account, str 
         return False
     if known.has_no_password:
         return was_nobodys
-    digest = "COALESCE(SHA2(User_attributes->>'$.additional_password', 256), '')"
-    where = f"User = {key(user.account.user)} AND Host = {key(user.account.host)}"
-    second = str(execute(select((digest,), f"FROM mysql.user WHERE {where}"))[0][0])
+    second = _second_password(execute, user.account)
     if user.account in sent:
         return sent[user.account] == second
     retain = was_nobodys or not second
     sent[user.account] = second if retain else None
     return retain
+
+
+def _second_password(execute: Execute, account: Account) -> str:
+    """A digest of the password that an account has beside its current one; empty for none."""
+    digest = "COALESCE(SHA2(User_attributes->>'$.additional_password', 256), '')"
+    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
+    rows = execute(select((digest,), f"FROM mysql.user WHERE {where}"))
+    return str(rows[0][0]) if rows else ""
 
 
 def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
@@ -285,8 +291,8 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     for change in changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password):
         run(execute, change.statement, wanted.password)
     for account in {*touched & wanted.state.users.keys(), *old}:
-        entry = before.entries.get(account)
-        if entry is None and before.sent.get(account) is not None:
+        entry, second = before.entries.get(account), before.sent.get(account)
+        if entry is None and second is not None and second != _second_password(execute, account):
             # Its second password is the one it came with: whoever adopts it next must not retain another.
             entry = mine._replace(adopted=True, released=True)
         put_back(execute, "users", account.entry, entry)
