@@ -228,6 +228,7 @@ def _refused(failure: _Failure) -> DatabaseError:
         what = f"the answer to a statement was lost: {failure.message}"
         why = "it may have run, and is not repeated without looking"
         return DatabaseError(Problem("answer-lost", what, why, _TRY_AGAIN), code=LOST)
-    known = failure.number or failure.code.replace(OF_MYSQL, "")
-    text = f"{said(failure.message)} ({known})" if known else said(failure.message)
+    text = said(failure.message)
+    if failure.number or failure.code != OF_MYSQL:
+        text += f" ({failure.number or failure.code})"
     return DatabaseError(Problem("database-refused", text), number=failure.number, code=failure.code)

@@ -20,7 +20,8 @@ _FORMS = (
         r"^(?:error returned from database: )?(?:ERROR )?(?P<number>\d{4,5}) \(\w{5}\)(?: at line \d+)?: (?P<text>.*)",
         re.DOTALL,
     ),
-    re.compile(r"^(?:(?:ERROR|Error) )?(?P<number>\d{4,5}):? (?P<text>.*)", re.DOTALL),
+    re.compile(r"^(?:ERROR|Error) (?P<number>\d{4,5}):? (?P<text>.*)", re.DOTALL),
+    re.compile(r"^(?P<number>\d{4,5}): (?P<text>.*)", re.DOTALL),
     re.compile(r"(?P<text>.*?) *\((?P<number>\d{4,5})\)\.?$", re.DOTALL),
 )
 # What may stand around a sentence without a number: `ERROR: …; SQLState: 42000`, as PostgreSQL's have it.

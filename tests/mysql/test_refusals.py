@@ -122,6 +122,7 @@ def test_other_forms_that_clients_have_seen(text: str):
     "text",
     [
         "Invalid resource ARN: x",
+        "45000 ms have passed",
         "Unknown database 'x (1045)'",
         "Table 'x.ERROR 1045 (28000): y' doesn't exist",
         "near 'Error code: 1045; SQLState: 28000' at line 1",
