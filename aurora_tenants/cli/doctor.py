@@ -14,7 +14,8 @@ from aurora_tenants.errors import Exit
 
 def doctor(
     file: Annotated[
-        Path | None, typer.Argument(help="The file that is to be applied; tenants.yaml if it exists.", metavar="FILE")
+        Path | None,
+        typer.Option("--file", "-f", help="The file that is to be applied; tenants.yaml if it exists.", metavar="PATH"),
     ] = None,
     stack: Stack = None,
     region: Region = None,

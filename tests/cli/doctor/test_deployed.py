@@ -22,7 +22,7 @@ from tests.endpoint import Endpoint, environment, until
 
 def test_world_6_the_file_is_invalid_and_the_rest_is_checked(examine: Examine, run: CommandLine):
     run.file("  shop: {databases: {shop_%: {}}, owner: me}\n")
-    code, checks = examine("tenants.yaml")
+    code, checks = examine("--file tenants.yaml")
     problem = only_problem(code, checks)
     assert problem["found"].startswith("tenants.yaml has 2 problems; the first: ")
     assert problem["fix"] == "run: aurora-tenants validate --file tenants.yaml"
@@ -32,7 +32,7 @@ def test_world_6_the_file_is_invalid_and_the_rest_is_checked(examine: Examine, r
 
 def test_a_file_that_is_not_there_is_a_problem_only_if_it_was_named(examine: Examine):
     assert examine()[0] == 0
-    assert only_problem(*examine("other.yaml"))["found"] == "other.yaml does not exist"
+    assert only_problem(*examine("--file other.yaml"))["found"] == "other.yaml does not exist"
 
 
 def test_world_7_the_stacks_name_is_too_long(in_bare: Examine):

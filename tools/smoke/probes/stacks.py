@@ -21,7 +21,7 @@ _SETTLES_SECONDS, _ASSUMED_SECONDS = 300, 60
 
 def _doctor(world: World) -> Json:
     deployment.need_tenants(world)
-    ended = world.run("doctor tenants.yaml --output json")
+    ended = world.run("doctor --file tenants.yaml --output json")
     found = json.loads(ended.out or "{}").get("checks", ())
     return {
         "exit": ended.code,
