@@ -11,9 +11,9 @@ from collections.abc import Collection
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.statement import run
-from aurora_tenants.mysql.changes import set_password, set_password_again
 from aurora_tenants.mysql.live import Execute, select
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
+from aurora_tenants.mysql.passwords import set_password, set_password_again
 from aurora_tenants.mysql.state import User
 
 # Answers to a login whose password was right: an expired one (1820, 1862), too many connections (1203, 1226), a locked

@@ -30,8 +30,9 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.password import accepts_login, accounts_of, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import logins
-from aurora_tenants.mysql.changes import restore_history, subject
+from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.live import Execute, read_users
+from aurora_tenants.mysql.passwords import restore_history
 from aurora_tenants.mysql.state import User
 
 # The time for a last statement, which takes at most 45 s, and to clean up, before Lambda ends the function.

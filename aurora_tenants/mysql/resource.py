@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, set_password, subject, title
+from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, subject, title
 from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, record_owner
+from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import Server, State, User
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from aurora_sandbox import mysqld
 from aurora_sandbox.aurora import AWS_ROLES, SUPERUSER_ROLE, create_master
-from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_user, set_password, subject
+from aurora_tenants.mysql.changes import Change, changes, drop_database, drop_user, subject
 from aurora_tenants.mysql.grants import Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
+from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import Database, Server, State, User
 from tests.mysql_server import as_desired, execute_as, make_owners
 
