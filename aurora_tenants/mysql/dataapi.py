@@ -119,7 +119,8 @@ class DataApi:
             return _rows(json.loads(_body(result, "formattedRecords")))
         if statement.startswith("SHOW "):
             return [tuple(_value(field) for field in record) for record in _body(result, "records")]
-        if not result.get("ResponseMetadata", {"RequestId": "none"}).get("RequestId"):
+        # AWS's own headers say that the statement ran, even if nothing of the body has come.
+        if not result["ResponseMetadata"].get("RequestId"):
             raise _Torn("something else than the Data API has answered")
         return []
 
