@@ -27,7 +27,7 @@ _FORMS = (
 # What may stand around a sentence without a number: `ERROR: …; SQLState: 42000`, as PostgreSQL's have it.
 _AROUND = re.compile(r"^(?:ERROR: |error returned from database: )|; SQLState: \w+$")
 # MySQL's own words for the numbers that anything here depends on. A sentence comes after those that begin like it.
-# Source: messages_to_clients.txt of MySQL 8.0 and 9.7. A server that speaks another language (lc_messages) says others.
+# Source: errmsg.sys of MySQL 9.7.4. A server that speaks another language (lc_messages) says others.
 _WORDS = (
     (1007, r"Can't create database '.*'; database exists"),
     (1040, r"Too many connections"),
