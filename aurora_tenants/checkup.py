@@ -145,10 +145,10 @@ class _Reader:
             use=use,
             shared_template=_read(lambda: account.validate_template(aws, "the shared stack", _template(stack))),
             tenant_templates=self._tenant_templates(),
-            engine=_read(lambda: account.read_offer(aws, _template(stack), _deployed_version(shared_cluster))),
-            zones=self._before_deployment(shared, lambda: account.read_zones(aws)),
+            engine=_read(lambda: account.read_offer(aws, data.text("cluster.yml"), _deployed_version(shared_cluster))),
+            zones=self._for_new_cluster(shared, lambda: account.read_zones(aws)),
             stack_quota=self._stack_quota(held),
-            vpc_quota=self._before_deployment(shared, lambda: quotas.vpcs(aws)),
+            vpc_quota=self._for_new_cluster(shared, lambda: quotas.vpcs(aws)),
             role_quota=self._before_deployment(shared, lambda: quotas.roles(aws)),
             shared=shared,
             shared_cluster=shared_cluster,
@@ -208,7 +208,8 @@ class _Reader:
         region, partition = self.aws.region, known.arn.split(":")[1]
         place = Place(partition, region, known.account, self.begun.stack)
         if shared is None:
-            return replace(place, has_rds_role=account.has_rds_role(self.aws))
+            place = replace(place, makes_cluster=not self.begun.request.cluster)
+            return replace(place, has_rds_role=account.has_rds_role(self.aws)) if place.makes_cluster else place
         queue = shared.pause_dead_letters.rpartition("/")[2]
         letters = place.arn("sqs", queue) if queue else ""
         return replace(
@@ -250,6 +251,12 @@ class _Reader:
         if isinstance(shared, SharedFacts) and shared.stack is not None and not shared.stack.is_only_to_delete:
             return Skipped(f"it counts for the first deployment alone, and stack {shared.name} is there")
         return _read(read)
+
+    def _for_new_cluster(self, shared: Known[SharedFacts], read: Callable[[], T]) -> Known[T]:
+        """A fact that only a cluster depends on that is still to be made."""
+        if self.begun.request.cluster:
+            return Skipped(f"it counts for a new cluster, and {self.begun.request.cluster} is there")
+        return self._before_deployment(shared, read)
 
     def _of_usable(self, usage: Shared | Skipped | Unread, read: Callable[[Shared], T]) -> Known[T]:
         return _read(lambda: read(usage)) if isinstance(usage, Shared) else _as_skipped(usage)

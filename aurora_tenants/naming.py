@@ -17,8 +17,9 @@ from aurora_tenants.model import Cluster, Tenant, TenantDatabase, TenantRole, Te
 CLUSTER_TAG = "aurora-tenants:cluster"
 TENANT_TAG = "aurora-tenants:tenant"
 PART_TAG = "aurora-tenants:part"
-# The pause schedule's part of names; no tenant may be called that.
+# Parts of names that are not a tenant's: no tenant may be called one of them.
 PAUSE_SCHEDULE = "pause-schedule"
+CLUSTER = "cluster"
 
 # A parameter of every stack: another value has each of its resources compared or made again.
 REVISION = "Revision"
@@ -64,6 +65,7 @@ OF_SHARED_STACK = (
     Limit("function", "{stack}-database-provider", _FUNCTION, "Lambda"),
     Limit("schedule group", "{stack}-pause-schedule", _SCHEDULE, "EventBridge Scheduler"),
     Limit("stack", "{stack}-pause-schedule", LONGEST_STACK, "CloudFormation"),
+    Limit("stack", "{stack}-cluster", LONGEST_STACK, "CloudFormation"),
     Limit("tag's value", "{stack}", _TAG, "CloudFormation"),
     Limit("export", "{stack}-database-server", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-service-token", _OUTPUT, "CloudFormation"),
@@ -110,6 +112,16 @@ def pause_stack(cluster: Cluster) -> str:
 def pause_tags(cluster: Cluster) -> dict[str, str]:
     """The tags by which a stack is known to be a pause schedule's."""
     return {CLUSTER_TAG: cluster.stack, PART_TAG: PAUSE_SCHEDULE}
+
+
+def cluster_stack(stack: str) -> str:
+    """The name of the stack of the cluster that was made with a shared stack. stack: the shared stack's name."""
+    return f"{stack}-{CLUSTER}"
+
+
+def cluster_tags(stack: str) -> dict[str, str]:
+    """The tags by which a stack is known to be that cluster's."""
+    return {CLUSTER_TAG: stack, PART_TAG: CLUSTER}
 
 
 def schedule_group(cluster: Cluster) -> str:

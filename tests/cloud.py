@@ -14,6 +14,7 @@ from aurora_tenants.mysql.names import Account, identifier
 from tests.endpoint import Endpoint, environment, until
 
 SHARED = "shared-global"
+CLUSTER = f"{SHARED}-cluster"
 PROVIDER = f"{SHARED}-database-provider"
 ROTATION = f"{SHARED}-database-secret-rotation"
 
@@ -26,8 +27,8 @@ class Cloud(Endpoint):
     accounts: frozenset[Row] = frozenset()
 
     def stacks(self) -> dict[str, str]:
-        """The status of every stack but the shared one."""
-        return {name: status for name, status in Endpoint.stacks(self).items() if name != SHARED}
+        """The status of every stack but the shared one and its cluster's."""
+        return {name: status for name, status in Endpoint.stacks(self).items() if name not in (SHARED, CLUSTER)}
 
     def clean(self) -> None:
         """Only the shared stack and what came with it is there afterwards."""
@@ -65,7 +66,8 @@ def deployed(
         cloud = Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
         at_first(cloud)
         with environment(variables):
-            shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, tell=lambda event: None)
+            new = shared.NewCluster()
+            shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, chosen=new, tell=lambda event: None)
         # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))

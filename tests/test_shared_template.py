@@ -17,6 +17,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from aurora_sandbox.cloudformation.yaml import load
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.policies import Need, decide, trusts
+from aurora_tenants.aws.clusters import READ_FROM_CLUSTER
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
 from aurora_tenants.lambdas import provider
@@ -54,9 +55,8 @@ GROUP = f"arn:aws:scheduler:eu-west-1:123456789012:schedule-group/{STACK}-pause-
 SCHEDULE = f"arn:aws:scheduler:eu-west-1:123456789012:schedule/{STACK}-pause-schedule/awake-MON-FRI-0700-r1"
 OTHER_SCHEDULE = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/payroll"
 DEAD_LETTERS = "arn:aws:sqs:eu-west-1:123456789012:dead-letters"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 ARNS = {
-    "DatabaseServer.DBClusterArn": CLUSTER,
-    "DatabaseServer.MasterUserSecret.SecretArn": MASTER,
     "ProviderLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:provider:*",
     "RotationLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:rotation:*",
     "CloudFormationRole.Arn": ROLE,
@@ -71,6 +71,10 @@ VARIABLES = {
     "AWS::Region": "eu-west-1",
     "AWS::AccountId": "123456789012",
     "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
+    "ClusterArn": CLUSTER,
+    "MasterSecretArn": MASTER,
+    "MasterSecretKeyArn": KEY,
 }
 
 
@@ -92,6 +96,8 @@ def resolved(value: Any) -> Any:
             return ARNS[f"{name}.{attribute}"]
         case {"Ref": name}:
             return VARIABLES[name]
+        case {"Fn::If": [_, value, _]}:
+            return resolved(value)
         case dict():
             return {key: resolved(entry) for key, entry in value.items()}
         case list():
@@ -174,20 +180,25 @@ def test_functions_run_the_entries_of_the_bundle_under_fixed_names() -> None:
     assert set(facts.values()) == set(ENTRIES)
 
 
-def test_cluster_is_kept_encrypted_and_protected() -> None:
-    [cluster] = resources("AWS::RDS::DBCluster").values()
-    assert (cluster["DeletionPolicy"], cluster["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
-    assert cluster["Properties"]["StorageEncrypted"] is True
-    assert cluster["Properties"]["DeletionProtection"] == {"Ref": "DeletionProtection"}
-    assert template()["Parameters"]["DeletionProtection"]["Default"] == "true"
+def test_functions_decrypt_the_master_secret_only_for_secrets_manager() -> None:
+    via = {"kms:viaservice": "secretsmanager.eu-west-1.amazonaws.com"}
+    assert permits(role("ProviderRole"), "kms:Decrypt", KEY, **via)
+    assert not permits(role("ProviderRole"), "kms:Decrypt", KEY)
 
 
-def test_database_lets_in_nothing_but_its_clients() -> None:
-    groups = resources("AWS::EC2::SecurityGroup")
-    rules = {name: group["Properties"].get("SecurityGroupIngress", []) for name, group in groups.items()}
-    [rule] = rules.pop("DatabaseSecurityGroup")
-    assert rules == {"ClientSecurityGroup": []}
-    assert rule.keys() == {"SourceSecurityGroupId", "FromPort", "ToPort", "IpProtocol"}
+def test_it_leaves_room_for_what_comes() -> None:
+    """Below what CloudFormation takes in a request."""
+    assert FILE.stat().st_size <= 51_200 - 8_000
+
+
+def test_it_holds_no_data() -> None:
+    assert [
+        name for name, it in template()["Resources"].items() if it["Type"].startswith(("AWS::RDS", "AWS::EC2"))
+    ] == []
+
+
+def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
+    assert template()["Parameters"].keys() == READ_FROM_CLUSTER
 
 
 # The inspector
@@ -266,6 +277,7 @@ def test_policies_name_what_they_are_about() -> None:
         ("ProviderRole", "secretsmanager:PutSecretValue", TENANT, False),
         ("ProviderRole", "logs:PutLogEvents", ARNS["RotationLog.Arn"], False),
         ("RotationRole", "secretsmanager:GetSecretValue", OTHER, False),
+        ("ProviderRole", "kms:Encrypt", KEY, False),
         ("RotationRole", "secretsmanager:PutSecretValue", TENANT, True),
         ("RotationRole", "secretsmanager:PutSecretValue", OTHER, False),
         ("RotationRole", "secretsmanager:PutSecretValue", MASTER, False),
@@ -304,6 +316,8 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}-shop/1", True),
         ("ApplyPolicy", "cloudformation:ExecuteChangeSet", f"{STACKS}{STACK}/1", False),
         ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}payments/1", False),
+        ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}{STACK}-cluster/1", False),
+        ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}{STACK}-clusters/1", True),
         ("ApplyPolicy", "rds-data:ExecuteStatement", CLUSTER, False),
         ("ApplyPolicy", "secretsmanager:GetSecretValue", TENANT, False),
         ("CloudFormationRole", "secretsmanager:CreateSecret", TENANT, True),

@@ -51,7 +51,7 @@ linecache.cache["provider.py"] = len(code), None, code.splitlines(True), "provid
 exec(compile(code, "provider.py", "exec"))
 """
 _PACKED = re.compile(re.escape(_UNPACK) + r"([0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~\n-]+)" + re.escape(_RUN))
-_WIDTH = 116
+_WIDTH = 4000  # few lines, because each costs its indentation
 
 
 class StaleTemplate(Exception):

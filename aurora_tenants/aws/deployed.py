@@ -64,6 +64,12 @@ def _cluster_facts(cluster: Mapping[str, Any], instances: list[Mapping[str, Any]
         has_secret=bool(cluster.get("MasterUserSecret")),
         least_acu=None if least is None else float(least),
         instances=members,
+        host=cluster.get("Endpoint", ""),
+        port=cluster.get("Port", 0),
+        resource_id=cluster.get("DbClusterResourceId", ""),
+        master_user=cluster.get("MasterUsername", ""),
+        master_secret=cluster.get("MasterUserSecret", {}).get("SecretArn", ""),
+        master_key=cluster.get("MasterUserSecret", {}).get("KmsKeyId", ""),
     )
 
 

@@ -204,7 +204,8 @@ def _deploy_shared(environment: Mapping[str, str]) -> None:
     for name in os.environ.keys() - cleaned.keys():
         del os.environ[name]
     os.environ.update(cleaned)
-    deployment = shared.prepare(region=None, profile=None, stack=SHARED_STACK, parameters={})
+    new = shared.NewCluster()
+    deployment = shared.prepare(region=None, profile=None, stack=SHARED_STACK, parameters={}, chosen=new)
     if deployment.stack.action == "create":
         shared.execute(deployment, tell=lambda event: None)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +25,11 @@ from aurora_tenants.cli.options import (
     in_flight,
     with_groups,
 )
-from aurora_tenants.errors import InvalidUsage, Problem
+from aurora_tenants.errors import InvalidUsage, Problem, Refused
+
+if TYPE_CHECKING:
+    from aurora_tenants.aws.shared import Chosen
+    from aurora_tenants.render.output import Output
 
 CodeBucket = Annotated[
     str | None,
@@ -70,7 +75,7 @@ class Place:
 
 
 PLACE = Place()
-app = typer.Typer(cls=Group, help="The shared stack: the cluster, and what makes databases and users on it.")
+app = typer.Typer(cls=Group, help="The shared stack: what makes databases and users on a cluster, or on a new one.")
 
 
 @app.command("deploy", cls=Command)
@@ -81,6 +86,15 @@ def shared_deploy(
         list[str] | None,
         typer.Option(help="A parameter of the template as Name=Value; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", help="An Aurora MySQL cluster that there is: its identifier or ARN.", metavar="NAME"),
+    ] = None,
+    new_cluster: Annotated[bool, typer.Option("--new-cluster", help="Make a cluster, in a stack of its own.")] = False,
+    master_secret: Annotated[
+        str,
+        typer.Option(help="ARN of a secret with the master's username and password, made by hand.", metavar="ARN"),
+    ] = "",
     code_bucket: CodeBucket = None,
     inline_code: Annotated[bool, typer.Option("--inline-code", help="Put the code back into the template.")] = False,
     no_color: NoColor = False,
@@ -92,14 +106,22 @@ def shared_deploy(
 
     out, parameters = Display(no_color=no_color).open(), _pairs(parameter or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
+    chosen = _chosen(cluster, new_cluster)
     stack, region = place.read()
     deployment = shared.prepare(
-        region=region, profile=place.profile, stack=stack, parameters=parameters, code_bucket=bucket
+        region=region,
+        profile=place.profile,
+        stack=stack,
+        parameters=parameters,
+        code_bucket=bucket,
+        chosen=chosen,
+        master_secret=master_secret,
+        choose=_choose(out) if sys.stdin.isatty() else None,
     )
     if archive := deployment.archive:
         out.tell(f"The functions' code: bucket {deployment.stack.parameters[CODE_BUCKET]}, key {archive.key}")
         out.tell(f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}")
-    is_new = deployment.stack.action == "create"
+    is_new = deployment.cluster is not None and deployment.cluster.action == "create"
     out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if is_new else "."))
     with in_flight():
         changed = shared.execute(deployment, tell=StackProgress(out.err).tell)
@@ -127,16 +149,24 @@ def shared_status(place: Place = PLACE, output: Format = "text") -> None:
 @with_groups
 def shared_delete(
     place: Place = PLACE,
+    with_cluster: Annotated[
+        bool, typer.Option("--with-cluster", help="Also the cluster, if it was made with the shared stack.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete the shared stack and the cluster in it; refused while tenants are deployed on it."""
+    """Delete the shared stack, and the cluster only if that is said; refused while tenants are deployed on it."""
     from aurora_tenants.aws import shared
     from aurora_tenants.render.progress import StackProgress
 
     out = DISPLAY.open()
     stack, region = place.read()
-    delete = shared.prepare_deletion(region=region, profile=place.profile, stack=stack)
-    ask(out, f"Delete stack {stack}, and the cluster with every database in it (a last snapshot is kept)?", yes=yes)
+    delete = shared.prepare_deletion(region=region, profile=place.profile, stack=stack, with_cluster=with_cluster)
+    about = (
+        ", and the cluster with every database in it (a last snapshot is kept)?"
+        if with_cluster
+        else "? The cluster, with every database in it, stays."
+    )
+    ask(out, f"Delete stack {stack}{about}", yes=yes)
     with in_flight():
         delete(StackProgress(out.err).tell)
     out.result(f"Stack {stack} is deleted.")
@@ -187,6 +217,38 @@ def _code_bucket(code_bucket: str | None, inline_code: bool, parameters: Mapping
     if code_bucket is not None:  # an empty one, too: a variable that is not set must not bring back packed code
         check_bucket(code_bucket)
     return "" if inline_code else code_bucket
+
+
+def _chosen(cluster: str | None, new_cluster: bool) -> Chosen | None:
+    """What was said of the cluster. Raises InvalidUsage."""
+    from aurora_tenants.aws.clusters import Existing
+    from aurora_tenants.aws.shared import NewCluster
+
+    if cluster is not None and new_cluster:
+        fix = "pass one of them"
+        raise InvalidUsage(Problem("two-clusters", "--cluster and --new-cluster contradict each other", fix=fix))
+    if cluster == "":  # a variable that is not set
+        raise InvalidUsage(Problem("no-cluster-chosen", "--cluster is empty", fix="name a cluster, or leave it out"))
+    return NewCluster() if new_cluster else Existing(cluster) if cluster else None
+
+
+def _choose(out: Output) -> Callable[[tuple[str, ...]], Chosen]:
+    """What asks the person at the terminal for the cluster of a first deployment."""
+    from aurora_tenants.aws.clusters import Existing
+    from aurora_tenants.aws.shared import NewCluster
+
+    def choose(names: tuple[str, ...]) -> Chosen:
+        out.tell("Which cluster is the shared stack for?")
+        for name in names:
+            out.tell(f"  {name}")
+        out.tell("  new, to have one made")
+        said = sys.stdin.readline().strip()
+        if said != "new" and said not in names:
+            what = f"there is no cluster {said}" if said else "no cluster was named"
+            raise Refused(Problem("no-cluster-chosen", what, fix="name one of the list, or new"))
+        return NewCluster() if said == "new" else Existing(said)
+
+    return choose
 
 
 def _pairs(pairs: Iterable[str]) -> Mapping[str, str]:

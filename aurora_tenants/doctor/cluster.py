@@ -23,6 +23,7 @@ class ClusterFacts(NamedTuple):
     """A cluster as RDS describes it. has_secret: RDS keeps the master's password in Secrets Manager.
 
     least_acu: of Serverless v2, None where it does not scale. engine_mode: `serverless` is Serverless v1.
+    master_secret, master_key: ARNs of the secret that RDS keeps and of its KMS key, empty where there is none.
     """
 
     identifier: str
@@ -36,6 +37,12 @@ class ClusterFacts(NamedTuple):
     has_secret: bool
     least_acu: float | None
     instances: tuple[Instance, ...]
+    host: str = ""
+    port: int = 0
+    resource_id: str = ""
+    master_user: str = ""
+    master_secret: str = ""
+    master_key: str = ""
 
 
 class NoCluster(NamedTuple):

@@ -63,6 +63,7 @@ class Place:
     """Where the resources are that permissions are about; empty what is not there before the first deployment.
 
     has_rds_role: whether the account has RDS's service-linked role, None where that could not be found out.
+    makes_cluster: `shared deploy` makes a cluster, instead of taking one that there is.
     """
 
     partition: str
@@ -74,6 +75,7 @@ class Place:
     role_arn: str = ""
     dead_letters: str = ""
     has_rds_role: bool | None = True
+    makes_cluster: bool = True
 
     def arn(self, service: str, rest: str, *, is_global: bool = False) -> str:
         return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{rest}"
@@ -126,8 +128,13 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     verbs = ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents")
     yield Need(command, stack, tuple(f"cloudformation:{verb}" for verb in verbs))
     yield Need(command, "*", ("cloudformation:GetTemplateSummary",))
-    yield from _of_network(place)
-    yield from _of_database(place)
+    if place.makes_cluster:
+        made = place.arn("cloudformation", f"stack/{place.stack}-cluster/x")
+        yield Need(command, made, tuple(f"cloudformation:{verb}" for verb in verbs))
+        yield from _of_network(place)
+        yield from _of_database(place)
+    else:
+        yield Need(command, "*", ("rds:DescribeDBClusters", "rds:DescribeDBInstances"))
     yield Need(command, role, ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"))
     yield Need(command, role, ("iam:PassRole",), {"iam:PassedToService": "lambda.amazonaws.com"})
     yield Need(command, policy, ("iam:CreatePolicy",))

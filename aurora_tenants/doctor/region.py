@@ -22,8 +22,8 @@ _WITHOUT_DATA_API = frozenset(
         "ap-east-2",
     }
 )
-# The template takes the first three zones, `!Select [2, !GetAZs ""]`; Aurora wants subnets in two.
-ZONES, _AURORA_ZONES = 3, 2
+# Aurora wants subnets in two zones.
+ZONES = 2
 # "Requirements and limitations for Data API" and "Scaling to Zero ACUs", Aurora User Guide.
 DATA_API, PAUSES = (3, 7), (3, 8)
 _VERSION = re.compile(r"[\d.]+\.mysql_aurora\.(\d+)\.(\d+)")
@@ -37,7 +37,7 @@ def number(version: str) -> tuple[int, int]:
 
 
 def default_version(template: str) -> str:
-    """The engine version that the shared stack's template has by default."""
+    """The engine version that a new cluster has by default. template: cfn/cluster.yml."""
     found = _DEFAULT_VERSION.search(template)
     assert found is not None
     return found[1]
@@ -137,14 +137,12 @@ def _order(version: str) -> list[int]:
 
 def check_zones(zones: Zones) -> Iterator[Verdict]:
     given = zones.given
-    found = f"{len(given)} Availability Zones: {', '.join(given)}"
+    found = f"{len(given)} Availability Zone{'' if len(given) == 1 else 's'}: {', '.join(given)}"
     if len(given) >= ZONES:
         yield ok(found)
         return
-    why = f"the shared stack's template makes subnets in {ZONES} zones, though {_AURORA_ZONES} would do for Aurora"
-    if len(given) < _AURORA_ZONES:
-        why = f"Aurora needs subnets in {_AURORA_ZONES} zones, and the template makes them in {ZONES}"
-    fix = "take another region with --region"
+    why = f"Aurora needs subnets in {ZONES} zones"
+    fix = "take another region with --region, or a cluster that there is with --cluster"
     missing = [zone for zone in zones.available if zone not in given]
     if missing and len(zones.available) >= ZONES:
         found += f"; {', '.join(missing)} without a default subnet"

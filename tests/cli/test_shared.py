@@ -14,15 +14,12 @@ from tests.cloud import Cloud
 
 NOTHING = "Nothing was changed.\n"
 PARAMETERS = {
-    "EngineVersion": "8.0",
-    "MinCapacity": "0",
-    "MaxCapacity": "2",
-    "SecondsUntilAutoPause": "300",
-    "DeletionProtection": "false",
+    "ClusterArn": "arn:aws:rds:eu-west-1:123456789012:cluster:one",
+    "ClusterHost": "one.example",
+    "ClusterResourceId": "cluster-ONE",
+    "MasterSecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:one-AbCdEf",
 }
-QUESTION = (
-    "Delete stack mine, and the cluster with every database in it (a last snapshot is kept)? Type yes to go on.\n"
-)
+QUESTION = "Delete stack mine? The cluster, with every database in it, stays. Type yes to go on.\n"
 
 
 def template(*, outputs: tuple[str, ...] = (), fails: bool = False, **parameters: str) -> dict[str, Any]:
@@ -42,7 +39,7 @@ def shared_template(**parameters: str) -> dict[str, Any]:
 
 @pytest.fixture
 def mine(cloud: Cloud, clean: None) -> None:
-    """A shared stack named `mine` whose cluster is not protected."""
+    """A shared stack named `mine`, which manages nothing."""
     assert cloud.deploy("mine", shared_template()) == "CREATE_COMPLETE"
 
 
@@ -82,8 +79,7 @@ def test_a_failed_stack_of_something_else_is_left_alone(run: CommandLine, cloud:
 
 @pytest.mark.usefixtures("clean")
 def test_a_shared_stack_whose_creation_failed_can_only_be_deleted(run: CommandLine, cloud: Cloud):
-    parameters = PARAMETERS | {"DeletionProtection": "true"}
-    assert cloud.deploy("mine", template(fails=True, **parameters)) == "ROLLBACK_COMPLETE"
+    assert cloud.deploy("mine", template(fails=True, **PARAMETERS)) == "ROLLBACK_COMPLETE"
     assert run("aurora-tenants shared deploy --stack mine") == Ended(
         1,
         "",
@@ -97,10 +93,10 @@ def test_a_shared_stack_whose_creation_failed_can_only_be_deleted(run: CommandLi
 
 def test_a_protected_cluster_is_told_before_the_question(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
-    assert run("aurora-tenants shared delete") == Ended(
+    assert run("aurora-tenants shared delete --with-cluster") == Ended(
         1,
         "",
-        "error: the cluster of stack shared-global is protected from deletion  [deletion-protected]\n"
+        "error: the cluster of stack shared-global-cluster is protected from deletion  [deletion-protected]\n"
         "    why: its parameter DeletionProtection is true; the deletion would fail halfway\n"
         "    fix: run: aurora-tenants shared deploy --stack shared-global --parameter DeletionProtection=false\n"
         f"{NOTHING}",
@@ -203,7 +199,7 @@ def test_the_file_names_the_stack(run: CommandLine, cloud: Cloud, clean: None, c
     run.file("  {}\n", head=HEAD.replace("shared-global", "of-the-file"))
     ended = run(f"aurora-tenants shared {command}")
     assert "of-the-file" in ended.out + ended.err
-    ended = run(f"aurora-tenants shared {command} --stack shared-global")
+    ended = run(f"aurora-tenants shared {command.removesuffix(' --yes')} --stack shared-global")
     assert "of-the-file" not in ended.out + ended.err
 
 

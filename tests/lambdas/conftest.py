@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aurora_sandbox import mysqld
+from aurora_sandbox.cloudformation.yaml import load
 from aurora_tenants import data
 from aurora_tenants.mysql.dataapi import DataApi
 from tests.endpoint import client
@@ -46,15 +47,23 @@ def _world(process: subprocess.Popen[str]) -> World:
     remote = arrived(process)
     world = World(remote, client(remote.environment, "cloudformation"), client(remote.environment, "secretsmanager"))
     world.post("answers", ANSWERS[ODD])
-    world.cloudformation.create_stack(
-        StackName=SHARED,
-        TemplateBody=data.text("shared.yml"),
-        Capabilities=["CAPABILITY_IAM"],
-        Parameters=[{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}],
-    )
-    assert world.ended(SHARED).status == "CREATE_COMPLETE"
+    outputs = _deploy(world, f"{SHARED}-cluster", "cluster.yml", {"DeletionProtection": "false"})
+    template = load(data.text("shared.yml"))
+    _deploy(world, SHARED, "shared.yml", {name: outputs[name] for name in template["Parameters"] if name in outputs})
     STARTED.append(world.post)
     return world
+
+
+def _deploy(world: World, name: str, file: str, parameters: dict[str, str]) -> dict[str, str]:
+    world.cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=data.text(file),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    ended = world.ended(name)
+    assert ended.status == "CREATE_COMPLETE", ended.failures
+    return ended.outputs
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,7 +14,9 @@ import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
+from aurora_sandbox.cloudformation.yaml import load
 from aurora_sandbox.server import Sandbox
+from aurora_tenants import data
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas import rotation
 from aurora_tenants.lambdas.password import give_password
@@ -28,7 +29,6 @@ pytestmark = BOTH
 
 SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"
-TEMPLATE = Path(__file__).parents[2] / "cfn" / "shared.yml"
 # A service's stack as the article writes it, which rotates as soon as there is a schedule.
 SERVICE = """
 Resources:
@@ -169,7 +169,11 @@ def world(mysqld_binary: mysqld.Binary) -> Iterator[World]:
     with Sandbox.start(binary=mysqld_binary, time_scale=100.0) as sandbox:
         empty = World(sandbox, {})
         parameters = [{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}]
-        outputs = empty.deploy(SHARED, TEMPLATE.read_text(), Capabilities=["CAPABILITY_IAM"], Parameters=parameters)
+        made = empty.deploy(f"{SHARED}-cluster", data.text("cluster.yml"), Parameters=parameters)
+        text = data.text("shared.yml")
+        names = made.keys() & load(text)["Parameters"].keys()
+        parameters = [{"ParameterKey": name, "ParameterValue": made[name]} for name in names]
+        outputs = empty.deploy(SHARED, text, Capabilities=["CAPABILITY_IAM"], Parameters=parameters)
         world = World(sandbox, outputs)
         STARTED.append(world.post)
         yield world

@@ -89,11 +89,12 @@ def passes(error: BaseException | None) -> bool:
 
 
 def _stacks(cloudformation: Any, place: Place) -> Iterator[Thing]:
-    """Those of tenants and of the schedule before the shared one."""
+    """Those of tenants and of the schedule before the shared one, whose functions they need, and the cluster's last."""
     pages = cloudformation.get_paginator("describe_stacks").paginate()
     names = [it["StackName"] for page in pages for it in page["Stacks"]]
-    name = place.name
-    ours = sorted((it for it in names if it == name or it.startswith(f"{name}-")), key=lambda it: (it == name, it))
+    name, last = place.name, (place.name, f"{place.name}-cluster")
+    ours = sorted(it for it in names if it.startswith(f"{name}-") and it not in last)
+    ours += [it for it in last if it in names]
     for stack in ours:
         yield Thing("stack", stack, f"aws cloudformation delete-stack --stack-name {stack}{place.flags}")
 

@@ -286,8 +286,9 @@ def announcement(world: World, options: Options, probes: Sequence[Probe]) -> str
     account = "000000000000" if options.hide_account else world.account
     lines = [
         f"This deploys into account {account}, region {world.region}, and deletes it again at the end:",
-        f"    stack {world.name}: a VPC without gateways, an Aurora Serverless v2 cluster of 0 to {deployment.MAX_ACU}",
-        "        ACU with one instance, two functions, roles and policies, a queue, a schedule group",
+        f"    stack {world.name}-cluster: a VPC without gateways, an Aurora Serverless v2 cluster of 0 to",
+        f"        {deployment.MAX_ACU} ACU with one instance",
+        f"    stack {world.name}: two functions, roles and policies, a queue, a schedule group",
         f"    stacks {world.name}-smoke-a, {world.name}-smoke-b: two tenants; {world.name}-pause-schedule",
         f"    bucket {bucket_of(world.name)}, secrets /{world.name}/…, two schedules, a last snapshot of the cluster",
         f"It asks {len(probes)} probe{'' if len(probes) == 1 else 's'}.",

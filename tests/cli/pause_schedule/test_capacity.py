@@ -64,11 +64,12 @@ def test_schedules_that_still_send_the_seconds_are_told_apart_and_made_anew_by_t
 def test_the_shared_stack_sends_the_seconds_with_a_minimum_of_0_alone(
     run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
-    text = data.text("shared.yml")
+    text, read = data.text("cluster.yml"), data.text
     always = "!If [Pauses, !Ref SecondsUntilAutoPause, !Ref AWS::NoValue]"
     assert text.count(always) == 1
     with monkeypatch.context() as before:
-        before.setattr(data, "text", lambda _: text.replace(always, "!Ref SecondsUntilAutoPause"))
+        without = text.replace(always, "!Ref SecondsUntilAutoPause")
+        before.setattr(data, "text", lambda name: without if name == "cluster.yml" else read(name))
         ended = run(f"{DEPLOY} MinCapacity=0.5")
     assert (ended.code, SAID in ended.err) == (1, True)
     for minimum, seconds, holds in [

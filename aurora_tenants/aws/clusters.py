@@ -1,0 +1,138 @@
+"""The cluster that a shared stack is for: found, looked at, and told as the parameters of cfn/shared.yml.
+
+read_names(aws)                                      ("orders", "shop"): every Aurora MySQL cluster of the region
+read_parameters(aws, Existing("shop"))               {"ClusterArn": "arn:…", "ClusterHost": …, "MasterSecretArn": …}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aurora_tenants.aws.clients import Aws, asking, code_of
+from aurora_tenants.aws.deployed import read_cluster_facts
+from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster, check_cluster
+from aurora_tenants.errors import AwsError, Problem, Refused
+
+# The Data API answers while these last. ("DB cluster status", Aurora User Guide)
+_USABLE = frozenset({"available", "backing-up", "modifying", "maintenance", "storage-optimization"})
+# The parameters of cfn/shared.yml that read_parameters gives.
+READ_FROM_CLUSTER = frozenset(
+    {
+        "ClusterArn",
+        "ClusterHost",
+        "ClusterPort",
+        "ClusterResourceId",
+        "MasterUser",
+        "MasterSecretArn",
+        "MasterSecretKeyArn",
+    }
+)
+_RDS_KEEPS = ":secret:rds!"
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A cluster that there is. name: its identifier or ARN.
+
+    master_secret: ARN or name of a secret that was made by hand, with a user who may do what a master user may; empty
+    for the one that RDS keeps.
+    """
+
+    name: str
+    master_secret: str = ""
+
+
+def read_names(aws: Aws) -> tuple[str, ...]:
+    """The identifiers of the region's Aurora MySQL clusters, sorted."""
+    with asking("list the clusters", if_denied="allow rds:DescribeDBClusters"):
+        of_engine = [{"Name": "engine", "Values": ["aurora-mysql"]}]
+        pages = aws.client("rds").get_paginator("describe_db_clusters").paginate(Filters=of_engine)
+        return tuple(sorted(cluster["DBClusterIdentifier"] for page in pages for cluster in page["DBClusters"]))
+
+
+def remembered(parameters: Mapping[str, str]) -> Existing:
+    """The cluster that a deployed shared stack is for. parameters: that stack's."""
+    secret = parameters.get("MasterSecretArn", "")
+    return Existing(parameters["ClusterArn"], "" if _RDS_KEEPS in secret else secret)
+
+
+def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
+    """What cfn/shared.yml wants to know of a cluster.
+
+    Raises Refused, with the command that mends it, for one that cannot be used; AwsError if it cannot be read.
+    """
+    found = read_cluster_facts(aws, existing.name)
+    _require_usable(found, existing)
+    assert isinstance(found, ClusterFacts)
+    user, secret, key = found.master_user, found.master_secret, found.master_key
+    if existing.master_secret:
+        user, secret, key = _read_secret(aws, existing.master_secret)
+    return {
+        "ClusterArn": found.arn,
+        "ClusterHost": found.host,
+        "ClusterPort": str(found.port),
+        "ClusterResourceId": found.resource_id,
+        "MasterUser": user,
+        "MasterSecretArn": secret,
+        "MasterSecretKeyArn": _own_key(aws, key) if key else "",
+    }
+
+
+def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None:
+    has_own_secret = bool(existing.master_secret)
+    if isinstance(found, ClusterFacts) and found.status not in {*_USABLE, "stopped", "stopping"}:
+        what = f"cluster {found.identifier} is {found.status}"
+        raise Refused(Problem("cluster-not-available", what, fix="wait until it is available, then try again"))
+    looked_at = found._replace(has_secret=True) if isinstance(found, ClusterFacts) and has_own_secret else found
+    problems = []
+    for verdict in check_cluster(looked_at):
+        if verdict.result == "problem":
+            fix = verdict.fix
+            if isinstance(found, ClusterFacts) and "--manage-master-user-password" in fix:
+                fix += "; or pass --master-secret with the ARN of a secret that holds username and password"
+            problems.append(Problem("unfit-cluster", verdict.found, verdict.why, fix))
+    if problems:
+        raise Refused(*problems)
+
+
+def _read_secret(aws: Aws, name: str) -> tuple[str, str, str]:
+    """User, ARN and KMS key of a secret that was made by hand. Nothing of the password is kept or told."""
+    secrets, allow = aws.client("secretsmanager"), "allow secretsmanager:DescribeSecret and GetSecretValue on it"
+    try:
+        with asking(f"read secret {name}", if_denied=allow):
+            described = secrets.describe_secret(SecretId=name)
+            text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
+    except AwsError as error:
+        if code_of(error.__cause__) == "ResourceNotFoundException":
+            what, fix = f"there is no secret {name} in {aws.region}", "name another with --master-secret"
+            raise Refused(Problem("no-master-secret", what, "the functions log in with it", fix)) from error
+        raise
+    return _user_in(name, text), described["ARN"], described.get("KmsKeyId", "")
+
+
+def _user_in(name: str, text: str) -> str:
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        value = None
+    held = value if isinstance(value, dict) else {}
+    missing = [key for key in ("username", "password") if not (isinstance(held.get(key), str) and held[key])]
+    if missing:
+        what = f"secret {name} holds no {' and no '.join(missing)}"
+        why, fix = "the Data API logs in with both", 'make its value JSON like {"username": "admin", "password": "…"}'
+        raise Refused(Problem("no-master-secret", what, why, fix))
+    return str(held["username"])
+
+
+def _own_key(aws: Aws, key: str) -> str:
+    """The ARN of a key that is the customer's; empty for aws/secretsmanager, which needs no permission."""
+    with asking(f"read KMS key {key}", if_denied="allow kms:DescribeKey on it"):
+        described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    if described["KeyState"] != "Enabled":
+        what = f"KMS key {described['Arn']} of the master secret is {described['KeyState']}"
+        fix = "enable it, or give the secret another key"
+        raise Refused(Problem("no-key", what, "nobody can read the secret without it", fix))
+    return str(described["Arn"]) if described.get("KeyManager") == "CUSTOMER" else ""
