@@ -70,7 +70,7 @@ def normalised(value: Json, run: Mapping[str, Json]) -> Json:
 def _text(text: str, run: Mapping[str, Json]) -> str:
     name = str(run.get("name") or "")
     if name:
-        text = re.sub(rf"{re.escape(name)}-(databaseserver|databaseinstance)-\w+", r"NAME-\1-ID", text)
+        text = re.sub(rf"{re.escape(name)}-(?:cluster-)?(databaseserver|databaseinstance)-\w+", r"NAME-\1-ID", text)
         text = text.replace(name, "NAME")
     for pattern, word in _SAME:
         text = pattern.sub(word, text)
