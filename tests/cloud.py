@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aurora_sandbox import lifecycle
-from aurora_tenants.aws import shared
+from aurora_tenants.aws.preparation import NewCluster
+from aurora_tenants.aws.rollout import deploy
 from aurora_tenants.mysql.live import Row
 from aurora_tenants.mysql.names import Account, identifier
 from tests.endpoint import Endpoint, environment, until
@@ -66,8 +67,7 @@ def deployed(
         cloud = Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
         at_first(cloud)
         with environment(variables):
-            new = shared.NewCluster()
-            shared.deploy(region=None, profile=None, stack=SHARED, parameters={}, chosen=new, tell=lambda event: None)
+            deploy(region=None, profile=None, stack=SHARED, parameters={}, chosen=NewCluster())
         # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aurora_tenants.apply import Result, Step, apply
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import changesets
 from aurora_tenants.errors import AwsError, Problem
 from aurora_tenants.stack import Action, StackPlan
 from tests.cloud import Cloud
@@ -19,7 +19,7 @@ IN_YAML = "Resources: {Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupNam
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     yield cloud.client("cloudformation")
     cloud.clean()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aurora_tenants.apply import Step
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import changesets
 from aurora_tenants.errors import Refused
 from aurora_tenants.plan import Proposal
 from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
@@ -51,7 +51,7 @@ class Recorder:
 @pytest.fixture
 def file(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     set_environment(monkeypatch, cloud.environment)
-    monkeypatch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     yield tmp_path / "tenants.yaml"
     cloud.clean()
 

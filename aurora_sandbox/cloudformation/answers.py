@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from aurora_sandbox.cloudformation import parameters
@@ -129,12 +130,12 @@ def resource_detail(owner: Stack, item: Resource) -> dict[str, Any]:
     )
 
 
-def change_set(owner: Stack, item: ChangeSet, token: str | None) -> dict[str, Any]:
-    """The answer of DescribeChangeSet, one page of changes."""
+def change_set(owner: Stack, item: ChangeSet, token: str | None, *, has_values: bool) -> dict[str, Any]:
+    """The answer of DescribeChangeSet, one page of changes. has_values: with those of properties, before and after."""
     deployment = item.deployment
     return _present(
         **_change_set_head(owner, item),
-        **page("Changes", item.changes, _change, token),
+        **page("Changes", item.changes, partial(_change, has_values=has_values), token),
         Parameters=parameters.shown(deployment.template.parameters, deployment.values),
         NotificationARNs=list(item.notification_arns),
         RollbackConfiguration={},
@@ -193,7 +194,7 @@ def _change_set_head(owner: Stack, item: ChangeSet) -> dict[str, Any]:
     }
 
 
-def _change(item: Change) -> dict[str, Any]:
+def _change(item: Change, *, has_values: bool) -> dict[str, Any]:
     change = _present(
         PolicyAction=item.policy_action,
         Action=item.action,
@@ -202,18 +203,30 @@ def _change(item: Change) -> dict[str, Any]:
         ResourceType=item.type,
         Replacement=item.replacement,
         Scope=sorted({detail.attribute for detail in item.details}),
-        Details=[_detail(detail) for detail in item.details],
+        Details=[_detail(detail, has_values=has_values) for detail in item.details],
     )
     return {"Type": "Resource", "ResourceChange": change}
 
 
-def _detail(item: Detail) -> dict[str, Any]:
+def _detail(item: Detail, *, has_values: bool) -> dict[str, Any]:
+    values = _values(item) if has_values and item.name else {}
     return _present(
-        Target=_present(Attribute=item.attribute, Name=item.name, RequiresRecreation=item.recreation),
+        Target=_present(Attribute=item.attribute, Name=item.name, RequiresRecreation=item.recreation, **values),
         Evaluation=item.evaluation,
         ChangeSource=item.source,
         CausingEntity=item.cause,
     )
+
+
+def _values(item: Detail) -> dict[str, Any]:
+    """Source: "ResourceTargetDefinition", CloudFormation API Reference."""
+    kind = "Add" if item.before is None else "Remove" if item.after is None else "Modify"
+    return {
+        "Path": f"/Properties/{item.name}",
+        "BeforeValue": item.before,
+        "AfterValue": item.after,
+        "AttributeChangeType": kind,
+    }
 
 
 def _declaration(item: parameters.Parameter) -> dict[str, Any]:

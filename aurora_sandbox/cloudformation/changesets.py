@@ -51,7 +51,9 @@ class ChangeSets:
 
     def describe(self, request: Parameters) -> dict[str, Any]:
         stack, change_set = self._find(request)
-        return answers.change_set(stack, change_set, request.get("NextToken"))
+        return answers.change_set(
+            stack, change_set, request.get("NextToken"), has_values=bool(request.get("IncludePropertyValues"))
+        )
 
     def list(self, request: Parameters) -> dict[str, Any]:
         stack = self._stack(request["StackName"])

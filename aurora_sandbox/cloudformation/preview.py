@@ -6,6 +6,7 @@ gives a Dynamic one, announced although it may turn out to be the same.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, typed
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.intrinsics import Scope, as_text, references, resolve
+from aurora_sandbox.cloudformation.parameters import MASK
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.rollout import rules_of
 from aurora_sandbox.cloudformation.schemas import Schema
 from aurora_sandbox.cloudformation.stack import Change, Detail, Resource, Stack
 from aurora_sandbox.cloudformation.template import Declaration
 
+# What a change set says of a value that it cannot know yet.
+_AFTER_APPLY = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
 
 
@@ -123,7 +127,8 @@ class Preview:
             known = typed(resolve(after, self._scope), rules)
         except _Pending as pending:
             recreation = "Conditionally" if _may_replace(rules, name) else "Never"
-            return Detail("Properties", name, recreation, "Dynamic", pending.source, pending.cause)
+            now = _text(before, name)
+            return Detail("Properties", name, recreation, "Dynamic", pending.source, pending.cause, now, _AFTER_APPLY)
         if not changed(before, known):
             return None
         recreation = "Conditionally" if rules and any(path[0] == name for path in rules.may_replace) else "Never"
@@ -131,7 +136,15 @@ class Preview:
             recreation = "Always"
         parameter = self._changed_parameter(after)
         source = "ParameterReference" if parameter else "DirectModification"
-        return Detail("Properties", name, recreation, "Static", source, parameter)
+        then = MASK if self._holds_secret(after) else _text(known, name)
+        now = MASK if then == MASK and name in before else _text(before, name)
+        return Detail("Properties", name, recreation, "Static", source, parameter, now, then)
+
+    def _holds_secret(self, value: Mapping[str, Any]) -> bool:
+        """Whether a NoEcho parameter is in it, whose value no answer tells."""
+        parameters = self._deployment.template.parameters
+        names = {found.name for found in references(dict(value))}
+        return any(name in parameters and parameters[name].is_secret for name in names)
 
     def _changed_parameter(self, value: Mapping[str, Any]) -> str | None:
         """The parameter whose new value is why the property changes."""
@@ -149,6 +162,13 @@ class Preview:
         if name in self._changes:
             raise _Pending(f"{name}.{what}", "ResourceAttribute")
         return attribute(self._live[name], what, self._stack.id)
+
+
+def _text(properties: Mapping[str, Any], name: str) -> str | None:
+    if name not in properties:
+        return None
+    value = properties[name]
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _may_replace(rules: Schema | None, name: str) -> bool:

@@ -35,7 +35,7 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "CreateChangeSet": _TEMPLATE
     | {"StackName", "ChangeSetName", "ChangeSetType", "ClientToken", "Description", "UsePreviousTemplate"}
     | {"OnStackFailure", "IncludeNestedStacks"},
-    "DescribeChangeSet": frozenset({"ChangeSetName", "StackName", "NextToken"}),
+    "DescribeChangeSet": frozenset({"ChangeSetName", "StackName", "NextToken", "IncludePropertyValues"}),
     "ExecuteChangeSet": _OPERATION | _ROLLBACK | {"ChangeSetName"},
     "DeleteChangeSet": frozenset({"ChangeSetName", "StackName"}),
     "ListChangeSets": frozenset({"StackName", "NextToken"}),

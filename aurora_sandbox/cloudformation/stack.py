@@ -93,7 +93,10 @@ class StackOutput:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One reason why a resource changes. evaluation: Static if the new value is known beforehand, else Dynamic."""
+    """One reason why a resource changes. evaluation: Static if the new value is known beforehand, else Dynamic.
+
+    before, after: a property's values as text; None where it has none.
+    """
 
     attribute: str
     name: str | None
@@ -101,6 +104,8 @@ class Detail:
     evaluation: str
     source: str
     cause: str | None
+    before: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

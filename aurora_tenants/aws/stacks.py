@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from aurora_tenants.aws import changesets
+from aurora_tenants.aws.changesets import ChangeSet, polls
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import CLUSTER_TAG, TENANT_TAG, pause_stack, pause_tags, stack_name
 from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
-
-_POLL_SECONDS = (0.2, 5.0)
-_CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-# The reason that an empty change set gives; matched nowhere else. ("Change sets", CloudFormation User Guide)
-_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +33,7 @@ Tell = Callable[[Event], None]
 
 def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     """The shared stack and every tenant's: one call for each page of DescribeStacks, however many tenants there are."""
-    with asking("read the stacks"):
-        pages = cloudformation.get_paginator("describe_stacks").paginate()
-        stacks = [_stack(description) for page in pages for description in page["Stacks"]]
+    stacks = read_all(cloudformation)
     tenants = {
         stack.tags[TENANT_TAG]: stack
         for stack in stacks
@@ -51,6 +45,13 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
     return Deployed(shared, tenants, others, pause_schedule=paused[0] if paused else None)
+
+
+def read_all(cloudformation: Any) -> list[Stack]:
+    """Every stack of the account and region."""
+    with asking("read the stacks"):
+        pages = cloudformation.get_paginator("describe_stacks").paginate()
+        return [_stack(description) for page in pages for description in page["Stacks"]]
 
 
 def _is_pause(cluster: Cluster, stack: Stack) -> bool:
@@ -122,45 +123,34 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     name = plan.name
     before = read_stack(cloudformation, name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
-        _continue_rollback(cloudformation, name, tell)
-    kind = "CREATE" if before is None or not before.was_begun else "UPDATE"
-    change_set = f"aurora-tenants-{time.time_ns()}"
-    with asking(f"deploy stack {name}"):
-        stack_id = cloudformation.create_change_set(
-            StackName=name,
-            ChangeSetName=change_set,
-            ChangeSetType=kind,
-            TemplateBody=plan.template_text(),
-            Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in sorted(plan.parameters.items())],
-            Tags=[{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
-            Capabilities=_CAPABILITIES,
-            **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
-        )["StackId"]
-    if not _has_changes(cloudformation, stack_id, change_set):
+        continue_rollback(cloudformation, name, tell)
+    made = changesets.make(cloudformation, plan, kind_of(before))
+    if made is None:
         return False
-    since = _last_event(cloudformation, stack_id)
-    with asking(f"deploy stack {name}"):
-        cloudformation.execute_change_set(StackName=stack_id, ChangeSetName=change_set)
-    _finish(cloudformation, stack_id, f"{kind}_COMPLETE", since, tell)
+    execute(cloudformation, made, tell=tell)
     return True
 
 
-def _has_changes(cloudformation: Any, stack_id: str, change_set: str) -> bool:
-    """Waits until the change set is created, and deletes an empty one. Raises StackFailed if it cannot be created."""
-    for _ in _polls():
-        with asking("read the change set"):
-            answer = cloudformation.describe_change_set(StackName=stack_id, ChangeSetName=change_set)
-        status, reason = answer["Status"], answer.get("StatusReason", "")
-        if status == "CREATE_COMPLETE":
-            return True
-        if status == "FAILED":
-            with asking("delete the change set"):
-                cloudformation.delete_change_set(StackName=stack_id, ChangeSetName=change_set)
-            if any(text in reason for text in _NO_CHANGES):
-                return False
-            name = answer["StackName"]
-            raise StackFailed(Problem("stack-failed", f"stack {name} cannot be deployed: {reason}", context=name))
-    raise AssertionError("polling only ends with an answer")
+def kind_of(before: Stack | None) -> Literal["CREATE", "UPDATE"]:
+    """Which change set a stack takes. before: None where there is none."""
+    return "CREATE" if before is None or not before.was_begun else "UPDATE"
+
+
+def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
+    """Executes a change set and waits for the end. Raises StackFailed with the first cause."""
+    since = _last_event(cloudformation, made.stack_id)
+    with asking(f"deploy stack {made.stack}"):
+        cloudformation.execute_change_set(StackName=made.stack_id, ChangeSetName=made.name)
+    _finish(cloudformation, made.stack_id, f"{made.kind}_COMPLETE", since, tell)
+
+
+def discard(cloudformation: Any, made: ChangeSet) -> None:
+    """Deletes a change set, with the empty stack that it was made with."""
+    if made.kind == "CREATE":
+        delete(cloudformation, made.stack, tell=lambda event: None)
+        return
+    with asking("delete the change set"):
+        cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
 
 
 def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
@@ -175,7 +165,8 @@ def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
     _finish(cloudformation, stack_id, "DELETE_COMPLETE", since, tell)
 
 
-def _continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = ()) -> None:
+def continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = ()) -> None:
+    """Ends a rollback that failed. Raises StackFailed if only a person can."""
     with asking(f"continue the rollback of stack {name}"):
         stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         since = _last_event(cloudformation, stack_id)
@@ -194,7 +185,7 @@ def _continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequenc
             ]
         if not {*failed} - {*skip}:
             raise
-        _continue_rollback(cloudformation, name, tell, (*skip, *failed))
+        continue_rollback(cloudformation, name, tell, (*skip, *failed))
 
 
 def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
@@ -210,7 +201,7 @@ def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: T
 def _follow(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
     seen: set[str] = set()
     failures: list[Event] = []
-    for _ in _polls():
+    for _ in polls():
         with asking("read the stack"):
             description = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
         for event_id, event in _events(cloudformation, stack_id, since):
@@ -265,12 +256,3 @@ def _last_event(cloudformation: Any, stack_id: str) -> str:
     with asking("read the stack's events"):
         events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
     return str(events[0]["EventId"]) if events else ""
-
-
-def _polls() -> Iterator[None]:
-    """Endless, with growing pauses: CloudFormation ends every operation itself, even one of a custom resource."""
-    pause, longest = _POLL_SECONDS
-    while True:
-        yield
-        time.sleep(pause)
-        pause = min(pause * 1.25, longest)

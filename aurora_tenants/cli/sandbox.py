@@ -197,17 +197,18 @@ def _running() -> Running:
 def _deploy_shared(environment: Mapping[str, str]) -> None:
     """Deploys the shared stack into a sandbox that has none, as a user would deploy it into an account."""
     from aurora_sandbox.environment import of_command
-    from aurora_tenants.aws import shared
+    from aurora_tenants.aws.clients import connect
+    from aurora_tenants.aws.preparation import NewCluster
+    from aurora_tenants.aws.rollout import deploy
+    from aurora_tenants.aws.stacks import read_stack
 
     # Nothing of the user's own AWS configuration may lead elsewhere.
     cleaned = of_command(os.environ, environment)
     for name in os.environ.keys() - cleaned.keys():
         del os.environ[name]
     os.environ.update(cleaned)
-    new = shared.NewCluster()
-    deployment = shared.prepare(region=None, profile=None, stack=SHARED_STACK, parameters={}, chosen=new)
-    if deployment.stack.action == "create":
-        shared.execute(deployment, tell=lambda event: None)
+    if read_stack(connect(region=None, profile=None).cloudformation, SHARED_STACK) is None:
+        deploy(region=None, profile=None, stack=SHARED_STACK, parameters={}, chosen=NewCluster())
 
 
 def _shown(value: object) -> str:

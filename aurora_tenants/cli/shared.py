@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from aurora_tenants.cli.deployment import Operator, choose, chosen
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
     DISPLAY,
+    IN_FLIGHT,
     SHARED_STACK,
     Command,
     Display,
     Format,
     Group,
-    NoColor,
+    InterruptedInFlight,
     Profile,
     Region,
     ask,
     in_flight,
     with_groups,
 )
-from aurora_tenants.errors import InvalidUsage, Problem, Refused
-
-if TYPE_CHECKING:
-    from aurora_tenants.aws.shared import Chosen
-    from aurora_tenants.render.output import Output
+from aurora_tenants.errors import Exit, InvalidUsage, Problem
 
 CodeBucket = Annotated[
     str | None,
@@ -97,37 +94,68 @@ def shared_deploy(
     ] = "",
     code_bucket: CodeBucket = None,
     inline_code: Annotated[bool, typer.Option("--inline-code", help="Put the code back into the template.")] = False,
-    no_color: NoColor = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and stop.")] = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="With --plan: exit 2 when there are changes.")
+    ] = False,
+    allow_replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-replace",
+            help="Replace or delete this resource, which holds data; may be repeated.",
+            metavar="LOGICAL_ID",
+        ),
+    ] = None,
+    display: Display = DISPLAY,
 ) -> None:
-    """Create or update the shared stack. The functions' code stays where it is; at first that is the template."""
-    from aurora_tenants.aws import shared
+    """Create or update the shared stack, and a cluster for it. Shows first what it does to every resource, and asks."""
+    from aurora_tenants.aws.account import read_caller
     from aurora_tenants.aws.code import CODE_BUCKET
-    from aurora_tenants.render.progress import StackProgress
+    from aurora_tenants.aws.preparation import prepare
+    from aurora_tenants.aws.rollout import execute
+    from aurora_tenants.render.preview import preview_data
 
-    out, parameters = Display(no_color=no_color).open(), _pairs(parameter or ())
+    out, parameters = display.open(), _pairs(parameter or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
-    chosen = _chosen(cluster, new_cluster)
+    wanted = chosen(cluster, new_cluster)
     stack, region = place.read()
-    deployment = shared.prepare(
+    deployment = prepare(
         region=region,
         profile=place.profile,
         stack=stack,
         parameters=parameters,
         code_bucket=bucket,
-        chosen=chosen,
+        chosen=wanted,
         master_secret=master_secret,
-        choose=_choose(out) if sys.stdin.isatty() else None,
+        choose=choose(out),
     )
+    caller, _ = read_caller(deployment.aws)
+    out.tell(f"Account {caller.account}, region {deployment.aws.region}")
+    if deployment.found:
+        out.tell(deployment.found)
     if archive := deployment.archive:
         out.tell(f"The functions' code: bucket {deployment.stack.parameters[CODE_BUCKET]}, key {archive.key}")
         out.tell(f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}")
-    is_new = deployment.cluster is not None and deployment.cluster.action == "create"
-    out.tell(f"Deploying stack {stack}" + ("; a new cluster takes about ten minutes." if is_new else "."))
-    with in_flight():
-        changed = shared.execute(deployment, tell=StackProgress(out.err).tell)
-    if archive:
-        out.tell("Lambda says the same SHA-256 of both functions.")
-    out.result(f"Stack {stack} is deployed." if changed else f"Stack {stack} is up to date: nothing was changed.")
+    allowed = tuple(allow_replace or ())
+    operator = Operator(out, deployment, allowed, yes=yes, only_shows=plan, as_json=display.is_json)
+    try:
+        changed = execute(deployment, operator)
+    except KeyboardInterrupt as error:
+        if not operator.has_begun:
+            raise
+        raise InterruptedInFlight(IN_FLIGHT) from error
+    if display.is_json:
+        where = {"account": caller.account, "region": deployment.aws.region}
+        out.json({"version": 1, **where, "stacks": preview_data(operator.shown), "is_deployed": changed})
+    elif plan:
+        out.tell("Nothing was changed." if operator.shown else f"Stack {stack} is up to date.")
+    else:
+        if archive:
+            out.tell("Lambda says the same SHA-256 of both functions.")
+        out.result(f"Stack {stack} is deployed." if changed else f"Stack {stack} is up to date: nothing was changed.")
+    if plan and detailed_exitcode and operator.shown:
+        raise typer.Exit(Exit.CHANGES)
 
 
 @app.command("status", cls=Command)
@@ -217,38 +245,6 @@ def _code_bucket(code_bucket: str | None, inline_code: bool, parameters: Mapping
     if code_bucket is not None:  # an empty one, too: a variable that is not set must not bring back packed code
         check_bucket(code_bucket)
     return "" if inline_code else code_bucket
-
-
-def _chosen(cluster: str | None, new_cluster: bool) -> Chosen | None:
-    """What was said of the cluster. Raises InvalidUsage."""
-    from aurora_tenants.aws.clusters import Existing
-    from aurora_tenants.aws.shared import NewCluster
-
-    if cluster is not None and new_cluster:
-        fix = "pass one of them"
-        raise InvalidUsage(Problem("two-clusters", "--cluster and --new-cluster contradict each other", fix=fix))
-    if cluster == "":  # a variable that is not set
-        raise InvalidUsage(Problem("no-cluster-chosen", "--cluster is empty", fix="name a cluster, or leave it out"))
-    return NewCluster() if new_cluster else Existing(cluster) if cluster else None
-
-
-def _choose(out: Output) -> Callable[[tuple[str, ...]], Chosen]:
-    """What asks the person at the terminal for the cluster of a first deployment."""
-    from aurora_tenants.aws.clusters import Existing
-    from aurora_tenants.aws.shared import NewCluster
-
-    def choose(names: tuple[str, ...]) -> Chosen:
-        out.tell("Which cluster is the shared stack for?")
-        for name in names:
-            out.tell(f"  {name}")
-        out.tell("  new, to have one made")
-        said = sys.stdin.readline().strip()
-        if said != "new" and said not in names:
-            what = f"there is no cluster {said}" if said else "no cluster was named"
-            raise Refused(Problem("no-cluster-chosen", what, fix="name one of the list, or new"))
-        return NewCluster() if said == "new" else Existing(said)
-
-    return choose
 
 
 def _pairs(pairs: Iterable[str]) -> Mapping[str, str]:

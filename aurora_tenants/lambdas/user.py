@@ -7,6 +7,7 @@ between the two.
 from __future__ import annotations
 
 import os
+import re
 
 from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
@@ -61,9 +62,8 @@ def _secret_id(request: Request) -> str:
 
 def _is_inspector(name: str, owner: Owner) -> bool:
     """Whether this is the shared stack's own user, the only one that may have privileges outside tenants' databases."""
-    return (
-        name == f"{OWNERS}_inspector" and f"{owner.stack}-database-provider" == os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-    )
+    is_named_so = re.fullmatch(rf"{OWNERS}_inspector(_[0-9a-f]{{6}})?", name) is not None
+    return is_named_so and f"{owner.stack}-database-provider" == os.environ["AWS_LAMBDA_FUNCTION_NAME"]
 
 
 def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:

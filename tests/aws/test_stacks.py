@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import changesets, stacks
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.stack import StackPlan
 from tests.cloud import Cloud
@@ -18,7 +18,7 @@ TEMPLATE = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": 
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     yield cloud.client("cloudformation")
     cloud.throttle("cloudformation", "DescribeStacks", 0)
     cloud.clean()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import changesets
 from aurora_tenants.cli import main
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
@@ -81,7 +81,7 @@ def command_line(
     set_environment(monkeypatch, cloud.environment)
     monkeypatch.chdir(directory)
     # The sandbox's times pass 100 times as fast as AWS's; looking as seldom as at AWS would take most of a test.
-    monkeypatch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     return CommandLine(directory, capsys)
 
 

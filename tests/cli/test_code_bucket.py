@@ -35,14 +35,16 @@ def make_bucket(cloud: Cloud, region: str = "eu-west-1") -> str:
 def bucket(cloud: Cloud, run: CommandLine, clean: None) -> Iterator[str]:
     """A bucket. The code is back in the template afterwards."""
     yield make_bucket(cloud)
-    assert run("aurora-tenants shared deploy --inline-code").code == 0
+    assert run("aurora-tenants shared deploy --yes --inline-code").code == 0
+
+
+PLACE = "Account 123456789012, region eu-west-1\n"
 
 
 def told(bucket: str, archive: Archive = ARCHIVE) -> str:
     return (
-        f"The functions' code: bucket {bucket}, key {archive.key}\n"
+        f"{PLACE}The functions' code: bucket {bucket}, key {archive.key}\n"
         f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}\n"
-        "Deploying stack shared-global.\n"
     )
 
 
@@ -63,7 +65,7 @@ SAME = "Lambda says the same SHA-256 of both functions.\n"
 
 def test_the_functions_run_from_a_bucket_until_they_are_told_otherwise(run: CommandLine, cloud: Cloud, bucket: str):
     s3, secrets = cloud.client("s3"), cloud.client("secretsmanager")
-    ended = run(f"aurora-tenants shared deploy --code-bucket {bucket}")
+    ended = run(f"aurora-tenants shared deploy --yes --code-bucket {bucket}")
     assert (ended.code, ended.out) == (0, "Stack shared-global is deployed.\n")
     assert (ended.err.startswith(told(bucket)), ended.err.endswith(SAME)) == (True, True)
     assert (runs(cloud), [it["Key"] for it in s3.list_objects_v2(Bucket=bucket)["Contents"]]) == (ZIPPED, [ARCHIVE.key])
@@ -81,26 +83,26 @@ def test_the_functions_run_from_a_bucket_until_they_are_told_otherwise(run: Comm
     # Uploaded again where it is gone, though the stack is as it should be.
     s3.delete_object(Bucket=bucket, Key=ARCHIVE.key)
     up_to_date = Ended(0, "Stack shared-global is up to date: nothing was changed.\n", told(bucket) + SAME)
-    assert run("aurora-tenants shared deploy") == up_to_date
+    assert run("aurora-tenants shared deploy --yes") == up_to_date
     there = s3.head_object(Bucket=bucket, Key=ARCHIVE.key, ChecksumMode="ENABLED")
     assert there["ChecksumSHA256"] == ARCHIVE.checksum
 
-    assert run("aurora-tenants shared deploy --inline-code").out == "Stack shared-global is deployed.\n"
+    assert run("aurora-tenants shared deploy --yes --inline-code").out == "Stack shared-global is deployed.\n"
     assert runs(cloud) == INLINE
-    assert run("aurora-tenants shared deploy") == Ended(
-        0, "Stack shared-global is up to date: nothing was changed.\n", "Deploying stack shared-global.\n"
+    assert run("aurora-tenants shared deploy --yes") == Ended(
+        0, "Stack shared-global is up to date: nothing was changed.\n", PLACE
     )
 
 
 def test_a_newer_program_puts_its_code_beside_the_one_before(
     run: CommandLine, cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
 ):
-    assert run(f"aurora-tenants shared deploy --code-bucket {bucket}").code == 0
+    assert run(f"aurora-tenants shared deploy --yes --code-bucket {bucket}").code == 0
     files = zipfile.ZipFile(BytesIO(ARCHIVE.content))
     changed = {name: files.read(name) + b"# newer\n" for name in files.namelist()}
     newer = Archive(zipped(changed))
     monkeypatch.setattr(code, "build", lambda: newer)  # what the next release of the program would build
-    ended = run("aurora-tenants shared deploy")
+    ended = run("aurora-tenants shared deploy --yes")
     assert (ended.out, ended.err.startswith(told(bucket, newer))) == ("Stack shared-global is deployed.\n", True)
     found = cloud.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert {it["Key"] for it in found} == {ARCHIVE.key, newer.key}
@@ -109,10 +111,10 @@ def test_a_newer_program_puts_its_code_beside_the_one_before(
 
 
 def test_a_function_that_was_changed_beside_the_stack_is_told(run: CommandLine, cloud: Cloud, bucket: str):
-    assert run(f"aurora-tenants shared deploy --code-bucket {bucket}").code == 0
+    assert run(f"aurora-tenants shared deploy --yes --code-bucket {bucket}").code == 0
     client = cloud.client("lambda")
     with_other = client.update_function_code(FunctionName=ROTATION, ZipFile=ARCHIVE.content + b"\0\0")
-    assert run("aurora-tenants shared deploy") == Ended(
+    assert run("aurora-tenants shared deploy --yes") == Ended(
         1,
         "",
         f"{told(bucket)}"
@@ -122,12 +124,12 @@ def test_a_function_that_was_changed_beside_the_stack_is_told(run: CommandLine, 
         f" --function-name {ROTATION}\n",
     )
     client.update_function_code(FunctionName=ROTATION, S3Bucket=bucket, S3Key=ARCHIVE.key)
-    assert run("aurora-tenants shared deploy").code == 0
+    assert run("aurora-tenants shared deploy --yes").code == 0
 
 
 def test_a_bucket_that_is_not_there_or_elsewhere_is_told_before_anything_is_changed(run: CommandLine, cloud: Cloud):
     far = make_bucket(cloud, "us-west-2")
-    assert run("aurora-tenants shared deploy --code-bucket no-such-builds") == Ended(
+    assert run("aurora-tenants shared deploy --yes --code-bucket no-such-builds") == Ended(
         1,
         "",
         "error: there is no bucket no-such-builds  [no-bucket]\n"
@@ -135,7 +137,7 @@ def test_a_bucket_that_is_not_there_or_elsewhere_is_told_before_anything_is_chan
         "    fix: run: aws s3 mb s3://no-such-builds --region eu-west-1, or name another with --code-bucket,"
         f" or pass --inline-code\n{NOTHING}",
     )
-    assert run(f"aurora-tenants shared deploy --code-bucket {far}") == Ended(
+    assert run(f"aurora-tenants shared deploy --yes --code-bucket {far}") == Ended(
         1,
         "",
         f"error: bucket {far} is in us-west-2, not in eu-west-1  [bucket-elsewhere]\n"
@@ -159,7 +161,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
     run: CommandLine, monkeypatch: pytest.MonkeyPatch, options: str, said: str
 ):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    ended = run(f"aurora-tenants shared deploy {options}")
+    ended = run(f"aurora-tenants shared deploy --yes {options}")
     assert (ended.code, ended.out, ended.err.startswith(said)) == (64, "", True)
 
 

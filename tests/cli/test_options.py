@@ -125,6 +125,7 @@ IN_EITHER_FORM = [
     "aurora-tenants sandbox clock",
     "aurora-tenants sandbox sql",
     "aurora-tenants sandbox status",
+    "aurora-tenants shared deploy",
     "aurora-tenants shared status",
     "aurora-tenants validate",
 ]

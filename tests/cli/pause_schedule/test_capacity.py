@@ -25,7 +25,7 @@ from tests.cli.pause_schedule.conftest import (
 from tests.cloud import Cloud
 
 SAID = "SecondsUntilAutoPause can only be specified when minimum capacity is 0."
-DEPLOY = "aurora-tenants shared deploy --parameter"
+DEPLOY = "aurora-tenants shared deploy --yes --parameter"
 
 
 def with_seconds(cluster_arn: str, capacity: Capacity) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from aurora_sandbox import lifecycle
 from aurora_sandbox.mysqld import Binary
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import changesets
 from aurora_tenants.aws.clients import Aws, connect
 from tests.cli.conftest import models_read_once as models_read_once
 from tests.endpoint import Endpoint, environment
@@ -43,7 +43,7 @@ class Account(Endpoint):
         out = io.StringIO()
         with environment(self.environment), pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
             # As in tests/cli: the sandbox's times pass 100 times as fast as AWS's.
-            patch.setattr(stacks, "_POLL_SECONDS", (0.02, 0.1))
+            patch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
             code = main(arguments, probes)
         return Ended(code, out.getvalue())
 

@@ -10,7 +10,9 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import code, shared
+from aurora_tenants.aws import code
+from aurora_tenants.aws.preparation import prepare
+from aurora_tenants.aws.rollout import AGREES, execute
 from aurora_tenants.errors import AuroraTenantsError
 from tools.smoke import deployment
 from tools.smoke.probe import NotRun, Probe
@@ -33,10 +35,10 @@ def _deploy(world: World) -> Json:
 
     def in_background() -> None:
         try:
-            prepared = shared.prepare(
+            prepared = prepare(
                 region=world.region, profile=world.profile, stack=world.name, parameters={}, code_bucket=world.bucket
             )
-            ended["changed"] = shared.execute(prepared, tell=lambda event: None)
+            ended["changed"] = execute(prepared, AGREES)
         except AuroraTenantsError as error:
             ended["error"] = str(error)
 

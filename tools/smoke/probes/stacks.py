@@ -130,7 +130,7 @@ def _keeps_capacity(world: World) -> Json:
     set_to = modify(world, {"MinCapacity": 0.5, "MaxCapacity": 2})
     parameters = {**deployment.PARAMETERS, "BackupRetentionPeriod": "2"}
     words = " ".join(f"--parameter {name}={value}" for name, value in parameters.items())
-    ended = world.run(f"shared deploy --stack {world.name} {words}")
+    ended = world.run(f"shared deploy --yes --stack {world.name} {words}")
     days = world.describe_cluster()["DBClusters"][0]["BackupRetentionPeriod"]
     afterwards = scaling(world)
     modify(world, AS_DEPLOYED)

@@ -1,0 +1,161 @@
+"""Deploys what was prepared for the shared stack, after somebody has seen what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from aurora_tenants.aws import bucket, changesets, stacks
+from aurora_tenants.aws.changesets import ChangeSet
+from aurora_tenants.aws.clients import Aws, asking
+from aurora_tenants.aws.code import CODE_BUCKET, Archive
+from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
+from aurora_tenants.aws.shared import existing
+from aurora_tenants.errors import AwsError, NotConverged, Problem
+from aurora_tenants.preview import Preview, of_new
+from aurora_tenants.stack import StackPlan
+
+
+class Operator(Protocol):
+    """The person at the terminal, or nobody in CI."""
+
+    def agrees(self, previews: Sequence[Preview]) -> bool:
+        """Whether this is to be done; what was made to see it is thrown away if not, or if this raises.
+
+        Nothing to see is agreed to, unless nothing is to be done whatever it is.
+        """
+        ...
+
+    def deploying(self) -> stacks.Tell:
+        """From now on something is changed; what is told of it."""
+        ...
+
+
+class _Agrees:
+    """Who agrees to everything, and listens to nothing."""
+
+    def agrees(self, previews: Sequence[Preview]) -> bool:
+        return True
+
+    def deploying(self) -> stacks.Tell:
+        return lambda event: None
+
+
+AGREES: Operator = _Agrees()
+
+
+def deploy(
+    *,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    parameters: Mapping[str, str],
+    chosen: Chosen | None = None,
+) -> bool:
+    """Creates or updates the shared stack without asking; False when there was nothing to change."""
+    deployment = prepare(region=region, profile=profile, stack=stack, parameters=parameters, chosen=chosen)
+    return execute(deployment, AGREES)
+
+
+def execute(deployment: Deployment, operator: Operator) -> bool:
+    """Deploys what was prepared, the cluster first; False when there was nothing to change, or it was not agreed to.
+
+    Raises StackFailed, AwsError, NotConverged if the functions then run different code than was put into the bucket.
+    """
+    cloudformation, plan = deployment.aws.cloudformation, deployment.cluster
+    if plan is None:
+        return _deploy_shared(deployment, operator, agreed=False)
+    made = _make(cloudformation, plan)
+    if made is None:
+        return _deploy_shared(deployment, operator, agreed=False)
+    previews = [changesets.read(cloudformation, made)]
+    is_new = deployment.stack.action == "create"
+    if is_new:
+        previews.append(of_new(deployment.stack))
+    if not _agreed(cloudformation, made, operator, previews):
+        return False
+    stacks.execute(cloudformation, made, tell=operator.deploying())
+    try:
+        _deploy_shared(deployment, operator, agreed=is_new)
+    except AwsError as error:
+        error.nothing_was_changed = False  # the cluster is deployed
+        raise
+    return True
+
+
+def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) -> bool:
+    """agreed: it was already agreed to, when its cluster was."""
+    aws, archive, plan = deployment.aws, deployment.archive, with_cluster(deployment)
+    cloudformation = aws.cloudformation
+    before = stacks.read_stack(cloudformation, plan.name)
+    if before and before.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE"):
+        # It holds no data, and a resource whose creation was cancelled may be there without CloudFormation knowing.
+        if not (agreed or operator.agrees([of_new(plan)])):
+            return False
+        agreed, tell = True, operator.deploying()
+        stacks.delete(cloudformation, plan.name, tell=tell)
+    made = _make(cloudformation, plan)
+    if made is None:
+        if archive and operator.agrees([]):
+            bucket.upload(aws.client("s3"), plan.parameters[CODE_BUCKET], archive)
+            _compare(aws, plan.name, plan.parameters[CODE_BUCKET], archive)
+        return False
+    if not (agreed or _agreed(cloudformation, made, operator, [changesets.read(cloudformation, made)])):
+        return False
+    tell = operator.deploying()
+    if archive is None:
+        stacks.execute(cloudformation, made, tell=tell)
+        return True
+    place = plan.parameters[CODE_BUCKET]
+    try:
+        bucket.upload(aws.client("s3"), place, archive)
+    except AwsError:
+        stacks.discard(cloudformation, made)
+        raise
+    try:
+        stacks.execute(cloudformation, made, tell=tell)
+    except AwsError as error:
+        error.nothing_was_changed = False  # the zip is in the bucket
+        raise
+    _compare(aws, plan.name, place, archive)
+    return True
+
+
+def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
+    """A creation that fails leaves what it made, so that it can be gone on with."""
+    before = stacks.read_stack(cloudformation, plan.name)
+    if before and before.status == "UPDATE_ROLLBACK_FAILED":
+        stacks.continue_rollback(cloudformation, plan.name, lambda event: None)
+    return changesets.make(cloudformation, plan, stacks.kind_of(before), keeps_failed=True)
+
+
+def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, previews: Sequence[Preview]) -> bool:
+    """Whether it is to be done. The change set is thrown away if not, also on an interrupt at the question."""
+    has_agreed = False
+    try:
+        has_agreed = operator.agrees(previews)
+    finally:
+        if not has_agreed:
+            stacks.discard(cloudformation, made)
+    return has_agreed
+
+
+def _compare(aws: Aws, stack: str, place: str, archive: Archive) -> None:
+    """Raises NotConverged unless Lambda reports that both functions run this archive."""
+    outputs, functions = existing(aws.cloudformation, stack).outputs, aws.client("lambda")
+    arns = outputs["DatabaseServiceToken"], outputs["DatabaseSecretRotationLambda"]
+    allow = "allow lambda:GetFunctionConfiguration on both of them"
+    try:
+        with asking("compare what the functions run", if_denied=allow):
+            checksums = {arn: functions.get_function_configuration(FunctionName=arn)["CodeSha256"] for arn in arns}
+    except AwsError as error:
+        raise NotConverged(*error.problems) from error
+    others = {arn.rpartition(":")[2]: checksum for arn, checksum in checksums.items() if checksum != archive.checksum}
+    why = "somebody changed the function by hand, or the zip in the bucket before Lambda read it"
+    update = f"aws lambda update-function-code --s3-bucket {place} --s3-key {archive.key} --function-name"
+    problems = [
+        Problem("other-code", f"function {name} runs other code: its CodeSha256 is {checksum}", why, f"{update} {name}")
+        for name, checksum in others.items()
+    ]
+    if problems:
+        raise NotConverged(*problems)

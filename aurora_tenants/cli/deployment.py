@@ -1,0 +1,95 @@
+"""What `shared deploy` asks of the person at the terminal: which cluster, and whether what it shows is to be done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aurora_tenants.cli.options import ask
+from aurora_tenants.errors import InvalidUsage, Problem, Refused
+
+if TYPE_CHECKING:
+    from aurora_tenants.aws.preparation import Chosen, Deployment
+    from aurora_tenants.aws.stacks import Tell
+    from aurora_tenants.preview import Preview
+    from aurora_tenants.render.output import Output
+
+
+def chosen(cluster: str | None, new_cluster: bool) -> Chosen | None:
+    """What was said of the cluster. Raises InvalidUsage."""
+    from aurora_tenants.aws.clusters import Existing
+    from aurora_tenants.aws.preparation import NewCluster
+
+    if cluster is not None and new_cluster:
+        fix = "pass one of them"
+        raise InvalidUsage(Problem("two-clusters", "--cluster and --new-cluster contradict each other", fix=fix))
+    if cluster == "":  # a variable that is not set
+        raise InvalidUsage(Problem("no-cluster-chosen", "--cluster is empty", fix="name a cluster, or leave it out"))
+    return NewCluster() if new_cluster else Existing(cluster) if cluster else None
+
+
+def choose(out: Output) -> Callable[[tuple[str, ...]], Chosen] | None:
+    """What asks for the cluster of a first deployment; None where nobody can be asked."""
+    from aurora_tenants.aws.clusters import Existing
+    from aurora_tenants.aws.preparation import NewCluster
+
+    def asked(names: tuple[str, ...]) -> Chosen:
+        out.tell("Which cluster is the shared stack for?")
+        for name in names:
+            out.tell(f"  {name}")
+        out.tell("  new, to have one made")
+        said = sys.stdin.readline().strip()
+        if said != "new" and said not in names:
+            what = f"there is no cluster {said}" if said else "no cluster was named"
+            raise Refused(Problem("no-cluster-chosen", what, fix="name one of the list, or new"))
+        return NewCluster() if said == "new" else Existing(said)
+
+    return asked if sys.stdin.isatty() else None
+
+
+@dataclass(slots=True)
+class Operator:
+    """Shows what would be done, and asks. has_begun: something may have been changed. shown: all that was shown.
+
+    only_shows: --plan, which agrees to nothing. allowed: logical ids whose data may be lost.
+    """
+
+    out: Output
+    deployment: Deployment
+    allowed: tuple[str, ...]
+    yes: bool
+    only_shows: bool
+    as_json: bool
+    has_begun: bool = False
+    shown: list[Preview] = field(default_factory=list)
+
+    def agrees(self, previews: Sequence[Preview]) -> bool:
+        from aurora_tenants.preview import refusals
+        from aurora_tenants.render.preview import preview_text
+
+        if not previews:
+            return not self.only_shows
+        self.shown += previews
+        if self.only_shows and not self.as_json:
+            self.out.result(preview_text(previews))
+        elif not self.only_shows:
+            self.out.tell(preview_text(previews))
+        if problems := refusals(previews, self.allowed):
+            raise Refused(*problems)
+        if self.only_shows:
+            return False
+        ask(self.out, f"Deploy {' and '.join(f'stack {preview.stack}' for preview in previews)}?", yes=self.yes)
+        return True
+
+    def deploying(self) -> Tell:
+        from aurora_tenants.render.progress import StackProgress
+
+        if not self.has_begun:
+            cluster = self.deployment.cluster
+            is_new = cluster is not None and cluster.action == "create"
+            about = "; a new cluster takes about ten minutes." if is_new else "."
+            self.out.tell(f"Deploying stack {self.deployment.stack.name}{about}")
+        self.has_begun = True
+        return StackProgress(self.out.err).tell

@@ -1,0 +1,89 @@
+"""What `shared deploy` would do, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from aurora_tenants.preview import Change, Difference, Preview
+
+_STYLES = {
+    "create": "green",
+    "change": "yellow",
+    "replace": "bold red",
+    "may replace": "bold red",
+    "delete": "bold red",
+}
+_SYMBOLS = {"create": "+", "change": "~", "replace": "!", "may replace": "!", "delete": "-"}
+_LONGEST = 60
+
+
+def preview_text(previews: Sequence[Preview]) -> Text:
+    """Each stack with each resource, and of what is changed each property with its values."""
+    text = Text()
+    for preview in previews:
+        new = "new, " if preview.is_new else ""
+        count = len(preview.changes)
+        text.append(f"stack {preview.stack}  ({new}{count} resource{'' if count == 1 else 's'})\n", "bold")
+        if not preview.changes:
+            text.append("  nothing but outputs or tags\n")
+        for change in preview.changes:
+            text.append_text(_change(change))
+    text.rstrip()
+    return text
+
+
+def _change(change: Change) -> Text:
+    style = _STYLES[change.action]
+    text = Text(f"  {_SYMBOLS[change.action]} {change.action:<7} {change.logical_id}  ", style)
+    text.append(change.type, "dim")
+    marks = [*(["interrupts"] if change.interrupts else []), *(["loses data"] if change.loses_data else [])]
+    if marks:
+        text.append(f"  {', '.join(marks)}", "bold red")
+    if change.keeps and change.action != "change":
+        text.append(f"  ({change.keeps})", "dim")
+    text.append("\n")
+    for difference in change.differences:
+        text.append(f"      {difference.name}{_values(difference)}\n")
+    return text
+
+
+def _values(difference: Difference) -> str:
+    if not (difference.before or difference.after):
+        return ""
+    before, after = (_short(value) if value else "nothing" for value in (difference.before, difference.after))
+    return f": {before} -> {after}"
+
+
+def _short(value: str) -> str:
+    """The beginning of a long value, on one line: a function's code, for one."""
+    line = " ".join(value.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def preview_data(previews: Sequence[Preview]) -> list[dict[str, Any]]:
+    """The same as JSON values, in full."""
+    return [
+        {
+            "stack": preview.stack,
+            "is_new": preview.is_new,
+            "changes": [
+                {
+                    "resource": change.logical_id,
+                    "type": change.type,
+                    "action": change.action,
+                    "interrupts": change.interrupts,
+                    "loses_data": change.loses_data,
+                    "keeps": change.keeps,
+                    "properties": [
+                        {"name": each.name, "before": each.before, "after": each.after, "recreation": each.recreation}
+                        for each in change.differences
+                    ],
+                }
+                for change in preview.changes
+            ],
+        }
+        for preview in previews
+    ]
