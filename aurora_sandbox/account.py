@@ -32,6 +32,7 @@ from aurora_sandbox.policies import SecretFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
+from aurora_sandbox.resources.dbcluster import DbCluster
 from aurora_sandbox.scheduler.schedules import Schedules
 from aurora_sandbox.scheduler.service import Scheduler
 from aurora_sandbox.scheduler.targets import Targets
@@ -81,7 +82,8 @@ class Account:
             invoke_async=self.functions.invoke_async, response_base_url=endpoint_url, time_scale=time_scale
         )
         self.cloudformation = self._cloudformation(mysql, rollback_style, time_scale)
-        rds = Rds(clusters=self.clusters, moto=lambda: clients("rds"))
+        maker = DbCluster(clients, self._secrets, self.clusters, mysql)
+        rds = Rds(clusters=self.clusters, moto=lambda: clients("rds"), maker=maker)
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
         self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)

@@ -7,8 +7,8 @@ fiction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from aurora_sandbox import engines, scaling
 from aurora_sandbox.clients import ask
@@ -16,17 +16,28 @@ from aurora_sandbox.cluster import STANDARD, Cluster, Clusters
 from aurora_sandbox.wire import Caller, ServiceError
 
 SCALING = "ServerlessV2ScalingConfiguration"
-NOT_FOR_MOTO = ("StorageType",)  # moto has no storage of Aurora's
+# moto has no storage of Aurora's, and would make a master secret of its own.
+NOT_FOR_MOTO = ("StorageType", "ManageMasterUserPassword")
+
+
+class Maker(Protocol):
+    """What makes and unmakes the cluster that has a server behind it."""
+
+    def create_by_api(self, parameters: Mapping[str, Any]) -> None: ...
+
+    def forget(self, cluster: Cluster) -> None: ...
+
+    def manage_password(self, cluster: Cluster) -> None: ...
 
 
 class Rds:
-    """The service. moto: gives a boto3 client to moto's RDS."""
+    """The service. moto: gives a boto3 client to moto's RDS. maker: of the cluster with a server behind it."""
 
     name = "rds"
     only = None
 
-    def __init__(self, *, clusters: Clusters, moto: Callable[[], Any]) -> None:
-        self._clusters, self._moto = clusters, moto
+    def __init__(self, *, clusters: Clusters, moto: Callable[[], Any], maker: Maker) -> None:
+        self._clusters, self._moto, self._maker = clusters, moto, maker
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
@@ -35,6 +46,12 @@ class Rds:
         if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         _require_page(operation, parameters)
+        if operation == "CreateDBCluster" and parameters.get("Engine") == engines.ENGINE and not self._clusters.all():
+            return self._create(parameters)
+        if operation == "DeleteDBCluster" and (deleted := self._clusters.get(parameters["DBClusterIdentifier"])):
+            result = ask(self._moto(), operation, parameters)
+            self._maker.forget(deleted)
+            return result
         ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
         if ours is not None:
             _check(ours, parameters)
@@ -58,7 +75,17 @@ class Rds:
         self._clusters.modify(arn, http_endpoint_enabled=on)
         return {"ResourceArn": arn, "HttpEndpointEnabled": on}
 
+    def _create(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The account's first cluster of Aurora MySQL is the one with a server behind it, whoever makes it."""
+        self._maker.create_by_api(parameters)
+        asked = {"DBClusterIdentifier": parameters["DBClusterIdentifier"].lower()}
+        described = ask(self._moto(), "DescribeDBClusters", asked)["DBClusters"][0]
+        cluster = self._clusters.all()[0]
+        return {"DBCluster": described | facts(cluster)}
+
     def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
+        if parameters.get("ManageMasterUserPassword"):
+            self._maker.manage_password(cluster)
         change = scaling.requested(parameters.get(SCALING, {}))
         self._clusters.modify(
             cluster.identifier,
@@ -113,14 +140,15 @@ def facts(cluster: Cluster) -> dict[str, Any]:
         "Port": cluster.port,
         "HttpEndpointEnabled": cluster.http_endpoint_enabled,
         "MasterUsername": cluster.master_username,
-        SCALING: {
-            "MinCapacity": now.min_acu,
-            "MaxCapacity": now.max_acu,
-            "SecondsUntilAutoPause": now.seconds,
-        },
         # Aurora Standard is not named: "The storage type isn't returned when you set it to aurora", API Reference.
         "StorageType": None if cluster.storage_type == STANDARD else cluster.storage_type,
     }
+    if cluster.is_serverless:
+        described[SCALING] = {
+            "MinCapacity": now.min_acu,
+            "MaxCapacity": now.max_acu,
+            "SecondsUntilAutoPause": now.seconds,
+        }
     if cluster.master_secret_arn:
         described["MasterUserSecret"] = {"SecretArn": cluster.master_secret_arn, "SecretStatus": "active"}
     return described

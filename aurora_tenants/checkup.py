@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 from aurora_tenants import config, data
 from aurora_tenants.aws import account, code, deployed, quotas
 from aurora_tenants.aws.clients import Aws, connect
+from aurora_tenants.aws.clusters import remembered
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_stack, read_template_text
 from aurora_tenants.doctor import Facts, Known, NoAccess, examine, names, permissions, templates
 from aurora_tenants.doctor.caller import Caller, Clock
-from aurora_tenants.doctor.cluster import ClusterFacts
+from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster
 from aurora_tenants.doctor.finding import Finding, Skipped, Unread
 from aurora_tenants.doctor.permissions import Permissions, Place
 from aurora_tenants.doctor.region import Quota
@@ -134,7 +135,7 @@ class _Reader:
         stack = shared.stack if isinstance(shared, SharedFacts) else None
         usage = _usable(shared, held)
         use, deployment = self._permissions(usage)
-        shared_cluster = self._of_usable(usage, lambda it: deployed.read_cluster_facts(aws, it.cluster_arn))
+        shared_cluster = self._of_usable(usage, lambda it: _shared_cluster(aws, it, stack))
         facts = Facts(
             stack=self.begun.stack,
             file=self.begun.file,
@@ -301,6 +302,15 @@ def _usable(shared: Known[SharedFacts], held: Deployed | Unread) -> Shared | Ski
 def _as_skipped(usage: Skipped | Unread) -> Skipped:
     """One call that failed is told once, by the check of shared-stack."""
     return usage if isinstance(usage, Skipped) else Skipped("the stacks could not be read")
+
+
+def _shared_cluster(aws: Aws, shared: Shared, stack: Stack | None) -> ClusterFacts | NoCluster:
+    """With a master secret that was made by hand, none that RDS keeps is needed."""
+    found = deployed.read_cluster_facts(aws, shared.cluster_arn)
+    has_own = (
+        stack is not None and "ClusterArn" in stack.parameters and bool(remembered(stack.parameters).master_secret)
+    )
+    return found._replace(has_secret=True) if has_own and isinstance(found, ClusterFacts) else found
 
 
 def _deployed_version(cluster: Known[Any]) -> str:

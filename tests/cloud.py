@@ -52,26 +52,37 @@ class Cloud(Endpoint):
 
 
 @contextmanager
+def empty(directory: Path, *, partial_revokes: bool = True, region: str | None = None) -> Iterator[Cloud]:
+    """A new sandbox with nothing in it; its state is in this directory.
+
+    It has a process of its own: what moto holds belongs to a process.
+    """
+    state = directory / "aurora-tenants" / "sandbox"
+    running = lifecycle.up(
+        mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state, region=region
+    )
+    variables = lifecycle.environment(running) | {"XDG_STATE_HOME": str(directory)}
+    try:
+        yield Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
+    finally:
+        lifecycle.down(directory=state)
+
+
+@contextmanager
 def deployed(
     directory: Path, *, partial_revokes: bool = True, at_first: Callable[[Cloud], None] = lambda _: None
 ) -> Iterator[Cloud]:
-    """A new sandbox with the shared stack, deployed as `shared deploy` does it; its state is in this directory.
+    """A new sandbox with the shared stack and a new cluster, deployed as `shared deploy` does it.
 
-    Nothing is under way in it any more, so that a test may count the calls that it causes. It has a process of its own:
-    what moto holds belongs to a process. at_first: is done before there is a shared stack.
+    Nothing is under way in it any more, so that a test may count the calls that it causes. at_first: is done before
+    there is a shared stack.
     """
-    state = directory / "aurora-tenants" / "sandbox"
-    running = lifecycle.up(mysqld=None, partial_revokes=partial_revokes, tell=lambda _: None, directory=state)
-    variables = lifecycle.environment(running) | {"XDG_STATE_HOME": str(directory)}
-    try:
-        cloud = Cloud(running.endpoint, variables, running.mysqld_port, running.mysqld_socket)
+    with empty(directory, partial_revokes=partial_revokes) as cloud:
         at_first(cloud)
-        with environment(variables):
+        with environment(cloud.environment):
             deploy(region=None, profile=None, stack=SHARED, parameters={}, chosen=NewCluster())
         # Secrets Manager goes on to try the inspector's rotation, which ends by the removal of a secret made for that.
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))
         cloud.accounts = frozenset(cloud.sql("SELECT User, Host FROM mysql.user"))
         yield cloud
-    finally:
-        lifecycle.down(directory=state)

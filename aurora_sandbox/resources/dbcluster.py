@@ -20,6 +20,7 @@ from aurora_sandbox.resources.api import Boto, Properties, accepted, call, disca
 from aurora_sandbox.scaling import Scaling
 from aurora_sandbox.secretsmanager.password import random_password
 from aurora_sandbox.secretsmanager.service import SecretsManager
+from aurora_sandbox.wire import ServiceError
 
 DEFAULT_VERSION = "8.0.mysql_aurora.3.10.0"
 # moto would make a master secret of its own, knows the Data API on Serverless v1 only, and no storage of Aurora's.
@@ -92,11 +93,27 @@ class DbCluster:
         identifier = request.physical_id or ""
         discard(self.boto("rds"), "delete_db_cluster", DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
         cluster = self.clusters.get(identifier)
-        if cluster is None:
-            return
+        if cluster is not None:
+            self.forget(cluster)
+
+    def create_by_api(self, parameters: Properties) -> None:
+        """CreateDBCluster, whose parameters are called like the properties. Raises ServiceError."""
+        try:
+            self.create(Request("AWS::RDS::DBCluster", "", "", "", parameters))
+        except ResourceFailed as error:
+            raise ServiceError("InvalidParameterCombination", error.reason) from error
+
+    def forget(self, cluster: Cluster) -> None:
+        """What is left of it after RDS has deleted it: nothing."""
         wipe(self.server)
         self._drop_master_secret(cluster)
-        self.clusters.delete(identifier)
+        self.clusters.delete(cluster.identifier)
+
+    def manage_password(self, cluster: Cluster) -> None:
+        """ModifyDBCluster with ManageMasterUserPassword: another password at once, in a secret that RDS keeps."""
+        if not cluster.master_secret_arn:
+            password = random_password({"ExcludePunctuation": True})
+            self._set_master(cluster, {"ManageMasterUserPassword": True}, password)
 
     def _create_at_moto(self, request: Request, identifier: str, password: str) -> dict[str, Any]:
         rds = self.boto("rds")
@@ -120,6 +137,7 @@ class DbCluster:
             database_name=properties.get("DatabaseName"),
             scaling=_scaling(properties),
             storage_type=properties.get("StorageType", STANDARD),
+            is_serverless="ServerlessV2ScalingConfiguration" in properties,
         )
         switch_iam(self.server, on=properties.get("EnableIAMDatabaseAuthentication", False))
         self._set_master(cluster, properties, password)
