@@ -107,7 +107,7 @@ def test_no_region(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
     without_credentials(monkeypatch, run.directory)
     assert told(run, "aurora-tenants plan") == (
         "error: could not use the AWS configuration: no AWS region is set  [no-region]\n"
-        "    fix: pass --region, set AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml\n"
+        "    fix: pass --region, set AWS_REGION or AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml\n"
     )
 
 
