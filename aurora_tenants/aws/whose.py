@@ -14,7 +14,7 @@ _LET_IN = "`aws sts get-caller-identity` needs no permission: look at the polici
 
 def who(aws: Aws) -> str:
     """The number of the account that the credentials are of, 12 digits. Needs no permission. Raises AwsError."""
-    with asking("use the AWS credentials", if_denied=_LET_IN):
+    with asking("learn which account this is", if_denied=_LET_IN):
         return str(aws.client("sts").get_caller_identity()["Account"])
 
 
