@@ -80,15 +80,18 @@ class Place:
                 return Cluster(stack, region, account=said.account, account_where=said.account_where)
         return Cluster(stack or SHARED_STACK, region)
 
-    def open(self, located: Callable[[str, str], None]) -> Opened:
+    def open(self, located: Callable[[str, str], None], *, to_deploy: bool = False) -> Opened:
         """The account that the stack is in, which `located` is told. Raises AwsError, also for another than the file's.
 
-        One call of STS, before anything else is asked.
+        One call of STS, before anything else is asked. to_deploy: raises InvalidUsage for a name that is too long.
         """
         from aurora_tenants.aws.clients import connect
         from aurora_tenants.aws.whose import require_account
+        from aurora_tenants.config.names import check_stack
 
         cluster = self.cluster()
+        if to_deploy:
+            check_stack(cluster.stack, to_deploy=True)
         aws = connect(region=cluster.region, profile=self.profile)
         account = require_account(aws, cluster)
         located(account, aws.region)
@@ -153,7 +156,7 @@ def shared_deploy(
     out, parameters = display.open(), _pairs(parameter or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
     wanted = chosen(cluster, new_cluster)
-    aws, stack, account = place.open(teller(out, is_json=display.is_json))
+    aws, stack, account = place.open(teller(out, is_json=display.is_json), to_deploy=True)
     deployment = prepare(
         region=aws.region,
         profile=place.profile,

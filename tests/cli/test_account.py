@@ -24,14 +24,14 @@ TEXTS = (
     "aurora-tenants shared deploy --plan",
 )
 PLAN, APPLY, VALIDATE, SHOW, CLEAR, SET_SCHEDULE, STATUS, DEPLOY = TEXTS
-DELETE = "aurora-tenants shared delete --yes"
+DELETE = "aurora-tenants shared delete"
 ENV = "aurora-tenants env shop"
 
 
 @pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize("line", [*TEXTS, DELETE])
 def test_the_first_line_says_account_and_region_and_costs_one_call(run: CommandLine, cloud: Cloud, line: str):
-    """The deletion is refused: the cluster is protected."""
+    """The deletion is refused: nobody can be asked."""
     run.file("  {}\n")
     before = cloud.calls()
     run(line)
