@@ -17,8 +17,9 @@ from aurora_tenants.aws import account, code, deployed, quotas
 from aurora_tenants.aws.clients import Aws, connect
 from aurora_tenants.aws.clusters import remembered
 from aurora_tenants.aws.code import CODE_BUCKET
-from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_stack, read_template_text
+from aurora_tenants.aws.usable import usable
+from aurora_tenants.aws.whose import compare
 from aurora_tenants.doctor import Facts, Known, NoAccess, examine, names, permissions, templates
 from aurora_tenants.doctor.caller import Caller, Clock
 from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster
@@ -29,7 +30,7 @@ from aurora_tenants.doctor.shared import DataApiAnswer, SharedFacts
 from aurora_tenants.doctor.templates import FileFacts, TenantTemplates, Validated
 from aurora_tenants.errors import AwsError, InvalidFile
 from aurora_tenants.model import Cluster, Configuration
-from aurora_tenants.stack import Deployed, Shared, Stack
+from aurora_tenants.stack import Deployed, Shared, Stack, failed_rollback
 
 T = TypeVar("T")
 
@@ -75,6 +76,8 @@ def check_up(request: Request) -> Report:
         return begun.without_access(error)
     try:
         found, clock = account.read_caller(aws)
+        if stack == cluster.stack:
+            compare(found.account, cluster)
     except AwsError as error:
         if not account.is_throttled(error):
             return begun.without_access(error, aws)
@@ -182,6 +185,8 @@ class _Reader:
             shared = usable(Cluster(self.begun.stack), held)
         except AwsError as error:
             return SharedFacts(self.begun.stack, stack, error.problems[0])
+        if shared.has_failed:
+            return SharedFacts(self.begun.stack, stack, failed_rollback(self.begun.stack))
         text = _read(lambda: read_template_text(self.aws.cloudformation, self.begun.stack))
         is_current = isinstance(text, Unread) or text.strip() == _template(stack).strip()
         return SharedFacts(self.begun.stack, stack, inspector_problem=shared.inspector_problem, is_current=is_current)

@@ -11,8 +11,9 @@ from typing import Any
 from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
-from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import read_deployed, read_template
+from aurora_tenants.aws.usable import usable
+from aurora_tenants.aws.whose import require_account
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.dataapi import DataApi
@@ -47,6 +48,7 @@ class Inputs:
     """Everything that a plan compares, and the clients it was read with.
 
     woke: reading it woke a paused cluster. pause: None where there is no pause schedule, in the file or deployed.
+    account: the number of the AWS account.
     """
 
     aws: Aws
@@ -54,23 +56,35 @@ class Inputs:
     shared: Shared
     deployed: Deployed
     live: Live
+    account: str
     woke: bool = False
     pause: LivePause | None = None
 
 
 def read_inputs(
-    file: Path, *, region: str | None, profile: str | None, reading: Reading, with_schedule: bool
+    file: Path,
+    *,
+    region: str | None,
+    profile: str | None,
+    reading: Reading,
+    with_schedule: bool,
+    located: Callable[[str, str], None] = lambda account, region: None,
 ) -> Inputs:
-    """The file first, so that nothing is asked of AWS for a file that cannot be used.
+    """The file first, so that nothing is asked of AWS for a file that cannot be used; then which account it is.
 
+    located: called with account and region before anything else is asked of AWS.
     Raises InvalidFile, AwsError, DatabaseError.
     """
     configuration = config.load(file)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
-    return read_world(aws, configuration, reading, with_schedule=with_schedule)
+    account = require_account(aws, configuration.cluster)
+    located(account, aws.region)
+    return read_world(aws, configuration, reading, account=account, with_schedule=with_schedule)
 
 
-def read_world(aws: Aws, configuration: Configuration, reading: Reading, *, with_schedule: bool) -> Inputs:
+def read_world(
+    aws: Aws, configuration: Configuration, reading: Reading, *, account: str, with_schedule: bool
+) -> Inputs:
     """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     cluster, woke = configuration.cluster, list[bool]()
     deployed = read_deployed(aws.cloudformation, cluster)
@@ -92,6 +106,7 @@ def read_world(aws: Aws, configuration: Configuration, reading: Reading, *, with
         shared=shared,
         deployed=deployed,
         live=live,
+        account=account,
         woke=bool(woke),
         pause=pause,
     )

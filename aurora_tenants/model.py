@@ -157,11 +157,16 @@ class PauseSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's)."""
+    """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's).
+
+    account: the number of the AWS account, 12 digits; None for whichever the credentials are of.
+    """
 
     stack: str
     region: str | None = None
     pause_schedule: PauseSchedule | None = None
+    account: str | None = None
+    account_where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
-from aurora_tenants.stack import Deployed, StackPlan
+from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.notices import notices
@@ -65,7 +65,7 @@ class Proposal:
 
     lines: the changes of each tenant with their reasons, by tenant. dangers: what somebody should look at twice.
     refusals: why it is not applied as it is. cost: of the schedule of the file. woke_cluster: to see all this, a paused
-    cluster was woken.
+    cluster was woken. account, region: of AWS, where it was read.
     """
 
     plan: Plan
@@ -75,6 +75,8 @@ class Proposal:
     refusals: tuple[Problem, ...] = ()
     cost: Cost | None = None
     woke_cluster: bool = False
+    account: str = ""
+    region: str = ""
 
 
 def make_plan(
@@ -100,6 +102,7 @@ def make_plan(
         tenants,
         schedule=schedule,
         notices=(
+            *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
             *(schedule.notices if schedule else ()),
         ),
@@ -111,6 +114,11 @@ def make_plan(
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
     )
+
+
+def _failed(shared: Shared) -> tuple[Notice, ...]:
+    problem = failed_rollback(shared.stack)
+    return (Notice(problem.code, f"{problem.what}; {problem.why}; {problem.fix}"),)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:

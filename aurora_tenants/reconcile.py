@@ -33,6 +33,7 @@ class Request:
     """What is asked for. only: the tenants that it is about, all of them when empty.
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
+    located: called with account and region as soon as they are known, before anything else is asked of AWS.
     """
 
     file: Path
@@ -43,6 +44,7 @@ class Request:
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
     parallel: int = 5
+    located: Callable[[str, str], None] = lambda account, region: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,14 @@ def read(request: Request, *, with_schedule: bool = True) -> Inputs:
 
     Raises InvalidFile, AwsError, DatabaseError.
     """
-    where = {"region": request.region, "profile": request.profile}
-    return read_inputs(request.file, **where, reading=request.reading, with_schedule=with_schedule and not request.only)
+    return read_inputs(
+        request.file,
+        region=request.region,
+        profile=request.profile,
+        reading=request.reading,
+        with_schedule=with_schedule and not request.only,
+        located=request.located,
+    )
 
 
 def propose(inputs: Inputs, request: Request) -> Proposal:
@@ -123,9 +131,11 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
         live,
         lines=explain(plan.tenants, configuration, live, deployed, templates),
         dangers=safety.dangers(plan),
-        refusals=(*plan.problems, *safety.not_allowed(plan, request.allowed)),
+        refusals=(*plan.problems, *safety.not_deployable(deployed), *safety.not_allowed(plan, request.allowed)),
         cost=cost,
         woke_cluster=inputs.woke,
+        account=inputs.account,
+        region=inputs.aws.region,
     )
 
 
@@ -152,7 +162,13 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     """Reads everything back: what was applied must be there, and a difference now is an error, not a later surprise."""
     try:
-        again = read_world(inputs.aws, inputs.configuration, request.reading, with_schedule=not request.only)
+        again = read_world(
+            inputs.aws,
+            inputs.configuration,
+            request.reading,
+            account=inputs.account,
+            with_schedule=not request.only,
+        )
         there = {tenant.name for tenant in again.configuration.tenants} | again.deployed.tenants.keys()
         only = tuple(name for name in request.only if name in there)  # without those that were removed
         if request.only and not only:

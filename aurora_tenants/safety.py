@@ -9,7 +9,7 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.plan import Plan
-from aurora_tenants.stack import Deployed
+from aurora_tenants.stack import Deployed, failed_rollback
 from aurora_tenants.tenant.isolation import Summary
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
@@ -38,6 +38,12 @@ def not_allowed(plan: Plan, allowed: Allowed) -> tuple[Problem, ...]:
     """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
     opened = (_opened(breach) for breach in plan.isolation.opened if not _names(breach).intersection(allowed.access))
     return (*_drops(plan, allowed.drops), *(() if allowed.mass_removal else _mass_removal(plan)), *opened)
+
+
+def not_deployable(deployed: Deployed) -> tuple[Problem, ...]:
+    """Why nothing is applied to the shared stack as it is, though a plan can be made of it."""
+    shared = deployed.shared
+    return (failed_rollback(shared.stack),) if shared and shared.has_failed else ()
 
 
 def breach_problem(breach: Summary) -> Problem:

@@ -7,30 +7,43 @@ schedule.look("tenants.yaml", …)    what `pause-schedule show` says
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from aurora_tenants.apply import run
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, connect
-from aurora_tenants.aws.shared import usable
 from aurora_tenants.aws.stacks import Tell, read_deployed
+from aurora_tenants.aws.usable import usable
+from aurora_tenants.aws.whose import require_account
+from aurora_tenants.errors import Problem
 from aurora_tenants.model import Capacity, Configuration
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.schedule.plan import SchedulePlan, is_held, plan_schedule
 from aurora_tenants.schedule.view import View, look
 from aurora_tenants.schedule.week import capacity_at
-from aurora_tenants.stack import Shared
+from aurora_tenants.stack import Shared, failed_rollback
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The pause schedule alone: what is needed to look at it and to deploy it without MySQL."""
+    """The pause schedule alone: what is needed to look at it and to deploy it without MySQL.
+
+    account: the number of the AWS account.
+    """
 
     aws: Aws
     configuration: Configuration
     shared: Shared
     plan: SchedulePlan
+    account: str
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """Why it is not deployed as it is."""
+        failed = (failed_rollback(self.shared.stack),) if self.shared.has_failed else ()
+        return (*self.plan.problems, *failed)
 
     @property
     def to_bring(self) -> Capacity | None:
@@ -62,20 +75,29 @@ class Schedule:
 
     def again(self) -> Schedule:
         """The same, read anew."""
-        return _schedule(self.aws, self.configuration)
+        return _schedule(self.aws, self.configuration, self.account)
 
 
-def read_schedule(configuration: Configuration, *, region: str | None, profile: str | None) -> Schedule:
-    """The pause schedule's part of a plan; asks CloudFormation, RDS, SQS and the scheduler, and not MySQL.
+def read_schedule(
+    configuration: Configuration,
+    *,
+    region: str | None,
+    profile: str | None,
+    located: Callable[[str, str], None] = lambda account, region: None,
+) -> Schedule:
+    """The pause schedule's part of a plan; asks STS, CloudFormation, RDS, SQS and the scheduler, and not MySQL.
 
-    Raises AwsError.
+    located: called with account and region before anything else is asked. Raises AwsError.
     """
-    return _schedule(connect(region=region or configuration.cluster.region, profile=profile), configuration)
+    aws = connect(region=region or configuration.cluster.region, profile=profile)
+    account = require_account(aws, configuration.cluster)
+    located(account, aws.region)
+    return _schedule(aws, configuration, account)
 
 
-def _schedule(aws: Aws, configuration: Configuration) -> Schedule:
+def _schedule(aws: Aws, configuration: Configuration, account: str) -> Schedule:
     cluster = configuration.cluster
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     live = scaling.read_pause(aws, cluster, shared)
-    return Schedule(aws, configuration, shared, plan_schedule(cluster, shared, deployed, live))
+    return Schedule(aws, configuration, shared, plan_schedule(cluster, shared, deployed, live), account)

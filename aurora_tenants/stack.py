@@ -20,6 +20,8 @@ from aurora_tenants.naming import DIGEST, REVISION
 Action = Literal["none", "create", "update", "replace", "delete"]
 Origin = Literal["file", "drift"]
 
+# Of a stack whose last update failed and could not be undone either: what it made before may work as it did.
+FAILED_ROLLBACK = "UPDATE_ROLLBACK_FAILED"
 # CloudFormation takes no larger template in a request.
 MAX_TEMPLATE_BYTES = 51_200
 
@@ -145,19 +147,25 @@ class Shared:
     pause_role_arn: str = ""
     pause_dead_letters: str = ""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether its last update failed and could not be undone: what it holds can be read, nothing deployed on it."""
+        return self.status == FAILED_ROLLBACK
+
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
-    stack of the pause schedule.
+    stack of the pause schedule. shared_stacks: the names of all shared stacks that there are.
     """
 
     shared: Shared | None
     tenants: Mapping[str, Stack]
     others: frozenset[str] = frozenset()
     pause_schedule: Stack | None = None
+    shared_stacks: tuple[str, ...] = ()
 
     @property
     def role_arn(self) -> str:
@@ -168,6 +176,14 @@ class Deployed:
     def master_user(self) -> str:
         """The cluster's master user; empty when nobody says it."""
         return self.shared.master_user if self.shared else ""
+
+
+def failed_rollback(stack: str) -> Problem:
+    """Why nothing is deployed on a shared stack that has failed."""
+    what = f"nothing can be deployed on stack {stack}: it is {FAILED_ROLLBACK}"
+    why = "its last update failed, and so did undoing that; what it held before can still be read"
+    fix = f"run: aurora-tenants shared deploy --stack {stack}, which continues the rollback and deploys again"
+    return Problem("failed-shared-stack", what, why, fix)
 
 
 def busy(stack: Stack, about: str) -> list[Problem]:

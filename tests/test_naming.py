@@ -20,6 +20,8 @@ from aurora_tenants.naming import (
     TIGHTEST,
     Limit,
     LogicalIds,
+    cluster_stack,
+    cluster_tags,
     logical_id,
     pause_stack,
     pause_tags,
@@ -54,6 +56,14 @@ def test_names_of_the_pause_schedule():
     assert pause_tags(cluster) == {
         "aurora-tenants:cluster": "shared-global",
         "aurora-tenants:part": "pause-schedule",
+    }
+
+
+def test_names_of_the_clusters_own_stack():
+    assert cluster_stack("shared-global") == "shared-global-cluster"
+    assert cluster_tags("shared-global") == {
+        "aurora-tenants:cluster": "shared-global",
+        "aurora-tenants:part": "cluster",
     }
 
 

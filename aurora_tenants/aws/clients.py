@@ -7,6 +7,7 @@ with asking("read the stacks"):
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,10 +43,13 @@ class Aws:
 def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> Aws:
     """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at most.
 
+    Of the environment AWS_REGION comes first; boto3 by itself knows only AWS_DEFAULT_REGION. ("Environment variables",
+    AWS CLI User Guide)
+
     Raises AwsError when the configuration cannot be used, for instance without a region.
     """
     with asking("use the AWS configuration"):
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
         # CloudFormation throttles from about ten calls at once; adaptive mode slows down in time.
         retries = {"mode": "adaptive", "total_max_attempts": attempts}
         patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
@@ -104,7 +108,7 @@ def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str 
     if isinstance(error, exceptions.ProfileNotFound):
         return Problem("unknown-profile", f"{what}: {error}", fix="`aws configure list-profiles` lists those there are")
     if isinstance(error, exceptions.NoRegionError):
-        fix = "pass --region, set AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml"
+        fix = "pass --region, set AWS_REGION or AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml"
         return Problem("no-region", f"{what}: no AWS region is set", fix=fix)
     if isinstance(error, exceptions.SSOError | exceptions.TokenRetrievalError) or code in _EXPIRED:
         fix = "log in again, for example with `aws sso login`"

@@ -12,7 +12,8 @@ from aurora_tenants.aws.account import read_zones
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER, Existing, read_names, read_parameters, remembered
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
-from aurora_tenants.aws.shared import deploy_command, read_made, require_shared, require_updatable
+from aurora_tenants.aws.shared import read_made, require_shared, require_updatable
+from aurora_tenants.aws.usable import deploy_command, require_new_name
 from aurora_tenants.config.names import check_stack
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.naming import CLUSTER, cluster_stack, cluster_tags
@@ -53,6 +54,7 @@ def prepare(
     stack: str,
     parameters: Mapping[str, str],
     code_bucket: str | None = None,
+    new_stack: bool = False,
     chosen: Chosen | None = None,
     master_secret: str = "",
     choose: Callable[[tuple[str, ...]], Chosen] | None = None,
@@ -62,11 +64,12 @@ def prepare(
     A parameter that is not given keeps its deployed value. code_bucket: where the functions' code goes; "" for the
     template itself, None for where it is now. chosen: the cluster, None for that of the deployed stack. master_secret:
     of a cluster that there is; empty for the one it had, or that RDS keeps. choose: is asked on a first deployment
-    without a cluster, with the names of those there are; without it that is refused.
+    without a cluster, with the names of those there are; without it that is refused. new_stack: a name near that of
+    another shared stack is meant.
 
     Raises InvalidUsage for a stack's name that is too long, AwsError for a bucket that cannot be used or a parameter
-    that no template has, Refused if the stack of this name is not a shared stack or cannot be updated, and for a
-    cluster that cannot be used.
+    that no template has, Refused if the stack of this name is not a shared stack or cannot be updated, for a name
+    that is near another shared stack's or begins it, and for a cluster that cannot be used.
     """
     check_stack(stack, to_deploy=True)
     aws = connect(region=region, profile=profile)
@@ -75,6 +78,8 @@ def prepare(
         require_shared(before, "deploying the shared stack would delete what is in it")
         require_updatable(before)
         _require_apart(aws, before)
+    if before is None or not before.was_begun:
+        require_new_name(aws.cloudformation, stack, is_meant=new_stack)
     deployed = before.parameters if before else {}
     place = deployed.get(CODE_BUCKET, "") if code_bucket is None else code_bucket
     archive = code.build() if place else None

@@ -10,7 +10,7 @@ from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
-from aurora_tenants.aws.shared import existing
+from aurora_tenants.aws.usable import existing
 from aurora_tenants.errors import AwsError, NotConverged, Problem
 from aurora_tenants.preview import Preview, of_new
 from aurora_tenants.stack import StackPlan

@@ -1,34 +1,24 @@
-"""The shared stack as a whole: shows, uses and deletes it, and never a stack that is something else."""
+"""The shared stack as a whole: deletes it, and never a stack that is something else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from aurora_tenants.aws import stacks
-from aurora_tenants.aws.clients import Aws, connect
+from aurora_tenants.aws import stacks, usable
+from aurora_tenants.aws.clients import Aws
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG, cluster_stack, cluster_tags
-from aurora_tenants.stack import Deployed, Shared, Stack
+from aurora_tenants.stack import Stack
 
-# The version of the provider that this command line needs; lambdas/provider.py has its own.
-PROVIDER_VERSION = 2
 # A stack whose creation failed has no outputs; it counts as a shared stack if it has all of these parameters.
 _PARAMETERS = {"ClusterArn", "ClusterHost", "ClusterResourceId", "MasterSecretArn"}
 # With these CloudFormation accepts only a deletion. ("Stack status codes", CloudFormation User Guide)
 _ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 
-def status(*, region: str | None, profile: str | None, stack: str) -> dict[str, str]:
-    """The stack's status and outputs. Raises AwsError when there is no such stack."""
-    found = existing(connect(region=region, profile=profile).cloudformation, stack)
-    return {"Stack": found.name, "Status": found.status, **dict(sorted(found.outputs.items()))}
-
-
-def prepare_deletion(
-    *, region: str | None, profile: str | None, stack: str, with_cluster: bool = False
-) -> Callable[[stacks.Tell], None]:
+def prepare_deletion(aws: Aws, stack: str, *, with_cluster: bool = False) -> Callable[[stacks.Tell], None]:
     """Checks that the shared stack can be deleted. Returns the function that deletes it; before, nothing is changed.
 
     with_cluster: also the cluster that was made with it, which is done where the shared stack is gone already, too.
@@ -37,10 +27,9 @@ def prepare_deletion(
     not a shared stack, or if its cluster is to go and is protected, or was made by others. The returned function raises
     StackFailed, AwsError.
     """
-    aws = connect(region=region, profile=profile)
     made = read_made(aws, stack) if with_cluster else None
     if not (made and stacks.read_stack(aws.cloudformation, stack) is None):
-        _require_deletable(aws.cloudformation, existing(aws.cloudformation, stack))
+        _require_deletable(aws.cloudformation, usable.existing(aws.cloudformation, stack))
     if with_cluster:
         _require_cluster_deletable(stack, made)
 
@@ -75,40 +64,8 @@ def _require_cluster_deletable(stack: str, made: Stack | None) -> None:
     if made.parameters.get("DeletionProtection") == "true" and made.was_begun and made.status not in _ONLY_TO_DELETE:
         what = f"the cluster of stack {made.name} is protected from deletion"
         why = "its parameter DeletionProtection is true; the deletion would fail halfway"
-        fix = f"run: {deploy_command(stack)} --parameter DeletionProtection=false"
+        fix = f"run: {usable.deploy_command(stack)} --parameter DeletionProtection=false"
         raise Refused(Problem("deletion-protected", what, why, fix))
-
-
-def usable(cluster: Cluster, deployed: Deployed) -> Shared:
-    """The shared stack. Raises AwsError if it does not exist, is not a shared stack, is incomplete or too old."""
-    name, shared = cluster.stack, deployed.shared
-    if shared is None:
-        why = "cluster.stack in tenants.yaml names it; it holds the cluster and the functions that manage MySQL"
-        raise _missing(name, why)
-    if not shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) or shared.status.startswith("ROLLBACK"):
-        what = f"stack {name} cannot be used: it is {shared.status}"
-        why, fix = "its last operation failed or has not finished", f"run: aurora-tenants shared status --stack {name}"
-        raise AwsError(Problem("no-shared-stack", what, why, fix))
-    if not shared.cluster_arn or shared.version is None:
-        missing = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"
-        what, why = f"stack {name} is not a shared stack", f"it has no output {missing}"
-        raise AwsError(Problem("no-shared-stack", what, why, "name the shared stack in cluster.stack of tenants.yaml"))
-    if shared.version < PROVIDER_VERSION:
-        what = f"stack {name} is too old: its provider has version {shared.version}"
-        fix = f"run: {deploy_command(name)}"
-        raise AwsError(Problem("old-shared-stack", what, f"this program needs version {PROVIDER_VERSION}", fix))
-    return shared
-
-
-def existing(cloudformation: Any, stack: str) -> Stack:
-    existing = stacks.read_stack(cloudformation, stack)
-    if existing is None:
-        raise _missing(stack)
-    return existing
-
-
-def _missing(stack: str, why: str = "") -> AwsError:
-    return AwsError(Problem("no-shared-stack", f"there is no stack {stack}", why, f"run: {deploy_command(stack)}"))
 
 
 def read_made(aws: Aws, stack: str) -> Stack | None:
@@ -146,10 +103,6 @@ def require_updatable(existing: Stack) -> None:
     if existing.status == "DELETE_FAILED":
         why = "its deletion began and did not finish; CloudFormation accepts only another deletion"
     raise Refused(Problem("only-to-delete", what, why, fix))
-
-
-def deploy_command(stack: str) -> str:
-    return f"aurora-tenants shared deploy --stack {stack}"
 
 
 def _delete(stack: str) -> str:

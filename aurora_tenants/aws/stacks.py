@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,7 +44,18 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
-    return Deployed(shared, tenants, others, pause_schedule=paused[0] if paused else None)
+    return Deployed(
+        shared,
+        tenants,
+        others,
+        pause_schedule=paused[0] if paused else None,
+        shared_stacks=shared_stacks(stacks),
+    )
+
+
+def shared_stacks(stacks: Iterable[Stack]) -> tuple[str, ...]:
+    """The names of those that are shared stacks."""
+    return tuple(sorted(stack.name for stack in stacks if "ProviderVersion" in stack.outputs))
 
 
 def read_all(cloudformation: Any) -> list[Stack]:

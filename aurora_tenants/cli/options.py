@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
 Region = Annotated[
-    str | None, typer.Option(help="AWS region; otherwise the file's or the AWS configuration's.", metavar="REGION")
+    str | None,
+    typer.Option(help="AWS region; otherwise the file's, AWS_REGION or the AWS configuration's.", metavar="REGION"),
 ]
 Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.", metavar="NAME")]
 Format = Annotated[str, typer.Option("--output", help="text or json.", metavar="FORMAT")]
@@ -102,6 +103,17 @@ def given_price(text: str | None) -> Decimal | None:
     from aurora_tenants.schedule.cost import given_price as read
 
     return read(text) if text is not None else None
+
+
+def teller(out: Output, *, is_json: bool) -> Callable[[str, str], None]:
+    """What is called with account and region: prints the line for people; a program finds both in the result."""
+    from aurora_tenants.render.text import located
+
+    def tell(account: str, region: str) -> None:
+        if not is_json:
+            out.result(located(account, region))
+
+    return tell
 
 
 class InterruptedInFlight(KeyboardInterrupt):

@@ -6,7 +6,7 @@ They write the file first and deploy then: what fails between the two is made go
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from aurora_tenants.cli.options import (
     ask,
     given_price,
     in_flight,
+    teller,
     with_groups,
 )
 from aurora_tenants.errors import AuroraTenantsError, InvalidUsage, NotConverged, Problem, Refused
@@ -91,7 +92,7 @@ def set_schedule(
     if file_only:
         _write_only(out, display, edit)
         return
-    schedule = edit.deployment(target)
+    schedule = edit.deployment(target, teller(out, is_json=display.is_json))
     _require(schedule)
     if not display.is_json:
         _show(out, display, schedule, target, price)
@@ -117,7 +118,8 @@ def show_schedule(target: Target = TARGET, acu_price: AcuPrice = None, display: 
     from aurora_tenants.scheduling import read_schedule
 
     out, price = display.open(), given_price(acu_price)
-    schedule = read_schedule(config.load(target.file), region=target.region, profile=target.profile)
+    located = teller(out, is_json=display.is_json)
+    schedule = read_schedule(config.load(target.file), region=target.region, profile=target.profile, located=located)
     _show(out, display, schedule, target, price)
 
 
@@ -148,7 +150,7 @@ def clear_schedule(
             raise InvalidUsage(Problem("unknown-then", what, why, fix))
         _write_only(out, display, edit)
         return
-    schedule = edit.deployment(target)
+    schedule = edit.deployment(target, teller(out, is_json=display.is_json))
     is_gone = not edit.changes and not schedule.plan.stack.is_changed
     if is_gone and then in (None, "stay"):
         _cleared(out, display, schedule, f"There is no pause schedule, neither in {file} nor deployed.")
@@ -184,11 +186,11 @@ class _Edit:
         self._configuration = replace(configuration, cluster=replace(configuration.cluster, pause_schedule=wanted))
         self.changes = self._edited != self._text
 
-    def deployment(self, target: Target) -> Schedule:
+    def deployment(self, target: Target, located: Callable[[str, str], None]) -> Schedule:
         """What there is in AWS, beside what the file would say."""
         from aurora_tenants.scheduling import read_schedule
 
-        return read_schedule(self._configuration, region=target.region, profile=target.profile)
+        return read_schedule(self._configuration, region=target.region, profile=target.profile, located=located)
 
     def write(self) -> None:
         from aurora_tenants.config import edit
@@ -229,8 +231,8 @@ def _clear_again(capacity: Capacity | None) -> str:
 
 
 def _require(schedule: Schedule) -> None:
-    if schedule.plan.problems:
-        raise Refused(*schedule.plan.problems)
+    if schedule.refusals:
+        raise Refused(*schedule.refusals)
 
 
 def _require_converged(schedule: Schedule) -> None:
@@ -273,17 +275,29 @@ def _show(out: Output, display: Display, schedule: Schedule, target: Target, acu
 
     shown = schedule.look(str(target.file), acu_price)
     if display.is_json:
-        out.json(show_data(shown) | {"problems": [problem_data(problem) for problem in schedule.plan.problems]})
+        out.json(
+            show_data(shown)
+            | _place(schedule)
+            | {"problems": [problem_data(problem) for problem in schedule.plan.problems]}
+        )
     else:
         is_plain = not out.out.encoding.lower().startswith("utf")
         out.result(show(shown, is_plain=is_plain, columns=out.out.width))
+
+
+def _place(schedule: Schedule) -> dict[str, str]:
+    return {"account": schedule.account, "region": schedule.aws.region}
 
 
 def _cleared(out: Output, display: Display, schedule: Schedule, text: str) -> None:
     from aurora_tenants.render.schedule import capacity_data
 
     if display.is_json:
-        out.json({"version": 1, "cluster": {"scaling": capacity_data(schedule.plan.live.cluster.capacity)}})
+        out.json(
+            {"version": 1}
+            | _place(schedule)
+            | {"cluster": {"scaling": capacity_data(schedule.plan.live.cluster.capacity)}}
+        )
     else:
         out.result(text)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -24,9 +24,14 @@ from aurora_tenants.cli.options import (
     Region,
     ask,
     in_flight,
+    teller,
     with_groups,
 )
 from aurora_tenants.errors import Exit, InvalidUsage, Problem
+
+if TYPE_CHECKING:
+    from aurora_tenants.aws.clients import Aws
+    from aurora_tenants.model import Cluster
 
 CodeBucket = Annotated[
     str | None,
@@ -53,11 +58,14 @@ class Place:
     region: Region = None
     profile: Profile = None
 
-    def read(self) -> tuple[str, str | None]:
+    def cluster(self) -> Cluster:
         """The stack's name and region: as given, else as the file says. Raises InvalidFile, InvalidUsage.
 
-        The file of the usual name is read only if it is there and something is left for it to say.
+        The file of the usual name is read only if it is there and something is left for it to say. Its account is
+        that of its own shared stack, and of no other that was given.
         """
+        from aurora_tenants.model import Cluster
+
         stack, region = self.stack, self.region
         if stack is not None:
             from aurora_tenants.config.names import check_stack
@@ -66,9 +74,36 @@ class Place:
         if self.file or (DEFAULT_FILE.exists() and not (stack and region)):
             from aurora_tenants import config
 
-            cluster = config.load(self.file or DEFAULT_FILE).cluster
-            stack, region = stack or cluster.stack, region or cluster.region
-        return stack or SHARED_STACK, region
+            said = config.load(self.file or DEFAULT_FILE).cluster
+            stack, region = stack or said.stack, region or said.region
+            if stack == said.stack:
+                return Cluster(stack, region, account=said.account, account_where=said.account_where)
+        return Cluster(stack or SHARED_STACK, region)
+
+    def open(self, located: Callable[[str, str], None], *, to_deploy: bool = False) -> Opened:
+        """The account that the stack is in, which `located` is told. Raises AwsError, also for another than the file's.
+
+        One call of STS, before anything else is asked. to_deploy: raises InvalidUsage for a name that is too long.
+        """
+        from aurora_tenants.aws.clients import connect
+        from aurora_tenants.aws.whose import require_account
+        from aurora_tenants.config.names import check_stack
+
+        cluster = self.cluster()
+        if to_deploy:
+            check_stack(cluster.stack, to_deploy=True)
+        aws = connect(region=cluster.region, profile=self.profile)
+        account = require_account(aws, cluster)
+        located(account, aws.region)
+        return Opened(aws, cluster.stack, account)
+
+
+class Opened(NamedTuple):
+    """Clients for the account and region that the stack is in, its name, and the account's number."""
+
+    aws: Aws
+    stack: str
+    account: str
 
 
 PLACE = Place()
@@ -94,6 +129,9 @@ def shared_deploy(
     ] = "",
     code_bucket: CodeBucket = None,
     inline_code: Annotated[bool, typer.Option("--inline-code", help="Put the code back into the template.")] = False,
+    new_stack: Annotated[
+        bool, typer.Option("--new-stack", help="A name near that of another shared stack is meant.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and stop.")] = False,
     detailed_exitcode: Annotated[
@@ -110,7 +148,6 @@ def shared_deploy(
     display: Display = DISPLAY,
 ) -> None:
     """Create or update the shared stack, and a cluster for it. Shows first what it does to every resource, and asks."""
-    from aurora_tenants.aws.account import read_caller
     from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.aws.preparation import prepare
     from aurora_tenants.aws.rollout import execute
@@ -119,19 +156,18 @@ def shared_deploy(
     out, parameters = display.open(), _pairs(parameter or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
     wanted = chosen(cluster, new_cluster)
-    stack, region = place.read()
+    aws, stack, account = place.open(teller(out, is_json=display.is_json), to_deploy=True)
     deployment = prepare(
-        region=region,
+        region=aws.region,
         profile=place.profile,
         stack=stack,
         parameters=parameters,
         code_bucket=bucket,
+        new_stack=new_stack,
         chosen=wanted,
         master_secret=master_secret,
         choose=choose(out),
     )
-    caller, _ = read_caller(deployment.aws)
-    out.tell(f"Account {caller.account}, region {deployment.aws.region}")
     if deployment.found:
         out.tell(deployment.found)
     if archive := deployment.archive:
@@ -146,7 +182,7 @@ def shared_deploy(
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
     if display.is_json:
-        where = {"account": caller.account, "region": deployment.aws.region}
+        where = {"account": account, "region": aws.region}
         out.json({"version": 1, **where, "stacks": preview_data(operator.shown), "is_deployed": changed})
     elif plan:
         out.tell("Nothing was changed." if operator.shown else f"Stack {stack} is up to date.")
@@ -162,13 +198,13 @@ def shared_deploy(
 @with_groups
 def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     """Show the shared stack's state and outputs."""
-    from aurora_tenants.aws import shared
+    from aurora_tenants.aws import usable
 
     out = Display(output).open()
-    stack, region = place.read()
-    status = shared.status(region=region, profile=place.profile, stack=stack)
+    aws, stack, account = place.open(teller(out, is_json=output == "json"))
+    status = usable.status(aws, stack)
     if output == "json":
-        out.json(status)
+        out.json({"account": account, "region": aws.region, **status})
     else:
         out.result("\n".join(f"{name}: {value}" for name, value in status.items()))
 
@@ -187,8 +223,8 @@ def shared_delete(
     from aurora_tenants.render.progress import StackProgress
 
     out = DISPLAY.open()
-    stack, region = place.read()
-    delete = shared.prepare_deletion(region=region, profile=place.profile, stack=stack, with_cluster=with_cluster)
+    aws, stack, _ = place.open(teller(out, is_json=False))
+    delete = shared.prepare_deletion(aws, stack, with_cluster=with_cluster)
     about = (
         ", and the cluster with every database in it (a last snapshot is kept)?"
         if with_cluster

@@ -20,6 +20,7 @@ from aurora_tenants.cli.options import (
     Target,
     ask,
     given_price,
+    teller,
 )
 from aurora_tenants.errors import Exit, NotConverged
 
@@ -88,7 +89,7 @@ def validate(
         from aurora_tenants.reconcile import Request, check_isolation
 
         reading = mysql.reading(out)
-        check_isolation(Request(**asdict(target), reading=reading))
+        check_isolation(Request(**asdict(target), reading=reading, located=teller(out, is_json=display.is_json)))
     if display.is_json:
         out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
         return
@@ -128,7 +129,9 @@ def plan(
     out, price = display.open(), given_price(acu_price)
     reading = mysql.reading(out, may_wake=not no_wake)
     only, allowed = tuple(tenant or ()), Allowed(mass_removal=allow_mass_removal)
-    proposal = preview(Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price))
+    located = teller(out, is_json=display.is_json)
+    request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
+    proposal = preview(request)
     if display.is_json:
         out.json(plan_data(proposal))
     else:
@@ -170,7 +173,15 @@ def apply(
     reading = mysql.reading(out)
     allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
     only = tuple(tenant or ())
-    request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, parallel=parallel)
+    request = Request(
+        **asdict(target),
+        only=only,
+        reading=reading,
+        allowed=allowed,
+        acu_price=price,
+        parallel=parallel,
+        located=teller(out, is_json=False),
+    )
     operator = _Operator(out, target.file, allowed, yes=yes)
     try:
         _tell_outcome(out, reconcile(request, operator), str(target.file))
@@ -190,11 +201,14 @@ def env(
     """Print what a service of this tenant needs: names of resources, never a password."""
     from aurora_tenants import config
     from aurora_tenants.aws.clients import connect
+    from aurora_tenants.aws.whose import require_account
     from aurora_tenants.service import environment, writer
 
     write = writer(format)
     configuration = config.load(target.file)
     aws = connect(region=target.region or configuration.cluster.region, profile=target.profile)
+    if configuration.cluster.account:
+        require_account(aws, configuration.cluster)
     values = environment(aws.cloudformation, configuration, tenant, user=user, database=database)
     typer.echo(write(values))
 

@@ -32,7 +32,7 @@ def parse(text: str, file: str) -> Configuration:
     """
     with _garbage_collector_off():
         document = yaml_file.parse(text, file)
-        cluster = declared.cluster(document.data)
+        cluster = declared.cluster(document)
         tenants = declared.tenants(document)
         shape = [*document.problems, *schema.problems(document)]
         rules = [

@@ -98,10 +98,16 @@ def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for _, text in texts(body, "stages"))) or _UNREADABLE_STAGES
 
 
-def cluster(data: object) -> model.Cluster:
+def cluster(document: Document) -> model.Cluster:
     """Where the tenants live. stack: empty when the file does not say."""
-    body = mapping(mapping(data).get("cluster"))
-    return model.Cluster(text(body, "stack") or "", text(body, "region"), pause.declared(body.get("pause_schedule")))
+    body = mapping(mapping(document.data).get("cluster"))
+    return model.Cluster(
+        text(body, "stack") or "",
+        text(body, "region"),
+        pause.declared(body.get("pause_schedule")),
+        text(body, "account"),
+        document.value(("cluster", "account")) if "account" in body else None,
+    )
 
 
 def ignore(data: object) -> model.Ignore:

@@ -24,10 +24,11 @@ from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import InvalidUsage, Problem
 from aurora_tenants.model import Cluster, TenantDatabase
 from aurora_tenants.mysql.names import is_reserved_database, is_reserved_user
-from aurora_tenants.naming import LONGEST_STACK, PAUSE_SCHEDULE, TIGHTEST, pause_stack
+from aurora_tenants.naming import CLUSTER, LONGEST_STACK, PAUSE_SCHEDULE, TIGHTEST, cluster_stack, pause_stack
 
 _LONGEST_DIRECTORY = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
@@ -69,6 +70,15 @@ def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
         what, why = f"{shown(cluster.region)} is not the name of a region", "AWS names regions like eu-west-1"
         where = document.value(("cluster", "region"))
         yield Problem("invalid-region", what, why, "write the region's name, not its city", where, "cluster")
+    for fault in _account(cluster.account):
+        yield Problem(*fault, cluster.account_where, "cluster")
+
+
+def _account(number: str | None) -> Iterator[Fault]:
+    if number and not _ACCOUNT.fullmatch(number):
+        why = "AWS numbers accounts with 12 digits, and nothing between them"
+        fix = "`aws sts get-caller-identity --query Account` prints that of the credentials in use"
+        yield "invalid-account", f"{shown(number)} is not the number of an account", why, fix
 
 
 def check_stack(name: str, *, to_deploy: bool = False) -> None:
@@ -164,6 +174,9 @@ def _tenant(cluster: Cluster, tenant: DeclaredTenant) -> Iterator[Fault]:
     if tenant.value.name == PAUSE_SCHEDULE:
         why = f"the stack of the pause schedule is called {pause_stack(cluster)}"
         yield "reserved-name", f"tenant name {PAUSE_SCHEDULE} is reserved", why, "choose another name"
+    if tenant.value.name == CLUSTER:
+        why = f"a stack {cluster_stack(cluster.stack)} can hold the cluster itself"
+        yield "reserved-name", f"tenant name {CLUSTER} is reserved", why, "choose another name"
     if len(cluster.stack) <= TIGHTEST.longest_stack:
         why = f"its stack is named <cluster.stack>-<tenant>, which can have {LONGEST_STACK} characters"
         yield from too_long("tenant name", tenant.value.name, LONGEST_STACK, before=len(cluster.stack) + 1, why=why)

@@ -88,7 +88,11 @@ def _missing_key(document: Document, path: KeyPath, key: str, schema: Any) -> Pr
 def _wrong_type(document: Document, path: KeyPath, value: Any, schema: Any) -> Problem:
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     why = f"it must be {listed([_KINDS[name] for name in types if name != 'null'], 'or')}"
-    if "string" in types and isinstance(value, bool | int | float):
+    if path == ("cluster", "account") and isinstance(value, int | float) and not isinstance(value, bool):
+        why = "it must be text: as a number, zeros at its beginning are lost"
+        written = document.written(path)
+        fix = f'quote all 12 digits: "{written:0>12}"' if written.isdecimal() else "write its 12 digits in quotes"
+    elif "string" in types and isinstance(value, bool | int | float):
         fix = f'quote it: "{shown(document.written(path))}"'
     elif "examples" in schema:
         lead = "" if not path else "- " if isinstance(path[-1], int) else f"{shown(path[-1])}: "

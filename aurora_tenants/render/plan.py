@@ -114,6 +114,8 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
     plan, server = proposal.plan, proposal.live.server
     return {
         "version": 1,
+        "account": proposal.account,
+        "region": proposal.region,
         "cluster": plan.cluster.stack,
         "server": {"version": server.version, "partial_revokes": server.partial_revokes},
         "has_changes": bool(plan.stacks),

@@ -11,6 +11,11 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
+def located(account: str, region: str) -> str:
+    """The first line of what a command says of AWS: where it is about to look, or to change something."""
+    return f"AWS account {account}, region {region}"
+
+
 def count(number: int, noun: str) -> str:
     """`1 tenant`, `1,000 tenants`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -18,12 +18,16 @@ from aurora_tenants.cli import main
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
 
+LOCATED = r"\AAWS account \d{12}, region [a-z0-9-]+\n"
 HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What came of a command line. Versions, counts of what else the server holds and times read N, ids ID."""
+    """What came of a command line. Versions, counts of what else the server holds and times read N, ids ID.
+
+    The first line, with account and region, is left out of `out`; test_account.py looks at it in `CommandLine.printed`.
+    """
 
     code: Any
     out: str
@@ -46,7 +50,7 @@ class CommandLine:
             main(arguments)
         out, err = self._capsys.readouterr()
         self.printed += out + err
-        return Ended(ended.value.code, _steady(out), _steady(err))
+        return Ended(ended.value.code, _steady(re.sub(LOCATED, "", out)), _steady(err))
 
     def file(self, tenants: str, *, head: str = HEAD, name: str = "tenants.yaml") -> None:
         """Writes the file with these tenants."""

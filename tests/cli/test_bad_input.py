@@ -107,7 +107,7 @@ def test_no_region(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
     without_credentials(monkeypatch, run.directory)
     assert told(run, "aurora-tenants plan") == (
         "error: could not use the AWS configuration: no AWS region is set  [no-region]\n"
-        "    fix: pass --region, set AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml\n"
+        "    fix: pass --region, set AWS_REGION or AWS_DEFAULT_REGION, or write cluster.region into tenants.yaml\n"
     )
 
 
@@ -186,13 +186,13 @@ def test_a_secret_that_cannot_be_one(run: CommandLine):
 
 
 def test_a_shared_stack_that_is_not_there(run: CommandLine):
-    run.file(SHOP, head=HEAD.replace("shared-global", "shraed"))
+    run.file(SHOP, head=HEAD.replace("shared-global", "shraed-global"))
     for command in ("plan", "apply --yes"):
         assert told(run, f"aurora-tenants {command}") == (
-            "error: there is no stack shraed  [no-shared-stack]\n"
+            "error: there is no stack shraed-global  [no-shared-stack]\n"
             "    why: cluster.stack in tenants.yaml names it;"
-            " it holds the cluster and the functions that manage MySQL\n"
-            "    fix: run: aurora-tenants shared deploy --stack shraed\n"
+            " it holds the functions that manage MySQL\n"
+            "    fix: did you mean shared-global? shared stacks of this account and region: shared-global\n"
         )
 
 

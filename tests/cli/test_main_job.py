@@ -194,6 +194,8 @@ def test_json_says_what_the_text_says(run: CommandLine):
     (tenant,) = plan.pop("tenants")
     assert plan == {
         "version": 1,
+        "account": "123456789012",
+        "region": "eu-west-1",
         "cluster": "shared-global",
         "has_changes": True,
         "woke_cluster": False,
@@ -250,7 +252,11 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
     before = cloud.calls()
     assert run("aurora-tenants plan").code == 0
     assert cloud.calls() - before == for_one
-    assert for_one == {"cloudformation:DescribeStacks": 1, "rds-data:ExecuteStatement": 11}
+    assert for_one == {
+        "sts:GetCallerIdentity": 1,
+        "cloudformation:DescribeStacks": 1,
+        "rds-data:ExecuteStatement": 11,
+    }
 
 
 def test_a_paused_cluster_is_waited_for_and_told_of(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):

@@ -51,7 +51,7 @@ def test_with_another_key_the_credentials_are_said_to_be_wrong(run: CommandLine,
     ended = run("aurora-tenants plan")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
-        "error: could not read the stacks: the AWS credentials are wrong  [wrong-credentials]\n"
+        "error: could not learn which account this is: the AWS credentials are wrong  [wrong-credentials]\n"
         "    why: AWS does not know this access key, or the secret key does not match it\n"
         "Nothing was changed.\n"
     )

@@ -31,7 +31,7 @@ def instances(cloud: Cloud) -> int:
 def test_nothing_to_do_is_not_asked_about(run: CommandLine):
     ended = run("aurora-tenants shared deploy --plan --detailed-exitcode")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == f"Account 123456789012, region eu-west-1\nStack {SHARED} is up to date.\n"
+    assert ended.err == f"Stack {SHARED} is up to date.\n"
 
 
 def test_a_plan_shows_each_resource_and_changes_nothing(run: CommandLine, cloud: Cloud):

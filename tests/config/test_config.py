@@ -461,11 +461,53 @@ def test_the_stack_of_a_tenant_has_to_fit_into_128_characters():
         (f"{{stack: {'s' * 40}}}", f"stack name {'s' * 40} is 1 character too long"),
         (f"{{stack: {'s' * 129}}}", f"stack name {'s' * 57}... is 90 characters too long"),
         ("{stack: s, region: Ireland}", "Ireland is not the name of a region"),
+        ('{stack: s, account: "1234-5678-9012"}', "1234-5678-9012 is not the number of an account"),
+        ('{stack: s, account: "12345678901"}', "12345678901 is not the number of an account"),
+        ('{stack: s, account: ""}', "account is empty"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_one_problem(cluster: str, expected: str):
     text = f"version: 1\ncluster: {cluster}\ntenants: {{a: }}"
     assert [problem.what for problem in problems(text)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("012345678901", 'quote all 12 digits: "012345678901"'),
+        ("12345678901", 'quote all 12 digits: "012345678901"'),
+        ("123456789012", 'quote all 12 digits: "123456789012"'),
+        ("1.5", "write its 12 digits in quotes"),
+    ],
+)
+def test_an_account_that_is_a_number_is_told_what_becomes_of_its_zeros(written: str, fix: str):
+    (problem,) = problems(f"version: 1\ncluster: {{stack: s, account: {written}}}\ntenants: {{a: }}")
+    assert (problem.code, problem.where, problem.fix) == ("wrong-type", Location("f", 2, 30), fix)
+    assert problem.why == "it must be text: as a number, zeros at its beginning are lost"
+
+
+def test_an_account_is_12_digits_at_its_place():
+    cluster = config.parse('version: 1\ncluster: {stack: s, account: "012345678901"}\ntenants: {a: }', "f").cluster
+    assert (cluster.account, cluster.account_where) == ("012345678901", Location("f", 2, 30))
+
+
+@pytest.mark.parametrize(
+    ("tenants", "name"),
+    [
+        ("  »cluster: ", "cluster"),
+        ("  »pause-schedule: ", "pause-schedule"),
+        ("  »pause: {stages: [dev, schedule]}", "pause-schedule"),
+    ],
+)
+def test_a_tenant_is_not_called_as_a_part_of_the_shared_stack(tenants: str, name: str):
+    (problem,) = problems(HEAD + tenants.replace(MARK, ""))
+    assert (problem.code, problem.what) == ("reserved-name", f"tenant name {name} is reserved")
+    assert problem.where == Location("f", 4, 3)
+
+
+def test_a_tenant_called_cluster_has_another_name_with_its_stages():
+    tenants = config.parse(HEAD + "  cluster: {stages: [dev, prod]}", "f").tenants
+    assert [tenant.name for tenant in tenants] == ["cluster-dev", "cluster-prod"]
 
 
 def test_a_shared_stack_is_called_so_that_its_functions_can_be_called_after_it():

@@ -35,7 +35,7 @@ def proposed(configuration: Configuration, live: Live, deployed: Deployed) -> Pr
     """What is shown of a plan, without the templates that are deployed."""
     made = make_plan(configuration, live, deployed)
     lines = explain(made.tenants, configuration, live, deployed, {})
-    return Proposal(made, live, lines, dangers(made))
+    return Proposal(made, live, lines, dangers(made), account="123456789012", region="eu-west-1")
 
 
 def of_shop(live: Live) -> Proposal:

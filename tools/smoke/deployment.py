@@ -45,7 +45,7 @@ tenants:
 def deploy(world: World) -> Ended:
     """`shared deploy`, with its progress in the answer."""
     parameters = " ".join(f"--parameter {name}={value}" for name, value in PARAMETERS.items())
-    return world.run(f"shared deploy --yes --stack {world.name} --new-cluster {parameters}")
+    return world.run(f"shared deploy --yes --stack {world.name} --new-stack --new-cluster {parameters}")
 
 
 def write_file(world: World, *, auth: str = "", server: str = "", comment: str = "first") -> None:

@@ -120,7 +120,7 @@ def _connected(options: Options) -> Aws:
     try:
         return connect(region=options.region, profile=options.profile)
     except AwsError as error:
-        fix = "pass --region, or set AWS_DEFAULT_REGION"
+        fix = "pass --region, or set AWS_REGION or AWS_DEFAULT_REGION"
         told = [replace(it, fix=fix) if it.code == "no-region" else it for it in error.problems]
         raise AwsError(*told) from error
 

@@ -501,7 +501,7 @@ def test_an_interrupt_at_the_question_says_what_was_not_done(
 def test_without_a_region_the_fix_is_an_option_of_this_program(account: Account):
     without = {key: value for key, value in account.environment.items() if "REGION" not in key}
     told = replace(account, environment=without).smoke("--yes")
-    assert "fix: pass --region, or set AWS_DEFAULT_REGION" in told.out
+    assert "fix: pass --region, or set AWS_REGION or AWS_DEFAULT_REGION" in told.out
     assert "tenants.yaml" not in told.out
 
 
