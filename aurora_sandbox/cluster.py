@@ -37,6 +37,7 @@ class Cluster:
 
     The state follows from the clock alone, however long nobody looked: what happened meanwhile is made up for, each
     change at its own moment. resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
+    is_serverless: whether it was given a scaling range, without which no instance of it can be Serverless v2.
     """
 
     identifier: str
@@ -51,6 +52,7 @@ class Cluster:
     host: str
     port: int
     storage_type: str = STANDARD
+    is_serverless: bool = True
     resume_seconds: float = RESUME_SECONDS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
@@ -155,6 +157,7 @@ class Clusters:
         database_name: str | None = None,
         scaling: Scaling = DEFAULT_SCALING,
         storage_type: str = STANDARD,
+        is_serverless: bool = True,
     ) -> Cluster:
         """Raises ValueError if there is one already."""
         cluster = Cluster(
@@ -168,6 +171,7 @@ class Clusters:
             http_endpoint_enabled=http_endpoint_enabled,
             scaling=scaling,
             storage_type=storage_type,
+            is_serverless=is_serverless,
             host=host,
             port=port,
             resume_seconds=self._resume_seconds,
@@ -207,6 +211,7 @@ class Clusters:
         if storage_type is not None:
             cluster.storage_type = storage_type
         if scaling is not None:
+            cluster.is_serverless = True
             cluster.rescale(scaling)
         return cluster
 
