@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 from aurora_sandbox import ACCOUNT
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.backing import Backing
 from aurora_sandbox.certificates import AUTHORITY
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.clock import Clock
@@ -32,7 +33,6 @@ from aurora_sandbox.policies import SecretFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
-from aurora_sandbox.resources.dbcluster import DbCluster
 from aurora_sandbox.scheduler.schedules import Schedules
 from aurora_sandbox.scheduler.service import Scheduler
 from aurora_sandbox.scheduler.targets import Targets
@@ -81,9 +81,9 @@ class Account:
         self.custom = CustomResources(
             invoke_async=self.functions.invoke_async, response_base_url=endpoint_url, time_scale=time_scale
         )
-        self.cloudformation = self._cloudformation(mysql, rollback_style, time_scale)
-        maker = DbCluster(clients, self._secrets, self.clusters, mysql)
-        rds = Rds(clusters=self.clusters, moto=lambda: clients("rds"), maker=maker)
+        self._backing = Backing(self._secrets, self.clusters, mysql)
+        self.cloudformation = self._cloudformation(rollback_style, time_scale)
+        rds = Rds(backing=self._backing, moto=lambda: clients("rds"))
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
         self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)
@@ -113,13 +113,12 @@ class Account:
             secret=self._secret_facts,
         )
 
-    def _cloudformation(self, mysql: Server, rollback_style: RollbackStyle, time_scale: float) -> CloudFormation:
+    def _cloudformation(self, rollback_style: RollbackStyle, time_scale: float) -> CloudFormation:
         return CloudFormation(
             resources=resource_types(
                 secrets=self._secrets,
                 functions=self.functions,
-                clusters=self.clusters,
-                server=mysql,
+                backing=self._backing,
                 boto=self._clients,
             ),
             custom=self.custom,

@@ -35,10 +35,9 @@ class State(StrEnum):
 class Cluster:
     """What is known of the cluster, and its pause state; safe to use from several threads.
 
-    is_serverless: it has a scaling configuration of Serverless v2; without one its capacity is its instances' affair.
-
     The state follows from the clock alone, however long nobody looked: what happened meanwhile is made up for, each
     change at its own moment. resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
+    is_serverless: whether it was given a scaling range, without which no instance of it can be Serverless v2.
     """
 
     identifier: str

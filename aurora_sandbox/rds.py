@@ -1,43 +1,36 @@
 """Amazon RDS, as far as the sandbox knows better than moto: the one cluster that really has a server behind it.
 
 Every call goes to moto; in the answers the cluster's endpoint, port, Data API flag, capacities, storage type and master
-secret are ours, and a ModifyDBCluster that changes any of these changes our cluster too. Other clusters stay moto's
-fiction.
+secret are ours, and a ModifyDBCluster that changes any of these changes our cluster too. The first Aurora MySQL cluster
+that CreateDBCluster makes gets the server, unless a stack's has it; other clusters stay moto's fiction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-from aurora_sandbox import engines, scaling
+from aurora_sandbox import engines, masters, scaling
+from aurora_sandbox.backing import DEFAULT_VERSION, NOT_FOR_MOTO, SCALING, Backing, new_password
 from aurora_sandbox.clients import ask
-from aurora_sandbox.cluster import STANDARD, Cluster, Clusters
+from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
+from aurora_sandbox.scaling import Scaling
 from aurora_sandbox.wire import Caller, ServiceError
 
-SCALING = "ServerlessV2ScalingConfiguration"
-# moto has no storage of Aurora's, and would make a master secret of its own.
-NOT_FOR_MOTO = ("StorageType", "ManageMasterUserPassword")
-
-
-class Maker(Protocol):
-    """What makes and unmakes the cluster that has a server behind it."""
-
-    def create_by_api(self, parameters: Mapping[str, Any]) -> None: ...
-
-    def forget(self, cluster: Cluster) -> None: ...
-
-    def manage_password(self, cluster: Cluster) -> None: ...
+# Quoted by cloudposse/terraform-aws-rds-cluster#181.
+NO_SCALING = (
+    "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
+)
 
 
 class Rds:
-    """The service. moto: gives a boto3 client to moto's RDS. maker: of the cluster with a server behind it."""
+    """The service. moto: gives a boto3 client to moto's RDS."""
 
     name = "rds"
     only = None
 
-    def __init__(self, *, clusters: Clusters, moto: Callable[[], Any], maker: Maker) -> None:
-        self._clusters, self._moto, self._maker = clusters, moto, maker
+    def __init__(self, *, backing: Backing, moto: Callable[[], Any]) -> None:
+        self._backing, self._clusters, self._moto = backing, backing.clusters, moto
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
@@ -46,27 +39,75 @@ class Rds:
         if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         _require_page(operation, parameters)
-        if operation == "CreateDBCluster" and parameters.get("Engine") == engines.ENGINE and not self._clusters.all():
-            return self._create(parameters)
-        if operation == "DeleteDBCluster" and (deleted := self._clusters.get(parameters["DBClusterIdentifier"])):
+        result = self._changed(operation, parameters)
+        if result is None:
             result = ask(self._moto(), operation, parameters)
-            self._maker.forget(deleted)
-            return result
-        ours = self._clusters.get(parameters["DBClusterIdentifier"]) if operation == "ModifyDBCluster" else None
-        if ours is not None:
-            _check(ours, parameters)
-        elif operation == "ModifyDBCluster":  # on which moto fails if there is no such cluster
-            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": parameters["DBClusterIdentifier"]})
-        result = ask(
-            self._moto(), operation, {k: v for k, v in parameters.items() if not ours or k not in NOT_FOR_MOTO}
-        )
-        if ours is not None:
-            self._modify(ours, parameters)
         described = [*result.get("DBClusters", ()), *([result["DBCluster"]] if "DBCluster" in result else ())]
         for description in described:
             cluster = self._clusters.get(description["DBClusterIdentifier"])
             if cluster is not None:
                 description |= facts(cluster)
+        return result
+
+    def _changed(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer to a call that makes, changes or ends a cluster of ours; None for any other call."""
+        if operation == "CreateDBCluster":
+            return self._create(parameters)
+        ours = self._clusters.get(parameters.get("DBClusterIdentifier", ""))
+        if operation == "ModifyDBCluster" and ours is None:  # moto fails if there is no such cluster
+            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": parameters["DBClusterIdentifier"]})
+        if ours is None:
+            return None
+        is_serverless = parameters.get("DBInstanceClass") == engines.SERVERLESS
+        if operation == "CreateDBInstance" and is_serverless and not ours.is_serverless:
+            raise ServiceError("InvalidDBClusterStateFault", NO_SCALING)
+        if operation == "ModifyDBCluster":
+            return self._modify(ours, parameters)
+        if operation == "DeleteDBCluster":
+            return self._delete(ours, parameters)
+        return None
+
+    def _create(self, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        """A cluster with the server behind it; None for one that is moto's, as what the server cannot be is."""
+        identifier = parameters["DBClusterIdentifier"]
+        if self._is_there(identifier):
+            raise ServiceError("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+        is_ours = parameters["Engine"] == engines.ENGINE and parameters.get("EngineMode") in (None, "provisioned")
+        if not is_ours or self._clusters.all() or parameters.get("MasterUsername") == "root":
+            return None
+        masters.check_new(parameters)
+        asked = scaling.requested(parameters.get(SCALING, {}))
+        version = parameters.get("EngineVersion", DEFAULT_VERSION)
+        _check_scaling(asked, version, DEFAULT_SCALING)
+        password = parameters.get("MasterUserPassword") or new_password()
+        wanted = {**parameters, "EngineVersion": version, "MasterUserPassword": password}
+        result = ask(self._moto(), "CreateDBCluster", _for_moto(wanted))
+        self._backing.begin(result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked))
+        return result
+
+    def _is_there(self, identifier: str) -> bool:
+        try:
+            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": identifier})
+        except ServiceError as error:
+            if error.code == "DBClusterNotFoundFault":
+                return False
+            raise
+        return True
+
+    def _delete(self, cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
+        """moto refuses a protected cluster and one that has instances, with RDS's words."""
+        if not parameters.get("SkipFinalSnapshot") and "FinalDBSnapshotIdentifier" not in parameters:
+            why = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+            raise ServiceError("InvalidParameterCombination", why)
+        moto = self._moto()
+        result = ask(moto, "DeleteDBCluster", parameters)
+        if parameters.get("DeleteAutomatedBackups", True):  # which moto keeps, and another cluster would stumble over
+            automated = {"DBClusterIdentifier": cluster.identifier, "SnapshotType": "automated"}
+            for backup in ask(moto, "DescribeDBClusterSnapshots", automated)["DBClusterSnapshots"]:
+                backup_name = {"DBClusterSnapshotIdentifier": backup["DBClusterSnapshotIdentifier"]}
+                ask(moto, "DeleteDBClusterSnapshot", backup_name)
+        result["DBCluster"] |= facts(cluster) | {"Status": "deleting"}
+        self._backing.end(cluster)
         return result
 
     def _switch_http_endpoint(self, arn: str, *, on: bool) -> dict[str, Any]:
@@ -75,18 +116,11 @@ class Rds:
         self._clusters.modify(arn, http_endpoint_enabled=on)
         return {"ResourceArn": arn, "HttpEndpointEnabled": on}
 
-    def _create(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The account's first cluster of Aurora MySQL is the one with a server behind it, whoever makes it."""
-        self._maker.create_by_api(parameters)
-        asked = {"DBClusterIdentifier": parameters["DBClusterIdentifier"].lower()}
-        described = ask(self._moto(), "DescribeDBClusters", asked)["DBClusters"][0]
-        cluster = self._clusters.all()[0]
-        return {"DBCluster": described | facts(cluster)}
-
-    def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> None:
-        if parameters.get("ManageMasterUserPassword"):
-            self._maker.manage_password(cluster)
+    def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
         change = scaling.requested(parameters.get(SCALING, {}))
+        _check_scaling(change, parameters.get("EngineVersion", cluster.engine_version), cluster.scaling)
+        masters.check_change(parameters, is_managed=bool(cluster.master_secret_arn))
+        result = ask(self._moto(), "ModifyDBCluster", _for_moto(parameters))
         self._clusters.modify(
             cluster.identifier,
             engine_version=parameters.get("EngineVersion"),
@@ -94,6 +128,13 @@ class Rds:
             storage_type=parameters.get("StorageType"),
             scaling=cluster.scaling.changed(**change) if SCALING in parameters else None,
         )
+        if "EnableIAMDatabaseAuthentication" in parameters:
+            self._backing.switch_iam(on=parameters["EnableIAMDatabaseAuthentication"])
+        if parameters.get("ManageMasterUserPassword") and not cluster.master_secret_arn:
+            self._backing.give_master(cluster, new_password(), is_managed=True)
+        elif "MasterUserPassword" in parameters:
+            self._backing.give_master(cluster, parameters["MasterUserPassword"], is_managed=False)
+        return result
 
 
 def _require_page(operation: str, parameters: dict[str, Any]) -> None:
@@ -118,14 +159,15 @@ def _offered(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"OrderableDBInstanceOptions": [engines.orderable(name) for name in found if engines.is_serverless(name)]}
 
 
-def _check(cluster: Cluster, parameters: dict[str, Any]) -> None:
+def _check_scaling(asked: dict[str, Any], version: str, now: Scaling) -> None:
     """Raises ServiceError for a scaling range that RDS does not take: it looks at it before it changes anything."""
-    version = parameters.get("EngineVersion", cluster.engine_version)
-    why_not = scaling.refusal(
-        **scaling.requested(parameters.get(SCALING, {})), engine_version=version, now=cluster.scaling
-    )
+    why_not = scaling.refusal(**asked, engine_version=version, now=now)
     if why_not:
         raise ServiceError("InvalidParameterValue", why_not)
+
+
+def _for_moto(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name not in NOT_FOR_MOTO}
 
 
 def facts(cluster: Cluster) -> dict[str, Any]:

@@ -6,10 +6,9 @@ server, secrets, functions), the rest are records in moto. A type that is not he
 
 from __future__ import annotations
 
+from aurora_sandbox.backing import Backing
 from aurora_sandbox.cloudformation.types import ResourceType
-from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.functions import Functions
-from aurora_sandbox.mysqld import Server
 from aurora_sandbox.resources.api import Boto
 from aurora_sandbox.resources.credentials import credential_types
 from aurora_sandbox.resources.dbcluster import DbCluster
@@ -21,14 +20,14 @@ from aurora_sandbox.secretsmanager.service import SecretsManager
 
 
 def resource_types(
-    *, secrets: SecretsManager, functions: Functions, clusters: Clusters, server: Server, boto: Boto
+    *, secrets: SecretsManager, functions: Functions, backing: Backing, boto: Boto
 ) -> dict[str, ResourceType]:
     """Every type by its name. `boto(service)` gives a boto3 client to moto, the same one for the same service."""
     return {
         **network_types(boto),
         **identity_types(boto),
-        **plain_types(boto, clusters),
+        **plain_types(boto, backing.clusters),
         **lambda_types(boto, functions),
-        **credential_types(secrets, clusters),
-        "AWS::RDS::DBCluster": DbCluster(boto, secrets, clusters, server),
+        **credential_types(secrets, backing.clusters),
+        "AWS::RDS::DBCluster": DbCluster(boto, backing),
     }

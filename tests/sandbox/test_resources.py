@@ -20,6 +20,7 @@ import pytest
 from aurora_sandbox import ACCOUNT, REGION, motoserver
 from aurora_sandbox.aurora import switch_iam
 from aurora_sandbox.awslambda import Lambda
+from aurora_sandbox.backing import Backing
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
@@ -76,8 +77,7 @@ class Account:
         self.types: Mapping[str, ResourceType] = resource_types(
             secrets=self.secrets,
             functions=self.functions,
-            clusters=self.clusters,
-            server=server,  # type: ignore[arg-type]
+            backing=Backing(self.secrets, self.clusters, server),  # type: ignore[arg-type]
             boto=boto,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aurora_sandbox.backing import Backing
 from aurora_sandbox.cloudformation.properties import complaints
 from aurora_sandbox.cloudformation.schemas import schema
 
@@ -107,7 +108,8 @@ def test_what_only_the_documentation_says_fails_in_the_services_words(aws: Sandb
 def test_every_type_that_the_sandbox_has_is_in_the_schemas():
     from aurora_sandbox.resources import resource_types
 
-    types = resource_types(secrets=None, functions=None, clusters=None, server=None, boto=None)  # type: ignore[arg-type]
+    nobody: Any = None
+    types = resource_types(secrets=nobody, functions=nobody, backing=Backing(nobody, nobody, nobody), boto=nobody)
     assert len(types) == 23
     for name in types:
         assert complaints(schema("eu-west-1", name).raw, {"NoSuchProperty": 1})

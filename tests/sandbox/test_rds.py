@@ -1,0 +1,219 @@
+"""A cluster made by CreateDBCluster alone: the same server is behind it as behind a stack's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pymysql
+import pytest
+from botocore.exceptions import ClientError
+
+from aurora_sandbox import mysqld
+from aurora_sandbox.server import Sandbox
+
+WANTED: dict[str, Any] = {
+    "DBClusterIdentifier": "legacy",
+    "Engine": "aurora-mysql",
+    "EngineVersion": "8.0.mysql_aurora.3.10.0",
+    "MasterUsername": "boss",
+    "MasterUserPassword": "only-for-this-test",
+    "EnableHttpEndpoint": True,
+    "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def empty(mysqld_binary: mysqld.Binary) -> Iterator[Sandbox]:
+    """A sandbox of its own: there is one server, and other tests' stacks have it."""
+    with Sandbox.start(binary=mysqld_binary, time_scale=100.0) as running:
+        yield running
+
+
+class Account:
+    """boto3 clients of a sandbox, and what the tests ask of them most."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.rds, self.data = self.client("rds"), self.client("rds-data")
+        self.secrets = self.client("secretsmanager")
+
+    def client(self, service: str) -> Any:
+        settings = self.sandbox.environment()
+        return boto3.client(
+            service,
+            endpoint_url=self.sandbox.endpoint_url,
+            region_name=self.sandbox.region,
+            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def create(self, **changed: Any) -> dict[str, Any]:
+        wanted = {name: value for name, value in {**WANTED, **changed}.items() if value is not None}
+        self.rds.create_db_cluster(**wanted)
+        return self.described()
+
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.rds.describe_db_clusters(DBClusterIdentifier="legacy")["DBClusters"][0]
+        return found
+
+    def secret(self, **content: str) -> str:
+        arn: str = self.secrets.create_secret(Name="by-hand", SecretString=json.dumps(content))["ARN"]
+        return arn
+
+    def run(self, cluster: dict[str, Any], secret: str, sql: str) -> list[list[dict[str, Any]]]:
+        answer = self.data.execute_statement(resourceArn=cluster["DBClusterArn"], secretArn=secret, sql=sql)
+        rows: list[list[dict[str, Any]]] = answer.get("records", [])
+        return rows
+
+
+@pytest.fixture
+def account(empty: Sandbox) -> Iterator[Account]:
+    account = Account(empty)
+    yield account
+    for cluster in account.rds.describe_db_clusters()["DBClusters"]:
+        for member in cluster["DBClusterMembers"]:
+            account.rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
+        account.rds.delete_db_cluster(DBClusterIdentifier=cluster["DBClusterIdentifier"], SkipFinalSnapshot=True)
+    account.secrets.delete_secret(SecretId="by-hand", ForceDeleteWithoutRecovery=True)
+
+
+def refused(call: Any, **parameters: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_secret_made_by_hand_logs_in_as_the_master(account: Account):
+    cluster = account.create()
+    assert "MasterUserSecret" not in cluster
+    secret = account.secret(username="boss", password="only-for-this-test")
+    assert account.run(cluster, secret, "SELECT CURRENT_USER(), CURRENT_ROLE()") == [
+        [{"stringValue": "boss@%"}, {"stringValue": "`rds_superuser_role`@`%`"}]
+    ]
+
+
+def test_rds_keeps_the_password_of_a_master_user_that_it_manages(account: Account):
+    cluster = account.create(MasterUserPassword=None, ManageMasterUserPassword=True)
+    secret = cluster["MasterUserSecret"]["SecretArn"]
+    assert json.loads(account.secrets.get_secret_value(SecretId=secret)["SecretString"])["username"] == "boss"
+    assert account.run(cluster, secret, "SELECT 1") == [[{"longValue": 1}]]
+
+
+def test_it_is_described_as_it_was_asked_for(account: Account):
+    cluster = account.create(DatabaseName="first", StorageType="aurora-iopt1")
+    account.rds.create_db_instance(
+        DBInstanceIdentifier="legacy-1",
+        DBClusterIdentifier="legacy",
+        DBInstanceClass="db.serverless",
+        Engine="aurora-mysql",
+    )
+    cluster = account.described()
+    names = ("MasterUsername", "HttpEndpointEnabled", "Status", "EngineMode", "StorageType", "EngineVersion", "Port")
+    assert {name: cluster[name] for name in names} == {
+        "MasterUsername": "boss",
+        "HttpEndpointEnabled": True,
+        "Status": "available",
+        "EngineMode": "provisioned",
+        "StorageType": "aurora-iopt1",
+        "EngineVersion": "8.0.mysql_aurora.3.10.0",
+        "Port": account.sandbox.mysql.port,
+    }
+    assert cluster["DbClusterResourceId"].startswith("cluster-")
+    (member,) = cluster["DBClusterMembers"]
+    assert (member["DBInstanceIdentifier"], member["IsClusterWriter"]) == ("legacy-1", True)
+    login = {"host": cluster["Endpoint"], "port": cluster["Port"], "user": "boss", "password": "only-for-this-test"}
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW DATABASES LIKE 'first'")
+        assert cursor.fetchall() == (("first",),)
+
+
+def test_a_range_that_was_not_given_is_not_told_and_no_instance_is_serverless_without_it(account: Account):
+    cluster = account.create(ServerlessV2ScalingConfiguration=None)
+    assert "ServerlessV2ScalingConfiguration" not in cluster
+    instance = {"DBInstanceIdentifier": "legacy-1", "DBClusterIdentifier": "legacy", "Engine": "aurora-mysql"}
+    why = "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
+    assert refused(account.rds.create_db_instance, **instance, DBInstanceClass="db.serverless") == (
+        "InvalidDBClusterStateFault",
+        why + "instance.",
+    )
+    scaling = {"MinCapacity": 0.5, "MaxCapacity": 2}
+    account.rds.modify_db_cluster(DBClusterIdentifier="legacy", ServerlessV2ScalingConfiguration=scaling)
+    assert account.described()["ServerlessV2ScalingConfiguration"] == scaling
+    account.rds.create_db_instance(**instance, DBInstanceClass="db.serverless")
+
+
+def test_the_data_api_is_off_until_it_is_switched_on(account: Account):
+    cluster = account.create(EnableHttpEndpoint=None)
+    secret = account.secret(username="boss", password="only-for-this-test")
+    assert cluster["HttpEndpointEnabled"] is False
+    call = {"resourceArn": cluster["DBClusterArn"], "secretArn": secret, "sql": "SELECT 1"}
+    assert refused(account.data.execute_statement, **call)[0] == "HttpEndpointNotEnabledException"
+    account.rds.enable_http_endpoint(ResourceArn=cluster["DBClusterArn"])
+    assert account.data.execute_statement(**call)["records"] == [[{"longValue": 1}]]
+
+
+def test_a_deleted_cluster_leaves_nothing_to_the_next_one(account: Account):
+    cluster = account.create(MasterUserPassword=None, ManageMasterUserPassword=True)
+    secret = cluster["MasterUserSecret"]["SecretArn"]
+    account.run(cluster, secret, "CREATE DATABASE orders")
+    assert refused(account.rds.delete_db_cluster, DBClusterIdentifier="legacy") == (
+        "InvalidParameterCombination",
+        "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+    )
+    answer = account.rds.delete_db_cluster(DBClusterIdentifier="legacy", SkipFinalSnapshot=True)
+    assert answer["DBCluster"]["Status"] == "deleting"
+    assert refused(account.secrets.describe_secret, SecretId=secret)[0] == "ResourceNotFoundException"
+    assert refused(account.rds.describe_db_clusters, DBClusterIdentifier="legacy")[0] == "DBClusterNotFoundFault"
+    again = account.create(MasterUserPassword=None, ManageMasterUserPassword=True)
+    assert account.run(again, again["MasterUserSecret"]["SecretArn"], "SHOW DATABASES LIKE 'orders'") == []
+
+
+def test_another_password_and_who_keeps_it_can_be_changed(account: Account):
+    cluster = account.create()
+    secret = account.secret(username="boss", password="another-password")
+    change = {"DBClusterIdentifier": "legacy", "ApplyImmediately": True}
+    account.rds.modify_db_cluster(**change, MasterUserPassword="another-password")
+    assert account.run(cluster, secret, "SELECT 1") == [[{"longValue": 1}]]
+    account.rds.modify_db_cluster(**change, ManageMasterUserPassword=True)
+    kept = account.described()["MasterUserSecret"]["SecretArn"]
+    assert account.run(cluster, kept, "SELECT 1") == [[{"longValue": 1}]]
+    assert refused(account.rds.modify_db_cluster, **change, ManageMasterUserPassword=False) == (
+        "InvalidParameterCombination",
+        "MasterUserPassword must be provided when ManageMasterUserPassword is set to false.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "words"),
+    [
+        ({"MasterUsername": None}, "InvalidParameterValue", "The parameter MasterUsername must be provided"),
+        ({"MasterUserPassword": None}, "InvalidParameterValue", "The parameter MasterUserPassword must be provided"),
+        ({"MasterUserPassword": "short"}, "InvalidParameterValue", "is not a valid password"),
+        ({"ManageMasterUserPassword": True}, "InvalidParameterCombination", "MasterUserPassword"),
+        (
+            {"ServerlessV2ScalingConfiguration": {"MinCapacity": 8, "MaxCapacity": 4}},
+            "InvalidParameterValue",
+            "greater than the maximum",
+        ),
+    ],
+)
+def test_what_rds_refuses_makes_no_cluster(account: Account, changed: dict[str, Any], code: str, words: str):
+    wanted = {name: value for name, value in {**WANTED, **changed}.items() if value is not None}
+    found, why = refused(account.rds.create_db_cluster, **wanted)
+    assert (found, words in why) == (code, True)
+    assert account.rds.describe_db_clusters()["DBClusters"] == []
+
+
+def test_there_is_one_server_and_other_clusters_are_records(account: Account):
+    first = account.create()
+    assert refused(account.rds.create_db_cluster, **WANTED) == (
+        "DBClusterAlreadyExistsFault",
+        "DB Cluster already exists",
+    )
+    account.create(DBClusterIdentifier="second")
+    second = account.rds.describe_db_clusters(DBClusterIdentifier="second")["DBClusters"][0]
+    assert (first["Port"], second["Port"] == first["Port"]) == (account.sandbox.mysql.port, False)
