@@ -69,10 +69,16 @@ class Preview:
 
 
 def of_new(plan: StackPlan) -> Preview:
-    """A stack of which nothing is there: all of its template, which is one of those that are shipped as they are."""
+    """A shared stack of which nothing is there: all of its template, none of whose resources has a condition."""
     _, _, resources = plan.template_text().partition("\nResources:\n")
     found = _RESOURCE.findall(resources.partition("\nOutputs:")[0])
     return Preview(plan.name, is_new=True, changes=tuple(Change(name, kind, "create") for name, kind in sorted(found)))
+
+
+def secrets(previews: Sequence[Preview]) -> int:
+    """How many secrets there are more, or less, afterwards: with the one in which RDS keeps a cluster's password."""
+    found = [change for preview in previews for change in preview.changes if change.type in _HOLD_DATA]
+    return sum(change.action == "create" for change in found) - sum(change.action == "delete" for change in found)
 
 
 def refusals(previews: Sequence[Preview], allowed: Sequence[str]) -> list[Problem]:

@@ -17,6 +17,7 @@ from aurora_tenants.aws.usable import deploy_command, require_new_name
 from aurora_tenants.config.names import check_stack
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.naming import CLUSTER, cluster_stack, cluster_tags
+from aurora_tenants.schedule.cost import Size
 from aurora_tenants.stack import Action, Stack, StackPlan
 
 # The parameter that names the user that plans read with; MySQL has one of each name.
@@ -37,7 +38,8 @@ class Deployment:
 
     cluster: the stack of a cluster of its own, which goes first; until that is made, the parameters of `stack` say
     nothing of it. archive: the functions' code if it goes into a bucket, which a parameter then names. found: what an
-    earlier deployment left, or other shared stacks of the cluster; a sentence, or empty.
+    earlier deployment left, or other shared stacks of the cluster; a sentence, or empty. sizes: of our cluster, before
+    and afterwards.
     """
 
     aws: Aws
@@ -45,6 +47,7 @@ class Deployment:
     cluster: StackPlan | None = None
     archive: Archive | None = None
     found: str = ""
+    sizes: tuple[Size | None, Size | None] = (None, None)
 
 
 def prepare(
@@ -85,8 +88,8 @@ def prepare(
     archive = code.build() if place else None
     template = code.template(place, archive) if archive else data.text("shared.yml")
     own, of_cluster = _declared(aws, template), _declared(aws, data.text("cluster.yml"))
-    if unknown := sorted(parameters.keys() - own - of_cluster):
-        fix = f"the templates have: {', '.join(sorted(own | of_cluster))}"
+    if unknown := sorted(parameters.keys() - own.keys() - of_cluster.keys()):
+        fix = f"the templates have: {', '.join(sorted(own.keys() | of_cluster.keys()))}"
         raise AwsError(Problem("unknown-parameter", f"the shared stack has no parameter {unknown[0]}", fix=fix))
     if read := sorted(parameters.keys() & READ_FROM_CLUSTER):
         what, fix = (
@@ -105,12 +108,14 @@ def prepare(
         raise Refused(Problem("not-our-cluster", what, why, "leave it out, or pass --cluster"))
     cluster = None
     if isinstance(chosen, NewCluster):
-        cluster = _plan_cluster(aws, stack, made, {name: parameters[name] for name in parameters.keys() & of_cluster})
-    elif strange := sorted(parameters.keys() - own):
+        cluster = _plan_cluster(
+            aws, stack, made, {name: parameters[name] for name in parameters.keys() & of_cluster.keys()}
+        )
+    elif strange := sorted(parameters.keys() - own.keys()):
         what = f"{strange[0]} is a parameter of a cluster that this program makes, and stack {stack} is for another"
         raise Refused(Problem("unknown-parameter", what, fix=f"the shared stack has: {', '.join(sorted(own))}"))
     values = {name: value for name, value in deployed.items() if name in own}
-    values |= _of_cluster(aws, chosen, made) | {name: parameters[name] for name in parameters.keys() & own}
+    values |= _of_cluster(aws, chosen, made) | {name: parameters[name] for name in parameters.keys() & own.keys()}
     others = _others(aws, stack, values.get("ClusterArn", "")) if not (before and before.was_begun) else []
     if others:
         values.setdefault(_INSPECTOR, f"aurora_tenants_inspector_{hashlib.sha256(stack.encode()).hexdigest()[:6]}")
@@ -119,7 +124,18 @@ def prepare(
         values[CODE_BUCKET] = place
     action: Action = "update" if before and before.was_begun else "create"
     plan = StackPlan(stack, "shared", "the shared stack", action=action, template=template, parameters=values)
-    return Deployment(aws, plan, cluster, archive, _found(before, others))
+    sizes = _sizes(cluster, made, of_cluster) if cluster else (None, None)
+    return Deployment(aws, plan, cluster, archive, _found(before, others), sizes)
+
+
+def _sizes(plan: StackPlan, made: Stack | None, defaults: Mapping[str, str]) -> tuple[Size | None, Size | None]:
+    """The size of our cluster, before and afterwards. None for no cluster, or for a parameter that is no number."""
+    is_there = made is not None and made.was_begun
+    before = Size.of({**defaults, **made.parameters}) if made and is_there else None
+    try:
+        return before, Size.of({**defaults, **plan.parameters})
+    except (ValueError, ArithmeticError):  # which CloudFormation refuses with a sentence of its own
+        return before, None
 
 
 def with_cluster(deployment: Deployment) -> StackPlan:
@@ -151,11 +167,11 @@ def _found(before: Stack | None, others: Sequence[str]) -> str:
     )
 
 
-def _declared(aws: Aws, template: str) -> set[str]:
-    """The names of a template's parameters."""
+def _declared(aws: Aws, template: str) -> dict[str, str]:
+    """A template's parameters with their defaults; empty for one without."""
     with asking("check the shared stack's template"):
         summary = aws.cloudformation.get_template_summary(TemplateBody=template)
-    return {entry["ParameterKey"] for entry in summary["Parameters"]}
+    return {entry["ParameterKey"]: entry.get("DefaultValue", "") for entry in summary["Parameters"]}
 
 
 def _require_apart(aws: Aws, before: Stack) -> None:

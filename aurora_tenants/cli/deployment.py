@@ -67,21 +67,30 @@ class Operator:
 
     def agrees(self, previews: Sequence[Preview]) -> bool:
         from aurora_tenants.preview import refusals
-        from aurora_tenants.render.preview import preview_text
 
         if not previews:
             return not self.only_shows
         self.shown += previews
-        if self.only_shows and not self.as_json:
-            self.out.result(preview_text(previews))
-        elif not self.only_shows:
-            self.out.tell(preview_text(previews))
+        self._show(previews)
         if problems := refusals(previews, self.allowed):
             raise Refused(*problems)
         if self.only_shows:
             return False
         ask(self.out, f"Deploy {' and '.join(f'stack {preview.stack}' for preview in previews)}?", yes=self.yes)
         return True
+
+    def _show(self, previews: Sequence[Preview]) -> None:
+        from aurora_tenants.preview import secrets
+        from aurora_tenants.render.preview import cost_text, preview_text
+
+        if self.only_shows and self.as_json:
+            return
+        show = self.out.result if self.only_shows else self.out.tell
+        show(preview_text(previews))
+        ours = self.deployment.cluster is not None and previews[0].stack == self.deployment.cluster.name
+        before, after = self.deployment.sizes if ours else (None, None)
+        if costs := cost_text(before, after, secrets(previews), self.deployment.aws.region):
+            show(costs)
 
     def deploying(self) -> Tell:
         from aurora_tenants.render.progress import StackProgress

@@ -8,6 +8,8 @@ from typing import Any
 from rich.text import Text
 
 from aurora_tenants.preview import Change, Difference, Preview
+from aurora_tenants.render.text import count
+from aurora_tenants.schedule.cost import SECRET, Size
 
 _STYLES = {
     "create": "green",
@@ -33,6 +35,23 @@ def preview_text(previews: Sequence[Preview]) -> Text:
             text.append_text(_change(change))
     text.rstrip()
     return text
+
+
+def cost_text(before: Size | None, after: Size | None, secrets: int, region: str) -> str:
+    """What it costs a month more or less, as far as the price is known; empty where it costs the same."""
+    parts = []
+    if after and before != after:
+        month, earlier = after.month(region), before.month(region) if before else None
+        size = f"{after.min_acu:f} to {after.max_acu:f} ACU on {count(after.instances, 'instance')}"
+        if month is None:
+            parts.append(f"{size}, whose price in {region} is not known here")
+        else:
+            was = f", before ${earlier[0]:,} to ${earlier[1]:,}" if earlier else ""
+            parts.append(f"${month[0]:,} to ${month[1]:,} for {size}{was}")
+    if secrets:
+        sign = "more" if secrets > 0 else "less"
+        parts.append(f"${abs(secrets) * SECRET:,} {sign} for {count(abs(secrets), 'secret')}")
+    return f"A month: {'; '.join(parts)}. Storage, I/O and load are left out." if parts else ""
 
 
 def _change(change: Change) -> Text:

@@ -8,6 +8,7 @@ is the least that the cluster costs. Secrets are counted; what is left out is sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal
@@ -65,6 +66,35 @@ class Cost:
     def storage_type(self) -> str:
         """As AWS calls it."""
         return "I/O-Optimized" if self.is_io_optimized else "Standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a cluster is: ACU of each of its instances, how many of them there are, and its storage type."""
+
+    min_acu: Decimal
+    max_acu: Decimal
+    instances: int
+    is_io_optimized: bool
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Size:
+        """As the parameters of cfn/cluster.yml say, defaults included."""
+        return cls(
+            Decimal(parameters["MinCapacity"]),
+            Decimal(parameters["MaxCapacity"]),
+            1 + int(parameters["ReaderInstances"]),
+            parameters["StorageType"] == "aurora-iopt1",
+        )
+
+    def month(self, region: str) -> tuple[Decimal, Decimal] | None:
+        """US dollars at the least, always at its minimum, and at the most; None where the price is not known."""
+        price = known_price(region, is_io_optimized=self.is_io_optimized)
+        if price is None:
+            return None
+        hours_of_all = self.instances * HOURS_A_MONTH
+        least, most = ((acu * hours_of_all * price.acu_hour).quantize(_CENT) for acu in (self.min_acu, self.max_acu))
+        return least, most
 
 
 def of_schedule(

@@ -13,7 +13,11 @@ from tests.cli.conftest import HEAD, CommandLine, Terminal
 from tests.cloud import CLUSTER, PROVIDER, SHARED, Cloud
 
 READER = "aurora-tenants shared deploy --parameter ReaderInstances=1"
-SHOWN = f"stack {CLUSTER}  (1 resource)\n  + create  Reader1  AWS::RDS::DBInstance\n"
+SHOWN = (
+    f"stack {CLUSTER}  (1 resource)\n  + create  Reader1  AWS::RDS::DBInstance\n"
+    "A month: $0.00 to $408.80 for 0 to 2 ACU on 2 instances, before $0.00 to $204.40."
+    " Storage, I/O and load are left out.\n"
+)
 LEAVES = "Nothing was changed.\n"
 
 
