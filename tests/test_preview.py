@@ -62,6 +62,13 @@ def test_a_long_value_is_cut_and_stays_on_its_line():
     assert len(shown.plain.splitlines()) == 3
 
 
+def test_of_two_long_values_the_part_is_shown_where_they_differ():
+    start = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "'
+    changed = Change("It", "AWS::IAM::Role", "change", (Difference("Policies", f"{start}a:B", f"{start}c:D"),))
+    shown = preview_text([preview(changed)]).plain
+    assert 'Policies: …"Allow", "Action": "a:B -> …"Allow", "Action": "c:D' in shown
+
+
 SMALL, LARGE = Size(Decimal(0), Decimal(2), 1, False), Size(Decimal("0.5"), Decimal(4), 3, False)
 
 

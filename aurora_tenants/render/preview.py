@@ -19,7 +19,8 @@ _STYLES = {
     "delete": "bold red",
 }
 _SYMBOLS = {"create": "+", "change": "~", "replace": "!", "may replace": "!", "delete": "-"}
-_LONGEST = 60
+# How much of a value is shown, and how much of what is the same before it.
+_LONGEST, _LEAD = 60, 20
 
 
 def preview_text(previews: Sequence[Preview]) -> Text:
@@ -72,14 +73,17 @@ def _change(change: Change) -> Text:
 def _values(difference: Difference) -> str:
     if not (difference.before or difference.after):
         return ""
-    before, after = (_short(value) if value else "nothing" for value in (difference.before, difference.after))
+    first, second = (" ".join(value.split()) for value in (difference.before, difference.after))
+    differ = next((at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
+    same = max(0, differ - _LEAD) if max(len(first), len(second)) > _LONGEST else 0
+    before, after = (_short(line, same) if line else "nothing" for line in (first, second))
     return f": {before} -> {after}"
 
 
-def _short(value: str) -> str:
-    """The beginning of a long value, on one line: a function's code, for one."""
-    line = " ".join(value.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+def _short(line: str, same: int) -> str:
+    """Of a long value a part, from shortly before the two values differ. same: how much of it is left out."""
+    shown = f"…{line[same:]}" if same else line
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 
 def preview_data(previews: Sequence[Preview]) -> list[dict[str, Any]]:

@@ -173,6 +173,28 @@ def test_the_articles_service_stack_works_word_for_word(run: CommandLine, own: C
     assert there(own) == before
 
 
+def test_a_key_of_its_own_is_allowed_to_the_functions_and_must_be_usable(run: CommandLine, own: Cloud):
+    kms, value = own.client("kms"), {"username": "boss", "password": PASSWORD}
+    key = kms.create_key()["KeyMetadata"]
+    own.client("secretsmanager").create_secret(Name="keyed", KmsKeyId=key["Arn"], SecretString=json.dumps(value))
+    kms.disable_key(KeyId=key["KeyId"])
+    ended = run(f"{DEPLOY} --master-secret keyed")
+    shown = key["Arn"].replace(key["KeyId"], "ID")
+    assert ended.err == (
+        f"error: KMS key {shown} of the master secret is Disabled  [no-key]\n"
+        "    why: nobody can read the secret without it\n"
+        f"    fix: enable it, or give the secret another key\n{LEAVES}"
+    )
+    kms.enable_key(KeyId=key["KeyId"])
+    assert run(f"{DEPLOY} --master-secret keyed").code == 0
+    stack = own.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]
+    parameters = {it["ParameterKey"]: it["ParameterValue"] for it in stack["Parameters"]}
+    assert parameters["MasterSecretKeyArn"] == key["Arn"]
+    # It is remembered, where RDS has none to offer.
+    again = run("aurora-tenants shared deploy --yes")
+    assert again.out == f"Stack {SHARED} is up to date: nothing was changed.\n"
+
+
 def test_another_cluster_is_refused(run: CommandLine):
     ended = run("aurora-tenants shared deploy --yes --new-cluster")
     assert ended.err == (
