@@ -30,11 +30,12 @@ from tests.mysql_server import execute_as, make_owners
 FILE = Path(__file__).parents[1] / "cfn" / "shared.yml"
 REGIONS = ("eu-central-1", "eu-west-1", "us-east-1", "us-west-2", "ap-southeast-2")
 STACK = "shared-global"
-# What AWS knows no resource for, or (DescribeStacks) asks for all of them when it is called without a name.
+# What AWS knows no resource for, or (Describe…) asks for all of them when it is called without a name.
 WITHOUT_RESOURCE = {
     "cloudformation:DescribeStacks",
     "cloudformation:ListStacks",
     "cloudwatch:GetMetricData",
+    "rds:DescribeDBInstances",
     "scheduler:ListSchedules",
     "secretsmanager:GetRandomPassword",
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -37,10 +38,12 @@ _DEFAULT_AGE_SECONDS, _DEFAULT_ATTEMPTS = 86_400, 185
 def read_pause(aws: Aws, cluster: Cluster, shared: Shared) -> LivePause:
     """The cluster, the schedules of the group, and how many of their events were lost.
 
-    One call for each of them and one for each schedule, however many tenants there are; the cluster's alone where the
-    shared stack has nothing for schedules.
+    One call for each of them, one for the cluster's instances where the file has a schedule, and one for each schedule,
+    however many tenants there are; the cluster's alone where the shared stack has nothing for schedules.
     """
     facts = read_cluster(aws, shared.cluster_arn)
+    if cluster.pause_schedule:
+        facts = replace(facts, provisioned=_read_provisioned(aws, shared.cluster_arn))
     if not is_equipped(shared):
         return LivePause(facts)
     with asking("read the queue of events that were not delivered"):
@@ -55,6 +58,15 @@ def read_pause(aws: Aws, cluster: Cluster, shared: Shared) -> LivePause:
         if code_of(error.__cause__) == "ResourceNotFoundException":
             return LivePause(facts, None, lost)
         raise
+
+
+def _read_provisioned(aws: Aws, cluster_arn: str) -> tuple[str, ...]:
+    """The cluster's instances that are not db.serverless: `orders-1 (db.r7g.large)`."""
+    of_cluster = [{"Name": "db-cluster-id", "Values": [cluster_arn.rpartition(":")[2]]}]
+    with asking("read the instances of the cluster"):
+        pages = aws.client("rds").get_paginator("describe_db_instances").paginate(Filters=of_cluster)
+        found = [(it["DBInstanceIdentifier"], it["DBInstanceClass"]) for page in pages for it in page["DBInstances"]]
+    return tuple(f"{name} ({kind})" for name, kind in sorted(found) if kind != "db.serverless")
 
 
 def _entries(scheduler: Any, group: str) -> Iterator[Entry]:

@@ -33,13 +33,15 @@ _ABOUT, _SECONDS = "pause schedule", "SecondsUntilAutoPause"
 class LiveCluster:
     """What RDS says of the cluster, and when it said so, by AWS's clock.
 
-    capacity: None for a cluster that is not Serverless v2; its seconds are 300 where RDS tells none.
+    capacity: None for a cluster that is not Serverless v2; its seconds are 300 where RDS tells none. provisioned: its
+    instances that do not scale, each with its class.
     """
 
     engine_version: str
     capacity: Capacity | None
     is_io_optimized: bool
     now: datetime
+    provisioned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ def unusable(cluster: Cluster, wanted: PauseSchedule, shared: Shared, live: Live
     if live.capacity is None:
         what = f"the cluster of stack {cluster.stack} is not Serverless v2, so there is nothing to schedule"
         problems.append(Problem("not-serverless", what, "only Serverless v2 scales between a minimum and a maximum"))
+    elif live.provisioned:
+        what = f"the cluster of stack {cluster.stack} is provisioned in part: {', '.join(live.provisioned)}"
+        fix = "make each of its instances a db.serverless: `aurora-tenants doctor` says how"
+        problems.append(Problem("not-serverless", what, "a cluster with a provisioned instance never pauses", fix))
     capacities = (wanted.asleep, *(window.capacity for window in wanted.awake))
     return [*problems, *cannot_pause(live, capacities)]
 

@@ -63,6 +63,29 @@ def test_an_engine_that_cannot_pause_is_refused_before_anything_is_written(run: 
     assert ((run.directory / "tenants.yaml").read_text(), cloud.stacks()) == (text, {})
 
 
+def test_a_cluster_with_an_instance_that_does_not_scale_is_refused(run: CommandLine, cloud: Cloud):
+    run.file(SHOP, head=BY_FILE)
+    text, rds = (run.directory / "tenants.yaml").read_text(), cloud.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="big",
+        DBClusterIdentifier=identifier(cloud),
+        Engine="aurora-mysql",
+        DBInstanceClass="db.r6g.large",
+    )
+    said = (
+        "the cluster of stack shared-global is provisioned in part: big (db.r6g.large)  [not-serverless]\n"
+        "    why: a cluster with a provisioned instance never pauses\n"
+        "    fix: make each of its instances a db.serverless: `aurora-tenants doctor` says how\n"
+    )
+    try:
+        for command in (SET, "aurora-tenants plan", "aurora-tenants apply --yes"):
+            ended = run(command)
+            assert (ended.code, said in ended.out + ended.err) == (1, True), ended
+    finally:
+        rds.delete_db_instance(DBInstanceIdentifier="big", SkipFinalSnapshot=True)
+    assert ((run.directory / "tenants.yaml").read_text(), cloud.stacks()) == (text, {})
+
+
 def test_no_is_no(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
     run.file(SHOP)
     text = (run.directory / "tenants.yaml").read_text()
