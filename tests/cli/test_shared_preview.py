@@ -22,10 +22,11 @@ LEAVES = "Nothing was changed.\n"
 
 
 def change_sets(cloud: Cloud) -> list[str]:
-    """Those that wait to be executed, of both stacks."""
+    """Those of the program that wait to be executed, of both stacks."""
     cloudformation = cloud.client("cloudformation")
     found = [cloudformation.list_change_sets(StackName=name)["Summaries"] for name in (SHARED, CLUSTER)]
-    return [item["ChangeSetName"] for items in found for item in items if item["ExecutionStatus"] == "AVAILABLE"]
+    waiting = [item["ChangeSetName"] for items in found for item in items if item["ExecutionStatus"] == "AVAILABLE"]
+    return [name for name in waiting if name.startswith("aurora-tenants-")]
 
 
 def instances(cloud: Cloud) -> int:
