@@ -1,4 +1,4 @@
-"""Change sets: made, and read as what they would do. `stacks` executes them, or throws them away."""
+"""Change sets: made, read as what they would do, and thrown away. `stacks` executes them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aurora_tenants.aws.clients import asking
-from aurora_tenants.errors import Problem, StackFailed
+from aurora_tenants.aws.clients import asking, code_of
+from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.preview import Change, Difference, Preview
-from aurora_tenants.stack import StackPlan
+from aurora_tenants.stack import Stack, StackPlan
 
 _POLL_SECONDS = (0.2, 5.0)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
@@ -26,21 +26,22 @@ _REPLACEMENT: Mapping[str, Literal["change", "replace", "may replace"]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """A change set that can be executed. kind: CREATE made an empty stack for it."""
+    """A change set that can be executed. has_made_stack: the empty stack that it is for was made with it."""
 
     stack: str
     stack_id: str
     name: str
     kind: Literal["CREATE", "UPDATE"]
+    has_made_stack: bool = False
 
 
-def make(
-    cloudformation: Any, plan: StackPlan, kind: Literal["CREATE", "UPDATE"], *, keeps_failed: bool = False
-) -> ChangeSet | None:
+def make(cloudformation: Any, plan: StackPlan, before: Stack | None, *, keeps_failed: bool = False) -> ChangeSet | None:
     """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
 
+    Nothing of it is left then, nor after an interrupt. before: the stack as it is, None where there is none.
     keeps_failed: a creation that fails leaves what it made, so that it can be gone on with.
     """
+    kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
     name = f"aurora-tenants-{time.time_ns()}"
     with asking(f"deploy stack {plan.name}"):
         stack_id = cloudformation.create_change_set(
@@ -54,26 +55,63 @@ def make(
             **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
             **({"OnStackFailure": "DO_NOTHING"} if keeps_failed and kind == "CREATE" else {}),
         )["StackId"]
-    made = ChangeSet(plan.name, stack_id, name, kind)
-    return made if _has_changes(cloudformation, made) else None
+    made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None)
+    is_wanted = False
+    try:
+        is_wanted = _has_changes(cloudformation, made)
+    finally:
+        if not is_wanted:
+            discard(cloudformation, made)
+    return made if is_wanted else None
 
 
 def _has_changes(cloudformation: Any, made: ChangeSet) -> bool:
-    """Waits until it is created, and deletes an empty one. Raises StackFailed if it cannot be created."""
+    """Waits until it is created. Raises StackFailed if it cannot be."""
+    status, reason = _settled(cloudformation, made)
+    if status == "CREATE_COMPLETE":
+        return True
+    if any(text in reason for text in _NO_CHANGES):
+        return False
+    what = f"stack {made.stack} cannot be deployed: {reason}"
+    raise StackFailed(Problem("stack-failed", what, context=made.stack))
+
+
+def _settled(cloudformation: Any, made: ChangeSet) -> tuple[str, str]:
+    """Its status and the reason, once CloudFormation has made it or given up."""
     for _ in polls():
         with asking("read the change set"):
             answer = cloudformation.describe_change_set(StackName=made.stack_id, ChangeSetName=made.name)
-        status, reason = answer["Status"], answer.get("StatusReason", "")
-        if status == "CREATE_COMPLETE":
-            return True
-        if status == "FAILED":
-            with asking("delete the change set"):
-                cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
-            if any(text in reason for text in _NO_CHANGES):
-                return False
-            what = f"stack {made.stack} cannot be deployed: {reason}"
-            raise StackFailed(Problem("stack-failed", what, context=made.stack))
+        if answer["Status"] in ("CREATE_COMPLETE", "FAILED"):
+            return answer["Status"], answer.get("StatusReason", "")
     raise AssertionError("polling only ends with an answer")
+
+
+def discard(cloudformation: Any, made: ChangeSet) -> None:
+    """Deletes a change set, with the empty stack that was made with it.
+
+    A stack that somebody else has deployed in the meantime is left alone. Waits first: what is still being made cannot
+    be deleted.
+    """
+    try:
+        _settled(cloudformation, made)
+    except AwsError as error:
+        if code_of(error.__cause__) == "ChangeSetNotFound":  # another of the stack was executed, which drops the rest
+            return
+        raise
+    with asking("delete the change set"):
+        cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
+    if not made.has_made_stack or _status(cloudformation, made) != "REVIEW_IN_PROGRESS":
+        return
+    with asking(f"delete the empty stack {made.stack}"):
+        cloudformation.delete_stack(StackName=made.stack_id)
+    for _ in polls():
+        if _status(cloudformation, made) == "DELETE_COMPLETE":
+            return
+
+
+def _status(cloudformation: Any, made: ChangeSet) -> str:
+    with asking(f"read stack {made.stack}"):
+        return str(cloudformation.describe_stacks(StackName=made.stack_id)["Stacks"][0]["StackStatus"])
 
 
 def read(cloudformation: Any, made: ChangeSet) -> Preview:

@@ -68,11 +68,8 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
     made = _make(cloudformation, plan)
     if made is None:
         return _deploy_shared(deployment, operator, agreed=False)
-    previews = [changesets.read(cloudformation, made)]
     is_new = deployment.stack.action == "create"
-    if is_new:
-        previews.append(of_new(deployment.stack))
-    if not _agreed(cloudformation, made, operator, previews):
+    if not _agreed(cloudformation, made, operator, [of_new(deployment.stack)] if is_new else []):
         return False
     stacks.execute(cloudformation, made, tell=operator.deploying())
     try:
@@ -100,7 +97,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
             bucket.upload(aws.client("s3"), plan.parameters[CODE_BUCKET], archive)
             _compare(aws, plan.name, plan.parameters[CODE_BUCKET], archive)
         return False
-    if not (agreed or _agreed(cloudformation, made, operator, [changesets.read(cloudformation, made)])):
+    if not (agreed or _agreed(cloudformation, made, operator)):
         return False
     tell = operator.deploying()
     if archive is None:
@@ -110,7 +107,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
     try:
         bucket.upload(aws.client("s3"), place, archive)
     except AwsError:
-        stacks.discard(cloudformation, made)
+        changesets.discard(cloudformation, made)
         raise
     try:
         stacks.execute(cloudformation, made, tell=tell)
@@ -126,17 +123,17 @@ def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
     before = stacks.read_stack(cloudformation, plan.name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
         stacks.continue_rollback(cloudformation, plan.name, lambda event: None)
-    return changesets.make(cloudformation, plan, stacks.kind_of(before), keeps_failed=True)
+    return changesets.make(cloudformation, plan, before, keeps_failed=True)
 
 
-def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, previews: Sequence[Preview]) -> bool:
-    """Whether it is to be done. The change set is thrown away if not, also on an interrupt at the question."""
+def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:
+    """Whether it is to be done, and what else comes with it. It is thrown away if not, or if that cannot be learnt."""
     has_agreed = False
     try:
-        has_agreed = operator.agrees(previews)
+        has_agreed = operator.agrees([changesets.read(cloudformation, made), *more])
     finally:
         if not has_agreed:
-            stacks.discard(cloudformation, made)
+            changesets.discard(cloudformation, made)
     return has_agreed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -135,16 +135,11 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     before = read_stack(cloudformation, name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
         continue_rollback(cloudformation, name, tell)
-    made = changesets.make(cloudformation, plan, kind_of(before))
+    made = changesets.make(cloudformation, plan, before)
     if made is None:
         return False
     execute(cloudformation, made, tell=tell)
     return True
-
-
-def kind_of(before: Stack | None) -> Literal["CREATE", "UPDATE"]:
-    """Which change set a stack takes. before: None where there is none."""
-    return "CREATE" if before is None or not before.was_begun else "UPDATE"
 
 
 def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
@@ -153,15 +148,6 @@ def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
     with asking(f"deploy stack {made.stack}"):
         cloudformation.execute_change_set(StackName=made.stack_id, ChangeSetName=made.name)
     _finish(cloudformation, made.stack_id, f"{made.kind}_COMPLETE", since, tell)
-
-
-def discard(cloudformation: Any, made: ChangeSet) -> None:
-    """Deletes a change set, with the empty stack that it was made with."""
-    if made.kind == "CREATE":
-        delete(cloudformation, made.stack, tell=lambda event: None)
-        return
-    with asking("delete the change set"):
-        cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
 
 
 def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:

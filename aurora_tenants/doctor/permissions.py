@@ -125,7 +125,8 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     role = place.arn("iam", f"role/{name}", is_global=True)
     policy = place.arn("iam", f"policy/{name}", is_global=True)
     stack = place.arn("cloudformation", f"stack/{place.stack}/x")
-    verbs = ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DescribeStackEvents")
+    of_change_sets = ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet")
+    verbs = (*of_change_sets, "DeleteStack", "DescribeStackEvents")
     yield Need(command, stack, tuple(f"cloudformation:{verb}" for verb in verbs))
     yield Need(command, "*", ("cloudformation:GetTemplateSummary",))
     if place.makes_cluster:

@@ -1,0 +1,73 @@
+"""Change sets through a real CloudFormation API: what is left of one that nobody wanted to execute."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aurora_tenants.aws import changesets, stacks
+from aurora_tenants.aws.changesets import ChangeSet
+from aurora_tenants.errors import AwsError, StackFailed
+from aurora_tenants.stack import StackPlan
+from tests.cloud import Cloud
+
+GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "of-a-change-set"}}
+IMPORTS = {**GROUP, "Properties": {"LogGroupName": {"Fn::ImportValue": "gone"}}}
+TEMPLATE = {"Resources": {"Log": GROUP}}
+
+
+@pytest.fixture
+def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    yield cloud.client("cloudformation")
+    cloud.throttle("cloudformation", "DescribeChangeSet", 0)
+    cloud.clean()
+
+
+def make(cloudformation: Any, template: dict[str, Any] = TEMPLATE) -> ChangeSet:
+    before = stacks.read_stack(cloudformation, "log")
+    plan = StackPlan("log", "log", "the log", template=json.dumps(template))
+    made = changesets.make(cloudformation, plan, before, keeps_failed=True)
+    assert made is not None
+    return made
+
+
+def test_the_empty_stack_that_was_made_with_one_goes_with_it(cloudformation: Any, cloud: Cloud):
+    made = make(cloudformation)
+    assert cloud.stacks() == {"log": "REVIEW_IN_PROGRESS"}
+    changesets.discard(cloudformation, made)
+    assert cloud.stacks() == {}
+
+
+def test_a_stack_that_somebody_else_deploys_meanwhile_is_never_deleted(cloudformation: Any, cloud: Cloud):
+    first, second = make(cloudformation), make(cloudformation)
+    stacks.execute(cloudformation, second, tell=lambda event: None)
+    changesets.discard(cloudformation, first)
+    assert cloud.stacks() == {"log": "CREATE_COMPLETE"}
+
+
+def test_a_stack_that_waits_for_somebody_else_stays_with_their_change_set(cloudformation: Any, cloud: Cloud):
+    cloud.begin_change_set("log", TEMPLATE)
+    changesets.discard(cloudformation, make(cloudformation))
+    assert cloud.stacks() == {"log": "REVIEW_IN_PROGRESS"}
+    assert [it["ChangeSetName"] for it in cloudformation.list_change_sets(StackName="log")["Summaries"]] == ["first"]
+
+
+def test_of_an_update_nothing_but_the_change_set_is_deleted(cloudformation: Any, cloud: Cloud):
+    assert cloud.deploy("log", TEMPLATE) == "CREATE_COMPLETE"
+    changesets.discard(cloudformation, make(cloudformation, {"Resources": {"Log": GROUP, "Other": {**GROUP}}}))
+    assert cloudformation.list_change_sets(StackName="log")["Summaries"] == []
+    assert cloud.stacks() == {"log": "CREATE_COMPLETE"}
+
+
+def test_one_that_cannot_be_followed_or_made_leaves_no_stack(cloudformation: Any, cloud: Cloud):
+    cloud.throttle("cloudformation", "DescribeChangeSet", 1)
+    with pytest.raises(AwsError, match="Rate exceeded"):
+        make(cloudformation)
+    assert cloud.stacks() == {}
+    with pytest.raises(StackFailed, match="No export named gone found"):
+        make(cloudformation, {"Resources": {"Log": IMPORTS}})
+    assert cloud.stacks() == {}
