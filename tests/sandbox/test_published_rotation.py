@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -22,8 +19,8 @@ from aurora_sandbox import REGION
 from aurora_sandbox.server import Sandbox
 from tests.endpoint import client as client_of
 from tests.endpoint import own, until
+from tests.published import PUBLISHED, zipped
 
-PUBLISHED = Path(__file__).parent / "published" / "lambda_function.py"
 SHA256 = "edc20007f3929ab2845e4b4edcf7b750b46d39a933a8ad3ef937573e16bd5f74"
 # What it logs of a rotation, step by step.
 STEPS = (
@@ -120,16 +117,6 @@ TEMPLATE = {
     },
     "Outputs": {"Secret": {"Value": {"Ref": "Secret"}}},
 }
-
-
-def zipped() -> bytes:
-    """The published file, and PyMySQL beside it, as the function's build would put it there."""
-    written, package = BytesIO(), Path(pymysql.__file__).parent
-    with zipfile.ZipFile(written, "w") as archive:
-        archive.write(PUBLISHED, PUBLISHED.name)
-        for file in package.rglob("*.py"):
-            archive.write(file, file.relative_to(package.parent))
-    return written.getvalue()
 
 
 def client(sandbox: Sandbox, service: str) -> Any:
