@@ -199,7 +199,7 @@ def test_it_holds_no_data() -> None:
 
 
 def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
-    assert template()["Parameters"].keys() == {*READ_FROM_CLUSTER, "InspectorUser"}
+    assert template()["Parameters"].keys() == {*READ_FROM_CLUSTER, "InspectorUser", "Repair"}
 
 
 # The inspector

@@ -35,11 +35,19 @@ class ChangeSet:
     has_made_stack: bool = False
 
 
-def make(cloudformation: Any, plan: StackPlan, before: Stack | None, *, keeps_failed: bool = False) -> ChangeSet | None:
+def make(
+    cloudformation: Any,
+    plan: StackPlan,
+    before: Stack | None,
+    *,
+    keeps_failed: bool = False,
+    reverts_drift: bool = False,
+) -> ChangeSet | None:
     """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
 
     Nothing of it is left then, nor after an interrupt. before: the stack as it is, None where there is none.
-    keeps_failed: a creation that fails leaves what it made, so that it can be gone on with.
+    keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. reverts_drift: what was
+    changed or deleted by hand is set back and made again. ("Drift-aware change sets", CloudFormation User Guide)
     """
     kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
     name = f"aurora-tenants-{time.time_ns()}"
@@ -54,6 +62,7 @@ def make(cloudformation: Any, plan: StackPlan, before: Stack | None, *, keeps_fa
             Capabilities=_CAPABILITIES,
             **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
             **({"OnStackFailure": "DO_NOTHING"} if keeps_failed and kind == "CREATE" else {}),
+            **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
         )["StackId"]
     made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None)
     is_wanted = False

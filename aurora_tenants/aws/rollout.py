@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aurora_tenants.aws import bucket, changesets, stacks
@@ -118,12 +118,34 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
     return True
 
 
-def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
+def repair(deployment: Deployment, heal: Callable[[], None], operator: Operator) -> bool:
+    """Deploys a shared stack that is there, and sets back what was changed by hand; False if it was not agreed to.
+
+    heal: what CloudFormation cannot do, before it begins. Raises StackFailed, AwsError, NotConverged.
+    """
+    cloudformation, plan, archive = deployment.aws.cloudformation, deployment.stack, deployment.archive
+    made = _make(cloudformation, plan, reverts_drift=True)
+    if made is None or not _agreed(cloudformation, made, operator):
+        return False
+    tell = operator.deploying()
+    try:
+        heal()
+    except AwsError as error:
+        error.nothing_was_changed = False  # some of it may be done
+        changesets.discard(cloudformation, made)
+        raise
+    stacks.execute(cloudformation, made, tell=tell)
+    if archive:
+        _compare(deployment.aws, plan.name, plan.parameters[CODE_BUCKET], archive)
+    return True
+
+
+def _make(cloudformation: Any, plan: StackPlan, *, reverts_drift: bool = False) -> ChangeSet | None:
     """A creation that fails leaves what it made, so that it can be gone on with."""
     before = stacks.read_stack(cloudformation, plan.name)
     if before and before.status == "UPDATE_ROLLBACK_FAILED":
         stacks.continue_rollback(cloudformation, plan.name, lambda event: None)
-    return changesets.make(cloudformation, plan, before, keeps_failed=True)
+    return changesets.make(cloudformation, plan, before, keeps_failed=True, reverts_drift=reverts_drift)
 
 
 def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:

@@ -104,6 +104,27 @@ def deploy_command(stack: str) -> str:
     return f"aurora-tenants shared deploy --stack {stack}"
 
 
+def repair_command(stack: str) -> str:
+    """What brings back what somebody changed by hand in a shared stack."""
+    return f"aurora-tenants shared repair --stack {stack}"
+
+
+def no_inspector(stack: str, refused: str) -> Problem:
+    """That the shared stack's deployment could not make the user that plans read with. refused: why, a sentence."""
+    what = f"the inspector of stack {stack} could not be made as it should be"
+    fix = (
+        f"when the cause is gone, run: {repair_command(stack)}; or pass --secret with the ARN of a secret whose user"
+        " may read the schema mysql"
+    )
+    return Problem("no-inspector", what, refused, fix)
+
+
+def inspector_problem(aws: Aws, stack: str) -> Problem | None:
+    """What a deployed shared stack says of the user that plans read with; None when all is well with it."""
+    refused = existing(aws.cloudformation, stack).outputs.get("InspectorProblem", "none")
+    return None if refused == "none" else no_inspector(stack, refused)
+
+
 def _shared_stacks(cloudformation: Any) -> tuple[str, ...]:
     return stacks.shared_stacks(stacks.read_all(cloudformation))
 
