@@ -5,13 +5,18 @@ The tests of this file share one sandbox, and each leaves it whole.
 
 from __future__ import annotations
 
+import io
+import json
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pymysql
 import pytest
 
-from tests.cli.conftest import CommandLine, command_line
-from tests.cloud import SHARED, Cloud, deployed
+from tests.cli.conftest import CommandLine, Terminal, command_line
+from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud, deployed
 
 INSPECTOR = "aurora_tenants_inspector"
 SECRET = f"/{SHARED}/database/{INSPECTOR}"
@@ -114,3 +119,150 @@ def test_entries_that_were_lost_come_back_as_adopted_and_nothing_becomes_droppab
     cloud.connect("old", "word-of-old").close()
     cloud.clean()
     cloud.sql(*OLD)
+
+
+def functions(cloud: Cloud) -> dict[str, str]:
+    """The code of both functions, by its checksum."""
+    client = cloud.client("lambda")
+    return {name: client.get_function_configuration(FunctionName=name)["CodeSha256"] for name in (PROVIDER, ROTATION)}
+
+
+def other_code() -> bytes:
+    """A zip whose functions answer nothing."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("index.py", "def provider(event, context): raise KeyError(1)\nrotation = provider\n")
+    return written.getvalue()
+
+
+def test_a_functions_code_that_was_changed_comes_back(run: CommandLine, cloud: Cloud):
+    for name in (PROVIDER, ROTATION):
+        cloud.client("lambda").update_function_code(FunctionName=name, ZipFile=other_code())
+    changed = functions(cloud)
+    cloud.fault(PROVIDER, "silent")
+    run.file(f"{TENANTS}  more: {{databases: {{more: {{}}}}}}\n")
+    ended = run("aurora-tenants apply --yes")
+    cloud.fault(PROVIDER, None)
+    assert ended.code == 1
+    assert f"    why: a function of stack {SHARED} is gone, or its code or its rights were changed; " in ended.err
+    assert f"    fix: run: aurora-tenants shared repair --stack {SHARED}, then apply again\n" in ended.err
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert "Nothing is seen to be broken. Code and privileges are set back all the same.\n" in ended.err
+    assert f"Before that, the code of {PROVIDER} and {ROTATION} is written again.\n" in ended.err
+    assert not {*functions(cloud).values()} & {*changed.values()}
+    assert run("aurora-tenants apply --yes").code == 0
+
+
+@pytest.mark.parametrize("gone", [(PROVIDER,), (ROTATION,), (PROVIDER, ROTATION)])
+def test_a_function_that_is_gone_is_named_and_comes_back(run: CommandLine, cloud: Cloud, gone: tuple[str, ...]):
+    for name in gone:
+        cloud.client("lambda").delete_function(FunctionName=name)
+    more = "  more:\n    databases: {more: {}}\n    users: {more: {privileges: [{permission: ALL, database: more}]}}\n"
+    run.file(f"{TENANTS}{more}")
+    ended = run("aurora-tenants apply --yes")
+    assert (
+        ended.code,
+        f"    fix: run: aurora-tenants shared repair --stack {SHARED}, then apply again\n" in ended.err,
+    ) == (
+        1,
+        True,
+    ), ended.err
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    for name in gone:
+        assert f"Found: function {name} is not there\n" in ended.err
+    assert functions(cloud).keys() == {PROVIDER, ROTATION}
+    assert run("aurora-tenants apply --yes").code == 0
+    run.file(TENANTS)
+    assert run("aurora-tenants apply --yes").code == 0
+
+
+def test_a_secret_that_is_marked_for_deletion_is_restored(
+    run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    secrets = cloud.client("secretsmanager")
+    secrets.delete_secret(SecretId=SECRET)
+    ended = run("aurora-tenants plan --wait 0.1")
+    assert (ended.code, ended.err.endswith(f"{FIX}Nothing was changed.\n")) == (1, True), ended.err
+    ended = run("aurora-tenants shared repair --plan")
+    assert f"Found: the inspector's secret {SECRET} is marked for deletion\n" in ended.err
+    assert ended.err.endswith(
+        "It is restored first; what else there is to do is seen after that. Nothing was changed.\n"
+    )
+    assert "DeletedDate" in secrets.describe_secret(SecretId=SECRET)
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    assert run("aurora-tenants shared repair").err.endswith(
+        f"Restore secret {SECRET}? Type yes to go on.\nerror: not confirmed  [not-confirmed]\nNothing was changed.\n"
+    )
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert run("aurora-tenants plan").out.endswith(NOTHING)
+
+
+def test_a_secret_that_is_gone_is_made_again_with_another_password(run: CommandLine, cloud: Cloud):
+    secrets = cloud.client("secretsmanager")
+    before = json.loads(secrets.get_secret_value(SecretId=SECRET)["SecretString"])["password"]
+    secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    ended = run("aurora-tenants plan --wait 0.1")
+    assert (ended.code, ended.err.endswith(f"{FIX}Nothing was changed.\n")) == (1, True), ended.err
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert f"Found: the inspector's secret {SECRET} is gone\n" in ended.err
+    assert run("aurora-tenants plan").out.endswith(NOTHING)
+    with pytest.raises(pymysql.OperationalError, match="Access denied"):
+        cloud.connect(INSPECTOR, before)
+
+
+def test_a_rotation_that_does_not_end_and_one_that_was_switched_off_run_again(run: CommandLine, cloud: Cloud):
+    secrets = cloud.client("secretsmanager")
+    value = secrets.get_secret_value(SecretId=SECRET)["SecretString"]
+    secrets.put_secret_value(SecretId=SECRET, SecretString=value, VersionStages=["AWSPENDING"])
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert f"Found: a version of the inspector's secret {SECRET} waits to become the current one\n" in ended.err
+    secrets.cancel_rotate_secret(SecretId=SECRET)
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert f"Found: the inspector's secret {SECRET} is not rotated\n" in ended.err
+    described = secrets.describe_secret(SecretId=SECRET)
+    assert (described["RotationEnabled"], described["RotationRules"]["AutomaticallyAfterDays"]) == (True, 30)
+    pending = [version for version, stages in described["VersionIdsToStages"].items() if "AWSPENDING" in stages]
+    assert not [version for version in pending if "AWSCURRENT" not in described["VersionIdsToStages"][version]]
+
+
+def test_privileges_that_the_inspector_should_not_have_are_taken_away(run: CommandLine, cloud: Cloud):
+    before = grants(cloud, INSPECTOR)
+    cloud.sql(f"GRANT SELECT, DELETE ON *.* TO {INSPECTOR}", f"ALTER USER {INSPECTOR} ATTRIBUTE '{{}}'")
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, grants(cloud, INSPECTOR)) == (0, before), ended.err
+
+
+def test_a_plan_and_a_no_change_nothing(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
+    cloud.sql("DROP DATABASE aurora_tenants")
+    before = functions(cloud)
+    ended = run("aurora-tenants shared repair --plan")
+    assert ended.code == 0
+    assert "  ~ change  Inspector  Custom::DatabaseUser\n" in ended.out
+    assert ended.err.endswith("Nothing was changed.\n")
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    ended = run("aurora-tenants shared repair")
+    assert ended.err.endswith(
+        f"Repair stack {SHARED}? Type yes to go on.\nerror: not confirmed  [not-confirmed]\nNothing was changed.\n"
+    )
+    assert (functions(cloud), cloud.sql("SHOW DATABASES LIKE 'aurora_tenants'")) == (before, [])
+    summaries = cloud.client("cloudformation").list_change_sets(StackName=SHARED)["Summaries"]
+    assert not [each for each in summaries if each["ExecutionStatus"] == "AVAILABLE"]
+    assert run("aurora-tenants shared repair --yes").code == 0
+
+
+def test_what_is_none_of_ours_is_not_repaired(run: CommandLine, cloud: Cloud):
+    assert (
+        "error: there is no stack shraed-global  [no-shared-stack]\n"
+        in run("aurora-tenants shared repair --stack shraed-global").err
+    )
+    ended = run(f"aurora-tenants shared repair --stack {SHARED}-shop --yes")
+    assert (ended.code, f"error: stack {SHARED}-shop is not a shared stack  [not-shared-stack]\n" in ended.err) == (
+        1,
+        True,
+    )
