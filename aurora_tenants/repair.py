@@ -18,14 +18,14 @@ from aurora_tenants.aws.clients import Aws
 from aurora_tenants.aws.deployed import read_functions, read_inspector
 from aurora_tenants.aws.preparation import Deployment
 from aurora_tenants.aws.shared import require_shared, require_updatable
-from aurora_tenants.aws.usable import deploy_command, existing, no_inspector
+from aurora_tenants.aws.usable import deploy_command, existing, inspector_problem
 from aurora_tenants.doctor.shared import SecretFacts, check_functions, check_inspector
-from aurora_tenants.errors import DatabaseError, NotConverged, Notice, Problem, Refused
+from aurora_tenants.errors import AwsError, DatabaseError, NotConverged, Notice, Problem, Refused
 from aurora_tenants.inputs import Reading, read_live, read_templates
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.plan import Plan, Proposal
-from aurora_tenants.stack import Deployed, Shared
+from aurora_tenants.stack import Shared
 from aurora_tenants.tenant.entries import lost_entries, without_entries
 from aurora_tenants.tenant.plan import untouched
 from aurora_tenants.tenant.reasons import explain
@@ -115,11 +115,15 @@ def execute(deployment: Deployment, damage: Damage, operator: rollout.Operator) 
 
     if not rollout.repair(deployment, heal, operator):
         return False
-    shared = _shared(aws, damage.shared.stack)
-    if shared.inspector_problem:
-        raise NotConverged(no_inspector(shared.stack, shared.inspector_problem))
-    # Shows that both functions work, and ends every other password that the inspector's user may have had.
-    healing.rotate(aws, shared.inspector_secret)
+    try:
+        repaired = existing(aws.cloudformation, damage.shared.stack)
+        if problem := inspector_problem(repaired):
+            raise NotConverged(problem)
+        # Shows that both functions work, and ends every other password that the inspector's user may have had.
+        healing.rotate(aws, repaired.outputs["InspectorSecret"], repaired.outputs["DatabaseSecretRotationLambda"])
+    except AwsError as error:
+        error.nothing_was_changed = False
+        raise
     return True
 
 
@@ -130,7 +134,8 @@ def find_lost(aws: Aws, stack: str, reading: Reading, live: Live | None = None) 
     """
     cluster = Cluster(stack)
     deployed = stacks.read_deployed(aws.cloudformation, cluster)
-    live = live or read_live(aws, _of(deployed), reading)
+    assert deployed.shared is not None  # it was there a moment ago
+    live = live or read_live(aws, deployed.shared, reading)
     templates = read_templates(aws, (untouched(cluster, tenant, deployed) for tenant in deployed.tenants))
     lost = lost_entries(cluster, templates, live, deployed)
     notices = [Notice("entries-unclear", sentence) for sentence in lost.unclear]
@@ -152,12 +157,3 @@ def find_lost(aws: Aws, stack: str, reading: Reading, live: Live | None = None) 
 def bring_back(aws: Aws, proposal: Proposal, tell: Callable[[Step], None]) -> tuple[Result, ...]:
     """Deploys the stacks of these tenants again, as they are."""
     return apply(proposal.plan.stacks, aws.cloudformation, parallel=5, allow_drop=(), tell=tell)
-
-
-def _shared(aws: Aws, stack: str) -> Shared:
-    return _of(stacks.read_deployed(aws.cloudformation, Cluster(stack)))
-
-
-def _of(deployed: Deployed) -> Shared:
-    assert deployed.shared is not None  # it was there a moment ago
-    return deployed.shared

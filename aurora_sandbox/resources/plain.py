@@ -9,7 +9,7 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.resources.api import ApiType, Boto, arn, call, discard, generated_name, tags
+from aurora_sandbox.resources.api import ApiType, Boto, Properties, arn, call, discard, found, generated_name, tags
 
 
 def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
@@ -60,6 +60,7 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
             ("create_schedule_group", None, "delete_schedule_group"),
             "Name",
             lambda request, name, answer: {"Arn": arn(request, "scheduler", f"schedule-group/{name}")},
+            reading="get_schedule_group",
         ),
         "AWS::CloudWatch::Alarm": ApiType(
             boto,
@@ -154,6 +155,12 @@ class LogGroup:
     def delete(self, request: Request) -> None:
         discard(self.boto("logs"), "delete_log_group", logGroupName=request.physical_id)
 
+    def live(self, request: Request) -> Properties | None:
+        name = request.physical_id
+        groups = call(self.boto("logs"), "describe_log_groups", logGroupNamePrefix=name)["logGroups"]
+        own = [group for group in groups if group["logGroupName"] == name]
+        return {"RetentionInDays": own[0].get("retentionInDays")} if own else None
+
     def _retained(self, request: Request, name: str) -> Outcome:
         days = request.properties.get("RetentionInDays")
         verb = "delete_retention_policy" if days is None else "put_retention_policy"
@@ -182,6 +189,11 @@ class Queue:
 
     def delete(self, request: Request) -> None:
         discard(self.boto("sqs"), "delete_queue", QueueUrl=request.physical_id)
+
+    def live(self, request: Request) -> Properties | None:
+        asked = {"QueueUrl": request.physical_id, "AttributeNames": ["All"]}
+        answer = found(self.boto("sqs"), "get_queue_attributes", **asked)
+        return None if answer is None else answer["Attributes"]
 
     def _outcome(self, url: str) -> Outcome:
         facts = call(self.boto("sqs"), "get_queue_attributes", QueueUrl=url, AttributeNames=["QueueArn"])

@@ -154,7 +154,7 @@ def _change(change: Mapping[str, Any]) -> Change:
         change["LogicalResourceId"],
         change["ResourceType"],
         "create"
-        if action in ("Add", "Import")
+        if action in ("Add", "Import") or change.get("ResourceDriftStatus") == "DELETED"
         else "delete"
         if action == "Remove"
         else _REPLACEMENT.get(change.get("Replacement", ""), "change"),

@@ -16,6 +16,7 @@ from aurora_tenants.aws.preparation import Deployment
 from aurora_tenants.errors import NotConverged, Problem
 
 _POLL_SECONDS, _MOST_SECONDS = 1.0, 180.0
+_DAYS = 30  # between two rotations of the inspector's password, as in cfn/shared.yml
 
 
 def write_code(deployment: Deployment, functions: Sequence[str]) -> None:
@@ -57,15 +58,30 @@ def end_rotation(aws: Aws, secret: str) -> None:
                 )
 
 
-def rotate(aws: Aws, secret: str) -> None:
-    """Rotates a secret now, and waits for the end. Raises NotConverged if that does not come."""
-    client, allow = aws.client("secretsmanager"), "allow secretsmanager:RotateSecret and DescribeSecret on it"
-    with asking(f"rotate secret {secret}", if_denied=allow):
-        version = client.rotate_secret(SecretId=secret)["VersionId"]
-        until = time.monotonic() + _MOST_SECONDS
+def rotate(aws: Aws, secret: str, function: str) -> None:
+    """Rotates a secret now, also one whose rotation was switched off, and waits for the end.
+
+    function: ARN of the one that rotates it. Raises NotConverged if the end does not come.
+    """
+    client, until = aws.client("secretsmanager"), time.monotonic() + _MOST_SECONDS
+    with asking(f"rotate secret {secret}", if_denied="allow secretsmanager:RotateSecret and DescribeSecret on it"):
+        version = _begin(client, secret, function, until)
         while "AWSCURRENT" not in client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, ()):
             if time.monotonic() > until:
                 what = f"the rotation of secret {secret} has not ended after {_MOST_SECONDS:.0f} s"
                 fix = "look at the log of the rotation function, then repair again"
-                raise NotConverged(Problem("rotation-stuck", what, "the login of the inspector is as it was", fix))
+                raise NotConverged(Problem("rotation-stuck", what, "everything else is repaired", fix))
+            time.sleep(_POLL_SECONDS)
+
+
+def _begin(client: Any, secret: str, function: str, until: float) -> str:
+    """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out."""
+    is_on = client.describe_secret(SecretId=secret).get("RotationEnabled")
+    rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": _DAYS}}
+    while True:
+        try:
+            return str(client.rotate_secret(SecretId=secret, **rules)["VersionId"])
+        except client.exceptions.InvalidRequestException as error:
+            if "previous rotation" not in str(error) or time.monotonic() > until:
+                raise
             time.sleep(_POLL_SECONDS)

@@ -119,10 +119,10 @@ def no_inspector(stack: str, refused: str) -> Problem:
     return Problem("no-inspector", what, refused, fix)
 
 
-def inspector_problem(aws: Aws, stack: str) -> Problem | None:
+def inspector_problem(stack: Stack) -> Problem | None:
     """What a deployed shared stack says of the user that plans read with; None when all is well with it."""
-    refused = existing(aws.cloudformation, stack).outputs.get("InspectorProblem", "none")
-    return None if refused == "none" else no_inspector(stack, refused)
+    refused = stack.outputs.get("InspectorProblem", "none")
+    return None if refused == "none" else no_inspector(stack.name, refused)
 
 
 def _shared_stacks(cloudformation: Any) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ def shared_deploy(
     from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.aws.preparation import prepare
     from aurora_tenants.aws.rollout import execute
-    from aurora_tenants.aws.usable import inspector_problem
+    from aurora_tenants.aws.usable import existing, inspector_problem
     from aurora_tenants.render.preview import preview_data
     from aurora_tenants.render.problems import problem_data, problem_text
 
@@ -183,7 +183,7 @@ def shared_deploy(
         if not operator.has_begun:
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
-    problem = None if plan else inspector_problem(aws, stack)
+    problem = None if plan else inspector_problem(existing(aws.cloudformation, stack))
     if problem:
         out.tell(problem_text(problem, severity="notice"))
     if display.is_json:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -127,25 +128,33 @@ def functions(cloud: Cloud) -> dict[str, str]:
     return {name: client.get_function_configuration(FunctionName=name)["CodeSha256"] for name in (PROVIDER, ROTATION)}
 
 
-def other_code() -> bytes:
-    """A zip whose functions answer nothing."""
+IDLE = """\
+import json, urllib.request
+def provider(event, context):
+    names = "StackId", "RequestId", "LogicalResourceId"
+    answer = {name: event[name] for name in names} | {"Status": "SUCCESS", "PhysicalResourceId": "none", "Data": {}}
+    body, url = json.dumps(answer).encode(), event["ResponseURL"]
+    urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT"))
+rotation = provider
+"""
+
+
+def idle_code() -> bytes:
+    """A zip whose functions answer that all is well, and do nothing."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
-        archive.writestr("index.py", "def provider(event, context): raise KeyError(1)\nrotation = provider\n")
+        archive.writestr("index.py", IDLE)
     return written.getvalue()
 
 
 def test_a_functions_code_that_was_changed_comes_back(run: CommandLine, cloud: Cloud):
     for name in (PROVIDER, ROTATION):
-        cloud.client("lambda").update_function_code(FunctionName=name, ZipFile=other_code())
+        cloud.client("lambda").update_function_code(FunctionName=name, ZipFile=idle_code())
     changed = functions(cloud)
-    cloud.fault(PROVIDER, "silent")
     run.file(f"{TENANTS}  more: {{databases: {{more: {{}}}}}}\n")
     ended = run("aurora-tenants apply --yes")
-    cloud.fault(PROVIDER, None)
-    assert ended.code == 1
-    assert f"    why: a function of stack {SHARED} is gone, or its code or its rights were changed; " in ended.err
-    assert f"    fix: run: aurora-tenants shared repair --stack {SHARED}, then apply again\n" in ended.err
+    assert (ended.code, "error: applied, but MySQL still differs: more  [not-converged]\n" in ended.err) == (1, True)
+    assert f"if it stays so, aurora-tenants shared repair --stack {SHARED}\n" in ended.err
     ended = run("aurora-tenants shared repair --yes")
     assert (ended.code, ended.out) == (0, REPAIRED), ended.err
     assert "Nothing is seen to be broken. Code and privileges are set back all the same.\n" in ended.err
@@ -208,7 +217,7 @@ def test_a_secret_that_is_gone_is_made_again_with_another_password(run: CommandL
     assert (ended.code, ended.err.endswith(f"{FIX}Nothing was changed.\n")) == (1, True), ended.err
     ended = run("aurora-tenants shared repair --yes")
     assert (ended.code, ended.out) == (0, REPAIRED), ended.err
-    assert f"Found: the inspector's secret {SECRET} is gone\n" in ended.err
+    assert re.search(rf"Found: the inspector's secret \S+{SECRET}\S+ is gone\n", ended.err)
     assert run("aurora-tenants plan").out.endswith(NOTHING)
     with pytest.raises(pymysql.OperationalError, match="Access denied"):
         cloud.connect(INSPECTOR, before)
