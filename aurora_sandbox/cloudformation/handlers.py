@@ -67,7 +67,7 @@ class Handlers:
         if not isinstance(kind, Readable):
             return resource.properties
         request = replace(self._request(stack, resource, resource.properties), physical_id=resource.physical_id)
-        read = _translated(resource, lambda: kind.live(request))
+        read = _translated(resource, lambda: kind.read(request))
         if read is None:
             return None
         differing = {name: value for name, value in read.items() if name in resource.properties}

@@ -71,7 +71,7 @@ class ResourceType(Protocol):
 class Readable(Protocol):
     """A type whose resources CloudFormation can read, so that it sees their drift."""
 
-    def live(self, request: Request) -> Mapping[str, Any] | None:
+    def read(self, request: Request) -> Mapping[str, Any] | None:
         """The properties that can be read, as they are now; None if there is no such resource any more."""
 
 

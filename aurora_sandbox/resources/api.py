@@ -151,7 +151,7 @@ class ApiType:
         parameters = self.deletion(request) if self.deletion else {self.name: request.physical_id}
         discard(self.boto(self.service), self.verbs[2], **parameters)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         if self.reading is None:
             return {}
         return None if found(self.boto(self.service), self.reading, **{self.name: request.physical_id}) is None else {}

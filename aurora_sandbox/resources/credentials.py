@@ -75,7 +75,7 @@ class SecretType:
         """CloudFormation leaves no recovery window, so that the name is free at once."""
         self.ask("DeleteSecret", SecretId=request.physical_id, ForceDeleteWithoutRecovery=True)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         """Its value cannot be read. One that is marked for deletion still has its name."""
         secret = _described(self.ask, request.physical_id or "")
         return None if secret is None else {"Description": secret.get("Description", "")}
@@ -133,7 +133,7 @@ class Attachment:
             if _exists(self.ask, secret_arn):
                 self._write(secret_arn, {})
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         return None if _described(self.ask, request.physical_id or "") is None else {}
 
     def _target(self, properties: Properties) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class RotationSchedule:
         if _exists(self.ask, request.physical_id or ""):
             self.ask("CancelRotateSecret", SecretId=request.physical_id)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         """Whether AWS takes rotation that was switched off for drift is not known; here it is none."""
         secret = _described(self.ask, request.physical_id or "")
         if secret is None:

@@ -75,7 +75,7 @@ class Role:
             discard(iam, "detach_role_policy", RoleName=name, PolicyArn=policy)
         discard(iam, "delete_role", RoleName=name)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         """Policies are compared in the order of the template."""
         iam, name = self.boto("iam"), request.physical_id or ""
         answer = found(iam, "get_role", RoleName=name)
@@ -200,7 +200,7 @@ class ManagedPolicy:
         self._drop_old_versions(policy_arn)
         discard(self.boto("iam"), "delete_policy", PolicyArn=policy_arn)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         iam, policy_arn = self.boto("iam"), request.physical_id
         answer = found(iam, "get_policy", PolicyArn=policy_arn)
         if answer is None:

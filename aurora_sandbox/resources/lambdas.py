@@ -47,7 +47,7 @@ class FunctionType:
     def delete(self, request: Request) -> None:
         self.functions.remove(request.physical_id or "")
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         """Code cannot be read."""
         function = self.functions.get(request.physical_id or "")
         if function is None:
@@ -135,7 +135,7 @@ class Permission:
         if self.functions.get(request.properties["FunctionName"]):
             _set(self.functions.permit, request.properties["FunctionName"], request.physical_id, None)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         function = self.functions.get(request.properties["FunctionName"])
         there = dict(self.functions.statements(function.name)) if function else {}
         return {} if request.physical_id in there else None
@@ -159,5 +159,5 @@ class EventInvokeConfig:
         if self.functions.get(request.properties["FunctionName"]):
             _set(self.functions.set_retries, request.properties["FunctionName"], None)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         return {} if self.functions.get(request.properties["FunctionName"]) else None

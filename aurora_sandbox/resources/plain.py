@@ -155,7 +155,7 @@ class LogGroup:
     def delete(self, request: Request) -> None:
         discard(self.boto("logs"), "delete_log_group", logGroupName=request.physical_id)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         name = request.physical_id
         groups = call(self.boto("logs"), "describe_log_groups", logGroupNamePrefix=name)["logGroups"]
         own = [group for group in groups if group["logGroupName"] == name]
@@ -190,7 +190,7 @@ class Queue:
     def delete(self, request: Request) -> None:
         discard(self.boto("sqs"), "delete_queue", QueueUrl=request.physical_id)
 
-    def live(self, request: Request) -> Properties | None:
+    def read(self, request: Request) -> Properties | None:
         asked = {"QueueUrl": request.physical_id, "AttributeNames": ["All"]}
         answer = found(self.boto("sqs"), "get_queue_attributes", **asked)
         return None if answer is None else answer["Attributes"]
