@@ -17,7 +17,7 @@ from typing import Protocol
 from aurora_tenants import safety
 from aurora_tenants.apply import Result, Step, apply
 from aurora_tenants.aws.scaling import bring_to_hour
-from aurora_tenants.aws.usable import repair_command
+from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.plan import Plan, Proposal, make_plan
@@ -157,16 +157,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         after=after,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
-    explained = (_with_repair(problem, inputs.shared.stack) for problem in problems)
+    explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
     return Outcome(proposal, results, problems=tuple(explained))
-
-
-def _with_repair(problem: Problem, shared: str) -> Problem:
-    """A failure of the shared stack's functions with what to do about them."""
-    if problem.code != "function-failed":
-        return problem
-    why = f"a function of stack {shared} is gone, or its code or its rights were changed; {problem.why}"
-    return replace(problem, why=why, fix=f"run: {repair_command(shared)}, then apply again")
 
 
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:

@@ -21,6 +21,7 @@ from aurora_sandbox.cloudformation.rollout import rules_of
 from aurora_sandbox.cloudformation.schemas import Schema
 from aurora_sandbox.cloudformation.stack import GONE, Change, Detail, Resource, Stack
 from aurora_sandbox.cloudformation.template import Declaration
+from aurora_sandbox.cloudformation.types import is_custom
 
 # What a change set says of a value that it cannot know yet.
 _AFTER_APPLY = "{{changeSet:KNOWN_AFTER_APPLY}}"
@@ -114,6 +115,8 @@ class Preview:
     def _drift_of(self, logical_id: str) -> str | None:
         if self._drift is None or logical_id not in self._stack.resources:
             return None
+        if is_custom(self._stack.resources[logical_id].type):
+            return "UNSUPPORTED"
         if logical_id not in self._drift:
             return "IN_SYNC"
         return "DELETED" if self._drift[logical_id] is None else "MODIFIED"

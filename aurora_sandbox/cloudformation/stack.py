@@ -116,7 +116,7 @@ class Detail:
 class Change:
     """What a change set announces for one resource; replacement is None but for Modify.
 
-    drift: what a drift-aware change set found: IN_SYNC, MODIFIED, DELETED, NOT_CHECKED for what cannot be read.
+    drift: what a drift-aware change set found: IN_SYNC, MODIFIED, DELETED, UNSUPPORTED for custom resources.
     """
 
     action: Literal["Add", "Modify", "Remove"]

@@ -10,8 +10,8 @@ from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
-from aurora_tenants.aws.usable import existing
-from aurora_tenants.errors import AwsError, NotConverged, Problem
+from aurora_tenants.aws.usable import existing, with_repair
+from aurora_tenants.errors import AwsError, NotConverged, Problem, StackFailed
 from aurora_tenants.preview import Preview, of_new
 from aurora_tenants.stack import StackPlan
 
@@ -101,7 +101,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         return False
     tell = operator.deploying()
     if archive is None:
-        stacks.execute(cloudformation, made, tell=tell)
+        _execute(cloudformation, made, tell)
         return True
     place = plan.parameters[CODE_BUCKET]
     try:
@@ -110,12 +110,19 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         changesets.discard(cloudformation, made)
         raise
     try:
-        stacks.execute(cloudformation, made, tell=tell)
+        _execute(cloudformation, made, tell)
     except AwsError as error:
         error.nothing_was_changed = False  # the zip is in the bucket
         raise
     _compare(aws, plan.name, place, archive)
     return True
+
+
+def _execute(cloudformation: Any, made: ChangeSet, tell: stacks.Tell) -> None:
+    try:
+        stacks.execute(cloudformation, made, tell=tell)
+    except StackFailed as error:
+        raise StackFailed(*(with_repair(problem, made.stack) for problem in error.problems)) from error
 
 
 def repair(deployment: Deployment, heal: Callable[[], None], operator: Operator) -> bool:

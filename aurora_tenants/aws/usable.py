@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from aurora_tenants.aws import stacks
@@ -107,6 +108,14 @@ def deploy_command(stack: str) -> str:
 def repair_command(stack: str) -> str:
     """What brings back what somebody changed by hand in a shared stack."""
     return f"aurora-tenants shared repair --stack {stack}"
+
+
+def with_repair(problem: Problem, shared: str) -> Problem:
+    """A failure of the shared stack's functions with what to do about them; any other problem as it is."""
+    if problem.code != "function-failed":
+        return problem
+    why = f"a function of stack {shared} is gone, or its code or its rights were changed; {problem.why}"
+    return replace(problem, why=why, fix=f"run: {repair_command(shared)}")
 
 
 def no_inspector(stack: str, refused: str) -> Problem:

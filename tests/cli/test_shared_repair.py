@@ -172,7 +172,7 @@ def test_a_function_that_is_gone_is_named_and_comes_back(run: CommandLine, cloud
     ended = run("aurora-tenants apply --yes")
     assert (
         ended.code,
-        f"    fix: run: aurora-tenants shared repair --stack {SHARED}, then apply again\n" in ended.err,
+        f"    fix: run: aurora-tenants shared repair --stack {SHARED}\n" in ended.err,
     ) == (
         1,
         True,
@@ -275,3 +275,38 @@ def test_what_is_none_of_ours_is_not_repaired(run: CommandLine, cloud: Cloud):
         1,
         True,
     )
+
+
+def test_a_stack_whose_rollback_failed_is_repaired(run: CommandLine, cloud: Cloud):
+    cloud.client("lambda").delete_function(FunctionName=PROVIDER)
+    ended = run("aurora-tenants shared deploy --yes --parameter Repair=again")
+    assert (ended.code, FIX in ended.err) == (1, True), ended.err
+    stack = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert f"Found: stack {SHARED} is UPDATE_ROLLBACK_FAILED\n" in ended.err
+    assert run("aurora-tenants plan").out.endswith(NOTHING)
+
+
+def test_a_stack_that_is_no_tenants_and_has_lost_its_entries_is_named(run: CommandLine, cloud: Cloud):
+    token = {"Fn::ImportValue": f"{SHARED}-database-service-token"}
+    database = {"ServiceToken": token, "Name": "of_service", "Revision": "1"}
+    service = {"Resources": {"Database": {"Type": "Custom::Database", "Properties": database}}}
+    assert cloud.deploy("service", service) == "CREATE_COMPLETE"
+    cloud.sql("DROP DATABASE aurora_tenants")
+    ended = run("aurora-tenants shared repair --yes")
+    assert (
+        ended.code,
+        "Notice: stack service uses the provider, and nothing in MySQL is said to be its" in ended.out,
+    ) == (
+        0,
+        True,
+    ), ended.err
+    database["Revision"] = "2"
+    cloud.client("cloudformation").update_stack(StackName="service", TemplateBody=json.dumps(service))
+    assert cloud.settled("service") == "UPDATE_COMPLETE"
+    assert cloud.sql("SELECT name, adopted FROM aurora_tenants.`databases` WHERE stack = 'service'") == [
+        ("of_service", 1)
+    ]
+    assert "Notice: " not in run("aurora-tenants shared repair --yes").out
