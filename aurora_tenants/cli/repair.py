@@ -41,7 +41,7 @@ def shared_repair(
         damage = repair.restore(aws, damage, reading)
     deployment = repair.prepare(damage, region=aws.region, profile=place.profile)
     if functions := damage.functions:
-        out.tell(f"Before that, the code of {' and '.join(functions)} is written again.")
+        out.tell(f"First the code of {' and '.join(functions)} is written again, then:")
     operator = Operator(out, deployment, (), yes=yes, only_shows=plan, as_json=False, verb="Repair")
     try:
         repaired = repair.execute(deployment, damage, operator)

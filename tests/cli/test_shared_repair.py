@@ -158,7 +158,7 @@ def test_a_functions_code_that_was_changed_comes_back(run: CommandLine, cloud: C
     ended = run("aurora-tenants shared repair --yes")
     assert (ended.code, ended.out) == (0, REPAIRED), ended.err
     assert "Nothing is seen to be broken. Code and privileges are set back all the same.\n" in ended.err
-    assert f"Before that, the code of {PROVIDER} and {ROTATION} is written again.\n" in ended.err
+    assert f"First the code of {PROVIDER} and {ROTATION} is written again, then:\n" in ended.err
     assert not {*functions(cloud).values()} & {*changed.values()}
     assert run("aurora-tenants apply --yes").code == 0
 
@@ -242,7 +242,16 @@ def test_a_rotation_that_does_not_end_and_one_that_was_switched_off_run_again(ru
 
 def test_privileges_that_the_inspector_should_not_have_are_taken_away(run: CommandLine, cloud: Cloud):
     before = grants(cloud, INSPECTOR)
-    cloud.sql(f"GRANT SELECT, DELETE ON *.* TO {INSPECTOR}", f"ALTER USER {INSPECTOR} ATTRIBUTE '{{}}'")
+    cloud.sql(f"GRANT SELECT, DELETE ON *.* TO {INSPECTOR}", f"GRANT ROLE_ADMIN ON *.* TO {INSPECTOR}")
+    said = (
+        f"user {INSPECTOR} has rights that no plan needs: ROLE_ADMIN on *.*, DELETE on *.*, SELECT on *.*;"
+        f" run: aurora-tenants shared repair --stack {SHARED}  [inspector-rights]\n"
+    )
+    assert said in run("aurora-tenants plan").out
+    ended = run("aurora-tenants validate --live")
+    assert (ended.code, f"error: user {INSPECTOR} can get into databases old, shop" in ended.err) == (1, True), (
+        ended.err
+    )
     ended = run("aurora-tenants shared repair --yes")
     assert (ended.code, grants(cloud, INSPECTOR)) == (0, before), ended.err
 
