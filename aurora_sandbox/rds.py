@@ -8,9 +8,10 @@ that CreateDBCluster makes gets the server, unless a stack's has it; other clust
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from aurora_sandbox import engines, masters, scaling
+from aurora_sandbox import engines, masters, scaling, status
 from aurora_sandbox.backing import DEFAULT_VERSION, NOT_FOR_MOTO, SCALING, Backing, new_password
 from aurora_sandbox.clients import ask
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
@@ -21,6 +22,13 @@ from aurora_sandbox.wire import Caller, ServiceError
 NO_SCALING = (
     "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
 )
+# What an answer says of the status, however soon the change is over.
+_CHANGES = {
+    "CreateDBCluster": status.CREATING,
+    "DeleteDBCluster": status.DELETING,
+    "StartDBCluster": status.STARTING,
+    "StopDBCluster": status.STOPPING,
+}
 
 
 class Rds:
@@ -39,15 +47,31 @@ class Rds:
         if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         _require_page(operation, parameters)
+        self._require_status(operation, parameters)
         result = self._changed(operation, parameters)
         if result is None:
             result = ask(self._moto(), operation, parameters)
-        described = [*result.get("DBClusters", ()), *([result["DBCluster"]] if "DBCluster" in result else ())]
-        for description in described:
+        for description in _each(result, "DBCluster"):
             cluster = self._clusters.get(description["DBClusterIdentifier"])
             if cluster is not None:
                 description |= facts(cluster)
+            if operation in _CHANGES:
+                description["Status"] = _CHANGES[operation]
+        for description in _each(result, "DBInstance"):
+            cluster = self._clusters.get(description.get("DBClusterIdentifier", ""))
+            if cluster is not None and cluster.status() not in (status.AVAILABLE, status.CREATING):
+                description["DBInstanceStatus"] = cluster.status()
         return result
+
+    def _require_status(self, operation: str, parameters: dict[str, Any]) -> None:
+        """Raises ServiceError for what is not done with our cluster in the status that it has."""
+        cluster = self._clusters.get(parameters.get("DBClusterIdentifier", ""))
+        if cluster is None and operation in ("DeleteDBInstance", "ModifyDBInstance", "RebootDBInstance"):
+            named = {"DBInstanceIdentifier": parameters["DBInstanceIdentifier"]}
+            (instance,) = ask(self._moto(), "DescribeDBInstances", named)["DBInstances"]
+            cluster = self._clusters.get(instance.get("DBClusterIdentifier", ""))
+        if cluster and (why := status.refusal(operation, cluster.identifier, cluster.status())):
+            raise ServiceError("InvalidDBClusterStateFault", why)
 
     def _changed(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to a call that makes, changes or ends a cluster of ours; None for any other call."""
@@ -55,7 +79,7 @@ class Rds:
             return self._create(parameters)
         ours = self._clusters.get(parameters.get("DBClusterIdentifier", ""))
         if operation == "ModifyDBCluster" and ours is None:  # moto fails if there is no such cluster
-            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": parameters["DBClusterIdentifier"]})
+            self._described(parameters["DBClusterIdentifier"])
         if ours is None:
             return None
         is_serverless = parameters.get("DBInstanceClass") == engines.SERVERLESS
@@ -65,7 +89,22 @@ class Rds:
             return self._modify(ours, parameters)
         if operation == "DeleteDBCluster":
             return self._delete(ours, parameters)
+        if operation == "StopDBCluster":
+            return self._turn(ours, ours.stop)
+        if operation == "StartDBCluster":
+            return self._turn(ours, ours.start)
         return None
+
+    def _turn(self, cluster: Cluster, change: Callable[[float], None]) -> dict[str, Any]:
+        """To moto this is no change at all: it has no statuses on the way."""
+        change(self._clusters.change_seconds)
+        return {"DBCluster": self._described(cluster.identifier)}
+
+    def _described(self, identifier: str) -> dict[str, Any]:
+        """moto's description. Raises ServiceError if there is no such cluster."""
+        answer = ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": identifier})
+        description: dict[str, Any] = answer["DBClusters"][0]
+        return description
 
     def _create(self, parameters: dict[str, Any]) -> dict[str, Any] | None:
         """A cluster with the server behind it; None for one that is moto's, as what the server cannot be is."""
@@ -82,12 +121,15 @@ class Rds:
         password = parameters.get("MasterUserPassword") or new_password()
         wanted = {**parameters, "EngineVersion": version, "MasterUserPassword": password}
         result = ask(self._moto(), "CreateDBCluster", _for_moto(wanted))
-        self._backing.begin(result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked))
+        cluster = self._backing.begin(
+            result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked)
+        )
+        cluster.begin(self._clusters.change_seconds)
         return result
 
     def _is_there(self, identifier: str) -> bool:
         try:
-            ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": identifier})
+            self._described(identifier)
         except ServiceError as error:
             if error.code == "DBClusterNotFoundFault":
                 return False
@@ -95,24 +137,36 @@ class Rds:
         return True
 
     def _delete(self, cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
-        """moto refuses a protected cluster and one that has instances, with RDS's words."""
         if not parameters.get("SkipFinalSnapshot") and "FinalDBSnapshotIdentifier" not in parameters:
             why = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
             raise ServiceError("InvalidParameterCombination", why)
-        moto = self._moto()
-        result = ask(moto, "DeleteDBCluster", parameters)
-        if parameters.get("DeleteAutomatedBackups", True):  # which moto keeps, and another cluster would stumble over
-            automated = {"DBClusterIdentifier": cluster.identifier, "SnapshotType": "automated"}
+        moto, named = self._moto(), {"DBClusterIdentifier": cluster.identifier}
+        described = self._described(cluster.identifier)
+        _require_deletable(described)
+        if name := parameters.get("FinalDBSnapshotIdentifier"):
+            ask(moto, "CreateDBClusterSnapshot", {**named, "DBClusterSnapshotIdentifier": name})
+        keeps_backups = not parameters.get("DeleteAutomatedBackups", True)
+        result = {"DBCluster": described | facts(cluster)}
+        self._clusters.leave(cluster, lambda: self._end(cluster, keeps_backups=keeps_backups))
+        return result
+
+    def _end(self, cluster: Cluster, *, keeps_backups: bool) -> None:
+        """Leaves nothing of a deleted cluster, at moto nor on the server."""
+        moto, named = self._moto(), {"DBClusterIdentifier": cluster.identifier}
+        ask(moto, "DeleteDBCluster", {**named, "SkipFinalSnapshot": True})
+        if not keeps_backups:  # which moto keeps, and another cluster would stumble over
+            automated = {**named, "SnapshotType": "automated"}
             for backup in ask(moto, "DescribeDBClusterSnapshots", automated)["DBClusterSnapshots"]:
                 backup_name = {"DBClusterSnapshotIdentifier": backup["DBClusterSnapshotIdentifier"]}
                 ask(moto, "DeleteDBClusterSnapshot", backup_name)
-        result["DBCluster"] |= facts(cluster) | {"Status": "deleting"}
         self._backing.end(cluster)
-        return result
 
     def _switch_http_endpoint(self, arn: str, *, on: bool) -> dict[str, Any]:
-        if self._clusters.get(arn) is None:
+        cluster = self._clusters.get(arn)
+        if cluster is None:
             raise ServiceError("ResourceNotFoundFault", f"There is no cluster {arn}.", status=404)
+        if why := status.refusal("ModifyDBCluster", cluster.identifier, cluster.status()):
+            raise ServiceError("InvalidResourceStateFault", why)
         self._clusters.modify(arn, http_endpoint_enabled=on)
         return {"ResourceArn": arn, "HttpEndpointEnabled": on}
 
@@ -135,6 +189,21 @@ class Rds:
         elif "MasterUserPassword" in parameters:
             self._backing.give_master(cluster, parameters["MasterUserPassword"], is_managed=False)
         return result
+
+
+def _each(result: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The descriptions of this kind in an answer, of one or of a list."""
+    return [*result.get(f"{kind}s", ()), *([result[kind]] if kind in result else ())]
+
+
+def _require_deletable(described: dict[str, Any]) -> None:
+    """Raises ServiceError for a cluster that is protected or has instances."""
+    if described.get("DeletionProtection"):
+        why = "Cannot delete protected Cluster, please disable deletion protection and try again."
+        raise ServiceError("InvalidParameterCombination", why)
+    if described.get("DBClusterMembers"):
+        why = "Cluster cannot be deleted, it still contains DB instances in non-deleting state."
+        raise ServiceError("InvalidDBClusterStateFault", why)
 
 
 def _require_page(operation: str, parameters: dict[str, Any]) -> None:
@@ -175,6 +244,7 @@ def facts(cluster: Cluster) -> dict[str, Any]:
     now = cluster.scaling
     described: dict[str, Any] = {
         "DBClusterArn": cluster.arn,
+        "Status": cluster.status(),
         "Engine": cluster.engine,
         "EngineVersion": cluster.engine_version,
         "Endpoint": cluster.host,
@@ -185,6 +255,8 @@ def facts(cluster: Cluster) -> dict[str, Any]:
         # Aurora Standard is not named: "The storage type isn't returned when you set it to aurora", API Reference.
         "StorageType": None if cluster.storage_type == STANDARD else cluster.storage_type,
     }
+    if restarts := cluster.restarts_at():
+        described["AutomaticRestartTime"] = datetime.fromtimestamp(restarts, UTC)
     if cluster.is_serverless:
         described[SCALING] = {
             "MinCapacity": now.min_acu,

@@ -24,6 +24,7 @@ import pymysql
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.converters import encoders
 
+from aurora_sandbox import status
 from aurora_sandbox.cluster import Cluster, Clusters, State
 from aurora_sandbox.rdsdata import resultset, sqltext
 from aurora_sandbox.rdsdata.answers import Answers
@@ -164,6 +165,8 @@ class RdsData:
         cluster = self._clusters.get(arn)
         if cluster is None:
             raise ServiceError("DatabaseNotFoundException", f"Database cluster {arn} is not found", status=404)
+        if (now := cluster.status()) != status.AVAILABLE:
+            raise ServiceError("InvalidResourceStateException", f"DB cluster {arn} is in state {now}")
         if not cluster.http_endpoint_enabled:
             name = cluster.identifier
             raise ServiceError("HttpEndpointNotEnabledException", f"HttpEndpoint is not enabled for cluster {name}")

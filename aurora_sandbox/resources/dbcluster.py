@@ -8,7 +8,7 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import scaling
+from aurora_sandbox import scaling, status
 from aurora_sandbox.backing import BAD_PASSWORD, DEFAULT_VERSION, NOT_FOR_MOTO, Backing, is_password, new_password
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
@@ -44,6 +44,7 @@ class DbCluster:
         properties, old = request.properties, request.old_properties or {}
         _check(properties)
         identifier = request.physical_id or ""
+        self._require_status("ModifyDBCluster", identifier)
         if properties.get("MasterUsername") != old.get("MasterUsername"):
             raise ResourceFailed("MasterUsername cannot be changed once the cluster exists.")
         # Scaling is sent only if the template's own has changed, and then on top of whatever a schedule has set.
@@ -74,10 +75,16 @@ class DbCluster:
     def delete(self, request: Request) -> None:
         """RDS refuses a protected cluster, and one that has instances, with its own words."""
         identifier = request.physical_id or ""
+        self._require_status("DeleteDBCluster", identifier)
         discard(self.boto("rds"), "delete_db_cluster", DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
         cluster = self.backing.clusters.get(identifier)
         if cluster is not None:
             self.backing.end(cluster)
+
+    def _require_status(self, operation: str, identifier: str) -> None:
+        cluster = self.backing.clusters.get(identifier)
+        if cluster and (why := status.refusal(operation, identifier, cluster.status())):
+            raise ResourceFailed(why)
 
     def _create_at_moto(self, request: Request, identifier: str, password: str) -> dict[str, Any]:
         rds = self.boto("rds")
