@@ -13,11 +13,10 @@ from typing import Any
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.aws.deployed import read_cluster_facts
-from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster, check_cluster
+from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster, check_cluster, unavailable
+from aurora_tenants.doctor.finding import Verdict
 from aurora_tenants.errors import AwsError, Problem, Refused
 
-# The Data API answers while these last. ("DB cluster status", Aurora User Guide)
-_USABLE = frozenset({"available", "backing-up", "modifying", "maintenance", "storage-optimization"})
 # The parameters of cfn/shared.yml that read_parameters gives.
 READ_FROM_CLUSTER = frozenset(
     {
@@ -83,12 +82,13 @@ def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
 
 def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None:
     has_own_secret = bool(existing.master_secret)
-    if isinstance(found, ClusterFacts) and found.status not in {*_USABLE, "stopped", "stopping"}:
-        what = f"cluster {found.identifier} is {found.status}"
-        raise Refused(Problem("cluster-not-available", what, fix="wait until it is available, then try again"))
     looked_at = found._replace(has_secret=True) if isinstance(found, ClusterFacts) and has_own_secret else found
+    verdicts = [*check_cluster(looked_at)]
+    state = unavailable(found.identifier, found.status) if isinstance(found, ClusterFacts) else None
+    if state in verdicts:  # nothing else can be mended before it is available, and a new one may not be whole yet
+        raise Refused(_not_available(state))
     problems = []
-    for verdict in check_cluster(looked_at):
+    for verdict in verdicts:
         if verdict.result == "problem":
             fix = verdict.fix
             if isinstance(found, ClusterFacts) and "--manage-master-user-password" in fix:
@@ -96,6 +96,31 @@ def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None
             problems.append(Problem("unfit-cluster", verdict.found, verdict.why, fix))
     if problems:
         raise Refused(*problems)
+
+
+def require_available(aws: Aws, cluster_arn: str) -> None:
+    """Raises AwsError for a cluster that does not become available by itself, or is not there.
+
+    Says nothing where the caller may not ask: then nobody knows.
+    """
+    name = cluster_arn.rpartition(":")[2]
+    try:
+        with asking(f"read cluster {name}"):
+            found = aws.client("rds").describe_db_clusters(DBClusterIdentifier=cluster_arn)["DBClusters"][0]
+    except AwsError as error:
+        if code_of(error.__cause__) == "DBClusterNotFoundFault":
+            (gone,) = check_cluster(NoCluster(name, aws.region))
+            raise AwsError(Problem("no-cluster", gone.found, gone.why, gone.fix)) from error
+        if error.problems[0].code == "access-denied":
+            return
+        raise
+    state = unavailable(name, found.get("Status", ""))
+    if state and state.result == "problem":
+        raise AwsError(_not_available(state))
+
+
+def _not_available(state: Verdict) -> Problem:
+    return Problem("cluster-not-available", state.found, state.why, state.fix)
 
 
 def _read_secret(aws: Aws, name: str) -> tuple[str, str, str]:
