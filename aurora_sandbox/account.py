@@ -83,7 +83,7 @@ class Account:
         )
         self._backing = Backing(self._secrets, self.clusters, mysql)
         self.cloudformation = self._cloudformation(rollback_style, time_scale)
-        rds = Rds(backing=self._backing, moto=lambda: clients("rds"))
+        rds = Rds(backing=self._backing, moto=clients)
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
         self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from aurora_sandbox import engines, masters, scaling, status
+from aurora_sandbox import engines, masters, scaling, status, zones
 from aurora_sandbox.backing import DEFAULT_VERSION, NOT_FOR_MOTO, SCALING, Backing, new_password
 from aurora_sandbox.clients import ask
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
@@ -32,13 +32,13 @@ _CHANGES = {
 
 
 class Rds:
-    """The service. moto: gives a boto3 client to moto's RDS."""
+    """The service. moto: gives a boto3 client to a service of moto's."""
 
     name = "rds"
     only = None
 
-    def __init__(self, *, backing: Backing, moto: Callable[[], Any]) -> None:
-        self._backing, self._clusters, self._moto = backing, backing.clusters, moto
+    def __init__(self, *, backing: Backing, moto: Callable[[str], Any]) -> None:
+        self._backing, self._clusters, self._boto = backing, backing.clusters, moto
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
@@ -50,7 +50,7 @@ class Rds:
         self._require_status(operation, parameters)
         result = self._changed(operation, parameters)
         if result is None:
-            result = ask(self._moto(), operation, parameters)
+            result = ask(self._boto("rds"), operation, parameters)
         for description in _each(result, "DBCluster"):
             cluster = self._clusters.get(description["DBClusterIdentifier"])
             if cluster is not None:
@@ -68,7 +68,7 @@ class Rds:
         cluster = self._clusters.get(parameters.get("DBClusterIdentifier", ""))
         if cluster is None and operation in ("DeleteDBInstance", "ModifyDBInstance", "RebootDBInstance"):
             named = {"DBInstanceIdentifier": parameters["DBInstanceIdentifier"]}
-            (instance,) = ask(self._moto(), "DescribeDBInstances", named)["DBInstances"]
+            (instance,) = ask(self._boto("rds"), "DescribeDBInstances", named)["DBInstances"]
             cluster = self._clusters.get(instance.get("DBClusterIdentifier", ""))
         if cluster and (why := status.refusal(operation, cluster.identifier, cluster.status())):
             raise ServiceError("InvalidDBClusterStateFault", why)
@@ -77,6 +77,9 @@ class Rds:
         """The answer to a call that makes, changes or ends a cluster of ours; None for any other call."""
         if operation == "CreateDBCluster":
             return self._create(parameters)
+        if operation in ("CreateDBSubnetGroup", "ModifyDBSubnetGroup"):
+            zones.require_subnets(self._boto("ec2"), parameters["SubnetIds"])
+            return None
         ours = self._clusters.get(parameters.get("DBClusterIdentifier", ""))
         if operation == "ModifyDBCluster" and ours is None:  # moto fails if there is no such cluster
             self._described(parameters["DBClusterIdentifier"])
@@ -102,7 +105,7 @@ class Rds:
 
     def _described(self, identifier: str) -> dict[str, Any]:
         """moto's description. Raises ServiceError if there is no such cluster."""
-        answer = ask(self._moto(), "DescribeDBClusters", {"DBClusterIdentifier": identifier})
+        answer = ask(self._boto("rds"), "DescribeDBClusters", {"DBClusterIdentifier": identifier})
         description: dict[str, Any] = answer["DBClusters"][0]
         return description
 
@@ -111,6 +114,7 @@ class Rds:
         identifier = parameters["DBClusterIdentifier"]
         if self._is_there(identifier):
             raise ServiceError("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+        zones.require_group(self._boto("rds"), self._boto("ec2"), parameters.get("DBSubnetGroupName"))
         is_ours = parameters["Engine"] == engines.ENGINE and parameters.get("EngineMode") in (None, "provisioned")
         if not is_ours or self._clusters.all() or parameters.get("MasterUsername") == "root":
             return None
@@ -120,7 +124,7 @@ class Rds:
         _check_scaling(asked, version, DEFAULT_SCALING)
         password = parameters.get("MasterUserPassword") or new_password()
         wanted = {**parameters, "EngineVersion": version, "MasterUserPassword": password}
-        result = ask(self._moto(), "CreateDBCluster", _for_moto(wanted))
+        result = ask(self._boto("rds"), "CreateDBCluster", _for_moto(wanted))
         cluster = self._backing.begin(
             result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked)
         )
@@ -140,7 +144,7 @@ class Rds:
         if not parameters.get("SkipFinalSnapshot") and "FinalDBSnapshotIdentifier" not in parameters:
             why = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
             raise ServiceError("InvalidParameterCombination", why)
-        moto, named = self._moto(), {"DBClusterIdentifier": cluster.identifier}
+        moto, named = self._boto("rds"), {"DBClusterIdentifier": cluster.identifier}
         described = self._described(cluster.identifier)
         _require_deletable(described)
         if name := parameters.get("FinalDBSnapshotIdentifier"):
@@ -152,7 +156,7 @@ class Rds:
 
     def _end(self, cluster: Cluster, *, keeps_backups: bool) -> None:
         """Leaves nothing of a deleted cluster, at moto nor on the server."""
-        moto, named = self._moto(), {"DBClusterIdentifier": cluster.identifier}
+        moto, named = self._boto("rds"), {"DBClusterIdentifier": cluster.identifier}
         ask(moto, "DeleteDBCluster", {**named, "SkipFinalSnapshot": True})
         if not keeps_backups:  # which moto keeps, and another cluster would stumble over
             automated = {**named, "SnapshotType": "automated"}
@@ -174,7 +178,7 @@ class Rds:
         change = scaling.requested(parameters.get(SCALING, {}))
         _check_scaling(change, parameters.get("EngineVersion", cluster.engine_version), cluster.scaling)
         masters.check_change(parameters, is_managed=bool(cluster.master_secret_arn))
-        result = ask(self._moto(), "ModifyDBCluster", _for_moto(parameters))
+        result = ask(self._boto("rds"), "ModifyDBCluster", _for_moto(parameters))
         self._clusters.modify(
             cluster.identifier,
             engine_version=parameters.get("EngineVersion"),

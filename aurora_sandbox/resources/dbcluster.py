@@ -14,6 +14,8 @@ from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
 from aurora_sandbox.scaling import Scaling
+from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.zones import require_group
 
 ONE_MASTER_PASSWORD = "Specify either ManageMasterUserPassword or MasterUserPassword, not both and not neither."  # noqa: S105
 
@@ -31,6 +33,10 @@ class DbCluster:
         _check_scaling(properties, _requested(properties), DEFAULT_SCALING)
         if self.backing.clusters.all():
             raise ResourceFailed("The sandbox has one cluster, and there is one already.")
+        try:
+            require_group(self.boto("rds"), self.boto("ec2"), properties.get("DBSubnetGroupName"))
+        except ServiceError as error:
+            raise ResourceFailed(error.message) from error
         identifier = (properties.get("DBClusterIdentifier") or generated_name(request, max_length=63)).lower()
         password = properties.get("MasterUserPassword") or new_password()
         live = self._create_at_moto(request, identifier, password)
