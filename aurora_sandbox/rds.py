@@ -48,7 +48,7 @@ class Rds:
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         _require_page(operation, parameters)
         self._require_status(operation, parameters)
-        result = self._changed(operation, parameters)
+        result = self._changed(operation, parameters, caller)
         if result is None:
             result = ask(self._boto("rds"), operation, parameters)
         for description in _each(result, "DBCluster"):
@@ -73,10 +73,10 @@ class Rds:
         if cluster and (why := status.refusal(operation, cluster.identifier, cluster.status())):
             raise ServiceError("InvalidDBClusterStateFault", why)
 
-    def _changed(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    def _changed(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any] | None:
         """The answer to a call that makes, changes or ends a cluster of ours; None for any other call."""
         if operation == "CreateDBCluster":
-            return self._create(parameters)
+            return self._create(parameters, caller)
         if operation in ("CreateDBSubnetGroup", "ModifyDBSubnetGroup"):
             zones.require_subnets(self._boto("ec2"), parameters["SubnetIds"])
             return None
@@ -89,7 +89,7 @@ class Rds:
         if operation == "CreateDBInstance" and is_serverless and not ours.is_serverless:
             raise ServiceError("InvalidDBClusterStateFault", NO_SCALING)
         if operation == "ModifyDBCluster":
-            return self._modify(ours, parameters)
+            return self._modify(ours, parameters, caller)
         if operation == "DeleteDBCluster":
             return self._delete(ours, parameters)
         if operation == "StopDBCluster":
@@ -109,7 +109,7 @@ class Rds:
         description: dict[str, Any] = answer["DBClusters"][0]
         return description
 
-    def _create(self, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    def _create(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any] | None:
         """A cluster with the server behind it; None for one that is moto's, as what the server cannot be is."""
         identifier = parameters["DBClusterIdentifier"]
         if self._is_there(identifier):
@@ -122,14 +122,19 @@ class Rds:
         asked = scaling.requested(parameters.get(SCALING, {}))
         version = parameters.get("EngineVersion", DEFAULT_VERSION)
         _check_scaling(asked, version, DEFAULT_SCALING)
+        key = self._key(parameters, caller) if parameters.get("ManageMasterUserPassword") else ""
         password = parameters.get("MasterUserPassword") or new_password()
         wanted = {**parameters, "EngineVersion": version, "MasterUserPassword": password}
         result = ask(self._boto("rds"), "CreateDBCluster", _for_moto(wanted))
         cluster = self._backing.begin(
-            result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked)
+            result["DBCluster"], parameters, password, scaling=DEFAULT_SCALING.changed(**asked), key=key
         )
         cluster.begin(self._clusters.change_seconds)
         return result
+
+    def _key(self, parameters: dict[str, Any], caller: Caller) -> str:
+        """The ARN of the key for a master secret that is to be."""
+        return self._backing.keys.of_master(parameters.get("MasterUserSecretKmsKeyId"), caller)
 
     def _is_there(self, identifier: str) -> bool:
         try:
@@ -174,10 +179,14 @@ class Rds:
         self._clusters.modify(arn, http_endpoint_enabled=on)
         return {"ResourceArn": arn, "HttpEndpointEnabled": on}
 
-    def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _modify(self, cluster: Cluster, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         change = scaling.requested(parameters.get(SCALING, {}))
         _check_scaling(change, parameters.get("EngineVersion", cluster.engine_version), cluster.scaling)
         masters.check_change(parameters, is_managed=bool(cluster.master_secret_arn))
+        is_managed_anew = bool(parameters.get("ManageMasterUserPassword") and not cluster.master_secret_arn)
+        key = self._key(parameters, caller) if is_managed_anew else cluster.master_key
+        if parameters.get("RotateMasterUserPassword"):
+            self._backing.keys.of_master(key, caller)
         result = ask(self._boto("rds"), "ModifyDBCluster", _for_moto(parameters))
         self._clusters.modify(
             cluster.identifier,
@@ -188,10 +197,12 @@ class Rds:
         )
         if "EnableIAMDatabaseAuthentication" in parameters:
             self._backing.switch_iam(on=parameters["EnableIAMDatabaseAuthentication"])
-        if parameters.get("ManageMasterUserPassword") and not cluster.master_secret_arn:
-            self._backing.give_master(cluster, new_password(), is_managed=True)
+        if is_managed_anew:
+            self._backing.give_master(cluster, new_password(), key=key)
         elif "MasterUserPassword" in parameters:
-            self._backing.give_master(cluster, parameters["MasterUserPassword"], is_managed=False)
+            self._backing.give_master(cluster, parameters["MasterUserPassword"], key=None)
+        elif parameters.get("RotateMasterUserPassword"):
+            self._backing.rotate_master(cluster)
         return result
 
 
@@ -268,5 +279,9 @@ def facts(cluster: Cluster) -> dict[str, Any]:
             "SecondsUntilAutoPause": now.seconds,
         }
     if cluster.master_secret_arn:
-        described["MasterUserSecret"] = {"SecretArn": cluster.master_secret_arn, "SecretStatus": "active"}
+        described["MasterUserSecret"] = {
+            "SecretArn": cluster.master_secret_arn,
+            "SecretStatus": "active",
+            "KmsKeyId": cluster.master_key,
+        }
     return described

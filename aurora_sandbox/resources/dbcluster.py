@@ -13,6 +13,7 @@ from aurora_sandbox.backing import BAD_PASSWORD, DEFAULT_VERSION, NOT_FOR_MOTO, 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
+from aurora_sandbox.resources.credentials import CLOUDFORMATION
 from aurora_sandbox.scaling import Scaling
 from aurora_sandbox.wire import ServiceError
 from aurora_sandbox.zones import require_group
@@ -37,11 +38,12 @@ class DbCluster:
             require_group(self.boto("rds"), self.boto("ec2"), properties.get("DBSubnetGroupName"))
         except ServiceError as error:
             raise ResourceFailed(error.message) from error
+        key = self._key(properties) if properties.get("ManageMasterUserPassword") else ""
         identifier = (properties.get("DBClusterIdentifier") or generated_name(request, max_length=63)).lower()
         password = properties.get("MasterUserPassword") or new_password()
         live = self._create_at_moto(request, identifier, password)
         try:
-            cluster = self.backing.begin(live, properties, password, scaling=_scaling(properties))
+            cluster = self.backing.begin(live, properties, password, scaling=_scaling(properties), key=key)
         except (ValueError, pymysql.MySQLError) as error:
             raise ResourceFailed(f"The cluster cannot be set up: {error}.", identifier) from error
         return self._outcome(cluster, live)
@@ -51,6 +53,7 @@ class DbCluster:
         _check(properties)
         identifier = request.physical_id or ""
         self._require_status("ModifyDBCluster", identifier)
+        self._require_key(identifier, properties, old)
         if properties.get("MasterUsername") != old.get("MasterUsername"):
             raise ResourceFailed("MasterUsername cannot be changed once the cluster exists.")
         # Scaling is sent only if the template's own has changed, and then on top of whatever a schedule has set.
@@ -101,12 +104,28 @@ class DbCluster:
         return live
 
     def _change_master(self, cluster: Cluster, properties: Properties, old: Properties) -> None:
-        keys = ("MasterUserPassword", "ManageMasterUserPassword")
-        if all(properties.get(key) == old.get(key) for key in keys):
+        names = ("MasterUserPassword", "ManageMasterUserPassword")
+        if all(properties.get(name) == old.get(name) for name in names):
             return
         password = properties.get("MasterUserPassword") or new_password()
-        is_managed = properties.get("ManageMasterUserPassword", False)
-        self.backing.give_master(cluster, password, is_managed=is_managed)
+        key = self._key(properties) if properties.get("ManageMasterUserPassword") else None
+        self.backing.give_master(cluster, password, key=key)
+
+    def _require_key(self, identifier: str, properties: Properties, old: Properties) -> None:
+        """Refuses another key for a secret that RDS keeps already."""
+        is_kept = all(each.get("ManageMasterUserPassword") for each in (properties, old))
+        if not is_kept or properties.get("MasterUserSecret") == old.get("MasterUserSecret"):
+            return
+        cluster = self.backing.clusters.get(identifier)
+        if cluster and self._key(properties) != cluster.master_key:
+            raise ResourceFailed("The KMS key of a master secret cannot be changed while RDS manages the password.")
+
+    def _key(self, properties: Properties) -> str:
+        """The ARN of the master secret's key."""
+        try:
+            return self.backing.keys.of_master(properties.get("MasterUserSecret", {}).get("KmsKeyId"), CLOUDFORMATION)
+        except ServiceError as error:
+            raise ResourceFailed(error.message) from error
 
     def _outcome(self, cluster: Cluster, live: Properties) -> Outcome:
         attributes = {
