@@ -66,9 +66,11 @@ def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
     found = read_cluster_facts(aws, existing.name)
     _require_usable(found, existing)
     assert isinstance(found, ClusterFacts)
-    user, secret, key = found.master_user, found.master_secret, found.master_key
     if existing.master_secret:
         user, secret, key = _read_secret(aws, existing.master_secret)
+    else:
+        user, secret, key = found.master_user, found.master_secret, found.master_key
+        key = _own_key(aws, key) if key else ""
     return {
         "ClusterArn": found.arn,
         "ClusterHost": found.host,
@@ -76,7 +78,7 @@ def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
         "ClusterResourceId": found.resource_id,
         "MasterUser": user,
         "MasterSecretArn": secret,
-        "MasterSecretKeyArn": _own_key(aws, key) if key else "",
+        "MasterSecretKeyArn": key,
     }
 
 
@@ -129,13 +131,18 @@ def _read_secret(aws: Aws, name: str) -> tuple[str, str, str]:
     try:
         with asking(f"read secret {name}", if_denied=allow):
             described = secrets.describe_secret(SecretId=name)
+        key = described.get("KmsKeyId", "")
+        key = _own_key(aws, key) if key else ""
+        if key:
+            allow += f", and kms:Decrypt on {key} in your policies and in that key's own"
+        with asking(f"read secret {name}", if_denied=allow):
             text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
     except AwsError as error:
         if code_of(error.__cause__) == "ResourceNotFoundException":
             what, fix = f"there is no secret {name} in {aws.region}", "name another with --master-secret"
             raise Refused(Problem("no-master-secret", what, "the functions log in with it", fix)) from error
         raise
-    return _user_in(name, text), described["ARN"], described.get("KmsKeyId", "")
+    return _user_in(name, text), described["ARN"], key
 
 
 def _user_in(name: str, text: str) -> str:
@@ -154,10 +161,19 @@ def _user_in(name: str, text: str) -> str:
 
 def _own_key(aws: Aws, key: str) -> str:
     """The ARN of a key that is the customer's; empty for aws/secretsmanager, which needs no permission."""
-    with asking(f"read KMS key {key}", if_denied="allow kms:DescribeKey on it"):
-        described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    what, why = f"KMS key {key} of the master secret", "nobody can read the secret without it"
+    try:
+        with asking(f"read KMS key {key}", if_denied="allow kms:DescribeKey on it"):
+            described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except AwsError as error:
+        if code_of(error.__cause__) == "NotFoundException":
+            fix = "make another secret, with another key, and name it with --master-secret"
+            raise Refused(Problem("no-key", f"{what} does not exist", why, fix)) from error
+        raise
+    enable = f"aws kms enable-key --key-id {described['KeyId']}"
+    if described["KeyState"] == "PendingDeletion":
+        enable = f"aws kms cancel-key-deletion --key-id {described['KeyId']}, then: {enable}"
     if described["KeyState"] != "Enabled":
         what = f"KMS key {described['Arn']} of the master secret is {described['KeyState']}"
-        fix = "enable it, or give the secret another key"
-        raise Refused(Problem("no-key", what, "nobody can read the secret without it", fix))
+        raise Refused(Problem("no-key", what, why, f"run: {enable}; or give the secret another key"))
     return str(described["Arn"]) if described.get("KeyManager") == "CUSTOMER" else ""
