@@ -105,6 +105,19 @@ def test_what_reads_mysql_says_at_once_that_the_cluster_is_stopped(run: CommandL
     assert run("aurora-tenants plan").code == 0
 
 
+def test_no_schedule_is_deployed_for_a_stopped_cluster(run: CommandLine, own: Cloud):
+    run.file(TENANT)
+    own.client("rds").stop_db_cluster(**NAMED)
+    begun = time.monotonic()
+    ended = run(
+        "aurora-tenants pause-schedule set --timezone UTC --yes --pause-after 10m --asleep-acu 0-1"
+        ' --awake "MON-FRI 07:00-17:00" --awake-acu 1-2'
+    )
+    assert (ended.code, own.stacks(), time.monotonic() - begun < 30) == (1, {}, True)
+    assert f"error: cluster orders is stopped  [cluster-not-available]\n{UNREACHED}    fix: {START}\n" in ended.err
+    own.client("rds").start_db_cluster(**NAMED)
+
+
 def test_one_that_is_starting_is_waited_for(run: CommandLine, own: Cloud):
     run.file(TENANT)
     rds = own.client("rds")

@@ -133,7 +133,10 @@ def test_a_rotation_of_the_master_password_goes_unnoticed(run: CommandLine, own:
 def test_without_the_statement_for_the_key_no_function_could_log_in(own: Cloud, has_key: bool):
     """The template itself, as any other tool would deploy it; its functions wait for 4 s only."""
     template, name = data.text("shared.yml").replace("Timeout: 300", "Timeout: 24"), f"plain-{has_key}".lower()
-    values: dict[str, Any] = {**parameters_of(own, SHARED), "InspectorUser": f"aurora_tenants_inspector_00000{has_key:d}"}
+    values: dict[str, Any] = {
+        **parameters_of(own, SHARED),
+        "InspectorUser": f"aurora_tenants_inspector_00000{has_key:d}",
+    }
     if not has_key:
         values["MasterSecretKeyArn"] = ""
     cloudformation = own.client("cloudformation")
