@@ -60,7 +60,7 @@ class SecretsManager:
         self._lock = threading.RLock()
         self._rotations = Rotations(invoke, self._lock, now)
         self._secrets: dict[str, Secret] = {}  # by ARN
-        self._operations: dict[str, Callable[[Parameters], Parameters]] = {
+        operations: dict[str, Callable[[Parameters], Parameters]] = {
             "CancelRotateSecret": self._cancel_rotation,
             "CreateSecret": self._create,
             "DeleteResourcePolicy": self._delete_policy,
@@ -81,16 +81,18 @@ class SecretsManager:
             "UpdateSecretVersionStage": self._move_stage,
             "ValidateResourcePolicy": _validate_policy,
         }
+        self._operations: dict[str, Callable[[Parameters, Caller], Parameters]] = {
+            "BatchGetSecretValue": self._batch_get,
+            **{name: _for_whoever(do) for name, do in operations.items()},
+        }
 
     def handle(self, operation: str, parameters: Parameters, caller: Caller) -> Parameters:
         """The answer to one request. Raises ServiceError with AWS's code."""
         with self._lock:
-            if operation == "BatchGetSecretValue":
-                return self._batch_get(parameters, caller)
             if operation not in self._operations:
                 raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501)
             self._check_keys(operation, parameters, caller)
-            return self._operations[operation](parameters)
+            return self._operations[operation](parameters, caller)
 
     def _check_keys(self, operation: str, parameters: Parameters, caller: Caller) -> None:
         """Raises ServiceError for a value that the caller may not decrypt, or encrypt."""
@@ -343,6 +345,10 @@ class SecretsManager:
         secret = self._find(parameters["SecretId"])
         secret.policy = None
         return _arn_and_name(secret)
+
+
+def _for_whoever(do: Callable[[Parameters], Parameters]) -> Callable[[Parameters, Caller], Parameters]:
+    return lambda parameters, caller: do(parameters)
 
 
 def _arn_and_name(secret: Secret) -> Parameters:
