@@ -62,6 +62,15 @@ def keyed(own: Cloud) -> tuple[str, str]:
 # In this order: nothing is deployed at first.
 
 
+def test_the_key_of_the_secret_that_rds_keeps_is_looked_at_too(run: CommandLine, own: Cloud):
+    kms, key = own.client("kms"), master(own)["KmsKeyId"]
+    kms.disable_key(KeyId=key.rpartition("/")[2])
+    ended = run(DEPLOY)
+    kms.enable_key(KeyId=key.rpartition("/")[2])
+    assert (ended.code, own.stacks()) == (1, {})
+    assert " of the master secret is Disabled  [no-key]\n" in ended.err
+
+
 def test_a_key_that_nobody_can_use_is_refused(run: CommandLine, own: Cloud, keyed: tuple[str, str]):
     kms, (key, name) = own.client("kms"), keyed
     key_id = key.rpartition("/")[2]
