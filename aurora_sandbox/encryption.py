@@ -1,7 +1,7 @@
 """KMS keys as Secrets Manager and RDS use them, with the rights of whoever calls those.
 
     keys.use(secret.kms_key_id, DECRYPT, secret.arn, caller)       for Secrets Manager
-    keys.of_master("alias/mine", caller)                            for RDS: the key's ARN
+    keys.of_rds("alias/mine", caller)                               for RDS: the key's ARN
 
 A key that AWS manages for Secrets Manager is open to the whole account through it. Any other needs to be enabled, and
 to be allowed by its own policy and the caller's (policies.py); grants are not looked at. Sources: "Secret encryption
@@ -57,11 +57,14 @@ class Keys:
         if not self._may(key, actions, caller, {"kms:encryptioncontext:secretarn": secret_arn}):
             raise ServiceError("AccessDeniedException", "Access to KMS is not allowed")
 
-    def of_master(self, key_id: str | None, caller: Caller) -> str:
-        """The ARN of the key for a master secret, None for the default. Raises ServiceError in RDS's words."""
+    def of_rds(self, key_id: str | None, caller: Caller, *, via: str = "secretsmanager") -> str:
+        """The ARN of the key for a master secret, None for the default. Raises ServiceError in RDS's words.
+
+        via: "rds" for that of the storage.
+        """
         key = self.find(key_id or DEFAULT_KEY)
         is_usable = key is not None and not _unusable("", key)
-        if key is None or not (key.is_of_aws or (is_usable and self._may(key, ENCRYPT, caller, {}))):
+        if key is None or not (key.is_of_aws or (is_usable and self._may(key, ENCRYPT, caller, {}, via=via))):
             why = (
                 f"The specified KMS key [{key_id}] does not exist, is not enabled or you do not have permissions to "
                 "access it."
@@ -69,10 +72,18 @@ class Keys:
             raise ServiceError("KMSKeyNotAccessibleFault", why)
         return key.arn
 
-    def _may(self, key: Key, actions: Sequence[str], caller: Caller, context: dict[str, str]) -> bool:
+    def _may(
+        self,
+        key: Key,
+        actions: Sequence[str],
+        caller: Caller,
+        context: dict[str, str],
+        *,
+        via: str = "secretsmanager",
+    ) -> bool:
         statements, principals = self._who(caller.access_key)
         keys = {
-            "kms:viaservice": f"secretsmanager.{self.region}.amazonaws.com",
+            "kms:viaservice": f"{via}.{self.region}.amazonaws.com",
             "kms:calleraccount": self.account,
             **context,
         }

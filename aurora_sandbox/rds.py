@@ -119,6 +119,8 @@ class Rds:
         if not is_ours or self._clusters.all() or parameters.get("MasterUsername") == "root":
             return None
         masters.check_new(parameters)
+        if "KmsKeyId" in parameters:
+            self._backing.keys.of_rds(parameters["KmsKeyId"], caller, via="rds")
         asked = scaling.requested(parameters.get(SCALING, {}))
         version = parameters.get("EngineVersion", DEFAULT_VERSION)
         _check_scaling(asked, version, DEFAULT_SCALING)
@@ -134,7 +136,7 @@ class Rds:
 
     def _key(self, parameters: dict[str, Any], caller: Caller) -> str:
         """The ARN of the key for a master secret that is to be."""
-        return self._backing.keys.of_master(parameters.get("MasterUserSecretKmsKeyId"), caller)
+        return self._backing.keys.of_rds(parameters.get("MasterUserSecretKmsKeyId"), caller)
 
     def _is_there(self, identifier: str) -> bool:
         try:
@@ -186,7 +188,7 @@ class Rds:
         is_managed_anew = bool(parameters.get("ManageMasterUserPassword") and not cluster.master_secret_arn)
         key = self._key(parameters, caller) if is_managed_anew else cluster.master_key
         if parameters.get("RotateMasterUserPassword"):
-            self._backing.keys.of_master(key, caller)
+            self._backing.keys.of_rds(key, caller)
         result = ask(self._boto("rds"), "ModifyDBCluster", _for_moto(parameters))
         self._clusters.modify(
             cluster.identifier,

@@ -36,6 +36,8 @@ class DbCluster:
             raise ResourceFailed("The sandbox has one cluster, and there is one already.")
         try:
             require_group(self.boto("rds"), self.boto("ec2"), properties.get("DBSubnetGroupName"))
+            if "KmsKeyId" in properties:
+                self.backing.keys.of_rds(properties["KmsKeyId"], CLOUDFORMATION, via="rds")
         except ServiceError as error:
             raise ResourceFailed(error.message) from error
         key = self._key(properties) if properties.get("ManageMasterUserPassword") else ""
@@ -123,7 +125,7 @@ class DbCluster:
     def _key(self, properties: Properties) -> str:
         """The ARN of the master secret's key."""
         try:
-            return self.backing.keys.of_master(properties.get("MasterUserSecret", {}).get("KmsKeyId"), CLOUDFORMATION)
+            return self.backing.keys.of_rds(properties.get("MasterUserSecret", {}).get("KmsKeyId"), CLOUDFORMATION)
         except ServiceError as error:
             raise ResourceFailed(error.message) from error
 

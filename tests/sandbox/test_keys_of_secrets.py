@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -274,8 +275,9 @@ def test_no_cluster_gets_a_key_that_nobody_can_use(account: Account):
     disabled, locked = new_key(account), new_key(account, allow({"AWS": ROLE}))
     kms.disable_key(KeyId=disabled.rpartition("/")[2])
     wanted = {name: value for name, value in {**WANTED, **MANAGED}.items() if value is not None}
-    for key in (disabled, locked, "alias/none"):
-        assert refused(account.rds.create_db_cluster, **wanted, MasterUserSecretKmsKeyId=key) == (
+    names = ("MasterUserSecretKmsKeyId", "KmsKeyId")
+    for name, key in product(names, (disabled, locked, "alias/none")):
+        assert refused(account.rds.create_db_cluster, **wanted, **{name: key}) == (
             "KMSKeyNotAccessibleFault",
             f"The specified KMS key [{key}] does not exist, is not enabled or you do not have permissions to access "
             "it.",
@@ -301,6 +303,11 @@ def test_a_stack_gives_the_master_secret_its_key_and_moves_it_to_no_other(accoun
         status = lambda: str(cloudformation.describe_stacks(StackName="keyed")["Stacks"][0]["StackStatus"])  # noqa: E731
         return until(lambda: status() if not status().endswith("IN_PROGRESS") else None)
 
+    properties["KmsKeyId"] = "alias/none"
+    assert ended(cloudformation.create_stack) == "ROLLBACK_COMPLETE"
+    cloudformation.delete_stack(StackName="keyed")
+    until(lambda: "keyed" not in {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]})
+    properties["KmsKeyId"] = key
     assert ended(cloudformation.create_stack) == "CREATE_COMPLETE"
     assert account.described()["MasterUserSecret"]["KmsKeyId"] == key
     properties["MasterUserSecret"] = {"KmsKeyId": new_key(account)}
