@@ -11,6 +11,7 @@ from typing import Any
 from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
+from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.stacks import read_deployed, read_template
 from aurora_tenants.aws.usable import no_inspector, repair_command, usable
 from aurora_tenants.aws.whose import require_account
@@ -94,6 +95,7 @@ def read_world(
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     if not reading.may_wake:
+        require_available(aws, shared.cluster_arn)
         scaling.require_awake(aws, shared.cluster_arn)
 
     def woken() -> None:
@@ -129,13 +131,18 @@ def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     secret = reading.secret
     if shared.inspector_problem and not secret:
         raise DatabaseError(no_inspector(shared.stack, shared.inspector_problem))
+
+    def waiting(reason: str) -> None:
+        require_available(aws, shared.cluster_arn)  # a stopped cluster is not worth a wait
+        reading.waiting(reason)
+
     api = DataApi(
         aws.rds_data,
         shared.cluster_arn,
         secret or shared.inspector_secret,
         wait_seconds=reading.wait_seconds,
         woken=reading.woken,
-        waiting=reading.waiting,
+        waiting=waiting,
     )
     try:
         with asking("read MySQL"):

@@ -10,6 +10,8 @@ from typing import Any
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.resources.api import ApiType, Boto, Properties, arn, call, discard, found, generated_name, tags
+from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.zones import require_subnets
 
 
 def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
@@ -78,14 +80,10 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
 
 
 def _check_zones(ec2: Any, request: Request) -> None:
-    """RDS places a cluster in at least two zones."""
-    subnets = call(ec2, "describe_subnets", SubnetIds=request.properties["SubnetIds"])["Subnets"]
-    zones = sorted({subnet["AvailabilityZone"] for subnet in subnets})
-    if len(zones) < 2:
-        raise ResourceFailed(
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
-            f"Current AZ coverage: {', '.join(zones)}. Add subnets to cover at least 2 AZs."
-        )
+    try:
+        require_subnets(ec2, request.properties["SubnetIds"])
+    except ServiceError as error:
+        raise ResourceFailed(error.message) from error
 
 
 def _set_cluster_parameters(rds: Any, request: Request, name: str) -> None:
