@@ -30,7 +30,7 @@ _NO_LOGIN = (1045, 1820, 1862, 3118)
 # No right to a schema (1044), a table or view (1142, 1143) or a routine (1370); no such schema (1049), table (1146) or
 # routine (1305); a view whose table, column or definer is gone (1356, 1449).
 _NO_ACCESS = (1044, 1049, 1142, 1143, 1146, 1305, 1356, 1370, 1449)
-_NO_SECRET = "SecretsErrorException"  # noqa: S105 - an error code
+_NO_SECRET = ("SecretsErrorException", "InvalidSecretException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,6 @@ def _damage(error: DatabaseError) -> str:
         return "somebody dropped the inspector's user, or changed its password without its secret"
     if error.number in _NO_ACCESS:
         return "somebody took rights from the inspector's user, or something out of the schema aurora_tenants"
-    if error.code == _NO_SECRET:
-        return "somebody deleted the inspector's secret, or you may not read it"
+    if error.code in _NO_SECRET:
+        return "somebody deleted or changed the inspector's secret, or you may not read it"
     return ""

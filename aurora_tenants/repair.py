@@ -16,7 +16,7 @@ from aurora_tenants.apply import Result, Step, apply
 from aurora_tenants.aws import healing, preparation, rollout, stacks
 from aurora_tenants.aws.clients import Aws
 from aurora_tenants.aws.deployed import read_functions, read_inspector
-from aurora_tenants.aws.preparation import Deployment
+from aurora_tenants.aws.preparation import INSPECTOR, Deployment
 from aurora_tenants.aws.shared import require_shared, require_updatable
 from aurora_tenants.aws.usable import deploy_command, existing, inspector_problem
 from aurora_tenants.doctor.shared import SecretFacts, check_functions, check_inspector
@@ -32,6 +32,7 @@ from aurora_tenants.tenant.reasons import explain
 
 # The template's parameter of which another value has the inspector made again.
 _REPAIR = "Repair"
+_INSPECTOR_USER = "aurora_tenants_inspector"  # unless a parameter says another
 _SERVICES = ("database-service-token", "database-user-service-token")
 
 
@@ -110,6 +111,8 @@ def execute(deployment: Deployment, damage: Damage, operator: rollout.Operator) 
 
     def heal() -> None:
         healing.write_code(deployment, damage.functions)
+        if secret.is_there:
+            healing.complete(aws, secret.name, deployment.stack.parameters.get(INSPECTOR, _INSPECTOR_USER))
         if secret.has_pending:
             healing.end_rotation(aws, secret.name)
 

@@ -5,6 +5,7 @@ Every function raises AwsError.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -40,6 +41,27 @@ def restore(aws: Aws, secret: str) -> None:
     """Keeps a secret that is marked for deletion."""
     with asking(f"restore secret {secret}", if_denied="allow secretsmanager:RestoreSecret on it"):
         aws.client("secretsmanager").restore_secret(SecretId=secret)
+
+
+def complete(aws: Aws, secret: str, user: str) -> None:
+    """Makes a secret the login of this user, with another password, unless it is one. No value of it is shown."""
+    client, allow = aws.client("secretsmanager"), "allow secretsmanager:GetSecretValue and PutSecretValue on it"
+    with asking(f"read secret {secret}", if_denied=allow):
+        text = client.get_secret_value(SecretId=secret).get("SecretString", "")
+        value = _fields(text)
+        if value.get("username") == user and value.get("password"):
+            return
+        password = client.get_random_password(PasswordLength=32, ExcludePunctuation=True)["RandomPassword"]
+        changed = json.dumps({**value, "username": user, "password": password})
+        client.put_secret_value(SecretId=secret, SecretString=changed)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def end_rotation(aws: Aws, secret: str) -> None:

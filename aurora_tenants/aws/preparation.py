@@ -21,7 +21,7 @@ from aurora_tenants.schedule.cost import Size
 from aurora_tenants.stack import Action, Stack, StackPlan
 
 # The parameter that names the user that plans read with; MySQL has one of each name.
-_INSPECTOR = "InspectorUser"
+INSPECTOR = "InspectorUser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def prepare(
     values |= _of_cluster(aws, chosen, made) | {name: parameters[name] for name in parameters.keys() & own.keys()}
     others = _others(aws, stack, values.get("ClusterArn", "")) if not (before and before.was_begun) else []
     if others:
-        values.setdefault(_INSPECTOR, f"aurora_tenants_inspector_{hashlib.sha256(stack.encode()).hexdigest()[:6]}")
+        values.setdefault(INSPECTOR, f"aurora_tenants_inspector_{hashlib.sha256(stack.encode()).hexdigest()[:6]}")
     if archive:
         bucket.require(aws.client("s3"), place, region=aws.region)
         values[CODE_BUCKET] = place

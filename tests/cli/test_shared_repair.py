@@ -223,6 +223,19 @@ def test_a_secret_that_is_gone_is_made_again_with_another_password(run: CommandL
         cloud.connect(INSPECTOR, before)
 
 
+@pytest.mark.parametrize(
+    "value", ["not JSON", '{"username": "root", "password": "x"}', f'{{"username": "{INSPECTOR}"}}']
+)
+def test_a_secret_that_is_no_login_becomes_one(run: CommandLine, cloud: Cloud, value: str):
+    secrets = cloud.client("secretsmanager")
+    secrets.put_secret_value(SecretId=SECRET, SecretString=value)
+    ended = run("aurora-tenants plan --wait 0.1")
+    assert (ended.code, ended.err.endswith(f"{FIX}Nothing was changed.\n")) == (1, True), ended.err
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert run("aurora-tenants plan").out.endswith(NOTHING)
+
+
 def test_a_rotation_that_does_not_end_and_one_that_was_switched_off_run_again(run: CommandLine, cloud: Cloud):
     secrets = cloud.client("secretsmanager")
     value = secrets.get_secret_value(SecretId=SECRET)["SecretString"]
