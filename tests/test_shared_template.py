@@ -20,6 +20,7 @@ from aurora_sandbox.policies import Need, decide, trusts
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
+from aurora_tenants.aws.healing import ROTATION_DAYS
 from aurora_tenants.lambdas import provider
 from aurora_tenants.mysql.grants import Scope, expand, statements
 from aurora_tenants.mysql.live import Row, read_state
@@ -207,6 +208,11 @@ def test_the_inspector_has_the_rights_that_a_plan_takes_for_its_own() -> None:
         names = ("" if name == "*" else name for name in place)
         rights.add((entry["Permission"], Scope(levels.get(place, "TABLE"), *names)))
     assert rights == RIGHTS
+
+
+def test_a_repair_switches_rotation_on_as_the_template_does() -> None:
+    rules = template()["Resources"]["InspectorRotation"]["Properties"]["RotationRules"]
+    assert rules == {"AutomaticallyAfterDays": ROTATION_DAYS}
 
 
 def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:

@@ -17,7 +17,7 @@ from aurora_tenants.aws.preparation import Deployment
 from aurora_tenants.errors import NotConverged, Problem
 
 _POLL_SECONDS, _MOST_SECONDS = 1.0, 180.0
-_DAYS = 30  # between two rotations of the inspector's password, as in cfn/shared.yml
+ROTATION_DAYS = 30  # between two rotations of the inspector's password, as in cfn/shared.yml
 
 
 def write_code(deployment: Deployment, functions: Sequence[str]) -> None:
@@ -99,7 +99,7 @@ def rotate(aws: Aws, secret: str, function: str) -> None:
 def _begin(client: Any, secret: str, function: str, until: float) -> str:
     """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out."""
     is_on = client.describe_secret(SecretId=secret).get("RotationEnabled")
-    rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": _DAYS}}
+    rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": ROTATION_DAYS}}
     while True:
         try:
             return str(client.rotate_secret(SecretId=secret, **rules)["VersionId"])
