@@ -7,11 +7,11 @@ gives a Dynamic one, announced although it may turn out to be the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
-from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, typed
+from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, secret, typed
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.intrinsics import Scope, as_text, references, resolve
 from aurora_sandbox.cloudformation.parameters import MASK
@@ -127,7 +127,7 @@ class Preview:
             known = typed(resolve(after, self._scope), rules)
         except _Pending as pending:
             recreation = "Conditionally" if _may_replace(rules, name) else "Never"
-            now = _text(before, name)
+            now = _shown(before, name, current.secrets | secret(declaration, self._deployment))
             return Detail("Properties", name, recreation, "Dynamic", pending.source, pending.cause, now, _AFTER_APPLY)
         if not changed(before, known):
             return None
@@ -136,15 +136,11 @@ class Preview:
             recreation = "Always"
         parameter = self._changed_parameter(after)
         source = "ParameterReference" if parameter else "DirectModification"
-        then = MASK if self._holds_secret(after) else _text(known, name)
-        now = MASK if then == MASK and name in before else _text(before, name)
+        hidden = secret(declaration, self._deployment)
+        # What has become secret is not told as it was before either.
+        now = _shown(before, name, current.secrets | hidden)
+        then = _shown(known, name, hidden)
         return Detail("Properties", name, recreation, "Static", source, parameter, now, then)
-
-    def _holds_secret(self, value: Mapping[str, Any]) -> bool:
-        """Whether a NoEcho parameter is in it, whose value no answer tells."""
-        parameters = self._deployment.template.parameters
-        names = {found.name for found in references(dict(value))}
-        return any(name in parameters and parameters[name].is_secret for name in names)
 
     def _changed_parameter(self, value: Mapping[str, Any]) -> str | None:
         """The parameter whose new value is why the property changes."""
@@ -164,9 +160,11 @@ class Preview:
         return attribute(self._live[name], what, self._stack.id)
 
 
-def _text(properties: Mapping[str, Any], name: str) -> str | None:
+def _shown(properties: Mapping[str, Any], name: str, hidden: Collection[str]) -> str | None:
     if name not in properties:
         return None
+    if name in hidden:
+        return MASK
     value = properties[name]
     return value if isinstance(value, str) else json.dumps(value)
 
