@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from aurora_tenants.aws import bucket, changesets, stacks
+from aurora_tenants.aws import again, bucket, changesets, stacks
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
@@ -65,11 +65,17 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
     cloudformation, plan = deployment.aws.cloudformation, deployment.cluster
     if plan is None:
         return _deploy_shared(deployment, operator, agreed=False)
-    made = _make(cloudformation, plan)
+    is_new, is_again = deployment.stack.action == "create", plan.action == "replace"
+    functions = [of_new(deployment.stack)] if is_new else []
+    if is_again:
+        if not operator.agrees([of_new(plan), *functions]):
+            return False
+        made: ChangeSet | None = _make_again(cloudformation, plan, operator)
+    else:
+        made = _make(cloudformation, plan)
     if made is None:
         return _deploy_shared(deployment, operator, agreed=False)
-    is_new = deployment.stack.action == "create"
-    if not _agreed(cloudformation, made, operator, [of_new(deployment.stack)] if is_new else []):
+    if not (is_again or _agreed(deployment, made, operator, functions)):
         return False
     stacks.execute(cloudformation, made, tell=operator.deploying())
     try:
@@ -89,15 +95,15 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         # It holds no data, and a resource whose creation was cancelled may be there without CloudFormation knowing.
         if not (agreed or operator.agrees([of_new(plan)])):
             return False
-        agreed, tell = True, operator.deploying()
-        stacks.delete(cloudformation, plan.name, tell=tell)
-    made = _make(cloudformation, plan)
+        agreed, made = True, _make_again(cloudformation, plan, operator)
+    else:
+        made = _make(cloudformation, plan)
     if made is None:
         if archive and operator.agrees([]):
             bucket.upload(aws.client("s3"), plan.parameters[CODE_BUCKET], archive)
             _compare(aws, plan.name, plan.parameters[CODE_BUCKET], archive)
         return False
-    if not (agreed or _agreed(cloudformation, made, operator)):
+    if not (agreed or _agreed(deployment, made, operator)):
         return False
     tell = operator.deploying()
     if archive is None:
@@ -126,11 +132,24 @@ def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
     return changesets.make(cloudformation, plan, before, keeps_failed=True)
 
 
-def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:
+def _make_again(cloudformation: Any, plan: StackPlan, operator: Operator) -> ChangeSet | None:
+    """Deletes a stack that holds nothing to keep, and prepares its creation."""
+    stacks.delete(cloudformation, plan.name, tell=operator.deploying())
+    try:
+        return _make(cloudformation, plan)
+    except AwsError as error:
+        error.nothing_was_changed = False  # the stack is gone
+        raise
+
+
+def _agreed(deployment: Deployment, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:
     """Whether it is to be done, and what else comes with it. It is thrown away if not, or if that cannot be learnt."""
+    cloudformation = deployment.aws.cloudformation
     has_agreed = False
     try:
-        has_agreed = operator.agrees([changesets.read(cloudformation, made), *more])
+        preview = changesets.read(cloudformation, made)
+        again.refuse_replacement(made, preview, deployment.stack.name)
+        has_agreed = operator.agrees([preview, *more])
     finally:
         if not has_agreed:
             changesets.discard(cloudformation, made)

@@ -97,7 +97,7 @@ class Operator:
 
         if not self.has_begun:
             cluster = self.deployment.cluster
-            is_new = cluster is not None and cluster.action == "create"
+            is_new = cluster is not None and cluster.action != "update"
             about = "; a new cluster takes about ten minutes." if is_new else "."
             self.out.tell(f"Deploying stack {self.deployment.stack.name}{about}")
         self.has_begun = True

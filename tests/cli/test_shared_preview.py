@@ -186,7 +186,8 @@ def test_a_failed_first_deployment_leaves_what_it_made_and_can_be_tried_again(
     cloud.client("lambda").get_function_configuration(FunctionName=f"{SECOND}-database-provider")
     cloud.sql(f"DROP USER {INSPECTOR}")
     ended = run(f"{HERE} --yes")
-    assert f"Stack {SECOND} is CREATE_FAILED: its creation failed. It is deleted and made again; " in ended.err
+    failed = f"Stack {SECOND} is CREATE_FAILED: its creation failed at Inspector: user {INSPECTOR} exists already "
+    assert (failed in ended.err, "It is deleted and made again; it holds no data.\n" in ended.err) == (True, True)
     assert (ended.code, cloud.stacks()) == (0, {SECOND: "CREATE_COMPLETE"}), ended.err
 
 
@@ -221,7 +222,8 @@ def test_one_that_was_rolled_back_is_made_again(run: CommandLine, cloud: Cloud, 
     }
     assert cloud.deploy(SECOND, template) == "ROLLBACK_COMPLETE"
     ended = run(f"{HERE} --plan")
-    assert f"Stack {SECOND} is ROLLBACK_COMPLETE: its creation failed. It is deleted and made again; " in ended.err
+    assert f"Stack {SECOND} is ROLLBACK_COMPLETE: its creation failed at Taken: " in ended.err
+    assert "It is deleted and made again; it holds no data.\n" in ended.err
     assert (ended.code, f"stack {SECOND}  (new, 19 resources)\n" in ended.out) == (0, True)
     assert cloud.stacks() == {SECOND: "ROLLBACK_COMPLETE"}
     assert "create complete: DatabaseProvider" in run(f"{HERE} --yes").err
