@@ -78,6 +78,7 @@ class Rds:
         masters.check_new(parameters)
         asked = scaling.requested(parameters.get(SCALING, {}))
         version = parameters.get("EngineVersion", DEFAULT_VERSION)
+        _check_version(version)
         _check_scaling(asked, version, DEFAULT_SCALING)
         password = parameters.get("MasterUserPassword") or new_password()
         wanted = {**parameters, "EngineVersion": version, "MasterUserPassword": password}
@@ -118,7 +119,9 @@ class Rds:
 
     def _modify(self, cluster: Cluster, parameters: dict[str, Any]) -> dict[str, Any]:
         change = scaling.requested(parameters.get(SCALING, {}))
-        _check_scaling(change, parameters.get("EngineVersion", cluster.engine_version), cluster.scaling)
+        version = parameters.get("EngineVersion", cluster.engine_version)
+        _check_version(version)
+        _check_scaling(change, version, cluster.scaling)
         masters.check_change(parameters, is_managed=bool(cluster.master_secret_arn))
         result = ask(self._moto(), "ModifyDBCluster", _for_moto(parameters))
         self._clusters.modify(
@@ -157,6 +160,12 @@ def _offered(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     if parameters.get("DBInstanceClass") != engines.SERVERLESS:
         raise ServiceError("NotImplemented", f"The sandbox knows {engines.SERVERLESS} only.", status=501)
     return {"OrderableDBInstanceOptions": [engines.orderable(name) for name in found if engines.is_serverless(name)]}
+
+
+def _check_version(version: str) -> None:
+    """Raises ServiceError for a version that RDS does not have."""
+    if why_not := engines.refusal(version):
+        raise ServiceError("InvalidParameterCombination", why_not)
 
 
 def _check_scaling(asked: dict[str, Any], version: str, now: Scaling) -> None:

@@ -124,6 +124,17 @@ def test_a_wrong_parameter_is_told_shown_and_put_right(run: CommandLine, cloud: 
         assert run("aurora-tenants apply --yes --allow-mass-removal").code == 0
 
 
+def test_an_engine_version_that_is_not_there_is_put_right(run: CommandLine, cloud: Cloud):
+    wrong, right = "8.0.mysql_aurora.3.99.9", "8.0.mysql_aurora.3.10.6"
+    ended = run(f"{DEPLOY} --new-cluster --parameter EngineVersion={wrong}")
+    assert f"error: DatabaseServer: Cannot find version {wrong} for aurora-mysql  [stack-failed]\n" in ended.err
+    assert (ended.code, stacks(cloud), clusters(cloud)) == (1, {CLUSTER: "CREATE_FAILED"}, [])
+    ended = run(f"{DEPLOY} --parameter EngineVersion={right}")
+    assert (ended.code, len(clusters(cloud))) == (0, 1), ended.err
+    (cluster,) = cloud.client("rds").describe_db_clusters()["DBClusters"]
+    assert cluster["EngineVersion"] == right
+
+
 def test_one_that_fails_again_is_gone_on_with_again(run: CommandLine, cloud: Cloud):
     assert run(NEW).code == 1
     made = resources(cloud)
