@@ -70,7 +70,7 @@ class Preview:
 
     def has_changes(self) -> bool:
         """Whether there is anything to do: a resource, also one that failed half way, an output, the stack's tags."""
-        has_failed = any(item.status == "UPDATE_FAILED" for item in self._live.values())
+        has_failed = any(item.status in ("CREATE_FAILED", "UPDATE_FAILED") for item in self._stack.resources.values())
         has_other_tags = self._stack.deployment.tags != self._deployment.tags
         return bool(self._changes) or has_failed or has_other_tags or self._has_other_outputs()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.changesets import ChangeSet
@@ -53,7 +54,7 @@ def require_updatable(aws: Aws, stack: str, made: Stack) -> None:
     left = databases_left(aws, made.name)
     if made.status == "ROLLBACK_COMPLETE" and not left:
         return
-    holds = f"; it holds {', '.join(left)}" if left else ""
+    holds = f"; it holds {', '.join(item.name for item in left)}" if left else ""
     why = {
         "ROLLBACK_COMPLETE": "its creation failed and was rolled back, but not all of it was deleted",
         "ROLLBACK_FAILED": "its creation failed, and so did its rollback; CloudFormation accepts only its deletion",
@@ -65,13 +66,21 @@ def require_updatable(aws: Aws, stack: str, made: Stack) -> None:
     raise Refused(Problem("only-to-delete", what, why, fix))
 
 
-def databases_left(aws: Aws, stack: str) -> list[str]:
-    """The clusters and instances of a stack that there are, whatever became of the stack: "cluster orders"."""
+class Left(NamedTuple):
+    """A cluster or instance of a stack that is there. status: of the resource. name: `cluster orders`."""
+
+    logical_id: str
+    status: str
+    name: str
+
+
+def databases_left(aws: Aws, stack: str) -> list[Left]:
+    """The clusters and instances of a stack that there are, whatever became of the stack."""
     with asking(f"read the resources of stack {stack}", if_denied="allow cloudformation:ListStackResources on it"):
         pages = aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         found = [entry for page in pages for entry in page["StackResourceSummaries"]]
     return [
-        f"{_DATABASES[kind][0]} {identifier}"
+        Left(entry["LogicalResourceId"], entry["ResourceStatus"], f"{_DATABASES[kind][0]} {identifier}")
         for entry in found
         if (kind := entry["ResourceType"]) in _DATABASES and (identifier := entry.get("PhysicalResourceId"))
         if _is_there(aws, kind, identifier)
@@ -103,6 +112,22 @@ def refuse_replacement(made: ChangeSet, preview: Preview, shared: str) -> None:
     why = "a stack that has failed is gone on with as it is: CloudFormation replaces nothing in it"
     fix = f"take back the parameter that causes it; or run: {delete_command(shared)}, and deploy again"
     raise Refused(Problem("replaced-in-failed-stack", what, why, fix))
+
+
+def with_remains(aws: Aws, made: ChangeSet, preview: Preview) -> Preview:
+    """The same with `replace` for each cluster or instance that is there though its creation failed.
+
+    CloudFormation announces it as new, but deletes what is there of it: "Resources without a last known stable state
+    will be deleted upon the next stack operation." (as above)
+    """
+    if made.kind == "CREATE" or not made.keeps_failed:
+        return preview
+    failed = {item.logical_id for item in databases_left(aws, made.stack) if item.status == "CREATE_FAILED"}
+    changes = [
+        replace(change, action="replace") if change.action == "create" and change.logical_id in failed else change
+        for change in preview.changes
+    ]
+    return replace(preview, changes=tuple(changes))
 
 
 def delete_command(stack: str) -> str:

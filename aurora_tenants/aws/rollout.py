@@ -149,7 +149,7 @@ def _agreed(deployment: Deployment, made: ChangeSet, operator: Operator, more: S
     try:
         preview = changesets.read(cloudformation, made)
         again.refuse_replacement(made, preview, deployment.stack.name)
-        has_agreed = operator.agrees([preview, *more])
+        has_agreed = operator.agrees([again.with_remains(deployment.aws, made, preview), *more])
     finally:
         if not has_agreed:
             changesets.discard(cloudformation, made)

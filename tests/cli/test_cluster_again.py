@@ -188,6 +188,25 @@ def test_what_would_be_replaced_in_it_is_refused_with_both_ways_out(run: Command
     assert (run(DELETE).code, stacks(cloud), clusters(cloud)) == (0, {}, [])
 
 
+def test_a_cluster_that_is_there_though_its_creation_failed_is_deleted_by_nobody_unasked(
+    run: CommandLine, cloud: Cloud
+):
+    cloud.sql("SET GLOBAL super_read_only = ON")  # the cluster is there, and its master user cannot be made
+    assert by_hand(cloud, data.text("cluster.yml"), DisableRollback=True) == "CREATE_FAILED"
+    cloud.sql("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+    (cluster,) = clusters(cloud)
+    for option in ("--yes", "--plan"):
+        ended = run(f"aurora-tenants shared deploy {option}")
+        assert "  ! replace DatabaseServer  AWS::RDS::DBCluster  loses data\n" in ended.out + ended.err
+        assert ended.err.endswith(
+            f"error: DatabaseServer of stack {CLUSTER} would be replaced  [data-lost]\n"
+            "    why: it is an AWS::RDS::DBCluster, and what it holds is not carried over\n"
+            f"    fix: take back what causes it, or allow it: --allow-replace DatabaseServer\n{LEAVES}"
+        )
+        assert (ended.code, clusters(cloud), stacks(cloud)) == (1, [cluster], {CLUSTER: "CREATE_FAILED"})
+    assert (run(DELETE).code, stacks(cloud), clusters(cloud)) == (0, {}, [])
+
+
 def test_one_that_came_as_far_as_a_protected_cluster_is_deleted_only_without_protection(run: CommandLine, cloud: Cloud):
     assert run(NEW).code == 1
     assert (run(DELETE).code, stacks(cloud)) == (0, {})  # it would have been protected, and was not made

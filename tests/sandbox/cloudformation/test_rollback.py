@@ -209,6 +209,17 @@ def test_nothing_is_replaced_without_rollback(aws: Sandbox) -> None:
     assert aws.update("shop", template({"A": queue("a"), "B": queue("b")}), DisableRollback=True) == "UPDATE_COMPLETE"
 
 
+def test_going_back_to_a_template_without_what_failed_is_a_change(aws: Sandbox) -> None:
+    """Statement 52."""
+    before = template({"A": queue("a")})
+    aws.create("shop", before)
+    aws.queues.fails["create", "B"] = "no"
+    assert aws.update("shop", template({"A": queue("a"), "B": queue("b")}), DisableRollback=True) == "UPDATE_FAILED"
+    aws.aws.create_change_set(StackName="shop", ChangeSetName="c", TemplateBody=json.dumps(before))
+    aws.aws.execute_change_set(StackName="shop", ChangeSetName="c", DisableRollback=True)
+    assert (aws.settled("shop"), aws.resources("shop")) == ("UPDATE_COMPLETE", {"A": "CREATE_COMPLETE"})
+
+
 def test_what_to_do_on_failure_is_said_once(aws: Sandbox) -> None:
     """Statement 52."""
     body = json.dumps(template({"A": queue("a")}))
