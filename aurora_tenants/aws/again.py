@@ -10,7 +10,7 @@ from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.preview import Preview
-from aurora_tenants.stack import Stack
+from aurora_tenants.stack import FAILED_ROLLBACK, Stack
 
 # What has data in it or costs by the hour, how it is looked for, and the error of what is not there.
 _DATABASES = {
@@ -23,18 +23,27 @@ def said_of_functions(cloudformation: Any, before: Stack | None) -> str:
     """What is done with the stack of the functions, if it failed; a sentence, or empty."""
     if before and before.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE"):
         return f"{_failed(cloudformation, before)} It is deleted and made again; it holds no data."
-    return f"{_failed(cloudformation, before)} It is gone on with." if before and before.is_unfinished else ""
+    return _gone_on_with(cloudformation, before)
 
 
 def said_of_cluster(cloudformation: Any, made: Stack | None, *, is_used: bool) -> str:
     """The same of the stack of the cluster. is_used: False where the shared stack is for another cluster."""
     if made is None or not (made.is_unfinished or made.is_only_to_delete):
-        return ""
-    failed = _failed(cloudformation, made)
+        return _gone_on_with(cloudformation, made) if is_used else ""
     if not is_used:
-        return f"{failed} It is left as it is; `aws cloudformation delete-stack --stack-name {made.name}` deletes it."
-    done = "gone on with" if made.is_unfinished else "deleted and made again; it holds no cluster"
-    return f"{failed} It is {done}."
+        left = f"It is left as it is; `aws cloudformation delete-stack --stack-name {made.name}` deletes it."
+        return f"{_failed(cloudformation, made)} {left}"
+    if made.is_unfinished:
+        return _gone_on_with(cloudformation, made)
+    return f"{_failed(cloudformation, made)} It is deleted and made again; it holds no cluster."
+
+
+def _gone_on_with(cloudformation: Any, stack: Stack | None) -> str:
+    if stack and stack.is_unfinished:
+        return f"{_failed(cloudformation, stack)} It is gone on with."
+    if stack and stack.status == FAILED_ROLLBACK:
+        return f"{_failed(cloudformation, stack)} Its rollback failed, too, and is continued first."
+    return ""
 
 
 def _failed(cloudformation: Any, stack: Stack) -> str:

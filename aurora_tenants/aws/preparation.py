@@ -18,7 +18,7 @@ from aurora_tenants.config.names import check_stack
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.naming import CLUSTER, cluster_stack, cluster_tags
 from aurora_tenants.schedule.cost import Size
-from aurora_tenants.stack import Action, Stack, StackPlan
+from aurora_tenants.stack import FAILED_ROLLBACK, Action, Stack, StackPlan
 
 # The parameter that names the user that plans read with; MySQL has one of each name.
 _INSPECTOR = "InspectorUser"
@@ -38,8 +38,9 @@ class Deployment:
 
     cluster: the stack of a cluster of its own, which goes first; until that is made, the parameters of `stack` say
     nothing of it. archive: the functions' code if it goes into a bucket, which a parameter then names. found: what an
-    earlier deployment left, or other shared stacks of the cluster, in sentences. sizes: of our cluster, before
-    and afterwards.
+    earlier deployment left, or other shared stacks of the cluster, in sentences. stuck: the names of those of both
+    stacks whose update failed, and its rollback, too: until that is continued there can be no change set. sizes: of our
+    cluster, before and afterwards.
     """
 
     aws: Aws
@@ -47,6 +48,7 @@ class Deployment:
     cluster: StackPlan | None = None
     archive: Archive | None = None
     found: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
     sizes: tuple[Size | None, Size | None] = (None, None)
 
 
@@ -130,7 +132,9 @@ def prepare(
         again.said_of_cluster(aws.cloudformation, made, is_used=cluster is not None),
         again.said_of_functions(aws.cloudformation, before),
     )
-    return Deployment(aws, plan, cluster, archive, tuple(filter(None, found)), sizes)
+    used = (made if cluster else None, before)
+    stuck = tuple(each.name for each in used if each and each.status == FAILED_ROLLBACK)
+    return Deployment(aws, plan, cluster, archive, tuple(filter(None, found)), stuck, sizes)
 
 
 def _sizes(plan: StackPlan, made: Stack | None, defaults: Mapping[str, str]) -> tuple[Size | None, Size | None]:

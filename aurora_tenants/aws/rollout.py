@@ -11,7 +11,7 @@ from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
 from aurora_tenants.aws.usable import existing
-from aurora_tenants.errors import AwsError, NotConverged, Problem
+from aurora_tenants.errors import AuroraTenantsError, AwsError, NotConverged, Problem
 from aurora_tenants.preview import Preview, of_new
 from aurora_tenants.stack import StackPlan
 
@@ -26,6 +26,10 @@ class Operator(Protocol):
         """
         ...
 
+    def continues(self, names: Sequence[str]) -> None:
+        """Agrees that the rollback of these stacks is continued, before which nothing can be shown; raises if not."""
+        ...
+
     def deploying(self) -> stacks.Tell:
         """From now on something is changed; what is told of it."""
         ...
@@ -36,6 +40,9 @@ class _Agrees:
 
     def agrees(self, previews: Sequence[Preview]) -> bool:
         return True
+
+    def continues(self, names: Sequence[str]) -> None:
+        pass
 
     def deploying(self) -> stacks.Tell:
         return lambda event: None
@@ -62,6 +69,20 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
 
     Raises StackFailed, AwsError, NotConverged if the functions then run different code than was put into the bucket.
     """
+    if not deployment.stuck:
+        return _deploy(deployment, operator)
+    operator.continues(deployment.stuck)
+    try:
+        for name in deployment.stuck:
+            stacks.continue_rollback(deployment.aws.cloudformation, name, operator.deploying())
+        _deploy(deployment, operator)
+    except AuroraTenantsError as error:
+        error.nothing_was_changed = False
+        raise
+    return True
+
+
+def _deploy(deployment: Deployment, operator: Operator) -> bool:
     cloudformation, plan = deployment.aws.cloudformation, deployment.cluster
     if plan is None:
         return _deploy_shared(deployment, operator, agreed=False)
@@ -80,7 +101,7 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
     stacks.execute(cloudformation, made, tell=operator.deploying())
     try:
         _deploy_shared(deployment, operator, agreed=is_new)
-    except AwsError as error:
+    except AuroraTenantsError as error:
         error.nothing_was_changed = False  # the cluster is deployed
         raise
     return True
@@ -126,10 +147,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
 
 def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
     """A creation that fails leaves what it made, so that it can be gone on with."""
-    before = stacks.read_stack(cloudformation, plan.name)
-    if before and before.status == "UPDATE_ROLLBACK_FAILED":
-        stacks.continue_rollback(cloudformation, plan.name, lambda event: None)
-    return changesets.make(cloudformation, plan, before, keeps_failed=True)
+    return changesets.make(cloudformation, plan, stacks.read_stack(cloudformation, plan.name), keeps_failed=True)
 
 
 def _make_again(cloudformation: Any, plan: StackPlan, operator: Operator) -> ChangeSet | None:
