@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from aurora_sandbox import ACCOUNT
+from aurora_sandbox import ACCOUNT, motoserver
 from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.backing import Backing
 from aurora_sandbox.certificates import AUTHORITY
@@ -23,6 +23,7 @@ from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.service import CloudFormation
 from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.encryption import Keys
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies
@@ -68,22 +69,31 @@ class Account:
             time_scale=time_scale,
             authorities=mysql.directory / AUTHORITY,
         )
+        self.policies = Policies(lambda: clients("iam"))
+        self.keys = Keys(
+            account=ACCOUNT,
+            region=region,
+            find=lambda key_id: motoserver.key(key_id, region),
+            policies=self.policies,
+            function_of=self.functions.function_of,
+            session_of=self.sessions.arn,
+        )
         self._secrets = SecretsManager(
             account=ACCOUNT,
             region=region,
             invoke=self.functions.invoke,
             may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
+            use_key=self.keys.use,
             time_scale=time_scale,
         )
-        self.policies = Policies(lambda: clients("iam"))
         self.guard = self._guard()
         self.data = RdsData(clusters=self.clusters, secret=self._secrets.current)
         self.custom = CustomResources(
             invoke_async=self.functions.invoke_async, response_base_url=endpoint_url, time_scale=time_scale
         )
-        self._backing = Backing(self._secrets, self.clusters, mysql)
+        self._backing = Backing(self._secrets, self.clusters, mysql, self.keys)
         self.cloudformation = self._cloudformation(rollback_style, time_scale)
-        rds = Rds(backing=self._backing, moto=lambda: clients("rds"))
+        rds = Rds(backing=self._backing, moto=clients)
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
         self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)

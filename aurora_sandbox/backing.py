@@ -1,7 +1,7 @@
 """Puts the sandbox's MySQL server behind a cluster, and takes it away again; however the cluster was asked for.
 
     backing.begin(live, asked, password, scaling=…)     moto's record of a cluster becomes one with databases
-    backing.give_master(cluster, password, …)           another password, and who keeps it
+    backing.give_master(cluster, password, key=…)       another password, and who keeps it
     backing.end(cluster)                                nothing is left on the server
 
 asked: the parameters of CreateDBCluster, which have the names of AWS::RDS::DBCluster's properties.
@@ -18,6 +18,7 @@ from typing import Any
 
 from aurora_sandbox.aurora import create_master, switch_iam, wipe
 from aurora_sandbox.cluster import STANDARD, Cluster, Clusters
+from aurora_sandbox.encryption import Keys
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.scaling import Scaling
 from aurora_sandbox.secretsmanager.password import random_password
@@ -60,9 +61,15 @@ class Backing:
     secrets: SecretsManager
     clusters: Clusters
     server: Server
+    keys: Keys
 
-    def begin(self, live: Mapping[str, Any], asked: Mapping[str, Any], password: str, *, scaling: Scaling) -> Cluster:
-        """The cluster, with its master user. live: moto's description. Raises ValueError if the server has one."""
+    def begin(
+        self, live: Mapping[str, Any], asked: Mapping[str, Any], password: str, *, scaling: Scaling, key: str = ""
+    ) -> Cluster:
+        """The cluster, with its master user. live: moto's description. key: ARN of a managed master secret's key.
+
+        Raises ValueError if the server has one.
+        """
         cluster = self.clusters.create(
             identifier=live["DBClusterIdentifier"],
             arn=live["DBClusterArn"],
@@ -79,19 +86,31 @@ class Backing:
             storage_type=asked.get("StorageType", STANDARD),
         )
         self.switch_iam(on=asked.get("EnableIAMDatabaseAuthentication", False))
-        self.give_master(cluster, password, is_managed=asked.get("ManageMasterUserPassword", False))
+        self.give_master(cluster, password, key=key if asked.get("ManageMasterUserPassword") else None)
         if cluster.database_name:
             with self.server.connect() as connection, connection.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{cluster.database_name.replace('`', '``')}`")
         return cluster
 
-    def give_master(self, cluster: Cluster, password: str, *, is_managed: bool) -> None:
-        """Gives the master user this password. is_managed: RDS keeps it, in a new secret, else nobody does."""
+    def give_master(self, cluster: Cluster, password: str, *, key: str | None) -> None:
+        """Gives the master user this password. key: of the new secret in which RDS keeps it; None if nobody does."""
         self._drop_secret(cluster)
+        self._set_password(cluster, password)
+        if key is not None:
+            found = self.keys.find(key)
+            own = None if found is None or found.is_of_aws else key
+            name, content = f"rds!cluster-{uuid.uuid4()}", _content(cluster, password)
+            cluster.master_secret_arn = self.secrets.create_managed(name, content, "rds", key=own)
+            cluster.master_key = key
+
+    def rotate_master(self, cluster: Cluster) -> None:
+        """Another password, in MySQL and in the secret in which RDS keeps it."""
+        password = new_password()
+        self._set_password(cluster, password)
+        self.secrets.put_managed(cluster.master_secret_arn, _content(cluster, password))
+
+    def _set_password(self, cluster: Cluster, password: str) -> None:
         create_master(self.server, cluster.master_username, password, partial_revokes=_has_partial_revokes(self.server))
-        if is_managed:
-            content = json.dumps({"username": cluster.master_username, "password": password})
-            cluster.master_secret_arn = self.secrets.create_managed(f"rds!cluster-{uuid.uuid4()}", content, "rds")
 
     def switch_iam(self, *, on: bool) -> None:
         switch_iam(self.server, on=on)
@@ -105,7 +124,11 @@ class Backing:
     def _drop_secret(self, cluster: Cluster) -> None:
         if cluster.master_secret_arn:
             self.secrets.delete_managed(cluster.master_secret_arn)
-            cluster.master_secret_arn = ""
+            cluster.master_secret_arn = cluster.master_key = ""
+
+
+def _content(cluster: Cluster, password: str) -> str:
+    return json.dumps({"username": cluster.master_username, "password": password})
 
 
 def _has_partial_revokes(server: Server) -> bool:

@@ -1,9 +1,10 @@
-"""The sandbox's one Aurora cluster: what AWS would say of it, and whether it is paused.
+"""The sandbox's one Aurora cluster: what AWS would say of it, its status, and whether it is paused.
 
 Knows nothing of CloudFormation or of RDS's own API, whose handlers call `Clusters`, nor of the server behind it.
 
     cluster = clusters.create(identifier="shop", ..., host=server.host, port=server.port)
     cluster.pause()                  # from now on a Data API call finds it resuming, for 15 s
+    cluster.stop(60)                 # it is stopping, and stopped a minute later
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aurora_sandbox.scaling import Scaling
+from aurora_sandbox.status import AVAILABLE, GONE, STOPPED, Life, created, deleted, started, stopped
 
 DEFAULT_SCALING = Scaling(0.5, 1.0)
 LEAST_ACU = 0.5  # a cluster that is awake has at least this much, also where its minimum is 0
@@ -24,7 +26,7 @@ RESUME_SECONDS = 15.0  # "about 15 s", Aurora User Guide, auto-pause; 30 s and m
 
 
 class State(StrEnum):
-    """Whether the cluster answers."""
+    """Whether a cluster answers that is available."""
 
     AVAILABLE = "available"
     PAUSED = "paused"
@@ -33,11 +35,12 @@ class State(StrEnum):
 
 @dataclass
 class Cluster:
-    """What is known of the cluster, and its pause state; safe to use from several threads.
+    """What is known of the cluster, its status and pause state; safe to use from several threads.
 
     The state follows from the clock alone, however long nobody looked: what happened meanwhile is made up for, each
     change at its own moment. resume_seconds: how long it takes to wake up. host, port: the mysqld behind it.
     is_serverless: whether it was given a scaling range, without which no instance of it can be Serverless v2.
+    master_key: ARN of the KMS key of its master secret.
     """
 
     identifier: str
@@ -53,6 +56,7 @@ class Cluster:
     port: int
     storage_type: str = STANDARD
     is_serverless: bool = True
+    master_key: str = ""
     resume_seconds: float = RESUME_SECONDS
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
@@ -60,11 +64,51 @@ class Cluster:
         self._lock = threading.Lock()
         self._state = State.AVAILABLE
         self._used_at = self.clock()
+        self._life = created(self._used_at)
         self._ready_at = 0.0
         self._resume_takes = self.resume_seconds
         self._every_calls = self._calls = 0
         self._capacities: list[tuple[float, float]] = []  # ACUs from a moment on, in the order of time
         self._note(self._used_at)
+
+    def status(self) -> str:
+        """What DescribeDBClusters says: a paused one is available. GONE once its deletion is over."""
+        with self._lock:
+            return self._life.at(self.clock())
+
+    def restarts_at(self) -> float | None:
+        """When AWS will start it again, of its clock; None if it is not stopped."""
+        with self._lock:
+            now = self.clock()
+            return self._life.until(now) if self._life.at(now) == STOPPED else None
+
+    def begin(self, seconds: float) -> None:
+        """Is being created for so long."""
+        self._live(lambda life, now: created(now, seconds))
+
+    def stop(self, seconds: float) -> None:
+        """Is being stopped for so long, and then stopped for at most a week. It is awake when it starts again."""
+        self._live(lambda life, now: stopped(life, now, seconds))
+
+    def start(self, seconds: float) -> None:
+        self._live(lambda life, now: started(life, now, seconds))
+
+    def leave(self, seconds: float) -> None:
+        """Is being deleted for so long, and gone then."""
+        self._live(lambda life, now: deleted(life, now, seconds))
+
+    def hurry(self, seconds: float) -> None:
+        """Ends the change that is under way, if there is one, in so many seconds."""
+        self._live(lambda life, now: life.hurried(now, seconds))
+
+    def _live(self, change: Callable[[Life, float], Life]) -> None:
+        with self._lock:
+            now = self.clock()
+            self._settled()
+            self._life = change(self._life, now)
+            if self._life.at(now) != AVAILABLE and self._state is not State.AVAILABLE:
+                self._state = State.AVAILABLE
+                self._note(now)
 
     def state(self) -> State:
         with self._lock:
@@ -98,11 +142,13 @@ class Cluster:
             self._note(self.clock())
 
     def capacity(self, at: float) -> float | None:
-        """How many ACUs it had at a moment of its clock: none while paused, else the least there can be; None before
-        there was a cluster. Nothing here uses more, so it never scales up.
+        """How many ACUs it had at a moment of its clock: none while paused, else the least there can be; None while it
+        was not available, as before there was a cluster. Nothing here uses more, so it never scales up.
         """
         with self._lock:
             self._settled()
+            if self._life.at(at) != AVAILABLE:
+                return None
             found = bisect_right(self._capacities, at, key=lambda change: change[0])
             return self._capacities[found - 1][1] if found else None
 
@@ -117,6 +163,9 @@ class Cluster:
 
     def _settled(self) -> State:
         now = self.clock()
+        if self._life.at(now) != AVAILABLE:
+            return self._state
+        self._used_at = max(self._used_at, self._life.since(now))
         if self._state is State.RESUMING and now >= self._ready_at:
             self._state, self._used_at = State.AVAILABLE, self._ready_at
         seconds = self.scaling.seconds
@@ -136,11 +185,16 @@ class Clusters:
     """The clusters of the account: none or one, because there is one mysqld."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, time_scale: float = 1.0) -> None:
-        """clock: seconds. time_scale divides the time a resume takes."""
+        """clock: seconds. time_scale divides the time a resume takes.
+
+        change_seconds: how long a creation, stop, start or deletion by RDS's own API takes.
+        """
         self._clock = clock
         self._resume_seconds = RESUME_SECONDS / time_scale
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._cluster: Cluster | None = None
+        self._end: Callable[[], None] | None = None
+        self.change_seconds = 0.0
 
     def create(
         self,
@@ -185,13 +239,34 @@ class Clusters:
 
     def get(self, name: str) -> Cluster | None:
         """The cluster with this ARN or identifier (AWS compares identifiers without regard to case)."""
-        cluster = self._cluster
+        cluster = self._there()
         if cluster is not None and name.lower() in (cluster.arn.lower(), cluster.identifier.lower()):
             return cluster
         return None
 
     def all(self) -> tuple[Cluster, ...]:
-        return () if self._cluster is None else (self._cluster,)
+        cluster = self._there()
+        return () if cluster is None else (cluster,)
+
+    def take(self, seconds: float) -> None:
+        """Lets every change of a status take so long from now on, the one under way, too."""
+        self.change_seconds = seconds
+        for cluster in self.all():
+            cluster.hurry(seconds)
+
+    def leave(self, cluster: Cluster, end: Callable[[], None]) -> None:
+        """Deletes the cluster; end: is called once that is over, by whoever looks first, and has to forget it."""
+        with self._lock:
+            self._end = end
+            cluster.leave(self.change_seconds)
+        self._there()
+
+    def _there(self) -> Cluster | None:
+        with self._lock:
+            if self._end and self._cluster and self._cluster.status() == GONE:
+                end, self._end = self._end, None
+                end()
+            return self._cluster
 
     def modify(
         self,

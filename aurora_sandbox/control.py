@@ -4,6 +4,8 @@
     POST /_sandbox/pause                  {"seconds": 20, "as_v1": false}: the cluster pauses now, and takes so long to
                                           wake up; with as_v1 it says so in the words of Aurora Serverless v1, with
                                           every_calls it pauses again each time that it has served so many calls
+    POST /_sandbox/cluster                {"seconds": 60}: so long a cluster is creating, stopping, starting or deleting
+                                          from now on, and still, if it is now; 0, as at first, is at once
     POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
@@ -74,6 +76,8 @@ class Control:
                 return Answer(200, {}, b"")
             case "POST", "pause":
                 self._pause(_document(request))
+            case "POST", "cluster":
+                self._account.clusters.take(_seconds(_document(request)))
             case "POST", "faults":
                 self._fault(_document(request))
             case "POST", "answers":
@@ -149,6 +153,13 @@ class Control:
             self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
         else:
             raise Unusable(f"there is no fault {kind}")
+
+
+def _seconds(document: Mapping[str, Any]) -> float:
+    seconds = document.get("seconds")
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise Unusable("seconds must be a number, and not less than 0")
+    return seconds
 
 
 def _turns(fault: Mapping[str, Any]) -> Turns:

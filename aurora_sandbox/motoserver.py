@@ -20,12 +20,23 @@ from email.message import Message
 from functools import cache
 from io import BytesIO
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from aurora_sandbox import ACCOUNT, wire
 from aurora_sandbox.wire import Answer, Request
 
 log = logging.getLogger(__name__)
+
+
+class Key(NamedTuple):
+    """A KMS key. state: Enabled, Disabled, PendingDeletion. is_of_aws: AWS manages it. policy: JSON, may be empty."""
+
+    arn: str
+    state: str
+    is_of_aws: bool
+    policy: str
+
+
 Ask = Callable[[Request], Answer]
 
 _AWS_POLICY = "arn:aws:iam::aws:policy/"
@@ -63,6 +74,34 @@ def ask(request: Request) -> Answer:
         return Answer(500, {"Content-Type": "text/plain"}, f"moto failed: {type(error).__name__}: {error}".encode())
 
 
+def key(key_id: str, region: str) -> Key | None:
+    """A key by its id, ARN, alias or alias's ARN. By its API moto would apply a policy without looking for whom."""
+    from moto.kms.models import kms_backends
+
+    backend = kms_backends[ACCOUNT][region]
+    alias = backend.get_alias_name(key_id)
+    found = backend.get_key_id_from_alias(alias) if alias.startswith("alias/") else backend.get_key_id(key_id)
+    known = backend.keys.get(found) if found else None
+    if known is None:
+        return None
+    return Key(known.arn, known.key_state, known.key_manager == "AWS", known.policy or "")
+
+
+def _know_managers() -> None:
+    """Lets moto say of the keys that it makes for alias/aws/… that AWS manages them."""
+    from moto.kms.models import KmsBackend
+
+    make = KmsBackend._generate_default_keys
+
+    def generated(backend: Any, alias_name: str) -> str | None:
+        key_id: str | None = make(backend, alias_name)
+        if key_id:
+            backend.keys[key_id].key_manager = "AWS"
+        return key_id
+
+    KmsBackend._generate_default_keys = generated  # type: ignore[method-assign, assignment]
+
+
 def _know_policy(arn: str) -> None:
     """Gives moto a policy of AWS's own, if AWS has it. moto would read all 1,600 at IAM's first call, for a second."""
     from moto.iam.models import AWSManagedPolicy, iam_backends
@@ -92,6 +131,7 @@ def _called(environ: dict[str, Any]) -> Answer:
 def _application() -> Any:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    _know_managers()
     return DomainDispatcherApplication(create_backend_app)
 
 

@@ -3,14 +3,16 @@
     needs(...)                    what a call needs: (action, resource ARN, condition keys)
     decide(statements, need)      allowed, or why not
     trusts(statements, ...)       whether a trust policy lets a service act in its role
+    may_use_key(policy, ...)      whether a KMS key's policy and a caller's let it be used
 
-Identity-based policies alone: resource-based policies, permission boundaries and service control policies are not
-imitated. A condition that cannot be evaluated denies, and the refusal says so: a policy that works here must not depend
-on something nobody looked at.
+Identity-based policies and those of keys: other resource-based policies, permission boundaries and service control
+policies are not imitated. A condition that cannot be evaluated denies, and the refusal says so: a policy that works
+here must not depend on something nobody looked at.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,3 +223,35 @@ def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str
             return False
         is_trusted = is_trusted or applies
     return is_trusted
+
+
+def may_use_key(
+    policy: str, statements: Iterable[Statement] | None, need: Need, principals: Sequence[str], *, account: str
+) -> bool:
+    """Whether a key's policy and the caller's own statements allow a need on the key.
+
+    statements: None for a caller whom everything is allowed. principals: the ARNs by which the policy may name the
+    caller. A policy that names the account leaves it to the caller's own policies.
+    ("Determining access to AWS KMS keys", KMS Developer Guide)
+    """
+    own = None if statements is None else decide(statements, need)
+    if own and "explicit deny" in own:
+        return False
+    root, is_allowed = (account, f"arn:aws:iam::{account}:root"), False
+    for statement in _as_statements(json.loads(policy)["Statement"] if policy else ()):
+        named = statement.get("Principal", {})
+        aws = ("*",) if named == "*" else _as_list(named.get("AWS", ()))
+        is_named, is_delegated = any(each in ("*", *principals) for each in aws), any(each in root for each in aws)
+        is_denied = statement["Effect"] == "Deny"
+        try:
+            applies = (is_named or is_delegated) and _applies(statement, need, None)
+        except NotEvaluated:
+            applies = is_denied
+        if applies and is_denied:
+            return False
+        is_allowed = is_allowed or (applies and (is_named or not own))
+    return is_allowed
+
+
+def _as_statements(found: Any) -> Sequence[Statement]:
+    return [found] if isinstance(found, Mapping) else found

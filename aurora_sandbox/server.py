@@ -26,12 +26,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld
+from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld, status
 from aurora_sandbox.account import USER, Account
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.clock import shown
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.schemas import schema
+from aurora_sandbox.cluster import Cluster
 from aurora_sandbox.control import Control
 from aurora_sandbox.environment import environment
 from aurora_sandbox.errors import SandboxError
@@ -124,7 +125,7 @@ class Sandbox:
                 "socket": str(self.mysql.socket),
                 "version": self.mysql.version,
             },
-            "cluster": next(({"arn": c.arn, "state": str(c.state())} for c in account.clusters.all()), None),
+            "cluster": next(({"arn": c.arn, "state": _state(c)} for c in account.clusters.all()), None),
             "stacks": [{"name": stack["StackName"], "status": stack["StackStatus"]} for stack in stacks],
             "functions": list(account.functions.names()),
             "running": account.functions.running(),
@@ -146,6 +147,12 @@ class Sandbox:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _state(cluster: Cluster) -> str:
+    """Its status, or of an available one whether it is paused."""
+    now = cluster.status()
+    return str(cluster.state()) if now == status.AVAILABLE else now
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import Any
 from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
+from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.stacks import read_deployed, read_template
-from aurora_tenants.aws.usable import usable
+from aurora_tenants.aws.usable import no_inspector, repair_command, usable
 from aurora_tenants.aws.whose import require_account
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.model import Configuration
@@ -24,8 +25,12 @@ from aurora_tenants.stack import Deployed, Shared, StackPlan
 
 # CloudFormation's APIs begin to refuse at about ten calls at once.
 _AT_ONCE = 5
-# Access denied to a user, because of its password (1045) or of a locked account (3118).
-_NO_LOGIN = (1045, 3118)
+# Access denied to a user: its password is another (1045) or has expired (1820, 1862), or the account is locked (3118).
+_NO_LOGIN = (1045, 1820, 1862, 3118)
+# No right to a schema (1044), a table or view (1142, 1143) or a routine (1370); no such schema (1049), table (1146) or
+# routine (1305); a view whose table, column or definer is gone (1356, 1449).
+_NO_ACCESS = (1044, 1049, 1142, 1143, 1146, 1305, 1356, 1370, 1449)
+_NO_SECRET = "SecretsErrorException"  # noqa: S105 - an error code
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ def read_world(
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     if not reading.may_wake:
+        require_available(aws, shared.cluster_arn)
         scaling.require_awake(aws, shared.cluster_arn)
 
     def woken() -> None:
@@ -99,7 +105,7 @@ def read_world(
     pause = None
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
-    live = _read_live(aws, shared, replace(reading, woken=woken))
+    live = read_live(aws, shared, replace(reading, woken=woken))
     return Inputs(
         aws=aws,
         configuration=configuration,
@@ -120,28 +126,42 @@ def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[s
         return dict(zip(parts, templates, strict=True))
 
 
-def _read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
+def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     """What MySQL holds, read as the inspector or with the secret given."""
     secret = reading.secret
     if shared.inspector_problem and not secret:
-        what = "the inspector may not read MySQL's grant tables"
-        fix = "pass --secret with the ARN of a secret whose user may read the schema mysql"
-        raise DatabaseError(Problem("no-inspector", what, shared.inspector_problem, fix))
+        raise DatabaseError(no_inspector(shared.stack, shared.inspector_problem))
+
+    def waiting(reason: str) -> None:
+        require_available(aws, shared.cluster_arn)  # a stopped cluster is not worth a wait
+        reading.waiting(reason)
+
     api = DataApi(
         aws.rds_data,
         shared.cluster_arn,
         secret or shared.inspector_secret,
         wait_seconds=reading.wait_seconds,
         woken=reading.woken,
-        waiting=reading.waiting,
+        waiting=waiting,
     )
     try:
         with asking("read MySQL"):
             return Live(read_server(api.execute), read_state(api.execute))
     except DatabaseError as error:
-        if secret or error.number not in _NO_LOGIN:
+        why = "" if secret else _damage(error)
+        if not why:
             raise
-        why = "somebody changed its password without its secret, or its rights"
-        fix = f"aws secretsmanager rotate-secret --secret-id {shared.inspector_secret}, then try again"
         (problem,) = error.problems
-        raise DatabaseError(Problem("no-inspector", problem.what, why, fix), number=error.number) from error
+        broken = Problem("no-inspector", problem.what, why, f"run: {repair_command(shared.stack)}")
+        raise DatabaseError(broken, number=error.number, code=error.code) from error
+
+
+def _damage(error: DatabaseError) -> str:
+    """What somebody did by hand, so that the inspector cannot read; empty where the error has another cause."""
+    if error.number in _NO_LOGIN:
+        return "somebody dropped the inspector's user, or changed its password without its secret"
+    if error.number in _NO_ACCESS:
+        return "somebody took rights from the inspector's user, or something out of the schema aurora_tenants"
+    if error.code == _NO_SECRET:
+        return "somebody deleted the inspector's secret, or you may not read it"
+    return ""

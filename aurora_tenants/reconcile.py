@@ -17,6 +17,7 @@ from typing import Protocol
 from aurora_tenants import safety
 from aurora_tenants.apply import Result, Step, apply
 from aurora_tenants.aws.scaling import bring_to_hour
+from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.plan import Plan, Proposal, make_plan
@@ -156,7 +157,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         after=after,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
-    return Outcome(proposal, results, problems=tuple(problems))
+    explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
+    return Outcome(proposal, results, problems=tuple(explained))
 
 
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
@@ -193,5 +195,6 @@ def _lost(before: Plan, after: Plan) -> tuple[Problem, ...]:
 def _not_converged(left: Plan) -> Problem:
     where = "MySQL" if left.changed or not left.stacks else "CloudFormation"
     what = f"applied, but {where} still differs: {', '.join(stack.part for stack in left.stacks)}"
-    why = "somebody else changes it at the same time, or this is a bug"
-    return Problem("not-converged", what, why, "run: aurora-tenants plan")
+    why = "somebody else changes it at the same time, or has changed the code of the shared stack's functions"
+    fix = f"run: aurora-tenants plan; if it stays so, {repair_command(left.cluster.stack)}"
+    return Problem("not-converged", what, why, fix)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from aurora_tenants.apply import run
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, connect
+from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.stacks import Tell, read_deployed
 from aurora_tenants.aws.usable import usable
 from aurora_tenants.aws.whose import require_account
@@ -62,14 +63,17 @@ class Schedule:
     def deploy(self, tell: Tell) -> None:
         """Brings the stack to the plan, and then the cluster to what should hold now, if there is a schedule.
 
-        Raises StackFailed, AwsError.
+        Raises StackFailed, AwsError, also for a cluster that is stopped, which takes no capacity.
         """
+        if self.plan.schedule:
+            require_available(self.aws, self.shared.cluster_arn)
         run(self.plan.stack, self.aws.cloudformation, tell=tell)
         if self.plan.schedule:
             scaling.bring_to_hour(self.aws, self.plan.schedule, self.shared.cluster_arn)
 
     def bring(self, capacity: Capacity) -> None:
         """Brings the cluster to a capacity. Raises AwsError."""
+        require_available(self.aws, self.shared.cluster_arn)
         live = scaling.read_cluster(self.aws, self.shared.cluster_arn)
         scaling.bring(self.aws, self.shared.cluster_arn, capacity, live=live)
 

@@ -61,6 +61,10 @@ class Endpoint:
         """
         self.post("faults", {"drop": {"first": first, "every": every, "ran": ran, "in_body": in_body}})
 
+    def changes_take(self, seconds: float) -> None:
+        """How long a cluster is creating, stopping, starting and deleting; 0, as at first, ends what is under way."""
+        self.post("cluster", {"seconds": seconds})
+
     def calls(self) -> Counter[str]:
         """How often each operation was asked for, by `service:Operation`."""
         return Counter(json.loads(own(self.environment, "status"))["calls"])

@@ -48,7 +48,9 @@ def through_data_api(server: Server, **answers: Any) -> Execute:
         host=server.host,
         port=server.port,
     )
-    service = RdsData(clusters=clusters, secret=lambda _: json.dumps({"username": name, "password": password}))
+    service = RdsData(
+        clusters=clusters, secret=lambda arn, caller: json.dumps({"username": name, "password": password})
+    )
     service.answers.set(**answers)
 
     class Client:

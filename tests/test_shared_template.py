@@ -21,10 +21,11 @@ from aurora_tenants.aws.clusters import READ_FROM_CLUSTER
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
 from aurora_tenants.lambdas import provider
-from aurora_tenants.mysql.grants import expand, statements
+from aurora_tenants.mysql.grants import Scope, expand, statements
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS
+from aurora_tenants.tenant.inspector import RIGHTS
 from tests.mysql_server import execute_as, make_owners
 
 FILE = Path(__file__).parents[1] / "cfn" / "shared.yml"
@@ -198,8 +199,18 @@ def test_it_holds_no_data() -> None:
     ] == []
 
 
+def test_the_inspector_has_the_rights_that_a_plan_takes_for_its_own() -> None:
+    levels = {("*", "*"): "GLOBAL", ("aurora_tenants", "*"): "DATABASE"}
+    rights = set()
+    for entry in template()["Resources"]["Inspector"]["Properties"]["Privileges"]:
+        place = (entry["Database"], entry["Table"])
+        names = ("" if name == "*" else name for name in place)
+        rights.add((entry["Permission"], Scope(levels.get(place, "TABLE"), *names)))
+    assert rights == RIGHTS
+
+
 def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
-    assert template()["Parameters"].keys() == {*READ_FROM_CLUSTER, "InspectorUser"}
+    assert template()["Parameters"].keys() == {*READ_FROM_CLUSTER, "InspectorUser", "Repair"}
 
 
 # The inspector

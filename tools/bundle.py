@@ -2,7 +2,7 @@
 
     python3 -m tools.bundle                 writes, if the template is out of date
     python3 -m tools.bundle --check         fails with a sentence if the template is out of date
-    python3 -m tools.bundle --show [FILE]   prints the code that runs; FILE: another template, or -
+    python3 -m tools.bundle --show [FILE]   prints the code that runs, indented; FILE: another template, or -
     python3 -m tools.bundle --hash          prints the SHA-256 of the zip that `shared deploy --code-bucket` uploads
 
 Works in a clone with nothing installed, and runs nothing of the code that it finds in a template.
@@ -124,13 +124,19 @@ def _other_code() -> StaleTemplate:
     return StaleTemplate("cfn/shared.yml does not hold the code of aurora_tenants/lambdas; run: script/bundle")
 
 
+def _dense(code: str) -> str:
+    """The same code without empty lines and with one blank for each level; packed, it is 200 bytes shorter."""
+    lines = (line for line in code.splitlines() if line)
+    return "".join(f"{' ' * ((len(line) - len(line.lstrip(' '))) // 4)}{line.lstrip(' ')}\n" for line in lines)
+
+
 def _write() -> None:
     """Does not touch a template that is up to date: another machine would pack the same code in other bytes."""
     template = TEMPLATE.read_text(encoding="utf-8")
     try:
         check(template)
     except StaleTemplate:
-        TEMPLATE.write_text(bundled(template, flatten(ENTRIES, source)), encoding="utf-8")
+        TEMPLATE.write_text(bundled(template, _dense(flatten(ENTRIES, source))), encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -144,7 +150,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         if options.show:
             text = sys.stdin.read() if str(options.show) == "-" else options.show.read_text(encoding="utf-8")
-            sys.stdout.write(inlined(text))
+            sys.stdout.write(f"{ast.unparse(ast.parse(inlined(text)))}\n")
         elif options.hash:
             archive = build()
             sys.stdout.write(f"SHA-256     {archive.sha256}\nCodeSha256  {archive.checksum}\n")

@@ -142,7 +142,14 @@ def change_set(owner: Stack, item: ChangeSet, token: str | None, *, has_values: 
         Capabilities=list(deployment.capabilities),
         Tags=_tags(deployment.tags),
         OnStackFailure=item.on_failure,
+        **_drift(item),
     )
+
+
+def _drift(item: ChangeSet) -> dict[str, Any]:
+    if item.drift is None:
+        return {}
+    return {"DeploymentMode": "REVERT_DRIFT", "StackDriftStatus": "DRIFTED" if item.drift else "IN_SYNC"}
 
 
 def change_set_summary(owner: Stack, item: ChangeSet) -> dict[str, Any]:
@@ -202,6 +209,7 @@ def _change(item: Change, *, has_values: bool) -> dict[str, Any]:
         PhysicalResourceId=item.physical_id,
         ResourceType=item.type,
         Replacement=item.replacement,
+        ResourceDriftStatus=item.drift,
         Scope=sorted({detail.attribute for detail in item.details}),
         Details=[_detail(detail, has_values=has_values) for detail in item.details],
     )
@@ -226,7 +234,16 @@ def _values(item: Detail) -> dict[str, Any]:
         "BeforeValue": item.before,
         "AfterValue": item.after,
         "AttributeChangeType": kind,
+        **_live(item),
     }
+
+
+def _live(item: Detail) -> dict[str, Any]:
+    """Of a property that was changed by hand: what it is, and what it had been deployed as."""
+    if item.deployed is None:
+        return {}
+    drift = {"PreviousValue": item.deployed, "ActualValue": item.before}
+    return {"BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE", "Drift": drift}
 
 
 def _declaration(item: parameters.Parameter) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aurora_sandbox.cloudformation import answers
 from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.drift import Drift, detect
 from aurora_sandbox.cloudformation.engine import Engine
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
@@ -17,6 +18,7 @@ from aurora_sandbox.cloudformation.refusals import invalid, refuse_failed
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure_of, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
+from aurora_sandbox.cloudformation.types import ResourceFailed
 from aurora_sandbox.wire import ServiceError
 
 # The AWS CLI compares this sentence to tell "nothing to do" from a failure.
@@ -41,6 +43,8 @@ class ChangeSets:
             raise invalid(f"the sandbox does not imitate change sets of type {kind}")
         if kind != "CREATE" and request.get("OnStackFailure") == "DELETE":
             raise invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
+        if kind == "CREATE" and request.get("DeploymentMode"):
+            raise invalid("the sandbox does not imitate drift-aware change sets of type CREATE")
         if kind == "CREATE":
             stack, wanted = self._for_creation(request, stack)
         else:
@@ -102,7 +106,7 @@ class ChangeSets:
             stack.deployment = change_set.deployment
             self._engine.create(stack)
         else:
-            self._engine.update(stack, change_set.deployment)
+            self._engine.update(stack, change_set.deployment, change_set.drift)
         return {}
 
     def template(self, request: Parameters) -> str:
@@ -141,11 +145,13 @@ class ChangeSets:
     def _prepared(self, request: Parameters, stack: Stack, wanted: Deployment, kind: str) -> ChangeSet:
         changes: tuple[Change, ...] = ()
         reason: str | None = None
+        drift: Drift | None = None
         try:
-            preview = Preview(self._region, stack, wanted)
+            drift = detect(stack, self._handlers) if request.get("DeploymentMode") else None
+            preview = Preview(self._region, stack, wanted, drift)
             changes = preview.changes()
             reason = None if kind == "CREATE" or preview.has_changes() else NO_CHANGES
-        except (StackFailed, Unresolvable) as exc:
+        except (StackFailed, Unresolvable, ResourceFailed) as exc:
             reason = str(exc)
         return ChangeSet(
             id=self._region.new_id("changeSet", request["ChangeSetName"]),
@@ -161,6 +167,7 @@ class ChangeSets:
             on_failure=request.get("OnStackFailure"),
             role_arn=request.get("RoleARN"),
             notification_arns=tuple(request.get("NotificationARNs") or ()),
+            drift=drift,
         )
 
     def _stack(self, name: str) -> Stack:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection
 
 from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.drift import Drift
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.rollback import skip, sweep, take_back
@@ -37,9 +38,9 @@ class Engine:
     def create(self, stack: Stack) -> None:
         self._start(stack, "CREATE_IN_PROGRESS", lambda: self._create(stack))
 
-    def update(self, stack: Stack, deployment: Deployment) -> None:
+    def update(self, stack: Stack, deployment: Deployment, drift: Drift | None = None) -> None:
         stack.previous, stack.deployment = stack.deployment, deployment
-        self._start(stack, "UPDATE_IN_PROGRESS", lambda: self._update(stack))
+        self._start(stack, "UPDATE_IN_PROGRESS", lambda: self._update(stack, drift or {}))
 
     def delete(self, stack: Stack, *, retain: Collection[str] = ()) -> None:
         self._start(stack, "DELETE_IN_PROGRESS", lambda: self._delete(stack, retain))
@@ -69,11 +70,11 @@ class Engine:
             log.exception("stack %s broke while it was %s", stack.name, stack.status)
             self._region.set_status(stack, _failed(stack.status), f"Internal Failure: {type(exc).__name__}: {exc}")
 
-    def _rollout(self, stack: Stack) -> Rollout:
-        return Rollout(self._region, self._handlers, stack, stack.deployment, style=self._style)
+    def _rollout(self, stack: Stack, drift: Drift) -> Rollout:
+        return Rollout(self._region, self._handlers, stack, stack.deployment, style=self._style, drift=drift)
 
     def _create(self, stack: Stack) -> None:
-        reason = self._rollout(stack).run()
+        reason = self._rollout(stack, {}).run()
         if reason is None:
             self._region.set_status(stack, "CREATE_COMPLETE")
         elif stack.on_failure == "DO_NOTHING":
@@ -93,8 +94,8 @@ class Engine:
         stack.imports = frozenset()
         self._region.set_status(stack, f"{word}_{'COMPLETE' if is_clean else 'FAILED'}", _reason(stack, is_clean))
 
-    def _update(self, stack: Stack) -> None:
-        rollout = self._rollout(stack)
+    def _update(self, stack: Stack, drift: Drift) -> None:
+        rollout = self._rollout(stack, drift)
         reason = rollout.run()
         if reason is not None and stack.on_failure != "DO_NOTHING":
             self._roll_back_update(stack, rollout, reason)

@@ -11,7 +11,7 @@ from aurora_sandbox.cloudformation.dynamic import ResolveSecret, revealed
 from aurora_sandbox.cloudformation.properties import complaints, refusal
 from aurora_sandbox.cloudformation.schemas import schema
 from aurora_sandbox.cloudformation.stack import Resource, Stack
-from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType, is_custom
+from aurora_sandbox.cloudformation.types import Outcome, Readable, Request, ResourceFailed, ResourceType, is_custom
 from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
@@ -60,6 +60,18 @@ class Handlers:
             self._type_of(resource).delete(replace(request, physical_id=resource.physical_id))
 
         _translated(resource, work)
+
+    def live(self, stack: Stack, resource: Resource) -> Mapping[str, Any] | None:
+        """Its properties as they really are, as far as they can be read; None if it is not there any more."""
+        kind = self._type_of(resource)
+        if not isinstance(kind, Readable):
+            return resource.properties
+        request = replace(self._request(stack, resource, resource.properties), physical_id=resource.physical_id)
+        read = _translated(resource, lambda: kind.read(request))
+        if read is None:
+            return None
+        differing = {name: value for name, value in read.items() if name in resource.properties}
+        return {**resource.properties, **differing}
 
     def _type_of(self, resource: Resource) -> ResourceType:
         return self._custom if is_custom(resource.type) else self._resources[resource.type]

@@ -13,17 +13,18 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, secret, typed
 from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.drift import Drift, as_found
 from aurora_sandbox.cloudformation.intrinsics import Scope, as_text, references, resolve
 from aurora_sandbox.cloudformation.parameters import MASK
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.rollout import rules_of
 from aurora_sandbox.cloudformation.schemas import Schema
-from aurora_sandbox.cloudformation.stack import Change, Detail, Resource, Stack
+from aurora_sandbox.cloudformation.stack import GONE, Change, Detail, Resource, Stack
 from aurora_sandbox.cloudformation.template import Declaration
+from aurora_sandbox.cloudformation.types import is_custom
 
 # What a change set says of a value that it cannot know yet.
 _AFTER_APPLY = "{{changeSet:KNOWN_AFTER_APPLY}}"
-_GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
 
 
 class _Pending(Exception):
@@ -36,13 +37,19 @@ class _Pending(Exception):
 
 
 class Preview:
-    """Compares a stack with a deployment. Use it with `region.changed` held."""
+    """Compares a stack with a deployment. Use it with `region.changed` held.
 
-    def __init__(self, region: Region, stack: Stack, deployment: Deployment) -> None:
+    drift: what was found to differ from what CloudFormation deployed; None to compare with that.
+    """
+
+    def __init__(self, region: Region, stack: Stack, deployment: Deployment, drift: Drift | None = None) -> None:
         self._region = region
         self._stack = stack
         self._deployment = deployment
-        self._live = {name: item for name, item in stack.resources.items() if item.status not in _GONE}
+        self._drift = drift
+        resources = {name: item for name, item in stack.resources.items() if item.status not in GONE}
+        found = {name: as_found(item, drift or {}) for name, item in resources.items()}
+        self._live = {name: item for name, item in found.items() if item}
         self._changes: dict[str, Change] = {}
         exports = {export.name: export.value for export in region.exports()}
         missing = sorted(deployment.imports - exports.keys())
@@ -88,7 +95,7 @@ class Preview:
     def _change(self, declaration: Declaration) -> Change | None:
         current = self._live.get(declaration.logical_id)
         if current is None:
-            return Change("Add", declaration.logical_id, declaration.type)
+            return Change("Add", declaration.logical_id, declaration.type, drift=self._drift_of(declaration.logical_id))
         rules = rules_of(declaration.type, self._region)
         details = tuple(self._details(declaration, current, rules))
         if not details:
@@ -102,7 +109,17 @@ class Preview:
             replacement=replacement,
             policy_action=_policy_on_replacement(current) if replacement == "True" else None,
             details=details,
+            drift=self._drift_of(current.logical_id),
         )
+
+    def _drift_of(self, logical_id: str) -> str | None:
+        if self._drift is None or logical_id not in self._stack.resources:
+            return None
+        if is_custom(self._stack.resources[logical_id].type):
+            return "UNSUPPORTED"
+        if logical_id not in self._drift:
+            return "IN_SYNC"
+        return "DELETED" if self._drift[logical_id] is None else "MODIFIED"
 
     def _details(self, declaration: Declaration, current: Resource, rules: Schema | None) -> list[Detail]:
         names = sorted(declaration.properties.keys() | current.properties.keys())
@@ -140,7 +157,10 @@ class Preview:
         # What has become secret is not told as it was before either.
         now = _shown(before, name, current.secrets | hidden)
         then = _shown(known, name, hidden)
-        return Detail("Properties", name, recreation, "Static", source, parameter, now, then)
+        recorded = self._stack.resources[current.logical_id].properties
+        is_drifted = changed(before, {name: recorded[name]} if name in recorded else {})
+        deployed = _shown(recorded, name, current.secrets | hidden) if is_drifted else None
+        return Detail("Properties", name, recreation, "Static", source, parameter, now, then, deployed)
 
     def _changed_parameter(self, value: Mapping[str, Any]) -> str | None:
         """The parameter whose new value is why the property changes."""

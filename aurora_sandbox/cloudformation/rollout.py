@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from aurora_sandbox.cloudformation.changes import action, attribute, wanted
 from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.cloudformation.drift import Drift, as_found
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Scope, Unresolvable, as_text, resolve
 from aurora_sandbox.cloudformation.region import Region, StackFailed
@@ -27,10 +28,20 @@ RollbackStyle = Literal["update", "restore"]
 
 
 class Rollout:
-    """One operation's way forward. After run: undo and leftovers say what it touched and what it left behind."""
+    """One operation's way forward. After run: undo and leftovers say what it touched and what it left behind.
+
+    drift: what of the stack is other than was deployed, and is to be set back; a rollback leads back to that.
+    """
 
     def __init__(
-        self, region: Region, handlers: Handlers, stack: Stack, deployment: Deployment, *, style: RollbackStyle
+        self,
+        region: Region,
+        handlers: Handlers,
+        stack: Stack,
+        deployment: Deployment,
+        *,
+        style: RollbackStyle,
+        drift: Drift,
     ) -> None:
         self.undo: dict[str, Undo] = {}
         self.leftovers: list[Leftover] = []
@@ -39,6 +50,7 @@ class Rollout:
         self._stack = stack
         self._deployment = deployment
         self._style = style
+        self._drift = drift
         self._imported: Mapping[str, str] = {}
         self._is_cancelled = False
 
@@ -78,8 +90,8 @@ class Rollout:
         declaration = self._deployment.resources[logical_id]
         rules = rules_of(declaration.type, self._region)
         current = self._stack.resources.get(logical_id)
-        if current is not None and current.status == "DELETE_COMPLETE":
-            current = None
+        if current is not None:
+            current = None if current.status == "DELETE_COMPLETE" else as_found(current, self._drift)
         try:
             target = wanted(declaration, self._deployment, self._scope(), rules)
             what = action(current, target, rules)

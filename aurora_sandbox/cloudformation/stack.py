@@ -19,6 +19,8 @@ UPDATABLE = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED"}
 )
 REVIEW = "REVIEW_IN_PROGRESS"
+# Of a resource that its stack does not have any more, or never had.
+GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class StackOutput:
 class Detail:
     """One reason why a resource changes. evaluation: Static if the new value is known beforehand, else Dynamic.
 
-    before, after: a property's values as text; None where it has none.
+    before, after: a property's values as text; None where it has none. deployed: what CloudFormation had set it
+    to, if it has been changed since.
     """
 
     attribute: str
@@ -108,11 +111,15 @@ class Detail:
     cause: str | None
     before: str | None = None
     after: str | None = None
+    deployed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change set announces for one resource; replacement is None but for Modify."""
+    """What a change set announces for one resource; replacement is None but for Modify.
+
+    drift: what a drift-aware change set found: IN_SYNC, MODIFIED, DELETED, UNSUPPORTED for custom resources.
+    """
 
     action: Literal["Add", "Modify", "Remove"]
     logical_id: str
@@ -121,11 +128,15 @@ class Change:
     replacement: str | None = None
     policy_action: str | None = None
     details: tuple[Detail, ...] = ()
+    drift: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """An operation that was prepared and can be looked at. on_failure: None if that was not said."""
+    """An operation that was prepared and can be looked at. on_failure: None if that was not said.
+
+    drift: what a drift-aware one found when it was made (drift.Drift); None for any other.
+    """
 
     id: str
     name: str
@@ -140,6 +151,7 @@ class ChangeSet:
     on_failure: OnFailure | None
     role_arn: str | None
     notification_arns: tuple[str, ...]
+    drift: Mapping[str, Mapping[str, Any] | None] | None = None
 
 
 @dataclass(slots=True)

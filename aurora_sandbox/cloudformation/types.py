@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,14 @@ class ResourceType(Protocol):
     def update(self, request: Request) -> Outcome: ...
 
     def delete(self, request: Request) -> None: ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A type whose resources CloudFormation can read, so that it sees their drift."""
+
+    def read(self, request: Request) -> Mapping[str, Any] | None:
+        """The properties that can be read, as they are now; None if there is no such resource any more."""
 
 
 def is_custom(type_name: str) -> bool:

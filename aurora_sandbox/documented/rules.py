@@ -177,6 +177,21 @@ RULES: tuple[Rule, ...] = (
     Rule(_CLUSTER, "MasterUsername is no name of RDS's own", checks.master_name, _RDS),
     Rule(_CLUSTER, "Port is from 1,150 to 65,535", checks.port, _RDS, False),
     Rule(_SUBNET_GROUP, _SUBNETS, checks.elsewhere, _RDS),
+    Rule("rds:CreateDBSubnetGroup", "SubnetIds cover at least two Availability Zones", checks.elsewhere, _RDS),
+    Rule(
+        "rds:ModifyDBCluster",
+        "RotateMasterUserPassword with ApplyImmediately, while RDS manages the password",
+        checks.elsewhere,
+        _RDS,
+        False,
+    ),
+    Rule(
+        "rds:ModifyDBCluster",
+        "MasterUserSecretKmsKeyId where ManageMasterUserPassword is turned on",
+        checks.elsewhere,
+        _RDS,
+        False,
+    ),
     Rule(
         _SUBNET_GROUP,
         "DBSubnetGroupName has 1 to 255 letters, digits, spaces, dots, _, -, and is not default",

@@ -24,6 +24,7 @@ import pymysql
 from pymysql.constants import CLIENT, CR, ER
 from pymysql.converters import encoders
 
+from aurora_sandbox import status
 from aurora_sandbox.cluster import Cluster, Clusters, State
 from aurora_sandbox.rdsdata import resultset, sqltext
 from aurora_sandbox.rdsdata.answers import Answers
@@ -57,12 +58,12 @@ class RdsData:
         self,
         *,
         clusters: Clusters,
-        secret: Callable[[str], str],
+        secret: Callable[[str, Caller], str],
         clock: Callable[[], float] = time.monotonic,
         statement_seconds: float = STATEMENT_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """secret: gives the AWSCURRENT SecretString, or raises ServiceError."""
+        """secret: gives a caller the AWSCURRENT SecretString, or raises ServiceError."""
         self.statements = 0
         self.resuming_as_v1 = False
         self.answers = Answers()
@@ -87,15 +88,15 @@ class RdsData:
         """Raises ServiceError as AWS would."""
         if operation not in self._operations:
             raise ServiceError("UnknownOperationException", f"The sandbox does not imitate rds-data {operation}")
-        return self._operations[operation](parameters)
+        return self._operations[operation](parameters, caller)
 
     def close(self) -> None:
         """Rolls back every open transaction."""
         self._transactions.close()
 
-    def _execute_statement(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        with self._connection(parameters) as connection, connection.cursor() as cursor:
-            self._run(cursor, parameters, parameters.get("parameters", []))
+    def _execute_statement(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        with self._connection(parameters, caller) as connection, connection.cursor() as cursor:
+            self._run(cursor, parameters, parameters.get("parameters", []), caller)
             if cursor.description is None:
                 return {
                     "records": [],
@@ -118,26 +119,26 @@ class RdsData:
             result["columnMetadata"] = resultset.metadata(columns)
         return result
 
-    def _batch_execute_statement(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _batch_execute_statement(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         results = []
-        with self._connection(parameters) as connection, connection.cursor() as cursor:
+        with self._connection(parameters, caller) as connection, connection.cursor() as cursor:
             for parameter_set in parameters.get("parameterSets") or [[]]:
-                self._run(cursor, parameters, parameter_set)
+                self._run(cursor, parameters, parameter_set, caller)
                 results.append({"generatedFields": _generated(parameters["sql"], cursor)})
         return {"updateResults": results}
 
-    def _begin_transaction(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        connection = self._login(parameters, autocommit=False)
+    def _begin_transaction(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        connection = self._login(parameters, caller, autocommit=False)
         return {"transactionId": self._transactions.add(connection)}
 
-    def _commit_transaction(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _commit_transaction(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         self._cluster(parameters)
         with self._transactions.use(parameters["transactionId"]) as connection:
             connection.commit()
         self._transactions.forget(parameters["transactionId"])
         return {"transactionStatus": "Transaction Committed"}
 
-    def _rollback_transaction(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _rollback_transaction(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         self._cluster(parameters)
         with self._transactions.use(parameters["transactionId"]) as connection:
             connection.rollback()
@@ -145,13 +146,13 @@ class RdsData:
         return {"transactionStatus": "Rollback Complete"}
 
     @contextmanager
-    def _connection(self, parameters: dict[str, Any]) -> Iterator[pymysql.Connection[Any]]:
+    def _connection(self, parameters: dict[str, Any], caller: Caller) -> Iterator[pymysql.Connection[Any]]:
         if "transactionId" in parameters:
             self._cluster(parameters)
             with self._transactions.use(parameters["transactionId"]) as connection:
                 yield connection
         else:
-            with closing(self._login(parameters, autocommit=True)) as connection:
+            with closing(self._login(parameters, caller, autocommit=True)) as connection:
                 yield connection
 
     def _cluster(self, parameters: dict[str, Any]) -> Cluster:
@@ -164,6 +165,8 @@ class RdsData:
         cluster = self._clusters.get(arn)
         if cluster is None:
             raise ServiceError("DatabaseNotFoundException", f"Database cluster {arn} is not found", status=404)
+        if (now := cluster.status()) != status.AVAILABLE:
+            raise ServiceError("InvalidResourceStateException", f"DB cluster {arn} is in state {now}")
         if not cluster.http_endpoint_enabled:
             name = cluster.identifier
             raise ServiceError("HttpEndpointNotEnabledException", f"HttpEndpoint is not enabled for cluster {name}")
@@ -181,9 +184,9 @@ class RdsData:
             "Please wait a few seconds and try again.",
         )
 
-    def _login(self, parameters: dict[str, Any], *, autocommit: bool) -> pymysql.Connection[Any]:
+    def _login(self, parameters: dict[str, Any], caller: Caller, *, autocommit: bool) -> pymysql.Connection[Any]:
         cluster = self._cluster(parameters)
-        username, password = self._credentials(parameters["secretArn"])
+        username, password = self._credentials(parameters["secretArn"], caller)
         try:
             return pymysql.connect(
                 host=cluster.host,
@@ -203,9 +206,9 @@ class RdsData:
             number = _number(error)
             raise self._refused(error, _LOGIN_STATES.get(number, "HY000")) from error
 
-    def _credentials(self, secret_arn: str) -> tuple[str, str]:
+    def _credentials(self, secret_arn: str, caller: Caller) -> tuple[str, str]:
         try:
-            text = self._secret(secret_arn)
+            text = self._secret(secret_arn, caller)
         except ServiceError as error:
             raise ServiceError(
                 "SecretsErrorException", f"Error fetching secret {secret_arn}: {error.message}"
@@ -217,7 +220,7 @@ class RdsData:
             # `from None`: the error underneath would quote the secret.
             raise ServiceError("InvalidSecretException", f"Secret {secret_arn} needs username and password") from None
 
-    def _run(self, cursor: Any, parameters: dict[str, Any], values: list[dict[str, Any]]) -> None:
+    def _run(self, cursor: Any, parameters: dict[str, Any], values: list[dict[str, Any]], caller: Caller) -> None:
         connection: pymysql.Connection[Any] = cursor.connection
         cluster = self._clusters.get(parameters["resourceArn"])
         version = re.sub(r"^.*mysql_aurora\.", "", cluster.engine_version if cluster else "")
@@ -229,16 +232,18 @@ class RdsData:
             cursor.execute(sql)
         except pymysql.MySQLError as error:
             if _number(error) == CR.CR_SERVER_LOST:
-                raise self._timed_out(connection, parameters) from error
+                raise self._timed_out(connection, parameters, caller) from error
             raise self._refused(error, _sql_state(error, connection)) from error
 
     def _refused(self, error: pymysql.MySQLError, state: str) -> ServiceError:
         message = str(error.args[-1]) if error.args else str(error)
         return ServiceError("DatabaseErrorException", self.answers.text(message, _number(error), state))
 
-    def _timed_out(self, connection: pymysql.Connection[Any], parameters: dict[str, Any]) -> ServiceError:
+    def _timed_out(
+        self, connection: pymysql.Connection[Any], parameters: dict[str, Any], caller: Caller
+    ) -> ServiceError:
         if not parameters.get("continueAfterTimeout"):
-            with closing(self._login(parameters, autocommit=True)) as other, other.cursor() as cursor:
+            with closing(self._login(parameters, caller, autocommit=True)) as other, other.cursor() as cursor:
                 thread = connection.thread_id()  # type: ignore[no-untyped-call]
                 cursor.execute(f"KILL {thread}")
         return ServiceError("StatementTimeoutException", "Request timed out")

@@ -50,15 +50,29 @@ def refuse_unfit(operation: OperationModel, parameters: Properties) -> None:
         raise ResourceFailed(error.message)
 
 
+def found(client: Any, operation: str, **parameters: Any) -> dict[str, Any] | None:
+    """The same for a question; None about a thing that is not there."""
+    try:
+        return call(client, operation, **parameters)
+    except ResourceFailed as failed:
+        if not _is_missing(failed):
+            raise
+        return None
+
+
 def discard(client: Any, operation: str, **parameters: Any) -> None:
     """The same for a deletion: a thing that is not there counts as deleted."""
     try:
         call(client, operation, **parameters)
     except ResourceFailed as failed:
-        error = failed.__cause__
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        if not any(part in code for part in _MISSING):
+        if not _is_missing(failed):
             raise
+
+
+def _is_missing(failed: ResourceFailed) -> bool:
+    error = failed.__cause__
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    return any(part in code for part in _MISSING)
 
 
 def accepted(client: Any, operation: str, properties: Properties) -> dict[str, Any]:
@@ -101,6 +115,7 @@ class ApiType:
     attributes: what Fn::GetAtt gives, from the request, the name and the answer of the last call.
     renamed: parameters by the property they come from, where the two differ. deletion: those of the third verb.
     settle: calls that complete the resource, safe to repeat. check: raises ResourceFailed before anything is made.
+    reading: the operation that says whether it is there; None where nothing is known of its drift.
     """
 
     boto: Boto
@@ -114,6 +129,7 @@ class ApiType:
     deletion: Callable[[Request], dict[str, Any]] | None = None
     settle: Callable[[Any, Request, str], None] = no_more
     check: Callable[[Request], None] = lambda request: None
+    reading: str | None = None
 
     def create(self, request: Request) -> Outcome:
         self.check(request)
@@ -134,6 +150,11 @@ class ApiType:
     def delete(self, request: Request) -> None:
         parameters = self.deletion(request) if self.deletion else {self.name: request.physical_id}
         discard(self.boto(self.service), self.verbs[2], **parameters)
+
+    def read(self, request: Request) -> Properties | None:
+        if self.reading is None:
+            return {}
+        return None if found(self.boto(self.service), self.reading, **{self.name: request.physical_id}) is None else {}
 
     def _call(self, operation: str, request: Request, name: str) -> dict[str, Any]:
         client = self.boto(self.service)

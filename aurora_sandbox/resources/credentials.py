@@ -75,6 +75,11 @@ class SecretType:
         """CloudFormation leaves no recovery window, so that the name is free at once."""
         self.ask("DeleteSecret", SecretId=request.physical_id, ForceDeleteWithoutRecovery=True)
 
+    def read(self, request: Request) -> Properties | None:
+        """Its value cannot be read. One that is marked for deletion still has its name."""
+        secret = _described(self.ask, request.physical_id or "")
+        return None if secret is None else {"Description": secret.get("Description", "")}
+
 
 def _facts(request: Request) -> dict[str, Any]:
     return {"Description": request.properties.get("Description", ""), "KmsKeyId": request.properties.get("KmsKeyId")}
@@ -128,6 +133,9 @@ class Attachment:
             if _exists(self.ask, secret_arn):
                 self._write(secret_arn, {})
 
+    def read(self, request: Request) -> Properties | None:
+        return None if _described(self.ask, request.physical_id or "") is None else {}
+
     def _target(self, properties: Properties) -> dict[str, Any]:
         """The facts of the cluster that TargetId names, by identifier or ARN."""
         kind, target_id = properties["TargetType"], properties["TargetId"]
@@ -152,10 +160,15 @@ class Attachment:
 
 
 def _exists(ask: Ask, secret_id: str) -> bool:
+    secret = _described(ask, secret_id)
+    return secret is not None and "DeletedDate" not in secret
+
+
+def _described(ask: Ask, secret_id: str) -> dict[str, Any] | None:
     try:
-        return "DeletedDate" not in ask("DescribeSecret", SecretId=secret_id)
+        return ask("DescribeSecret", SecretId=secret_id)
     except ResourceFailed:
-        return False
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,14 @@ class RotationSchedule:
     def delete(self, request: Request) -> None:
         if _exists(self.ask, request.physical_id or ""):
             self.ask("CancelRotateSecret", SecretId=request.physical_id)
+
+    def read(self, request: Request) -> Properties | None:
+        """Whether AWS takes rotation that was switched off for drift is not known; here it is none."""
+        secret = _described(self.ask, request.physical_id or "")
+        if secret is None:
+            return None
+        rules = secret.get("RotationRules")
+        return {"RotationRules": rules} if rules else {}
 
     def _rotate(self, secret_arn: str, properties: Properties) -> Outcome:
         if "HostedRotationLambda" in properties:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import engines, scaling
+from aurora_sandbox import engines, scaling, status
 from aurora_sandbox.backing import BAD_PASSWORD, DEFAULT_VERSION, NOT_FOR_MOTO, Backing, is_password, new_password
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
 from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
+from aurora_sandbox.resources.credentials import CLOUDFORMATION
 from aurora_sandbox.scaling import Scaling
+from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.zones import require_group
 
 ONE_MASTER_PASSWORD = "Specify either ManageMasterUserPassword or MasterUserPassword, not both and not neither."  # noqa: S105
 
@@ -31,11 +34,18 @@ class DbCluster:
         _check_scaling(properties, _requested(properties), DEFAULT_SCALING)
         if self.backing.clusters.all():
             raise ResourceFailed("The sandbox has one cluster, and there is one already.")
+        try:
+            require_group(self.boto("rds"), self.boto("ec2"), properties.get("DBSubnetGroupName"))
+            if "KmsKeyId" in properties:
+                self.backing.keys.of_rds(properties["KmsKeyId"], CLOUDFORMATION, via="rds")
+        except ServiceError as error:
+            raise ResourceFailed(error.message) from error
+        key = self._key(properties) if properties.get("ManageMasterUserPassword") else ""
         identifier = (properties.get("DBClusterIdentifier") or generated_name(request, max_length=63)).lower()
         password = properties.get("MasterUserPassword") or new_password()
         live = self._create_at_moto(request, identifier, password)
         try:
-            cluster = self.backing.begin(live, properties, password, scaling=_scaling(properties))
+            cluster = self.backing.begin(live, properties, password, scaling=_scaling(properties), key=key)
         except (ValueError, pymysql.MySQLError) as error:
             raise ResourceFailed(f"The cluster cannot be set up: {error}.", identifier) from error
         return self._outcome(cluster, live)
@@ -44,6 +54,8 @@ class DbCluster:
         properties, old = request.properties, request.old_properties or {}
         _check(properties)
         identifier = request.physical_id or ""
+        self._require_status("ModifyDBCluster", identifier)
+        self._require_key(identifier, properties, old)
         if properties.get("MasterUsername") != old.get("MasterUsername"):
             raise ResourceFailed("MasterUsername cannot be changed once the cluster exists.")
         # Scaling is sent only if the template's own has changed, and then on top of whatever a schedule has set.
@@ -74,10 +86,16 @@ class DbCluster:
     def delete(self, request: Request) -> None:
         """RDS refuses a protected cluster, and one that has instances, with its own words."""
         identifier = request.physical_id or ""
+        self._require_status("DeleteDBCluster", identifier)
         discard(self.boto("rds"), "delete_db_cluster", DBClusterIdentifier=identifier, SkipFinalSnapshot=True)
         cluster = self.backing.clusters.get(identifier)
         if cluster is not None:
             self.backing.end(cluster)
+
+    def _require_status(self, operation: str, identifier: str) -> None:
+        cluster = self.backing.clusters.get(identifier)
+        if cluster and (why := status.refusal(operation, identifier, cluster.status())):
+            raise ResourceFailed(why)
 
     def _create_at_moto(self, request: Request, identifier: str, password: str) -> dict[str, Any]:
         rds = self.boto("rds")
@@ -88,12 +106,28 @@ class DbCluster:
         return live
 
     def _change_master(self, cluster: Cluster, properties: Properties, old: Properties) -> None:
-        keys = ("MasterUserPassword", "ManageMasterUserPassword")
-        if all(properties.get(key) == old.get(key) for key in keys):
+        names = ("MasterUserPassword", "ManageMasterUserPassword")
+        if all(properties.get(name) == old.get(name) for name in names):
             return
         password = properties.get("MasterUserPassword") or new_password()
-        is_managed = properties.get("ManageMasterUserPassword", False)
-        self.backing.give_master(cluster, password, is_managed=is_managed)
+        key = self._key(properties) if properties.get("ManageMasterUserPassword") else None
+        self.backing.give_master(cluster, password, key=key)
+
+    def _require_key(self, identifier: str, properties: Properties, old: Properties) -> None:
+        """Refuses another key for a secret that RDS keeps already."""
+        is_kept = all(each.get("ManageMasterUserPassword") for each in (properties, old))
+        if not is_kept or properties.get("MasterUserSecret") == old.get("MasterUserSecret"):
+            return
+        cluster = self.backing.clusters.get(identifier)
+        if cluster and self._key(properties) != cluster.master_key:
+            raise ResourceFailed("The KMS key of a master secret cannot be changed while RDS manages the password.")
+
+    def _key(self, properties: Properties) -> str:
+        """The ARN of the master secret's key."""
+        try:
+            return self.backing.keys.of_rds(properties.get("MasterUserSecret", {}).get("KmsKeyId"), CLOUDFORMATION)
+        except ServiceError as error:
+            raise ResourceFailed(error.message) from error
 
     def _outcome(self, cluster: Cluster, live: Properties) -> Outcome:
         attributes = {

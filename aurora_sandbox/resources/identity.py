@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
-from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, generated_name, tags
+from aurora_sandbox.resources.api import Boto, Properties, accepted, call, discard, found, generated_name, tags
 
 
 def identity_types(boto: Boto) -> dict[str, ResourceType]:
@@ -74,6 +74,28 @@ class Role:
         for policy in attached:
             discard(iam, "detach_role_policy", RoleName=name, PolicyArn=policy)
         discard(iam, "delete_role", RoleName=name)
+
+    def read(self, request: Request) -> Properties | None:
+        """Policies are compared in the order of the template."""
+        iam, name = self.boto("iam"), request.physical_id or ""
+        answer = found(iam, "get_role", RoleName=name)
+        if answer is None:
+            return None
+        inline, attached = self._live(name)
+        wanted = [policy["PolicyName"] for policy in request.properties.get("Policies") or []]
+        declared = request.properties.get("ManagedPolicyArns") or []
+        policies = [
+            {
+                "PolicyName": each,
+                "PolicyDocument": call(iam, "get_role_policy", RoleName=name, PolicyName=each)["PolicyDocument"],
+            }
+            for each in (*(each for each in wanted if each in inline), *sorted(inline - {*wanted}))
+        ]
+        return {
+            "AssumeRolePolicyDocument": answer["Role"]["AssumeRolePolicyDocument"],
+            "ManagedPolicyArns": [*(each for each in declared if each in attached), *sorted(attached - {*declared})],
+            "Policies": policies,
+        }
 
     def _live(self, name: str) -> tuple[set[str], set[str]]:
         """The names of the inline policies and the ARNs of the attached ones."""
@@ -177,6 +199,15 @@ class ManagedPolicy:
             discard(self.boto("iam"), f"detach_{holder.kind}_policy", **parameters)
         self._drop_old_versions(policy_arn)
         discard(self.boto("iam"), "delete_policy", PolicyArn=policy_arn)
+
+    def read(self, request: Request) -> Properties | None:
+        iam, policy_arn = self.boto("iam"), request.physical_id
+        answer = found(iam, "get_policy", PolicyArn=policy_arn)
+        if answer is None:
+            return None
+        version = answer["Policy"]["DefaultVersionId"]
+        read = call(iam, "get_policy_version", PolicyArn=policy_arn, VersionId=version)
+        return {"PolicyDocument": read["PolicyVersion"]["Document"]}
 
     def _attach(self, verb: str, holders: set[Holder], policy_arn: str) -> None:
         for holder in sorted(holders):

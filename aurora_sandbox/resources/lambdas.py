@@ -10,7 +10,7 @@ from typing import Any
 from aurora_sandbox.awslambda import from_bucket
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.functions import Function, Functions, inline
-from aurora_sandbox.resources.api import Boto, arn, call, generated_name
+from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_name
 from aurora_sandbox.wire import ServiceError
 
 DEFAULT_TIMEOUT_SECONDS = 3
@@ -46,6 +46,20 @@ class FunctionType:
 
     def delete(self, request: Request) -> None:
         self.functions.remove(request.physical_id or "")
+
+    def read(self, request: Request) -> Properties | None:
+        """Code cannot be read."""
+        function = self.functions.get(request.physical_id or "")
+        if function is None:
+            return None
+        return {
+            "Handler": function.handler,
+            "Role": function.role_arn,
+            "Timeout": function.timeout_seconds,
+            "Runtime": function.runtime,
+            "MemorySize": function.memory_mb,
+            "Environment": {"Variables": dict(function.environment)},
+        }
 
     def _put(self, request: Request, name: str) -> Outcome:
         properties = request.properties
@@ -121,6 +135,11 @@ class Permission:
         if self.functions.get(request.properties["FunctionName"]):
             _set(self.functions.permit, request.properties["FunctionName"], request.physical_id, None)
 
+    def read(self, request: Request) -> Properties | None:
+        function = self.functions.get(request.properties["FunctionName"])
+        there = dict(self.functions.statements(function.name)) if function else {}
+        return {} if request.physical_id in there else None
+
 
 @dataclass(frozen=True, slots=True)
 class EventInvokeConfig:
@@ -139,3 +158,6 @@ class EventInvokeConfig:
     def delete(self, request: Request) -> None:
         if self.functions.get(request.properties["FunctionName"]):
             _set(self.functions.set_retries, request.properties["FunctionName"], None)
+
+    def read(self, request: Request) -> Properties | None:
+        return {} if self.functions.get(request.properties["FunctionName"]) else None

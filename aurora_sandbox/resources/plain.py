@@ -9,7 +9,9 @@ from typing import Any
 
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
-from aurora_sandbox.resources.api import ApiType, Boto, arn, call, discard, generated_name, tags
+from aurora_sandbox.resources.api import ApiType, Boto, Properties, arn, call, discard, found, generated_name, tags
+from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.zones import require_subnets
 
 
 def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
@@ -60,6 +62,7 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
             ("create_schedule_group", None, "delete_schedule_group"),
             "Name",
             lambda request, name, answer: {"Arn": arn(request, "scheduler", f"schedule-group/{name}")},
+            reading="get_schedule_group",
         ),
         "AWS::CloudWatch::Alarm": ApiType(
             boto,
@@ -77,14 +80,10 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
 
 
 def _check_zones(ec2: Any, request: Request) -> None:
-    """RDS places a cluster in at least two zones."""
-    subnets = call(ec2, "describe_subnets", SubnetIds=request.properties["SubnetIds"])["Subnets"]
-    zones = sorted({subnet["AvailabilityZone"] for subnet in subnets})
-    if len(zones) < 2:
-        raise ResourceFailed(
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
-            f"Current AZ coverage: {', '.join(zones)}. Add subnets to cover at least 2 AZs."
-        )
+    try:
+        require_subnets(ec2, request.properties["SubnetIds"])
+    except ServiceError as error:
+        raise ResourceFailed(error.message) from error
 
 
 def _set_cluster_parameters(rds: Any, request: Request, name: str) -> None:
@@ -154,6 +153,12 @@ class LogGroup:
     def delete(self, request: Request) -> None:
         discard(self.boto("logs"), "delete_log_group", logGroupName=request.physical_id)
 
+    def read(self, request: Request) -> Properties | None:
+        name = request.physical_id
+        groups = call(self.boto("logs"), "describe_log_groups", logGroupNamePrefix=name)["logGroups"]
+        own = [group for group in groups if group["logGroupName"] == name]
+        return {"RetentionInDays": own[0].get("retentionInDays")} if own else None
+
     def _retained(self, request: Request, name: str) -> Outcome:
         days = request.properties.get("RetentionInDays")
         verb = "delete_retention_policy" if days is None else "put_retention_policy"
@@ -182,6 +187,11 @@ class Queue:
 
     def delete(self, request: Request) -> None:
         discard(self.boto("sqs"), "delete_queue", QueueUrl=request.physical_id)
+
+    def read(self, request: Request) -> Properties | None:
+        asked = {"QueueUrl": request.physical_id, "AttributeNames": ["All"]}
+        answer = found(self.boto("sqs"), "get_queue_attributes", **asked)
+        return None if answer is None else answer["Attributes"]
 
     def _outcome(self, url: str) -> Outcome:
         facts = call(self.boto("sqs"), "get_queue_attributes", QueueUrl=url, AttributeNames=["QueueArn"])

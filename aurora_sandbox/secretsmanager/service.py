@@ -2,7 +2,8 @@
 
 It answers with AWS's own error codes and sentences, because the program and the Lambda functions under test decide by
 them. It rotates when RotateSecret says so; nothing starts a rotation on its due date. Values live in memory only;
-resource policies are kept and shown, but not enforced.
+resource policies are kept and shown, but not enforced. A secret with a KMS key of its own is read and written by who
+may use that key.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import secrets
 import string
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aurora_sandbox.secretsmanager.encrypted import uses
 from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, refuse_half, versions
 from aurora_sandbox.secretsmanager.password import random_password
 from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
@@ -27,12 +29,15 @@ NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 DEFAULT_RECOVERY_DAYS = 30
 
 Parameters = dict[str, Any]
+UseKey = Callable[[str | None, Sequence[str], str, Caller], None]
+NOBODY = Caller("")  # the sandbox itself, which may do what its owner may
 
 
 class SecretsManager:
     """The service. A recovery window of one day lasts a day divided by `time_scale`.
 
     `invoke(function_arn, event)` runs a rotation function and raises if it fails.
+    `use_key(key, actions, secret_arn, caller)` raises ServiceError if the caller may not use a secret's KMS key.
     `may_invoke(function_arn)` says whether the function exists and its policy lets Secrets Manager call it.
     """
 
@@ -46,16 +51,16 @@ class SecretsManager:
         region: str,
         invoke: Callable[[str, dict[str, str]], object],
         may_invoke: Callable[[str], bool] = lambda function_arn: True,
+        use_key: UseKey = lambda key, actions, secret_arn, caller: None,
         time_scale: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._prefix = f"arn:aws:secretsmanager:{region}:{account}:secret:"
-        self._may_invoke, self._time_scale, self._now = may_invoke, time_scale, now
+        self._may_invoke, self._use_key, self._time_scale, self._now = may_invoke, use_key, time_scale, now
         self._lock = threading.RLock()
         self._rotations = Rotations(invoke, self._lock, now)
         self._secrets: dict[str, Secret] = {}  # by ARN
-        self._operations: dict[str, Callable[[Parameters], Parameters]] = {
-            "BatchGetSecretValue": self._batch_get,
+        operations: dict[str, Callable[[Parameters], Parameters]] = {
             "CancelRotateSecret": self._cancel_rotation,
             "CreateSecret": self._create,
             "DeleteResourcePolicy": self._delete_policy,
@@ -76,39 +81,58 @@ class SecretsManager:
             "UpdateSecretVersionStage": self._move_stage,
             "ValidateResourcePolicy": _validate_policy,
         }
+        self._operations: dict[str, Callable[[Parameters, Caller], Parameters]] = {
+            "BatchGetSecretValue": self._batch_get,
+            **{name: _for_whoever(do) for name, do in operations.items()},
+        }
 
     def handle(self, operation: str, parameters: Parameters, caller: Caller) -> Parameters:
         """The answer to one request. Raises ServiceError with AWS's code."""
-        if operation not in self._operations:
-            raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501)
         with self._lock:
-            return self._operations[operation](parameters)
+            if operation not in self._operations:
+                raise ServiceError("NotImplemented", f"The sandbox does not imitate {operation}.", status=501)
+            self._check_keys(operation, parameters, caller)
+            return self._operations[operation](parameters, caller)
+
+    def _check_keys(self, operation: str, parameters: Parameters, caller: Caller) -> None:
+        """Raises ServiceError for a value that the caller may not decrypt, or encrypt."""
+        known = self._known(parameters["SecretId"]) if "SecretId" in parameters else None
+        secret = None if known is None or known.gone_on else known
+        arn = secret.arn if secret else f"{self._prefix}{parameters.get('Name')}-??????"
+        for key, actions in uses(operation, parameters, secret):
+            self._use_key(key, actions, arn, caller)
 
     # For the other parts of the sandbox, past the rules that bind callers.
 
-    def create_managed(self, name: str, secret_string: str, owning_service: str) -> str:
-        """The ARN of a new secret that only its owning service ("rds") may change or delete."""
+    def create_managed(self, name: str, secret_string: str, owning_service: str, *, key: str | None = None) -> str:
+        """The ARN of a new secret that only its owning service ("rds") may change or delete. key: its own KMS key."""
         with self._lock:
-            arn: str = self._create({"Name": name, "SecretString": secret_string})["ARN"]
+            given = {"KmsKeyId": key} if key else {}
+            arn: str = self._create({"Name": name, "SecretString": secret_string, **given})["ARN"]
             self._secrets[arn].owning_service = owning_service
             return arn
+
+    def put_managed(self, secret_id: str, secret_string: str) -> None:
+        """A new value of a managed secret, as its owning service rotates it."""
+        with self._lock:
+            secret = self._find(secret_id)
+            self._put_value(secret, {"SecretString": secret_string}, {CURRENT})
+            secret.rotation.rotated = self._now()
 
     def delete_managed(self, secret_id: str) -> None:
         """Forgets a managed secret, as its owning service does with the thing it belonged to."""
         with self._lock:
             self._forget(self._find(secret_id, deleted=True))
 
-    def current(self, secret_id: str) -> str:
-        """The SecretString that readers get now. Raises ResourceNotFoundException."""
-        with self._lock:
-            value: str = self._get({"SecretId": secret_id})["SecretString"]
-            return value
+    def current(self, secret_id: str, caller: Caller = NOBODY) -> str:
+        """The SecretString that this caller gets now. Raises ServiceError."""
+        value: str = self.handle("GetSecretValue", {"SecretId": secret_id}, caller)["SecretString"]
+        return value
 
     def referenced(self, secret_id: str, json_key: str, stage: str, version: str) -> str:
         """What a dynamic reference stands for; the last three may be empty. Raises ServiceError."""
         asked = {"SecretId": secret_id, "VersionStage": stage, "VersionId": version}
-        with self._lock:
-            answer = self._get({name: text for name, text in asked.items() if text})
+        answer = self.handle("GetSecretValue", {name: text for name, text in asked.items() if text}, NOBODY)
         try:
             return str(json.loads(answer["SecretString"])[json_key] if json_key else answer["SecretString"])
         except (KeyError, TypeError, ValueError):
@@ -258,11 +282,11 @@ class SecretsManager:
         stages = {"VersionStages": sorted(version.stages)} if version.stages else {}
         return {**_arn_and_name(secret), "VersionId": version.id, **value, **stages, "CreatedDate": version.created}
 
-    def _batch_get(self, parameters: Parameters) -> Parameters:
+    def _batch_get(self, parameters: Parameters, caller: Caller) -> Parameters:
         values, errors = [], []
         for secret_id in parameters.get("SecretIdList") or [secret.arn for secret in self._matching(parameters)]:
             try:
-                values.append(self._get({"SecretId": secret_id}))
+                values.append(self.handle("GetSecretValue", {"SecretId": secret_id}, caller))
             except ServiceError as error:
                 errors.append({"SecretId": secret_id, "ErrorCode": error.code, "Message": error.message})
         return {**page(values, "SecretValues", parameters, default=20), "Errors": errors}
@@ -321,6 +345,10 @@ class SecretsManager:
         secret = self._find(parameters["SecretId"])
         secret.policy = None
         return _arn_and_name(secret)
+
+
+def _for_whoever(do: Callable[[Parameters], Parameters]) -> Callable[[Parameters, Caller], Parameters]:
+    return lambda parameters, caller: do(parameters)
 
 
 def _arn_and_name(secret: Secret) -> Parameters:

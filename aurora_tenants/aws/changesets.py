@@ -39,11 +39,20 @@ class ChangeSet:
     keeps_failed: bool = False
 
 
-def make(cloudformation: Any, plan: StackPlan, before: Stack | None, *, keeps_failed: bool = False) -> ChangeSet | None:
+def make(
+    cloudformation: Any,
+    plan: StackPlan,
+    before: Stack | None,
+    *,
+    keeps_failed: bool = False,
+    reverts_drift: bool = False,
+) -> ChangeSet | None:
     """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
 
     Nothing of it is left then, nor after an interrupt. before: the stack as it is, None where there is none.
     keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. So does whatever goes on.
+    reverts_drift: what was changed or deleted by hand is set back and made again. ("Drift-aware change sets",
+    CloudFormation User Guide)
     """
     kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
     name = f"aurora-tenants-{time.time_ns()}"
@@ -57,6 +66,7 @@ def make(cloudformation: Any, plan: StackPlan, before: Stack | None, *, keeps_fa
             Tags=[{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
             Capabilities=_CAPABILITIES,
             **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
+            **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
         )["StackId"]
     keeps = before.is_unfinished if before and kind == "UPDATE" else keeps_failed
     made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None, keeps_failed=keeps)
@@ -149,7 +159,7 @@ def _change(change: Mapping[str, Any]) -> Change:
         change["LogicalResourceId"],
         change["ResourceType"],
         "create"
-        if action in ("Add", "Import")
+        if action in ("Add", "Import") or change.get("ResourceDriftStatus") == "DELETED"
         else "delete"
         if action == "Remove"
         else _REPLACEMENT.get(change.get("Replacement", ""), "change"),

@@ -13,11 +13,10 @@ from typing import Any
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.aws.deployed import read_cluster_facts
-from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster, check_cluster
+from aurora_tenants.doctor.cluster import ClusterFacts, NoCluster, check_cluster, unavailable
+from aurora_tenants.doctor.finding import Verdict
 from aurora_tenants.errors import AwsError, Problem, Refused
 
-# The Data API answers while these last. ("DB cluster status", Aurora User Guide)
-_USABLE = frozenset({"available", "backing-up", "modifying", "maintenance", "storage-optimization"})
 # The parameters of cfn/shared.yml that read_parameters gives.
 READ_FROM_CLUSTER = frozenset(
     {
@@ -67,9 +66,11 @@ def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
     found = read_cluster_facts(aws, existing.name)
     _require_usable(found, existing)
     assert isinstance(found, ClusterFacts)
-    user, secret, key = found.master_user, found.master_secret, found.master_key
     if existing.master_secret:
         user, secret, key = _read_secret(aws, existing.master_secret)
+    else:
+        user, secret, key = found.master_user, found.master_secret, found.master_key
+        key = _own_key(aws, key) if key else ""
     return {
         "ClusterArn": found.arn,
         "ClusterHost": found.host,
@@ -77,18 +78,19 @@ def read_parameters(aws: Aws, existing: Existing) -> dict[str, str]:
         "ClusterResourceId": found.resource_id,
         "MasterUser": user,
         "MasterSecretArn": secret,
-        "MasterSecretKeyArn": _own_key(aws, key) if key else "",
+        "MasterSecretKeyArn": key,
     }
 
 
 def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None:
     has_own_secret = bool(existing.master_secret)
-    if isinstance(found, ClusterFacts) and found.status not in {*_USABLE, "stopped", "stopping"}:
-        what = f"cluster {found.identifier} is {found.status}"
-        raise Refused(Problem("cluster-not-available", what, fix="wait until it is available, then try again"))
     looked_at = found._replace(has_secret=True) if isinstance(found, ClusterFacts) and has_own_secret else found
+    verdicts = [*check_cluster(looked_at)]
+    state = unavailable(found.identifier, found.status) if isinstance(found, ClusterFacts) else None
+    if state in verdicts:  # nothing else can be mended before it is available, and a new one may not be whole yet
+        raise Refused(_not_available(state))
     problems = []
-    for verdict in check_cluster(looked_at):
+    for verdict in verdicts:
         if verdict.result == "problem":
             fix = verdict.fix
             if isinstance(found, ClusterFacts) and "--manage-master-user-password" in fix:
@@ -98,19 +100,49 @@ def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None
         raise Refused(*problems)
 
 
+def require_available(aws: Aws, cluster_arn: str) -> None:
+    """Raises AwsError for a cluster that does not become available by itself, or is not there.
+
+    Says nothing where the caller may not ask: then nobody knows.
+    """
+    name = cluster_arn.rpartition(":")[2]
+    try:
+        with asking(f"read cluster {name}"):
+            found = aws.client("rds").describe_db_clusters(DBClusterIdentifier=cluster_arn)["DBClusters"][0]
+    except AwsError as error:
+        if code_of(error.__cause__) == "DBClusterNotFoundFault":
+            (gone,) = check_cluster(NoCluster(name, aws.region))
+            raise AwsError(Problem("no-cluster", gone.found, gone.why, gone.fix)) from error
+        if error.problems[0].code == "access-denied":
+            return
+        raise
+    state = unavailable(name, found.get("Status", ""))
+    if state and state.result == "problem":
+        raise AwsError(_not_available(state))
+
+
+def _not_available(state: Verdict) -> Problem:
+    return Problem("cluster-not-available", state.found, state.why, state.fix)
+
+
 def _read_secret(aws: Aws, name: str) -> tuple[str, str, str]:
     """User, ARN and KMS key of a secret that was made by hand. Nothing of the password is kept or told."""
     secrets, allow = aws.client("secretsmanager"), "allow secretsmanager:DescribeSecret and GetSecretValue on it"
     try:
         with asking(f"read secret {name}", if_denied=allow):
             described = secrets.describe_secret(SecretId=name)
+        key = described.get("KmsKeyId", "")
+        key = _own_key(aws, key) if key else ""
+        if key:
+            allow += f", and kms:Decrypt on {key} in your policies and in that key's own"
+        with asking(f"read secret {name}", if_denied=allow):
             text = secrets.get_secret_value(SecretId=name).get("SecretString", "")
     except AwsError as error:
         if code_of(error.__cause__) == "ResourceNotFoundException":
             what, fix = f"there is no secret {name} in {aws.region}", "name another with --master-secret"
             raise Refused(Problem("no-master-secret", what, "the functions log in with it", fix)) from error
         raise
-    return _user_in(name, text), described["ARN"], described.get("KmsKeyId", "")
+    return _user_in(name, text), described["ARN"], key
 
 
 def _user_in(name: str, text: str) -> str:
@@ -129,10 +161,19 @@ def _user_in(name: str, text: str) -> str:
 
 def _own_key(aws: Aws, key: str) -> str:
     """The ARN of a key that is the customer's; empty for aws/secretsmanager, which needs no permission."""
-    with asking(f"read KMS key {key}", if_denied="allow kms:DescribeKey on it"):
-        described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    what, why = f"KMS key {key} of the master secret", "nobody can read the secret without it"
+    try:
+        with asking(f"read KMS key {key}", if_denied="allow kms:DescribeKey on it"):
+            described = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except AwsError as error:
+        if code_of(error.__cause__) == "NotFoundException":
+            fix = "make another secret, with another key, and name it with --master-secret"
+            raise Refused(Problem("no-key", f"{what} does not exist", why, fix)) from error
+        raise
+    enable = f"aws kms enable-key --key-id {described['KeyId']}"
+    if described["KeyState"] == "PendingDeletion":
+        enable = f"aws kms cancel-key-deletion --key-id {described['KeyId']}, then: {enable}"
     if described["KeyState"] != "Enabled":
         what = f"KMS key {described['Arn']} of the master secret is {described['KeyState']}"
-        fix = "enable it, or give the secret another key"
-        raise Refused(Problem("no-key", what, "nobody can read the secret without it", fix))
+        raise Refused(Problem("no-key", what, why, f"run: {enable}; or give the secret another key"))
     return str(described["Arn"]) if described.get("KeyManager") == "CUSTOMER" else ""

@@ -107,17 +107,19 @@ def read_inspector(aws: Aws, shared: Shared) -> SecretFacts:
             answer = aws.client("secretsmanager").describe_secret(SecretId=name)
     except AwsError as error:
         if code_of(error.__cause__) == "ResourceNotFoundException":
-            return SecretFacts(name, now, is_there=False)
+            return SecretFacts(name, shared.stack, now, is_there=False)
         raise
     stages = answer.get("VersionIdsToStages", {}).values()
     return SecretFacts(
         answer["Name"],
+        shared.stack,
         now,
         is_there="DeletedDate" not in answer,
         is_rotated=answer.get("RotationEnabled"),
         has_pending=any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages),
         changed=answer.get("LastChangedDate"),
         next=answer.get("NextRotationDate"),
+        is_marked="DeletedDate" in answer,
     )
 
 

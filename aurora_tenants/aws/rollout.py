@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aurora_tenants.aws import again, bucket, changesets, stacks
@@ -10,8 +10,8 @@ from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
-from aurora_tenants.aws.usable import existing
-from aurora_tenants.errors import AuroraTenantsError, AwsError, NotConverged, Problem
+from aurora_tenants.aws.usable import existing, with_repair
+from aurora_tenants.errors import AuroraTenantsError, AwsError, NotConverged, Problem, StackFailed
 from aurora_tenants.preview import Preview, of_new
 from aurora_tenants.stack import StackPlan
 
@@ -69,13 +69,18 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
 
     Raises StackFailed, AwsError, NotConverged if the functions then run different code than was put into the bucket.
     """
-    if not deployment.stuck:
-        return _deploy(deployment, operator)
-    operator.continues(deployment.stuck)
+    return _unstuck(deployment, deployment.stuck, operator, lambda: _deploy(deployment, operator))
+
+
+def _unstuck(deployment: Deployment, stuck: Sequence[str], operator: Operator, work: Callable[[], bool]) -> bool:
+    """What `work` gives, once the rollback of these stacks is continued; True if any was."""
+    if not stuck:
+        return work()
+    operator.continues(stuck)
     try:
-        for name in deployment.stuck:
+        for name in stuck:
             stacks.continue_rollback(deployment.aws.cloudformation, name, operator.deploying())
-        _deploy(deployment, operator)
+        work()
     except AuroraTenantsError as error:
         error.nothing_was_changed = False
         raise
@@ -128,7 +133,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         return False
     tell = operator.deploying()
     if archive is None:
-        stacks.execute(cloudformation, made, tell=tell)
+        _execute(cloudformation, made, tell)
         return True
     place = plan.parameters[CODE_BUCKET]
     try:
@@ -137,7 +142,7 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         changesets.discard(cloudformation, made)
         raise
     try:
-        stacks.execute(cloudformation, made, tell=tell)
+        _execute(cloudformation, made, tell)
     except AwsError as error:
         error.nothing_was_changed = False  # the zip is in the bucket
         raise
@@ -145,9 +150,44 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
     return True
 
 
-def _make(cloudformation: Any, plan: StackPlan) -> ChangeSet | None:
+def _execute(cloudformation: Any, made: ChangeSet, tell: stacks.Tell) -> None:
+    try:
+        stacks.execute(cloudformation, made, tell=tell)
+    except StackFailed as error:
+        raise StackFailed(*(with_repair(problem, made.stack) for problem in error.problems)) from error
+
+
+def repair(deployment: Deployment, heal: Callable[[], None], operator: Operator) -> bool:
+    """Deploys a shared stack that is there, and sets back what was changed by hand; False if it was not agreed to.
+
+    heal: what CloudFormation cannot do, before it begins. Raises StackFailed, AwsError, NotConverged.
+    """
+    stuck = [name for name in deployment.stuck if name == deployment.stack.name]
+    return _unstuck(deployment, stuck, operator, lambda: _repair(deployment, heal, operator))
+
+
+def _repair(deployment: Deployment, heal: Callable[[], None], operator: Operator) -> bool:
+    cloudformation, plan, archive = deployment.aws.cloudformation, deployment.stack, deployment.archive
+    made = _make(cloudformation, plan, reverts_drift=True)
+    if made is None or not _agreed(deployment, made, operator):
+        return False
+    tell = operator.deploying()
+    try:
+        heal()
+    except AwsError as error:
+        error.nothing_was_changed = False  # some of it may be done
+        changesets.discard(cloudformation, made)
+        raise
+    stacks.execute(cloudformation, made, tell=tell)
+    if archive:
+        _compare(deployment.aws, plan.name, plan.parameters[CODE_BUCKET], archive)
+    return True
+
+
+def _make(cloudformation: Any, plan: StackPlan, *, reverts_drift: bool = False) -> ChangeSet | None:
     """A creation that fails leaves what it made, so that it can be gone on with."""
-    return changesets.make(cloudformation, plan, stacks.read_stack(cloudformation, plan.name), keeps_failed=True)
+    before = stacks.read_stack(cloudformation, plan.name)
+    return changesets.make(cloudformation, plan, before, keeps_failed=True, reverts_drift=reverts_drift)
 
 
 def _make_again(cloudformation: Any, plan: StackPlan, operator: Operator) -> ChangeSet | None:

@@ -38,6 +38,11 @@ class Event:
 
 Tell = Callable[[Event], None]
 
+# Before what a custom resource's function has answered.
+_ANSWERED = "Message returned: "
+# How the provider tells of an error that it does not know.
+_UNKNOWN = "the provider failed with"
+
 
 def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     """The shared stack and every tenant's: one call for each page of DescribeStacks, however many tenants there are."""
@@ -73,6 +78,18 @@ def read_all(cloudformation: Any) -> list[Stack]:
     with asking("read the stacks"):
         pages = cloudformation.get_paginator("describe_stacks").paginate()
         return [_stack(description) for page in pages for description in page["Stacks"]]
+
+
+def importers(cloudformation: Any, export: str) -> list[str]:
+    """The names of the stacks that import what a stack exports; none when nobody does."""
+    try:
+        with asking(f"read who imports {export}", if_denied="allow cloudformation:ListImports"):
+            pages = cloudformation.get_paginator("list_imports").paginate(ExportName=export)
+            return [name for page in pages for name in page["Imports"]]
+    except AwsError as error:
+        if "is not imported by any stack" in str(error.__cause__):
+            return []
+        raise
 
 
 def _is_pause(cluster: Cluster, stack: Stack) -> bool:
@@ -243,14 +260,21 @@ def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
     }.get(status, f"ended as {status}")
     if cause is None:
         return Problem("stack-failed", f"stack {name} {ended}", context=name)
-    return Problem(
-        "stack-failed", f"{cause.resource}: {words(cause)}", why=f"stack {name} {ended}", context=f"stack {name}"
-    )
+    code = "function-failed" if _is_of_function(cause) else "stack-failed"
+    return Problem(code, f"{cause.resource}: {words(cause)}", why=f"stack {name} {ended}", context=f"stack {name}")
+
+
+def _is_of_function(cause: Event) -> bool:
+    """Whether one of the shared stack's functions is gone or broken: it did not answer, or did not know what to say."""
+    is_custom = cause.type.startswith("Custom::")
+    if is_custom:
+        return _ANSWERED not in cause.reason or _UNKNOWN in cause.reason
+    return cause.type == "AWS::SecretsManager::RotationSchedule" and "ambda" in cause.reason
 
 
 def words(failure: Event) -> str:
     """Why a resource failed, without what CloudFormation puts before a custom resource's sentence, and after it."""
-    return " ".join(failure.reason.split("Message returned: ", 1)[-1].split(" (RequestId: ")[0].split())
+    return " ".join(failure.reason.split(_ANSWERED, 1)[-1].split(" (RequestId: ")[0].split())
 
 
 def first_failure(cloudformation: Any, name: str) -> Event | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 
 from aurora_tenants.aws import stacks
@@ -107,6 +108,35 @@ def require_new_name(cloudformation: Any, stack: str, *, is_meant: bool) -> None
 def deploy_command(stack: str) -> str:
     """What makes or updates a shared stack."""
     return f"aurora-tenants shared deploy --stack {stack}"
+
+
+def repair_command(stack: str) -> str:
+    """What brings back what somebody changed by hand in a shared stack."""
+    return f"aurora-tenants shared repair --stack {stack}"
+
+
+def with_repair(problem: Problem, shared: str) -> Problem:
+    """A failure of the shared stack's functions with what to do about them; any other problem as it is."""
+    if problem.code != "function-failed":
+        return problem
+    why = f"a function of stack {shared} is gone, or its code or its rights were changed; {problem.why}"
+    return replace(problem, why=why, fix=f"run: {repair_command(shared)}")
+
+
+def no_inspector(stack: str, refused: str) -> Problem:
+    """That the shared stack's deployment could not make the user that plans read with. refused: why, a sentence."""
+    what = f"the inspector of stack {stack} could not be made as it should be"
+    fix = (
+        f"when the cause is gone, run: {repair_command(stack)}; or pass --secret with the ARN of a secret whose user"
+        " may read the schema mysql"
+    )
+    return Problem("no-inspector", what, refused, fix)
+
+
+def inspector_problem(stack: Stack) -> Problem | None:
+    """What a deployed shared stack says of the user that plans read with; None when all is well with it."""
+    refused = stack.outputs.get("InspectorProblem", "none")
+    return None if refused == "none" else no_inspector(stack.name, refused)
 
 
 def _shared_stacks(cloudformation: Any) -> tuple[str, ...]:

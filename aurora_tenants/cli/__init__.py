@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from aurora_tenants import __version__
-from aurora_tenants.cli import doctor, pause_schedule, sandbox, shared, tenants
+from aurora_tenants.cli import doctor, pause_schedule, repair, sandbox, shared, tenants
 from aurora_tenants.cli.options import Command, Group, InterruptedInFlight, with_groups
 from aurora_tenants.errors import Exit
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 for command in (tenants.validate, tenants.schema, tenants.plan, tenants.apply, tenants.env, doctor.doctor):
     app.command(cls=Command)(with_groups(command))
+shared.app.command("repair", cls=Command)(with_groups(repair.shared_repair))
 app.add_typer(pause_schedule.app, name="pause-schedule")
 app.add_typer(shared.app, name="shared")
 app.add_typer(sandbox.app, name="sandbox")

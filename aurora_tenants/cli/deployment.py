@@ -53,7 +53,7 @@ def choose(out: Output) -> Callable[[tuple[str, ...]], Chosen] | None:
 class Operator:
     """Shows what would be done, and asks. has_begun: something may have been changed. shown: all that was shown.
 
-    only_shows: --plan, which agrees to nothing. allowed: logical ids whose data may be lost.
+    only_shows: --plan, which agrees to nothing. allowed: logical ids whose data may be lost. verb: what is asked about.
     """
 
     out: Output
@@ -62,6 +62,7 @@ class Operator:
     yes: bool
     only_shows: bool
     as_json: bool
+    verb: str = "Deploy"
     has_begun: bool = False
     shown: list[Preview] = field(default_factory=list)
 
@@ -76,7 +77,7 @@ class Operator:
             raise Refused(*problems)
         if self.only_shows:
             return False
-        ask(self.out, f"Deploy {' and '.join(f'stack {preview.stack}' for preview in previews)}?", yes=self.yes)
+        ask(self.out, f"{self.verb} {' and '.join(f'stack {preview.stack}' for preview in previews)}?", yes=self.yes)
         return True
 
     def continues(self, names: Sequence[str]) -> None:

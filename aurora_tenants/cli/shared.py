@@ -151,7 +151,9 @@ def shared_deploy(
     from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.aws.preparation import prepare
     from aurora_tenants.aws.rollout import execute
+    from aurora_tenants.aws.usable import existing, inspector_problem
     from aurora_tenants.render.preview import preview_data
+    from aurora_tenants.render.problems import problem_data, problem_text
 
     out, parameters = display.open(), _pairs(parameter or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
@@ -181,10 +183,15 @@ def shared_deploy(
         if not operator.has_begun:
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
+    problem = None if plan else inspector_problem(existing(aws.cloudformation, stack))
+    if problem:
+        out.tell(problem_text(problem, severity="notice"))
     if display.is_json:
         where = {"account": account, "region": aws.region}
+        notices = [problem_data(problem)] if problem else []
         found, shown = list(deployment.found), preview_data(operator.shown)
-        out.json({"version": 1, **where, "found": found, "stacks": shown, "is_deployed": changed})
+        told = {"version": 1, **where, "found": found, "stacks": shown, "is_deployed": changed, "notices": notices}
+        out.json(told)
     elif plan:
         out.tell("Nothing was changed." if operator.shown else f"Stack {stack} is up to date.")
     else:

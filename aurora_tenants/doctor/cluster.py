@@ -9,6 +9,9 @@ from aurora_tenants.doctor.finding import Verdict, ok, problem, warning
 from aurora_tenants.doctor.region import DATA_API, PAUSES, number
 
 SERVERLESS = "db.serverless"
+# The Data API answers while these last. ("DB cluster status", Aurora User Guide)
+USABLE = frozenset({"available", "backing-up", "modifying", "maintenance", "storage-optimization"})
+_UNREACHED = "nothing can reach MySQL"
 
 
 class Instance(NamedTuple):
@@ -67,6 +70,27 @@ def check_cluster(cluster: ClusterFacts | NoCluster) -> Iterator[Verdict]:
         yield ok(f"cluster {cluster.identifier}: {cluster.version}, {_kind(cluster)}, fit for tenants")
 
 
+def unavailable(identifier: str, status: str) -> Verdict | None:
+    """What a cluster's status alone says against using it, None for nothing; a warning where that passes by itself."""
+    if status in USABLE:
+        return None
+    what, start = (
+        f"cluster {identifier} is {status}",
+        f"run: aws rds start-db-cluster --db-cluster-identifier {identifier}",
+    )
+    if status == "stopped":
+        return problem(what, _UNREACHED, start)
+    if status == "stopping":
+        return problem(what, _UNREACHED, f"wait until it is stopped, then {start}")
+    if status == "inaccessible-encryption-credentials-recoverable":
+        return problem(what, "RDS may not use the KMS key of its storage", f"enable that key, then {start}")
+    if status in ("deleting", "inaccessible-encryption-credentials"):
+        fix = "name another cluster, or restore a snapshot into a new one"
+        return problem(what, "its databases will not come back", fix)
+    wait = f"run: aws rds wait db-cluster-available --db-cluster-identifier {identifier}, then try again"
+    return warning(what, _UNREACHED, wait)
+
+
 def _unfit_for_ever(cluster: ClusterFacts) -> Verdict | None:
     """What no command mends."""
     what = f"cluster {cluster.identifier}"
@@ -94,9 +118,8 @@ def _of_version(cluster: ClusterFacts) -> Iterator[Verdict]:
 
 def _of_state(cluster: ClusterFacts) -> Iterator[Verdict]:
     what = f"cluster {cluster.identifier}"
-    if cluster.status in ("stopped", "stopping"):
-        fix = f"run: aws rds start-db-cluster --db-cluster-identifier {cluster.identifier}"
-        yield problem(f"{what} is {cluster.status}", "nothing can reach MySQL", fix)
+    if state := unavailable(cluster.identifier, cluster.status):
+        yield state
     elif cluster.status != "available":
         yield warning(f"{what} is {cluster.status}", fix="wait until it is available")
     if not cluster.has_data_api:

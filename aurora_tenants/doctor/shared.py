@@ -66,19 +66,22 @@ class Functions(NamedTuple):
 
 
 class SecretFacts(NamedTuple):
-    """The inspector's secret as Secrets Manager describes it. now: by this machine's clock. None: never, or not said.
+    """The inspector's secret as Secrets Manager describes it. stack: the shared one. now: by this machine's clock.
 
+    None: never, or not said.
     is_rotated: None where it is not said. has_pending: a version waits to become current. is_there: False when there is
-    none, or it is to be deleted.
+    none, or it is to be deleted (is_marked).
     """
 
     name: str
+    stack: str
     now: datetime
     is_there: bool = True
     is_rotated: bool | None = None
     has_pending: bool = False
     changed: datetime | None = None
     next: datetime | None = None
+    is_marked: bool = False
 
 
 class DataApiAnswer(NamedTuple):
@@ -110,9 +113,9 @@ def check_shared(shared: SharedFacts) -> Iterator[Verdict]:
     elif shared.unusable:
         yield problem(shared.unusable.what, shared.unusable.why, shared.unusable.fix)
     elif shared.inspector_problem:
-        why = f"plan reads MySQL as the inspector; MySQL said: {shared.inspector_problem}"
-        fix = "pass --secret to plan, with the ARN of a secret whose user may read the schema mysql"
-        yield problem("the inspector may not read MySQL's grant tables", why, fix)
+        why = f"plan reads MySQL as the inspector, and of that was said: {shared.inspector_problem}"
+        fix = f"when the cause is gone, run: aurora-tenants shared repair --stack {name}"
+        yield problem("the inspector could not be made as it should be", why, fix)
     elif not shared.is_current:
         yield warning(
             f"stack {name} was deployed with another version of its template", "it works, and lacks what is new", deploy
@@ -133,11 +136,7 @@ def _function(each: FunctionFacts, facts: Functions) -> Iterator[Verdict]:
     again = f"aurora-tenants shared deploy --stack {facts.stack}"
     if not each.state:
         why = "the stack made it, and somebody deleted it: every event of a tenant's stack would fail"
-        fix = (
-            f"run: aws cloudformation create-change-set --stack-name {facts.stack} --change-set-name revert "
-            "--use-previous-template --deployment-mode REVERT_DRIFT --capabilities CAPABILITY_NAMED_IAM, with the "
-            "previous value of each parameter, and execute it: an update alone does not make it again"
-        )
+        fix = f"run: aurora-tenants shared repair --stack {facts.stack}"
         yield problem(f"function {each.name} is not there", why, fix)
         return
     if each.state not in ("Active", "Inactive"):  # Lambda wakes an inactive one with the next event
@@ -155,21 +154,19 @@ def _function(each: FunctionFacts, facts: Functions) -> Iterator[Verdict]:
 
 
 def check_inspector(secret: SecretFacts) -> Iterator[Verdict]:
-    rotate = f"run: aws secretsmanager rotate-secret --secret-id {secret.name}"
-    what = f"the inspector's secret {secret.name}"
+    repair, what = f"run: aurora-tenants shared repair --stack {secret.stack}", f"the inspector's secret {secret.name}"
     is_late = secret.next is not None and secret.now > secret.next + _LATE
     is_stuck = secret.has_pending and secret.changed is not None and secret.now > secret.changed + _STUCK
     if not secret.is_there:
-        fix = f"if it is only marked for deletion: aws secretsmanager restore-secret --secret-id {secret.name}"
-        yield problem(f"{what} is gone or being deleted", "plan reads MySQL with it", fix)
+        gone = "is marked for deletion" if secret.is_marked else "is gone"
+        yield problem(f"{what} {gone}", "plan reads MySQL with it", repair)
     elif is_stuck or is_late:
         since = secret.changed if is_stuck else secret.next
         found = f"the rotation of {what} has not ended" if is_stuck else f"the rotation of {what} is overdue"
         why = f"since {since:%Y-%m-%d %H:%M} UTC; the log of the rotation function says why"
-        yield problem(found, why, rotate)
+        yield problem(found, why, repair)
     elif secret.is_rotated is False:
-        fix = "run: aurora-tenants shared deploy after a look at who switched it off; " + rotate.removeprefix("run: ")
-        yield warning(f"{what} is not rotated", "somebody switched its rotation off", fix)
+        yield warning(f"{what} is not rotated", "somebody switched its rotation off", repair)
     else:
         due = f", next on {secret.next:%Y-%m-%d}" if secret.next else ""
         yield ok(f"{what} is rotated{due}")

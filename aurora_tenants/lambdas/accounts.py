@@ -171,7 +171,7 @@ def _run(request: Request, todo: Iterable[Change], password: str) -> str:
         try:
             run(request.execute, change.statement, password)
         except DatabaseError as error:
-            if change.action != "grant" or request.text("OnRefusal") != "report" or not error.is_of_mysql:
+            if change.action != "grant" or not request.reports_refusals or not error.is_of_mysql:
                 raise
             refused.append(str(error))
     return "; ".join(refused)

@@ -62,6 +62,11 @@ class Request(NamedTuple):
         """The physical id that the resource has now; empty before it is created."""
         return str(self.event.get("PhysicalResourceId", ""))
 
+    @property
+    def reports_refusals(self) -> bool:
+        """Whether what cannot be done for a user is reported as its attribute Refused, and fails no stack."""
+        return self.text("OnRefusal") == "report"
+
     def text(self, name: str) -> str:
         """A property as text: CloudFormation sends every scalar as a string."""
         return text(self.properties, name)

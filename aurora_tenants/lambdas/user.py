@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.request import Request, Resource, Secret
@@ -23,8 +24,20 @@ _IAM = "iam:"
 
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
-    name, execute = secret.user if secret else request.text("UserName"), request.execute
-    is_inspector = _is_inspector(name, request.owner)
+    name = secret.user if secret else request.text("UserName")
+    try:
+        is_same, refused = _converge(request, name, secret)
+    except (DatabaseError, ValueError) as error:
+        if not request.reports_refusals:
+            raise
+        is_same, refused = bool(request.id), str(error)
+    physical_id = request.id if is_same else secret.arn if secret else _IAM + name
+    return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
+
+
+def _converge(request: Request, name: str, secret: Secret | None) -> tuple[bool, str]:
+    """Whether the resource has been this user before; and what was refused and is only reported."""
+    execute, is_inspector = request.execute, _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
     if execute(select(("SUBSTRING_INDEX(CURRENT_USER(), '@', 1)",), "FROM DUAL"))[0][0] == name:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
@@ -34,9 +47,7 @@ def serve_user(request: Request) -> Resource:
     server = read_server(execute)
     wanted = wanted_user(request.properties, name, server, may_reach_all=is_inspector)
     is_same = _is_same_user(request, name, secret)
-    refused = converge(request, Wanted(wanted, server, secret, is_same))
-    physical_id = request.id if is_same else secret.arn if secret else _IAM + name
-    return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
+    return is_same, converge(request, Wanted(wanted, server, secret, is_same))
 
 
 def delete_accounts(request: Request, physical_id: str) -> None:

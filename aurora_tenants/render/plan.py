@@ -52,6 +52,22 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
     return text
 
 
+def lost_text(proposal: Proposal) -> Text:
+    """What brings back the entries of tenants in the tables of owners."""
+    plan, text = proposal.plan, Text()
+    if plan.changed:
+        text.append(
+            f"MySQL no longer says whose the databases and users of {count(len(plan.changed), 'tenant')} are.\n"
+            "Their stacks are deployed again as they are. What is recorded then counts as adopted: nothing drops it.\n"
+        )
+    for tenant in plan.changed:
+        text.append("\n").append(_tenant(tenant, proposal.lines.get(tenant.name, ()), explain=False))
+    for notice in plan.notices:
+        text.append("Notice: ").append(_notice(notice)).append("\n")
+    text.rstrip()
+    return text
+
+
 def _tenant(tenant: TenantPlan, lines: Iterable[Line], *, explain: bool) -> Text:
     drifted = "MySQL was changed by somebody else" if tenant.changes else ""
     changed = "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"

@@ -34,6 +34,7 @@ from aurora_tenants.mysql.names import Account, identifier, is_reserved_user
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Live, Server, State
 from aurora_tenants.naming import stack_name
+from aurora_tenants.tenant.inspector import is_inspector
 
 
 class Breach(NamedTuple):
@@ -98,9 +99,9 @@ def compared(
 def breaches(configuration: Configuration, state: State, server: Server, *, master: str = "") -> tuple[Breach, ...]:
     """Every breach, sorted by account and database.
 
-    Not counted: the cluster's master user, users that the server, RDS or this product keeps for itself, accounts that
-    nobody can log in to (a role counts through its members), and those that configuration.ignore.users names. A user
-    of a tenant always counts, also when a glob names it, and so does the anonymous user.
+    Not counted: the cluster's master user, users that the server or RDS keeps for itself, accounts that nobody can log
+    in to (a role counts through its members), and those that configuration.ignore.users names. A user of a tenant
+    always counts, also when a glob names it, and so do the anonymous user and the inspector.
     """
     belonging = _Belonging.of(configuration, state, server)
     found: list[Breach] = []
@@ -204,6 +205,8 @@ def _is_exempt(
         return True
     if account in belonging.accounts or not name:
         return False
+    if is_inspector(name):
+        return False  # what it should have opens nothing
     return configuration.ignore.names_user(name) or (bool(master) and name == master) or is_reserved_user(name)
 
 
@@ -214,7 +217,7 @@ def way_in(access: Access) -> str:
         if grant.privilege != GRANT_OPTION:
             grouped[row_scope(grant.scope), grant.account, role].append(grant)
     return ", and ".join(
-        f"{_privileges(scope, grants)} on {_place(scope)}{_whose(access.account, holder, role)}"
+        f"{_privileges(scope, grants)} on {place(scope)}{_whose(access.account, holder, role)}"
         for (scope, holder, role), grants in grouped.items()
     )
 
@@ -226,9 +229,12 @@ def _privileges(scope: Scope, grants: Iterable[Grant]) -> str:
     return "ALL PRIVILEGES" if names == PRIVILEGES[scope.level] else ", ".join(sorted(names))
 
 
-def _place(scope: Scope) -> str:
-    if scope.level == "GLOBAL":
+def place(scope: Scope) -> str:
+    """What it is on, in words of MySQL: "`shop`.*", "role reader"."""
+    if scope.level in ("GLOBAL", "DYNAMIC"):
         return "*.*"
+    if scope.level == "ROLE":
+        return f"role {_short(scope.role)}"
     kind = f"{scope.level.lower()} " if scope.level in ("PROCEDURE", "FUNCTION") else ""
     return f"{kind}{identifier(scope.database)}.{identifier(scope.name) if scope.name else '*'}"
 

@@ -13,7 +13,8 @@ from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.afterwards import renamed
-from aurora_tenants.tenant.isolation import orphans, patterns
+from aurora_tenants.tenant.inspector import excess, is_inspector
+from aurora_tenants.tenant.isolation import orphans, patterns, place
 from aurora_tenants.tenant.plan import TenantPlan
 
 # The code of the notice that something should have been dropped and was not.
@@ -47,8 +48,18 @@ def notices(
         if stack in stacks or (not is_partial and stack not in deployed_stacks):
             yield notice
     if not is_partial:
+        yield from _inspectors(configuration.cluster.stack, live.state)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
+
+
+def _inspectors(shared: str, state: State) -> Iterator[Notice]:
+    """The users that plans read with, where somebody gave them more rights than that takes."""
+    found = by_account(excess(grant for grant in state.grants if is_inspector(grant.account.user)))
+    for account, grants in sorted(found.items()):
+        rights = ", ".join(dict.fromkeys(f"{grant.privilege} on {place(grant.scope)}" for grant in sorted(grants)))
+        text = f"{subject(account)} has rights that no plan needs: {rights}"
+        yield Notice("inspector-rights", f"{text}; run: aurora-tenants shared repair --stack {shared}")
 
 
 def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:

@@ -47,7 +47,7 @@ def plan_tenants(
     configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()
 ) -> tuple[TenantPlan, ...]:
     """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these."""
-    cluster, found = configuration.cluster, _LiveByStack(live.state)
+    cluster, found = configuration.cluster, LiveByStack(live.state)
     named = [tenant for tenant in configuration.tenants if not only or tenant.name in only]
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
     return (
@@ -61,13 +61,13 @@ def plan_tenants(
 
 
 def _plan_tenant(
-    cluster: Cluster, tenant: Tenant, server: Server, found: _LiveByStack, deployed: Deployed
+    cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, deployed: Deployed
 ) -> TenantPlan:
     name, stack = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name)
     made = template(cluster, tenant, keeps_server=stack is not None and SERVER in stack.outputs)
     live = Live(server, found.of(name, (entry.name for entry in tenant.users_and_roles)))
     asked = read_desired(made.resources, name, live, stack.outputs if stack else ())
-    unplanned = _stack_plan(cluster, tenant.name, deployed)
+    unplanned = untouched(cluster, tenant.name, deployed)
     new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
     if stack is None or not stack.was_begun:
         stack_plan, changes = new, changes_of_all(asked.state, live.state, server=server)
@@ -106,22 +106,22 @@ def _updated(
     return stack_plan, changes
 
 
-def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: _LiveByStack, deployed: Deployed) -> TenantPlan:
+def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: LiveByStack, deployed: Deployed) -> TenantPlan:
     stack = deployed.tenants[tenant]
     live = Live(server, found.of(stack.name))
     removed = removals(live, stack, kept=State())
-    unplanned = _stack_plan(cluster, tenant, deployed)
+    unplanned = untouched(cluster, tenant, deployed)
     stack_plan = replace(unplanned, action="delete", status=stack.status, drops=removed.drops)
     return TenantPlan(tenant, stack_plan, changes=removed.changes, live=live.state)
 
 
-def _stack_plan(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:
+def untouched(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:
     """A tenant's stack, to which nothing happens yet."""
     tags = tenant_tags(cluster, tenant)
     return StackPlan(stack_name(cluster, tenant), tenant, f"tenant {tenant}", tags=tags, role_arn=deployed.role_arn)
 
 
-class _LiveByStack:
+class LiveByStack:
     """What one stack's plan needs to see of live, found without a look at everything for each of them."""
 
     def __init__(self, live: State) -> None:

@@ -219,9 +219,10 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
     outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "2", "InspectorProblem": "SELECT denied (1142)"}
     cloud.deploy("other", other_stack(**outputs))
     assert told(run, "aurora-tenants plan") == (
-        "error: the inspector may not read MySQL's grant tables  [no-inspector]\n"
+        "error: the inspector of stack other could not be made as it should be  [no-inspector]\n"
         "    why: SELECT denied (1142)\n"
-        "    fix: pass --secret with the ARN of a secret whose user may read the schema mysql\n"
+        "    fix: when the cause is gone, run: aurora-tenants shared repair --stack other;"
+        " or pass --secret with the ARN of a secret whose user may read the schema mysql\n"
     )
 
 

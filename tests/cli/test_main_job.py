@@ -511,8 +511,8 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
         "\n"
         "Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. 1 statement in MySQL.\n"
         "error: applied, but MySQL still differs: shop  [not-converged]\n"
-        "    why: somebody else changes it at the same time, or this is a bug\n"
-        "    fix: run: aurora-tenants plan\n"
+        "    why: somebody else changes it at the same time, or has changed the code of the shared stack's functions\n"
+        "    fix: run: aurora-tenants plan; if it stays so, aurora-tenants shared repair --stack shared-global\n"
     )
 
 

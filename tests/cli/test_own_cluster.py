@@ -183,7 +183,7 @@ def test_a_key_of_its_own_is_allowed_to_the_functions_and_must_be_usable(run: Co
     assert ended.err == (
         f"error: KMS key {shown} of the master secret is Disabled  [no-key]\n"
         "    why: nobody can read the secret without it\n"
-        f"    fix: enable it, or give the secret another key\n{LEAVES}"
+        f"    fix: run: aws kms enable-key --key-id ID; or give the secret another key\n{LEAVES}"
     )
     kms.enable_key(KeyId=key["KeyId"])
     assert run(f"{DEPLOY} --master-secret keyed").code == 0

@@ -179,12 +179,14 @@ def test_a_plan_of_a_new_one_leaves_no_stack(run: CommandLine, cloud: Cloud, ide
 def test_a_failed_first_deployment_leaves_what_it_made_and_can_be_tried_again(
     run: CommandLine, cloud: Cloud, identifier: str
 ):
-    cloud.sql(f"CREATE USER {INSPECTOR}")
+    schedules, group = cloud.client("scheduler"), f"{SECOND}-pause-schedule"
+    schedules.create_schedule_group(Name=group)
     ended = run(f"{HERE} --cluster {identifier} --yes")
     assert (ended.code, cloud.stacks()) == (1, {SECOND: "CREATE_FAILED"}), ended.err
-    assert f"error: Inspector: user {INSPECTOR} exists already and belongs to nobody" in ended.err
-    cloud.client("lambda").get_function_configuration(FunctionName=f"{SECOND}-database-provider")
-    cloud.sql(f"DROP USER {INSPECTOR}")
+    assert "error: PauseScheduleGroup: " in ended.err
+    made = cloud.client("cloudformation").list_stack_resources(StackName=SECOND)["StackResourceSummaries"]
+    assert [each for each in made if each["ResourceStatus"] == "CREATE_COMPLETE"]
+    schedules.delete_schedule_group(Name=group)
     ended = run(f"{HERE} --yes")
     failed = f"Stack {SECOND} is CREATE_FAILED: its creation failed at Inspector: user {INSPECTOR} exists already "
     assert (failed in ended.err, "It is deleted and made again; it holds no data.\n" in ended.err) == (True, True)

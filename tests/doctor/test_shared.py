@@ -27,7 +27,7 @@ from aurora_tenants.stack import Stack
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TODAY = NOW.date()
 ACTIVE = FunctionFacts("provider", "Active", update="Successful", runtime="python3.13")
-SECRET = SecretFacts("inspector", NOW, is_rotated=True, next=NOW + timedelta(days=3))
+SECRET = SecretFacts("inspector", "shared", NOW, is_rotated=True, next=NOW + timedelta(days=3))
 
 
 def functions(*, today: date = TODAY, **changed: Any) -> Verdict:
@@ -62,7 +62,7 @@ def test_a_function_is_told_by_its_state(changed: dict[str, Any], result: str, f
         ({}, "ok", "is rotated, next on 2026-11-30"),
         ({"is_rotated": None, "next": None}, "ok", "is rotated"),
         ({"is_rotated": False}, "warning", "is not rotated"),
-        ({"is_there": False}, "problem", "is gone or being deleted"),
+        ({"is_there": False}, "problem", "is gone"),
         ({"has_pending": True, "changed": NOW - timedelta(minutes=10)}, "ok", "is rotated"),
         ({"has_pending": True, "changed": NOW - timedelta(hours=2)}, "problem", "has not ended"),
         ({"next": NOW - timedelta(hours=12)}, "ok", "is rotated"),

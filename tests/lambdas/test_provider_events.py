@@ -272,7 +272,7 @@ def test_views_of_an_older_provider_are_made_again_when_the_inspector_is_served(
     password = asking(SHARED, arn, name)
     stack_id = world.cloudformation.describe_stacks(StackName=SHARED)["Stacks"][0]["StackId"]
     template = world.cloudformation.get_template(StackName=SHARED)["TemplateBody"]
-    assert 'Revision: "2"' in str(template)
+    assert 'Revision: !Sub "3.${Repair}"' in str(template)
     properties = {
         "Privileges": [
             {"Permission": "SELECT", "Database": "aurora_tenants", "Table": "*"},

@@ -252,6 +252,13 @@ ELSEWHERE = {
     "a physical id has at most 1,024 bytes": "test_an_improper_answer_fails_the_resource",
     "ServiceTimeout is from 1 to 3,600": "test_a_service_timeout_is_a_number_of_seconds_up_to_an_hour",
     "SubnetIds are in at least two Availability Zones": "test_a_subnet_group_covers_two_zones",
+    "SubnetIds cover at least two Availability Zones": "test_a_group_in_one_zone_is_neither_made_nor_left",
+    "RotateMasterUserPassword with ApplyImmediately, while RDS manages the password": (
+        "test_what_the_reference_does_not_allow_together_is_refused"
+    ),
+    "MasterUserSecretKmsKeyId where ManageMasterUserPassword is turned on": (
+        "test_what_the_reference_does_not_allow_together_is_refused"
+    ),
     "MaxRecords is from 20 to 100, as for other lists": "test_a_page_has_20_to_100_clusters",
     "not SecretString with SecretBinary": "test_a_secret_has_one_value",
     "Name has letters, digits and /_+=.@!-": "test_a_name_with_a_blank_is_refused",

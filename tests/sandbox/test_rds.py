@@ -6,23 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pymysql
 import pytest
 from botocore.exceptions import ClientError
 
 from aurora_sandbox import mysqld
 from aurora_sandbox.server import Sandbox
-
-WANTED: dict[str, Any] = {
-    "DBClusterIdentifier": "legacy",
-    "Engine": "aurora-mysql",
-    "EngineVersion": "8.0.mysql_aurora.3.10.0",
-    "MasterUsername": "boss",
-    "MasterUserPassword": "only-for-this-test",
-    "EnableHttpEndpoint": True,
-    "ServerlessV2ScalingConfiguration": {"MinCapacity": 0.5, "MaxCapacity": 4},
-}
+from tests.rds_account import WANTED, Account, emptied, refused
 
 
 @pytest.fixture(scope="module")
@@ -32,59 +22,10 @@ def empty(mysqld_binary: mysqld.Binary) -> Iterator[Sandbox]:
         yield running
 
 
-class Account:
-    """boto3 clients of a sandbox, and what the tests ask of them most."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.rds, self.data = self.client("rds"), self.client("rds-data")
-        self.secrets = self.client("secretsmanager")
-
-    def client(self, service: str) -> Any:
-        settings = self.sandbox.environment()
-        return boto3.client(
-            service,
-            endpoint_url=self.sandbox.endpoint_url,
-            region_name=self.sandbox.region,
-            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
-        )
-
-    def create(self, **changed: Any) -> dict[str, Any]:
-        wanted = {name: value for name, value in {**WANTED, **changed}.items() if value is not None}
-        self.rds.create_db_cluster(**wanted)
-        return self.described()
-
-    def described(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.rds.describe_db_clusters(DBClusterIdentifier="legacy")["DBClusters"][0]
-        return found
-
-    def secret(self, **content: str) -> str:
-        arn: str = self.secrets.create_secret(Name="by-hand", SecretString=json.dumps(content))["ARN"]
-        return arn
-
-    def run(self, cluster: dict[str, Any], secret: str, sql: str) -> list[list[dict[str, Any]]]:
-        answer = self.data.execute_statement(resourceArn=cluster["DBClusterArn"], secretArn=secret, sql=sql)
-        rows: list[list[dict[str, Any]]] = answer.get("records", [])
-        return rows
-
-
 @pytest.fixture
 def account(empty: Sandbox) -> Iterator[Account]:
-    account = Account(empty)
-    yield account
-    for cluster in account.rds.describe_db_clusters()["DBClusters"]:
-        for member in cluster["DBClusterMembers"]:
-            account.rds.delete_db_instance(DBInstanceIdentifier=member["DBInstanceIdentifier"])
-        account.rds.delete_db_cluster(DBClusterIdentifier=cluster["DBClusterIdentifier"], SkipFinalSnapshot=True)
-    account.secrets.delete_secret(SecretId="by-hand", ForceDeleteWithoutRecovery=True)
-
-
-def refused(call: Any, **parameters: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
+    with emptied(empty) as account:
+        yield account
 
 
 def test_a_version_that_rds_does_not_have_is_refused_at_creation_and_in_an_update(account: Account):

@@ -90,7 +90,7 @@ def new_api(aurora: mysqld.Server) -> Iterator[Callable[..., Api]]:
         )
         secrets = {"master": json.dumps({"username": "boss", "password": "word"})}
 
-        def secret(name: str) -> str:
+        def secret(name: str, caller: Caller) -> str:
             if name not in secrets:
                 raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
             return secrets[name]

@@ -25,6 +25,7 @@ from aurora_sandbox.clients import Clients
 from aurora_sandbox.cloudformation.handlers import check
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
 from aurora_sandbox.cluster import Clusters
+from aurora_sandbox.encryption import Keys
 from aurora_sandbox.functions import Functions, inline
 from aurora_sandbox.iam import Policies
 from aurora_sandbox.keys import new_key
@@ -74,10 +75,18 @@ class Account:
             invoke=self.functions.invoke,
             may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
         )
+        keys = Keys(
+            account=ACCOUNT,
+            region=REGION,
+            find=lambda key_id: motoserver.key(key_id, REGION),
+            policies=Policies(lambda: boto("iam")),
+            function_of=lambda key: None,
+            session_of=lambda key: "",
+        )
         self.types: Mapping[str, ResourceType] = resource_types(
             secrets=self.secrets,
             functions=self.functions,
-            backing=Backing(self.secrets, self.clusters, server),  # type: ignore[arg-type]
+            backing=Backing(self.secrets, self.clusters, server, keys),  # type: ignore[arg-type]
             boto=boto,
         )
 

@@ -46,7 +46,7 @@ The last column says how to look by hand.
 
 def document(probes: Sequence[Probe]) -> str:
     """The whole page."""
-    known = estimate(probes, "eu-central-1")
+    known = estimate([probe for probe in probes if not probe.disturbs], "eu-central-1")
     minutes, dollars = -(-known.minutes // 10) * 10, int(known.dollars) + 1
     alone = " ".join(f"`{it.id}` {it.disturbs}: it is asked only if `--only` names it." for it in probes if it.disturbs)
     parts = [_HEAD.format(minutes=minutes, dollars=dollars, alone=alone)]

@@ -66,6 +66,9 @@ class Memory:
         with self._lock:
             del self.live[request.physical_id]
 
+    def read(self, request: Request) -> Mapping[str, Any] | None:
+        return self.live.get(request.physical_id or "")
+
     def calls(self) -> list[tuple[str, str]]:
         return [(verb, request.logical_id) for verb, request in self.requests]
 

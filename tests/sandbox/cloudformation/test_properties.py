@@ -109,7 +109,9 @@ def test_every_type_that_the_sandbox_has_is_in_the_schemas():
     from aurora_sandbox.resources import resource_types
 
     nobody: Any = None
-    types = resource_types(secrets=nobody, functions=nobody, backing=Backing(nobody, nobody, nobody), boto=nobody)
+    types = resource_types(
+        secrets=nobody, functions=nobody, backing=Backing(nobody, nobody, nobody, nobody), boto=nobody
+    )
     assert len(types) == 23
     for name in types:
         assert complaints(schema("eu-west-1", name).raw, {"NoSuchProperty": 1})

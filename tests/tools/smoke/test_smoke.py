@@ -132,7 +132,19 @@ def test_a_probe_that_disturbs_others_is_asked_only_by_its_name(account: Account
     assert f"{name} has DescribeStacks throttled for up to a minute, for everybody" in alone.out
     everything = account.smoke("--answers", str(tmp_path / "b"))
     assert f"Not asked: {name}, which has DescribeStacks throttled" in everything.out
-    assert f"It asks {len(PROBES) - 1} probes." in everything.out
+    assert f"It asks {len(ASKED)} probes." in everything.out
+
+
+def test_a_stopped_cluster_is_started_again(account: Account, empty: dict[str, Any], tmp_path: Path):
+    ended = account.smoke("--yes", "--only", "stopped-cluster", "--answers", str(tmp_path / "a"))
+    assert (ended.of("same"), account.contents()) == ({"stopped-cluster"}, empty), ended.out
+    answer = load(tmp_path / "a")["answers"]["stopped-cluster"]["answer"]
+    assert list(answer["data_api"]) == ["stopped", "available"]
+    assert answer["data_api"]["available"] is None
+    stopped = {**answer, "data_api": {**answer["data_api"], "stopped": {"code": "DatabaseUnavailableException"}}}
+    assert "the Data API says" in of_account("stopped-cluster", stopped)
+    assert "ModifyDBCluster says nothing" in of_account("stopped-cluster", {**answer, "modify": None})
+    assert "it did not stop" in of_account("stopped-cluster", {**answer, "is_stopped": False})
 
 
 def test_nothing_is_left_of_a_whole_run(whole: Run, empty: dict[str, Any]):

@@ -1,7 +1,8 @@
-"""The cluster pauses when nobody uses it, and wakes. These come last: whatever asks the cluster keeps it awake."""
+"""The cluster pauses when nobody uses it, and wakes, and is stopped. These come last: whatever asks keeps it awake."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ SECTION = "The cluster that pauses, and its schedule"
 _IDLE_SECONDS = 300  # as deployed
 _LONGEST_SECONDS, _WAKES_SECONDS = 1500, 180
 _MINUTES, _LATE_MINUTES = 5, 3
+_STOPS_SECONDS = 1800
 
 
 def _paused(world: World) -> Json:
@@ -117,6 +119,46 @@ def _expect_woken(answer: Json) -> str:
     return "" if text in first[0]["message"] else f"the text is: {first[0]['message']}"
 
 
+def _stopped(world: World) -> Json:
+    """What the Data API and RDS say of a cluster that is stopped; it is started again whatever comes of that."""
+    rds, secret, name = world.client("rds"), world.master_secret(), {"DBClusterIdentifier": world.cluster}
+    said: dict[str, Json] = {}
+
+    def is_now(wanted: str) -> bool:
+        status = world.describe_cluster()["DBClusters"][0]["Status"]
+        if status not in said:
+            statement = {"resourceArn": world.cluster_arn, "secretArn": secret, "sql": "SELECT 1"}
+            said[status] = _refused(world.aws().rds_data.execute_statement, **statement)
+        return bool(status == wanted)
+
+    rds.stop_db_cluster(**name)
+    try:
+        is_stopped = until(lambda: is_now("stopped"), world.clock.pass_time, every=15, at_most=_STOPS_SECONDS)
+        days = world.describe_cluster()["DBClusters"][0]["BackupRetentionPeriod"]
+        modify = _refused(rds.modify_db_cluster, **name, BackupRetentionPeriod=days)
+    finally:  # a stopped cluster cannot be deleted
+        until(lambda: not _refused(rds.start_db_cluster, **name), world.clock.pass_time, every=15, at_most=600)
+        until(lambda: is_now("available"), world.clock.pass_time, every=15, at_most=_STOPS_SECONDS)
+    return {"is_stopped": bool(is_stopped), "data_api": said, "modify": modify}
+
+
+def _refused(call: Callable[..., Any], **parameters: Any) -> Json:
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return refusal(error)
+    return None
+
+
+def _expect_stopped(answer: Json) -> str:
+    if not answer["is_stopped"]:
+        return f"it did not stop; its statuses were {', '.join(answer['data_api'])}"
+    found = {"the Data API": answer["data_api"]["stopped"], "ModifyDBCluster": answer["modify"]}
+    wanted = {"the Data API": "InvalidResourceStateException", "ModifyDBCluster": "InvalidDBClusterStateFault"}
+    told = [f"{who} says {found[who] or 'nothing'}" for who in wanted if (found[who] or {}).get("code") != wanted[who]]
+    return "; ".join(told)
+
+
 PROBES = (
     Probe(
         "metric-while-paused",
@@ -153,5 +195,19 @@ PROBES = (
         _expect_woken,
         takes_seconds=30,
         needs=("metric-while-paused",),
+    ),
+    Probe(
+        "stopped-cluster",
+        SECTION,
+        "The Data API answers InvalidResourceStateException for a cluster that is stopped, and ModifyDBCluster "
+        "InvalidDBClusterStateFault.",
+        "nothing after any answer that is waited for: then DescribeDBClusters is asked. After any other a plan tells "
+        "that answer, and not how to start the cluster.",
+        "`aws rds stop-db-cluster`, ten minutes later `aurora-tenants plan`, then `aws rds start-db-cluster`",
+        "InvalidResourceStateException, InvalidDBClusterStateFault",
+        _stopped,
+        _expect_stopped,
+        takes_seconds=1500,
+        disturbs="stops the cluster of the run and starts it again, which takes another half an hour",
     ),
 )

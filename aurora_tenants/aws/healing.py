@@ -1,0 +1,87 @@
+"""What a repair of the shared stack does itself, because CloudFormation does not see it: code, and a secret's rotation.
+
+Every function raises AwsError.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from aurora_tenants.aws import bucket, code
+from aurora_tenants.aws.clients import Aws, asking
+from aurora_tenants.aws.code import CODE_BUCKET
+from aurora_tenants.aws.preparation import Deployment
+from aurora_tenants.errors import NotConverged, Problem
+
+_POLL_SECONDS, _MOST_SECONDS = 1.0, 180.0
+_DAYS = 30  # between two rotations of the inspector's password, as in cfn/shared.yml
+
+
+def write_code(deployment: Deployment, functions: Sequence[str]) -> None:
+    """Gives these functions the code of the template that is deployed, whatever they have now."""
+    aws, archive = deployment.aws, deployment.archive
+    if archive:
+        place = deployment.stack.parameters[CODE_BUCKET]
+        bucket.upload(aws.client("s3"), place, archive)
+        source: dict[str, Any] = {"S3Bucket": place, "S3Key": archive.key}
+    else:
+        source = {"ZipFile": code.packed().content}
+    client = aws.client("lambda")
+    allow = "allow lambda:UpdateFunctionCode and lambda:GetFunctionConfiguration on it"
+    for name in functions:
+        with asking(f"write the code of function {name}", if_denied=allow):
+            client.update_function_code(FunctionName=name, **source)
+            client.get_waiter("function_updated").wait(FunctionName=name)
+
+
+def restore(aws: Aws, secret: str) -> None:
+    """Keeps a secret that is marked for deletion."""
+    with asking(f"restore secret {secret}", if_denied="allow secretsmanager:RestoreSecret on it"):
+        aws.client("secretsmanager").restore_secret(SecretId=secret)
+
+
+def end_rotation(aws: Aws, secret: str) -> None:
+    """Takes back a version that waits to become the current one; as long as there is one, no rotation begins.
+
+    Source: RotateSecret, AWS Secrets Manager API Reference. MySQL may have its password already; the next rotation
+    sets the current one first.
+    """
+    client, allow = aws.client("secretsmanager"), "allow secretsmanager:UpdateSecretVersionStage on it"
+    with asking(f"end the rotation of secret {secret}", if_denied=allow):
+        stages = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
+        for version, names in stages.items():
+            if "AWSPENDING" in names and "AWSCURRENT" not in names:
+                client.update_secret_version_stage(
+                    SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=version
+                )
+
+
+def rotate(aws: Aws, secret: str, function: str) -> None:
+    """Rotates a secret now, also one whose rotation was switched off, and waits for the end.
+
+    function: ARN of the one that rotates it. Raises NotConverged if the end does not come.
+    """
+    client, until = aws.client("secretsmanager"), time.monotonic() + _MOST_SECONDS
+    with asking(f"rotate secret {secret}", if_denied="allow secretsmanager:RotateSecret and DescribeSecret on it"):
+        version = _begin(client, secret, function, until)
+        while "AWSCURRENT" not in client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, ()):
+            if time.monotonic() > until:
+                what = f"the rotation of secret {secret} has not ended after {_MOST_SECONDS:.0f} s"
+                fix = "look at the log of the rotation function, then repair again"
+                raise NotConverged(Problem("rotation-stuck", what, "everything else is repaired", fix))
+            time.sleep(_POLL_SECONDS)
+
+
+def _begin(client: Any, secret: str, function: str, until: float) -> str:
+    """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out."""
+    is_on = client.describe_secret(SecretId=secret).get("RotationEnabled")
+    rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": _DAYS}}
+    while True:
+        try:
+            return str(client.rotate_secret(SecretId=secret, **rules)["VersionId"])
+        except client.exceptions.InvalidRequestException as error:
+            if "previous rotation" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,33 @@
+"""The user that plans read with: which of its rights it should not have. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.names import unescaped
+from aurora_tenants.mysql.owners import OWNERS
+
+# As in cfn/shared.yml: the grant tables, and the views of owners and accounts; no tenant's data.
+_TABLES = ("db", "tables_priv", "columns_priv", "procs_priv", "global_grants", "role_edges", "default_roles")
+RIGHTS = frozenset(
+    {
+        ("SHOW DATABASES", Scope("GLOBAL")),
+        *(("SELECT", Scope("TABLE", "mysql", table)) for table in _TABLES),
+        ("SELECT", Scope("DATABASE", OWNERS)),
+    }
+)
+
+
+def is_inspector(name: str) -> bool:
+    """Whether a shared stack keeps a user of this name for itself; no tenant can have it."""
+    return name.lower().startswith(OWNERS)
+
+
+def excess(grants: Iterable[Grant]) -> list[Grant]:
+    """Those of these grants that no inspector should have."""
+    return [grant for grant in grants if (grant.privilege, _unescaped(grant.scope)) not in RIGHTS]
+
+
+def _unescaped(scope: Scope) -> Scope:
+    return scope._replace(database=unescaped(scope.database))
