@@ -141,7 +141,9 @@ class DataApi:
             failure.message,
             fix.format(cluster=self.cluster_arn, secret=self.secret_arn),
         )
-        return DatabaseError(problem, number=failure.number, code=failure.code)
+        error = DatabaseError(problem, number=failure.number, code=failure.code)
+        error.args = (f"{problem.what}: {problem.why}",)  # all that a function can say is one sentence
+        return error
 
 
 class _Failure(NamedTuple):

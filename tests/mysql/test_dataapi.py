@@ -327,7 +327,7 @@ def test_all_statements_wait_together_as_long_as_one_may(awake: Cloud, clock: Cl
     clock.meanwhile = lambda: awake.post("pause", {"seconds": 0}) if clock.seconds == 24 else None
     api.execute("SELECT 1 AS one")
     awake.post("pause", {"seconds": 3600})
-    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within [36] s$"):
+    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within [36] s: "):
         api.execute("SELECT 1 AS one")
     assert clock.seconds == 30
 
@@ -336,7 +336,7 @@ def test_nobody_waits_beyond_a_deadline(awake: Cloud, clock: Clock):
     clock.seconds = 100.0
     api = api_of(awake, clock, deadline=110.0)
     awake.post("pause", {"seconds": 3600})
-    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within 10 s$"):
+    with pytest.raises(DatabaseError, match=r"^the cluster did not answer within 10 s: "):
         api.execute("SELECT 1 AS one")
     assert clock.seconds == 110
 
