@@ -30,6 +30,15 @@ def versions() -> tuple[str, ...]:
     return tuple(name for name in names if _FULL.match(name))
 
 
+def refusal(version: str) -> str:
+    """RDS's sentence for a version that it does not have; empty for one that it has, and for a beginning such as `8.0`.
+
+    Source of the sentence: issue 302 of terraform-aws-modules/terraform-aws-rds-aurora.
+    """
+    is_there = any(name == version or name.startswith(f"{version}.") for name in versions())
+    return "" if is_there else f"Cannot find version {version} for {ENGINE}"
+
+
 def described(version: str) -> dict[str, Any]:
     """What RDS says of a version, as far as it is known here."""
     found = _FULL.match(version)

@@ -123,6 +123,7 @@ class Rds:
             self._backing.keys.of_rds(parameters["KmsKeyId"], caller, via="rds")
         asked = scaling.requested(parameters.get(SCALING, {}))
         version = parameters.get("EngineVersion", DEFAULT_VERSION)
+        _check_version(version)
         _check_scaling(asked, version, DEFAULT_SCALING)
         key = self._key(parameters, caller) if parameters.get("ManageMasterUserPassword") else ""
         password = parameters.get("MasterUserPassword") or new_password()
@@ -183,7 +184,9 @@ class Rds:
 
     def _modify(self, cluster: Cluster, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         change = scaling.requested(parameters.get(SCALING, {}))
-        _check_scaling(change, parameters.get("EngineVersion", cluster.engine_version), cluster.scaling)
+        version = parameters.get("EngineVersion", cluster.engine_version)
+        _check_version(version)
+        _check_scaling(change, version, cluster.scaling)
         masters.check_change(parameters, is_managed=bool(cluster.master_secret_arn))
         is_managed_anew = bool(parameters.get("ManageMasterUserPassword") and not cluster.master_secret_arn)
         key = self._key(parameters, caller) if is_managed_anew else cluster.master_key
@@ -243,6 +246,12 @@ def _offered(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     if parameters.get("DBInstanceClass") != engines.SERVERLESS:
         raise ServiceError("NotImplemented", f"The sandbox knows {engines.SERVERLESS} only.", status=501)
     return {"OrderableDBInstanceOptions": [engines.orderable(name) for name in found if engines.is_serverless(name)]}
+
+
+def _check_version(version: str) -> None:
+    """Raises ServiceError for a version that RDS does not have."""
+    if why_not := engines.refusal(version):
+        raise ServiceError("InvalidParameterCombination", why_not)
 
 
 def _check_scaling(asked: dict[str, Any], version: str, now: Scaling) -> None:

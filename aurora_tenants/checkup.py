@@ -174,11 +174,11 @@ class _Reader:
         if isinstance(held, Unread):
             return held, held
         if held.shared is None:
-            return SharedFacts(name, None) if names.can_be_deployed(name) else _BAD_NAME, held
+            return SharedFacts(name, None, made=held.made) if names.can_be_deployed(name) else _BAD_NAME, held
         stack = _read(lambda: read_stack(aws.cloudformation, name))
         if isinstance(stack, Unread):
             return stack, held
-        return self._shared(stack, held), held
+        return replace(self._shared(stack, held), made=held.made), held
 
     def _shared(self, stack: Stack | None, held: Deployed) -> SharedFacts:
         try:

@@ -7,7 +7,7 @@ refusals(previews, allowed=())     one Problem for each thing that holds data an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ Recreation = Literal["Never", "Conditionally", "Always"]
 _HOLD_DATA = frozenset({"AWS::RDS::DBCluster", "AWS::SecretsManager::Secret"})
 # "Update requires: Some interruptions". ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance", Template Reference Guide)
 _INTERRUPT = frozenset({("AWS::RDS::DBCluster", "EngineVersion"), ("AWS::RDS::DBInstance", "DBInstanceClass")})
-_RESOURCE = re.compile(r"^  (\w+):[^\n]*\n    Type: (\S+)", re.MULTILINE)
+_RESOURCE = re.compile(r"^  (\w+):[^\n]*\n    Type: (\S+)(?:\n    Condition: (\w+))?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,21 @@ class Preview:
 
 
 def of_new(plan: StackPlan) -> Preview:
-    """A shared stack of which nothing is there: all of its template, none of whose resources has a condition."""
+    """A shared stack or its cluster's of which nothing is there: each resource of its template that takes part."""
     _, _, resources = plan.template_text().partition("\nResources:\n")
-    found = _RESOURCE.findall(resources.partition("\nOutputs:")[0])
-    return Preview(plan.name, is_new=True, changes=tuple(Change(name, kind, "create") for name, kind in sorted(found)))
+    found = sorted(_RESOURCE.findall(resources.partition("\nOutputs:")[0]))
+    hold = {"", *_conditions(plan.parameters)}
+    changes = tuple(Change(name, kind, "create") for name, kind, condition in found if condition in hold)
+    return Preview(plan.name, is_new=True, changes=changes)
+
+
+def _conditions(parameters: Mapping[str, str]) -> Iterator[str]:
+    """Those that resources of cfn/cluster.yml have and that hold; cfn/shared.yml has none."""
+    readers = parameters.get("ReaderInstances", "")
+    yield from (f"HasReader{number + 1}" for number in range(int(readers) if readers.isdecimal() else 0))
+    if not parameters.get("VpcId"):
+        yield "MakesNetwork"
+        yield from ["HasThirdZone"] if parameters.get("Zones") == "3" else []
 
 
 def secrets(previews: Sequence[Preview]) -> int:

@@ -51,6 +51,11 @@ class Stack:
         return self.was_begun and self.status.endswith("_IN_PROGRESS")
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether an operation failed and was not rolled back: an update goes on from there, without rollback again."""
+        return self.status in ("CREATE_FAILED", "UPDATE_FAILED")
+
+    @property
     def is_only_to_delete(self) -> bool:
         """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
         return self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
@@ -158,7 +163,8 @@ class Deployed:
     """What CloudFormation holds for one cluster: the shared stack (None: not there) and each tenant's, by tenant.
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
-    stack of the pause schedule. shared_stacks: the names of all shared stacks that there are.
+    stack of the pause schedule. shared_stacks: the names of all shared stacks that there are. made: the stack of the
+    cluster that was made with the shared one.
     """
 
     shared: Shared | None
@@ -166,6 +172,7 @@ class Deployed:
     others: frozenset[str] = frozenset()
     pause_schedule: Stack | None = None
     shared_stacks: tuple[str, ...] = ()
+    made: Stack | None = None
 
     @property
     def role_arn(self) -> str:
@@ -176,6 +183,28 @@ class Deployed:
     def master_user(self) -> str:
         """The cluster's master user; empty when nobody says it."""
         return self.shared.master_user if self.shared else ""
+
+
+def failed(stack: Stack, shared: str) -> Problem | None:
+    """Why a shared stack or its cluster's is of no use, and what mends it; None unless it failed. shared: the name.
+
+    A rollback of an update that failed is another matter: what there was before may work.
+    """
+    whys = {
+        "CREATE_FAILED": "its creation failed; what it has made is kept",
+        "UPDATE_FAILED": "its last update failed and was not rolled back",
+        "ROLLBACK_COMPLETE": "its creation failed and was rolled back",
+        "ROLLBACK_FAILED": "its creation failed, and so did its rollback",
+        "DELETE_FAILED": "its deletion began and did not finish",
+    }
+    if stack.status not in whys:
+        return None
+    said = f": {stack.reason.strip()}" if stack.reason else ""
+    fix = f"run: aurora-tenants shared deploy --stack {shared}, which goes on with it or makes it again"
+    if stack.status in ("ROLLBACK_FAILED", "DELETE_FAILED"):
+        option = "" if stack.name == shared else " --with-cluster"
+        fix = f"run: aurora-tenants shared delete --stack {shared}{option}; CloudFormation accepts only its deletion"
+    return Problem("failed-stack", f"stack {stack.name} is {stack.status}{said}", whys[stack.status], fix)
 
 
 def failed_rollback(stack: str) -> Problem:

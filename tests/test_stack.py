@@ -33,7 +33,8 @@ def with_description(length: int) -> Template:
         ("CREATE_COMPLETE", {"begun"}),
         ("UPDATE_ROLLBACK_COMPLETE", {"begun"}),
         ("UPDATE_ROLLBACK_FAILED", {"begun"}),
-        ("CREATE_FAILED", {"begun", "only to delete"}),
+        ("CREATE_FAILED", {"begun", "unfinished", "only to delete"}),
+        ("UPDATE_FAILED", {"begun", "unfinished"}),
         ("ROLLBACK_COMPLETE", {"begun", "only to delete"}),
         ("ROLLBACK_FAILED", {"begun", "only to delete"}),
         ("DELETE_FAILED", {"begun", "only to delete"}),
@@ -42,6 +43,7 @@ def with_description(length: int) -> Template:
 def test_a_status_says_what_can_be_done(status: str, facts: set[str]):
     stack = Stack("shared-shop", status)
     told = {"begun": stack.was_begun, "busy": stack.is_busy, "only to delete": stack.is_only_to_delete}
+    told["unfinished"] = stack.is_unfinished
     assert {fact for fact, holds in told.items() if holds} == facts
 
 

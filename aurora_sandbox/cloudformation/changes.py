@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from aurora_sandbox.cloudformation.deployment import Deployment
-from aurora_sandbox.cloudformation.intrinsics import Scope, Unresolvable, resolve, stringified
+from aurora_sandbox.cloudformation.intrinsics import Scope, Unresolvable, references, resolve, stringified
 from aurora_sandbox.cloudformation.schemas import Schema, differs
 from aurora_sandbox.cloudformation.stack import Resource
 from aurora_sandbox.cloudformation.template import Declaration
@@ -30,6 +30,17 @@ def wanted(declaration: Declaration, deployment: Deployment, scope: Scope, rules
         deletion_policy=declaration.deletion_policy,
         update_replace_policy=declaration.update_replace_policy,
         metadata=declaration.metadata,
+        secrets=secret(declaration, deployment),
+    )
+
+
+def secret(declaration: Declaration, deployment: Deployment) -> frozenset[str]:
+    """Names of the properties that a NoEcho parameter is in, whose values no answer tells."""
+    hidden = {name for name, parameter in deployment.template.parameters.items() if parameter.is_secret}
+    return frozenset(
+        name
+        for name, value in declaration.properties.items()
+        if any(found.name in hidden for found in references(value))
     )
 
 

@@ -14,9 +14,9 @@ from aurora_sandbox.cloudformation.engine import Engine
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
-from aurora_sandbox.cloudformation.refusals import invalid
+from aurora_sandbox.cloudformation.refusals import invalid, refuse_failed
 from aurora_sandbox.cloudformation.region import Region, StackFailed
-from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure, requested
+from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure_of, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
 from aurora_sandbox.cloudformation.types import ResourceFailed
 from aurora_sandbox.wire import ServiceError
@@ -41,6 +41,8 @@ class ChangeSets:
         kind = request.get("ChangeSetType") or "UPDATE"
         if kind not in ("CREATE", "UPDATE"):
             raise invalid(f"the sandbox does not imitate change sets of type {kind}")
+        if kind != "CREATE" and request.get("OnStackFailure") == "DELETE":
+            raise invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
         if kind == "CREATE" and request.get("DeploymentMode"):
             raise invalid("the sandbox does not imitate drift-aware change sets of type CREATE")
         if kind == "CREATE":
@@ -86,17 +88,21 @@ class ChangeSets:
             )
         if stack.status not in UPDATABLE and stack.status != REVIEW:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+        failure = on_failure_of(change_set, request)
+        refuse_failed(stack.status, is_created_for_good=stack.is_created_for_good, rolls_back=failure != "DO_NOTHING")
         check_role(change_set.role_arn or stack.role_arn, self._may_assume)
         # A settled change set is only remembered by its ARN; the others no longer fit the stack.
         stack.change_sets = {change_set.id: replace(change_set, execution="EXECUTE_COMPLETE")}
         stack.change_set_id = change_set.id
-        stack.on_failure = "DO_NOTHING" if request.get("DisableRollback") else change_set.on_failure
+        stack.on_failure = failure
         stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
         stack.role_arn = change_set.role_arn or stack.role_arn
         stack.notification_arns = change_set.notification_arns
         stack.token = request.get("ClientRequestToken")
         stack.updated = datetime.now(UTC)
         if change_set.type == "CREATE":
+            # AWS is known to refuse this of CreateStack; the sandbox is no kinder to a change set.
+            stack.is_created_for_good = change_set.on_failure == "DO_NOTHING"
             stack.deployment = change_set.deployment
             self._engine.create(stack)
         else:
@@ -158,7 +164,7 @@ class ChangeSets:
             execution="UNAVAILABLE" if reason else "AVAILABLE",
             deployment=wanted,
             changes=changes,
-            on_failure=on_failure(request),
+            on_failure=request.get("OnStackFailure"),
             role_arn=request.get("RoleARN"),
             notification_arns=tuple(request.get("NotificationARNs") or ()),
             drift=drift,

@@ -7,11 +7,11 @@ gives a Dynamic one, announced although it may turn out to be the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from typing import Any
 
-from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, typed
+from aurora_sandbox.cloudformation.changes import attribute, changed, replaces, secret, typed
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.drift import Drift, as_found
 from aurora_sandbox.cloudformation.intrinsics import Scope, as_text, references, resolve
@@ -77,7 +77,7 @@ class Preview:
 
     def has_changes(self) -> bool:
         """Whether there is anything to do: a resource, also one that failed half way, an output, the stack's tags."""
-        has_failed = any(item.status == "UPDATE_FAILED" for item in self._live.values())
+        has_failed = any(item.status in ("CREATE_FAILED", "UPDATE_FAILED") for item in self._stack.resources.values())
         has_other_tags = self._stack.deployment.tags != self._deployment.tags
         return bool(self._changes) or has_failed or has_other_tags or self._has_other_outputs()
 
@@ -144,7 +144,7 @@ class Preview:
             known = typed(resolve(after, self._scope), rules)
         except _Pending as pending:
             recreation = "Conditionally" if _may_replace(rules, name) else "Never"
-            now = _text(before, name)
+            now = _shown(before, name, current.secrets | secret(declaration, self._deployment))
             return Detail("Properties", name, recreation, "Dynamic", pending.source, pending.cause, now, _AFTER_APPLY)
         if not changed(before, known):
             return None
@@ -153,19 +153,14 @@ class Preview:
             recreation = "Always"
         parameter = self._changed_parameter(after)
         source = "ParameterReference" if parameter else "DirectModification"
-        then = MASK if self._holds_secret(after) else _text(known, name)
-        now = MASK if then == MASK and name in before else _text(before, name)
+        hidden = secret(declaration, self._deployment)
+        # What has become secret is not told as it was before either.
+        now = _shown(before, name, current.secrets | hidden)
+        then = _shown(known, name, hidden)
         recorded = self._stack.resources[current.logical_id].properties
-        deployed = (
-            _text(recorded, name) if changed(before, {name: recorded[name]} if name in recorded else {}) else None
-        )
+        is_drifted = changed(before, {name: recorded[name]} if name in recorded else {})
+        deployed = _shown(recorded, name, current.secrets | hidden) if is_drifted else None
         return Detail("Properties", name, recreation, "Static", source, parameter, now, then, deployed)
-
-    def _holds_secret(self, value: Mapping[str, Any]) -> bool:
-        """Whether a NoEcho parameter is in it, whose value no answer tells."""
-        parameters = self._deployment.template.parameters
-        names = {found.name for found in references(dict(value))}
-        return any(name in parameters and parameters[name].is_secret for name in names)
 
     def _changed_parameter(self, value: Mapping[str, Any]) -> str | None:
         """The parameter whose new value is why the property changes."""
@@ -185,9 +180,11 @@ class Preview:
         return attribute(self._live[name], what, self._stack.id)
 
 
-def _text(properties: Mapping[str, Any], name: str) -> str | None:
+def _shown(properties: Mapping[str, Any], name: str, hidden: Collection[str]) -> str | None:
     if name not in properties:
         return None
+    if name in hidden:
+        return MASK
     value = properties[name]
     return value if isinstance(value, str) else json.dumps(value)
 

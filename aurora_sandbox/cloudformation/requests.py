@@ -14,7 +14,7 @@ from aurora_sandbox.cloudformation.deployment import Deployment, deployment
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.refusals import invalid, not_imitated
 from aurora_sandbox.cloudformation.region import Region
-from aurora_sandbox.cloudformation.stack import OnFailure, Stack
+from aurora_sandbox.cloudformation.stack import ChangeSet, OnFailure, Stack
 from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
@@ -106,12 +106,22 @@ def requested(
 
 def on_failure(request: Mapping[str, Any]) -> OnFailure:
     """What a request wants to happen if it fails."""
-    if request.get("DisableRollback") and request.get("OnFailure"):
-        raise invalid("You can specify either DisableRollback or OnFailure, but not both.")
-    wish = request.get("OnFailure") or request.get("OnStackFailure") or "ROLLBACK"
-    if request.get("DisableRollback") or wish == "DO_NOTHING":
-        return "DO_NOTHING"
-    return "DELETE" if wish == "DELETE" else "ROLLBACK"
+    wish: OnFailure | None = request.get("OnFailure")
+    # AWS's sentence as issue 2781 of boto/boto has it, which sent DisableRollback=false.
+    if wish and request.get("DisableRollback") is not None:
+        raise invalid("Either DisableRollback or OnFailure can be specified, not both.")
+    return wish or ("DO_NOTHING" if request.get("DisableRollback") else "ROLLBACK")
+
+
+def on_failure_of(change_set: ChangeSet, request: Mapping[str, Any]) -> OnFailure:
+    """What the execution of a change set wants to happen if it fails."""
+    if change_set.on_failure and request.get("DisableRollback") is not None:
+        # AWS's sentence as its article on this error has it.
+        raise invalid(
+            "Either DisableRollback or OnStackFailure can be specified, but not both. "
+            "Validation error as OnStackFailure parameter was specified during CreateChangeSet."
+        )
+    return change_set.on_failure or on_failure(request)
 
 
 def _body(request: Mapping[str, Any], live: Stack | None) -> str:

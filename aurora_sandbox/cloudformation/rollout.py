@@ -95,6 +95,9 @@ class Rollout:
         try:
             target = wanted(declaration, self._deployment, self._scope(), rules)
             what = action(current, target, rules)
+            if what == "replace" and self._stack.on_failure == "DO_NOTHING":
+                # AWS's sentence as issue 977 of anomalyco/sst and 30546 of aws/aws-cdk have it.
+                raise ResourceFailed("Replacement type updates not supported on stack with disable-rollback.")
         except (Unresolvable, ResourceFailed) as exc:
             self._fail(logical_id, str(exc))
             raise ResourceFailed(str(exc)) from exc
@@ -168,6 +171,7 @@ class Rollout:
             deletion_policy=target.deletion_policy,
             update_replace_policy=target.update_replace_policy,
             metadata=target.metadata,
+            secrets=target.secrets,
         )
         with self._region.changed:
             self._stack.resources[kept.logical_id] = kept

@@ -20,7 +20,7 @@ from aurora_sandbox.cloudformation.engine import Engine
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.preview import Preview
-from aurora_sandbox.cloudformation.refusals import invalid, no_stack
+from aurora_sandbox.cloudformation.refusals import invalid, no_stack, refuse_failed
 from aurora_sandbox.cloudformation.region import MAX_STACKS, Region, StackFailed
 from aurora_sandbox.cloudformation.requests import (
     UNDERSTOOD,
@@ -129,7 +129,7 @@ class CloudFormation:
         failure = on_failure(request)
         wanted = self._requested(request, name, stack_id, None)
         stack = self.region.add(name, stack_id, wanted)
-        stack.on_failure = failure
+        stack.on_failure, stack.is_created_for_good = failure, request.get("OnFailure") == "DO_NOTHING"
         stack.is_protected = bool(request.get("EnableTerminationProtection"))
         if request.get("TimeoutInMinutes"):
             stack.timeout_seconds = request["TimeoutInMinutes"] * 60 / self._time_scale
@@ -145,9 +145,11 @@ class CloudFormation:
         if stack.status not in UPDATABLE:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         wanted = self._requested(request, stack.name, stack.id, stack)
+        failure = on_failure(request)
+        refuse_failed(stack.status, is_created_for_good=stack.is_created_for_good, rolls_back=failure == "ROLLBACK")
         if not self._has_changes(stack, wanted):
             raise invalid("No updates are to be performed.")
-        stack.on_failure = on_failure(request)
+        stack.on_failure = failure
         stack.timeout_seconds = None
         stack.updated = datetime.now(UTC)
         # Change sets were computed against what the stack was; they can be looked at, but not executed any more.

@@ -44,6 +44,7 @@ class Resource:
     """A resource of a stack as it is, or as an operation wants it.
 
     properties: resolved, but for {{resolve:…}}, which is never stored in the clear.
+    secrets: names of those properties that a NoEcho parameter is in; no answer tells their values.
     dependencies: logical ids it needed when it was made; it is deleted before them.
     """
 
@@ -60,6 +61,7 @@ class Resource:
     time: datetime | None = None
     physical_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """An operation that was prepared and can be looked at.
+    """An operation that was prepared and can be looked at. on_failure: None if that was not said.
 
     drift: what a drift-aware one found when it was made (drift.Drift); None for any other.
     """
@@ -146,7 +148,7 @@ class ChangeSet:
     execution: str
     deployment: Deployment
     changes: tuple[Change, ...]
-    on_failure: OnFailure
+    on_failure: OnFailure | None
     role_arn: str | None
     notification_arns: tuple[str, ...]
     drift: Mapping[str, Mapping[str, Any] | None] | None = None
@@ -158,6 +160,7 @@ class Stack:
 
     previous: what it was before the update that is going on; rolled back to should that fail.
     leftovers: what is still to be deleted once the stack has settled. unfinished: what a rollback has still to undo.
+    is_created_for_good: the option to do nothing on failure was given for its creation, and not DisableRollback.
     """
 
     id: str
@@ -178,6 +181,7 @@ class Stack:
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     change_set_id: str | None = None
     on_failure: OnFailure = "ROLLBACK"
+    is_created_for_good: bool = False
     timeout_seconds: float | None = None
     deletes_new_on_rollback: bool = False
     role_arn: str | None = None

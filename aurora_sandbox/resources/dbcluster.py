@@ -8,7 +8,7 @@ from typing import Any
 
 import pymysql
 
-from aurora_sandbox import scaling, status
+from aurora_sandbox import engines, scaling, status
 from aurora_sandbox.backing import BAD_PASSWORD, DEFAULT_VERSION, NOT_FOR_MOTO, Backing, is_password, new_password
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
@@ -148,6 +148,8 @@ def _check(properties: Properties) -> None:
         raise ResourceFailed(f"The sandbox imitates the engine aurora-mysql only, not {properties.get('Engine')}.")
     if properties.get("EngineMode", "provisioned") != "provisioned":
         raise ResourceFailed(f"The engine mode {properties['EngineMode']} is not supported; leave EngineMode out.")
+    if why_not := engines.refusal(properties.get("EngineVersion", DEFAULT_VERSION)):
+        raise ResourceFailed(why_not)
     if properties.get("MasterUsername") == "root":
         raise ResourceFailed("The sandbox's MySQL server keeps root for itself; take another MasterUsername.")
     password = properties.get("MasterUserPassword")

@@ -26,13 +26,17 @@ _REPLACEMENT: Mapping[str, Literal["change", "replace", "may replace"]] = {
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """A change set that can be executed. has_made_stack: the empty stack that it is for was made with it."""
+    """A change set that can be executed. has_made_stack: the empty stack that it is for was made with it.
+
+    keeps_failed: what its execution has made stays if it fails, so that it can be gone on with.
+    """
 
     stack: str
     stack_id: str
     name: str
     kind: Literal["CREATE", "UPDATE"]
     has_made_stack: bool = False
+    keeps_failed: bool = False
 
 
 def make(
@@ -46,8 +50,9 @@ def make(
     """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
 
     Nothing of it is left then, nor after an interrupt. before: the stack as it is, None where there is none.
-    keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. reverts_drift: what was
-    changed or deleted by hand is set back and made again. ("Drift-aware change sets", CloudFormation User Guide)
+    keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. So does whatever goes on.
+    reverts_drift: what was changed or deleted by hand is set back and made again. ("Drift-aware change sets",
+    CloudFormation User Guide)
     """
     kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
     name = f"aurora-tenants-{time.time_ns()}"
@@ -61,10 +66,10 @@ def make(
             Tags=[{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
             Capabilities=_CAPABILITIES,
             **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
-            **({"OnStackFailure": "DO_NOTHING"} if keeps_failed and kind == "CREATE" else {}),
             **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
         )["StackId"]
-    made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None)
+    keeps = before.is_unfinished if before and kind == "UPDATE" else keeps_failed
+    made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None, keeps_failed=keeps)
     is_wanted = False
     try:
         is_wanted = _has_changes(cloudformation, made)

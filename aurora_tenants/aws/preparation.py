@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aurora_tenants import data
-from aurora_tenants.aws import bucket, code, stacks
+from aurora_tenants.aws import again, bucket, code, stacks
 from aurora_tenants.aws.account import read_zones
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER, Existing, read_names, read_parameters, remembered
@@ -18,7 +18,7 @@ from aurora_tenants.config.names import check_stack
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.naming import CLUSTER, cluster_stack, cluster_tags
 from aurora_tenants.schedule.cost import Size
-from aurora_tenants.stack import Action, Stack, StackPlan
+from aurora_tenants.stack import FAILED_ROLLBACK, Action, Stack, StackPlan
 
 # The parameter that names the user that plans read with; MySQL has one of each name.
 INSPECTOR = "InspectorUser"
@@ -38,15 +38,17 @@ class Deployment:
 
     cluster: the stack of a cluster of its own, which goes first; until that is made, the parameters of `stack` say
     nothing of it. archive: the functions' code if it goes into a bucket, which a parameter then names. found: what an
-    earlier deployment left, or other shared stacks of the cluster; a sentence, or empty. sizes: of our cluster, before
-    and afterwards.
+    earlier deployment left, or other shared stacks of the cluster, in sentences. stuck: the names of those of both
+    stacks whose update failed, and its rollback, too: until that is continued there can be no change set. sizes: of our
+    cluster, before and afterwards.
     """
 
     aws: Aws
     stack: StackPlan
     cluster: StackPlan | None = None
     archive: Archive | None = None
-    found: str = ""
+    found: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
     sizes: tuple[Size | None, Size | None] = (None, None)
 
 
@@ -108,9 +110,9 @@ def prepare(
         raise Refused(Problem("not-our-cluster", what, why, "leave it out, or pass --cluster"))
     cluster = None
     if isinstance(chosen, NewCluster):
-        cluster = _plan_cluster(
-            aws, stack, made, {name: parameters[name] for name in parameters.keys() & of_cluster.keys()}
-        )
+        if made:
+            again.require_updatable(aws, stack, made)
+        cluster = _plan_cluster(aws, stack, made, parameters, of_cluster)
     elif strange := sorted(parameters.keys() - own.keys()):
         what = f"{strange[0]} is a parameter of a cluster that this program makes, and stack {stack} is for another"
         raise Refused(Problem("unknown-parameter", what, fix=f"the shared stack has: {', '.join(sorted(own))}"))
@@ -125,13 +127,20 @@ def prepare(
     action: Action = "update" if before and before.was_begun else "create"
     plan = StackPlan(stack, "shared", "the shared stack", action=action, template=template, parameters=values)
     sizes = _sizes(cluster, made, of_cluster) if cluster else (None, None)
-    return Deployment(aws, plan, cluster, archive, _found(before, others), sizes)
+    found = (
+        _said_of(others),
+        again.said_of_cluster(aws.cloudformation, made, is_used=cluster is not None),
+        again.said_of_functions(aws.cloudformation, before),
+    )
+    used = (made if cluster else None, before)
+    stuck = tuple(each.name for each in used if each and each.status == FAILED_ROLLBACK)
+    return Deployment(aws, plan, cluster, archive, tuple(filter(None, found)), stuck, sizes)
 
 
 def _sizes(plan: StackPlan, made: Stack | None, defaults: Mapping[str, str]) -> tuple[Size | None, Size | None]:
     """The size of our cluster, before and afterwards. None for no cluster, or for a parameter that is no number."""
-    is_there = made is not None and made.was_begun
-    before = Size.of({**defaults, **made.parameters}) if made and is_there else None
+    # Only a stack that was whole once has outputs; until then there may be no cluster.
+    before = Size.of({**defaults, **made.parameters}) if made and "ClusterArn" in made.outputs else None
     try:
         return before, Size.of({**defaults, **plan.parameters})
     except (ValueError, ArithmeticError):  # which CloudFormation refuses with a sentence of its own
@@ -156,15 +165,10 @@ def _others(aws: Aws, stack: str, cluster_arn: str) -> list[str]:
     ]
 
 
-def _found(before: Stack | None, others: Sequence[str]) -> str:
-    """What there is already: other shared stacks of the cluster, or what a failed first deployment left."""
-    if others:
-        return f"Stack {others[0]} is for this cluster, too. What belongs to it and its tenants is never touched."
-    if before is None or before.status not in ("CREATE_FAILED", "ROLLBACK_COMPLETE"):
+def _said_of(others: Sequence[str]) -> str:
+    if not others:
         return ""
-    return (
-        f"Stack {before.name} is {before.status}: its creation failed. It is deleted and made again; it holds no data."
-    )
+    return f"Stack {others[0]} is for this cluster, too. What belongs to it and its tenants is never touched."
 
 
 def _declared(aws: Aws, template: str) -> dict[str, str]:
@@ -215,16 +219,22 @@ def _require_same(before: Stack | None, made: Stack | None, chosen: Chosen) -> N
     raise Refused(Problem("other-cluster", what, why, "deploy another shared stack for the other one, with --stack"))
 
 
-def _plan_cluster(aws: Aws, stack: str, made: Stack | None, given: Mapping[str, str]) -> StackPlan:
+def _plan_cluster(
+    aws: Aws, stack: str, made: Stack | None, given: Mapping[str, str], declared: Collection[str]
+) -> StackPlan:
     is_there = made is not None and made.was_begun
     values = {**(made.parameters if made and is_there else {}), **given}
+    values = {name: value for name, value in values.items() if name in declared}
+    action: Action = "create"
+    if made and is_there:
+        action = "replace" if made.status == "ROLLBACK_COMPLETE" else "update"
     if not is_there and not values.get("VpcId"):
         values.setdefault("Zones", "3" if len(read_zones(aws).given) > 2 else "2")
     return StackPlan(
         cluster_stack(stack),
         CLUSTER,
         "the cluster",
-        action="update" if is_there else "create",
+        action=action,
         template=data.text("cluster.yml"),
         parameters=values,
         tags=cluster_tags(stack),

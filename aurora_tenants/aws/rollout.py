@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from aurora_tenants.aws import bucket, changesets, stacks
+from aurora_tenants.aws import again, bucket, changesets, stacks
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
 from aurora_tenants.aws.preparation import Chosen, Deployment, prepare, with_cluster
 from aurora_tenants.aws.usable import existing, with_repair
-from aurora_tenants.errors import AwsError, NotConverged, Problem, StackFailed
+from aurora_tenants.errors import AuroraTenantsError, AwsError, NotConverged, Problem, StackFailed
 from aurora_tenants.preview import Preview, of_new
 from aurora_tenants.stack import StackPlan
 
@@ -26,6 +26,10 @@ class Operator(Protocol):
         """
         ...
 
+    def continues(self, names: Sequence[str]) -> None:
+        """Agrees that the rollback of these stacks is continued, before which nothing can be shown; raises if not."""
+        ...
+
     def deploying(self) -> stacks.Tell:
         """From now on something is changed; what is told of it."""
         ...
@@ -36,6 +40,9 @@ class _Agrees:
 
     def agrees(self, previews: Sequence[Preview]) -> bool:
         return True
+
+    def continues(self, names: Sequence[str]) -> None:
+        pass
 
     def deploying(self) -> stacks.Tell:
         return lambda event: None
@@ -62,19 +69,44 @@ def execute(deployment: Deployment, operator: Operator) -> bool:
 
     Raises StackFailed, AwsError, NotConverged if the functions then run different code than was put into the bucket.
     """
+    return _unstuck(deployment, deployment.stuck, operator, lambda: _deploy(deployment, operator))
+
+
+def _unstuck(deployment: Deployment, stuck: Sequence[str], operator: Operator, work: Callable[[], bool]) -> bool:
+    """What `work` gives, once the rollback of these stacks is continued; True if any was."""
+    if not stuck:
+        return work()
+    operator.continues(stuck)
+    try:
+        for name in stuck:
+            stacks.continue_rollback(deployment.aws.cloudformation, name, operator.deploying())
+        work()
+    except AuroraTenantsError as error:
+        error.nothing_was_changed = False
+        raise
+    return True
+
+
+def _deploy(deployment: Deployment, operator: Operator) -> bool:
     cloudformation, plan = deployment.aws.cloudformation, deployment.cluster
     if plan is None:
         return _deploy_shared(deployment, operator, agreed=False)
-    made = _make(cloudformation, plan)
+    is_new, is_again = deployment.stack.action == "create", plan.action == "replace"
+    functions = [of_new(deployment.stack)] if is_new else []
+    if is_again:
+        if not operator.agrees([of_new(plan), *functions]):
+            return False
+        made: ChangeSet | None = _make_again(cloudformation, plan, operator)
+    else:
+        made = _make(cloudformation, plan)
     if made is None:
         return _deploy_shared(deployment, operator, agreed=False)
-    is_new = deployment.stack.action == "create"
-    if not _agreed(cloudformation, made, operator, [of_new(deployment.stack)] if is_new else []):
+    if not (is_again or _agreed(deployment, made, operator, functions)):
         return False
     stacks.execute(cloudformation, made, tell=operator.deploying())
     try:
         _deploy_shared(deployment, operator, agreed=is_new)
-    except AwsError as error:
+    except AuroraTenantsError as error:
         error.nothing_was_changed = False  # the cluster is deployed
         raise
     return True
@@ -89,15 +121,15 @@ def _deploy_shared(deployment: Deployment, operator: Operator, *, agreed: bool) 
         # It holds no data, and a resource whose creation was cancelled may be there without CloudFormation knowing.
         if not (agreed or operator.agrees([of_new(plan)])):
             return False
-        agreed, tell = True, operator.deploying()
-        stacks.delete(cloudformation, plan.name, tell=tell)
-    made = _make(cloudformation, plan)
+        agreed, made = True, _make_again(cloudformation, plan, operator)
+    else:
+        made = _make(cloudformation, plan)
     if made is None:
         if archive and operator.agrees([]):
             bucket.upload(aws.client("s3"), plan.parameters[CODE_BUCKET], archive)
             _compare(aws, plan.name, plan.parameters[CODE_BUCKET], archive)
         return False
-    if not (agreed or _agreed(cloudformation, made, operator)):
+    if not (agreed or _agreed(deployment, made, operator)):
         return False
     tell = operator.deploying()
     if archive is None:
@@ -130,9 +162,14 @@ def repair(deployment: Deployment, heal: Callable[[], None], operator: Operator)
 
     heal: what CloudFormation cannot do, before it begins. Raises StackFailed, AwsError, NotConverged.
     """
+    stuck = [name for name in deployment.stuck if name == deployment.stack.name]
+    return _unstuck(deployment, stuck, operator, lambda: _repair(deployment, heal, operator))
+
+
+def _repair(deployment: Deployment, heal: Callable[[], None], operator: Operator) -> bool:
     cloudformation, plan, archive = deployment.aws.cloudformation, deployment.stack, deployment.archive
     made = _make(cloudformation, plan, reverts_drift=True)
-    if made is None or not _agreed(cloudformation, made, operator):
+    if made is None or not _agreed(deployment, made, operator):
         return False
     tell = operator.deploying()
     try:
@@ -150,16 +187,27 @@ def repair(deployment: Deployment, heal: Callable[[], None], operator: Operator)
 def _make(cloudformation: Any, plan: StackPlan, *, reverts_drift: bool = False) -> ChangeSet | None:
     """A creation that fails leaves what it made, so that it can be gone on with."""
     before = stacks.read_stack(cloudformation, plan.name)
-    if before and before.status == "UPDATE_ROLLBACK_FAILED":
-        stacks.continue_rollback(cloudformation, plan.name, lambda event: None)
     return changesets.make(cloudformation, plan, before, keeps_failed=True, reverts_drift=reverts_drift)
 
 
-def _agreed(cloudformation: Any, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:
+def _make_again(cloudformation: Any, plan: StackPlan, operator: Operator) -> ChangeSet | None:
+    """Deletes a stack that holds nothing to keep, and prepares its creation."""
+    stacks.delete(cloudformation, plan.name, tell=operator.deploying())
+    try:
+        return _make(cloudformation, plan)
+    except AwsError as error:
+        error.nothing_was_changed = False  # the stack is gone
+        raise
+
+
+def _agreed(deployment: Deployment, made: ChangeSet, operator: Operator, more: Sequence[Preview] = ()) -> bool:
     """Whether it is to be done, and what else comes with it. It is thrown away if not, or if that cannot be learnt."""
+    cloudformation = deployment.aws.cloudformation
     has_agreed = False
     try:
-        has_agreed = operator.agrees([changesets.read(cloudformation, made), *more])
+        preview = changesets.read(cloudformation, made)
+        again.refuse_replacement(made, preview, deployment.stack.name)
+        has_agreed = operator.agrees([again.with_remains(deployment.aws, made, preview), *more])
     finally:
         if not has_agreed:
             changesets.discard(cloudformation, made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aurora_tenants.aws import stacks, usable
+from aurora_tenants.aws import again, stacks, usable
 from aurora_tenants.aws.clients import Aws
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.model import Cluster
@@ -31,7 +31,7 @@ def prepare_deletion(aws: Aws, stack: str, *, with_cluster: bool = False) -> Cal
     if not (made and stacks.read_stack(aws.cloudformation, stack) is None):
         _require_deletable(aws.cloudformation, usable.existing(aws.cloudformation, stack))
     if with_cluster:
-        _require_cluster_deletable(stack, made)
+        _require_cluster_deletable(aws, stack, made)
 
     def delete(tell: stacks.Tell) -> None:
         stacks.delete(aws.cloudformation, stack, tell=tell)
@@ -56,12 +56,15 @@ def _require_deletable(cloudformation: Any, existing: Stack) -> None:
         raise AwsError(Problem("tenants-deployed", what, "its functions manage their databases", fix))
 
 
-def _require_cluster_deletable(stack: str, made: Stack | None) -> None:
+def _require_cluster_deletable(aws: Aws, stack: str, made: Stack | None) -> None:
     if made is None:
         what, fix = f"stack {stack} has not made its cluster", "leave out --with-cluster"
         raise Refused(Problem("not-our-cluster", what, f"there is no stack {cluster_stack(stack)}", fix))
     # In a stack that cannot be updated the parameter cannot be changed either; then it is left to CloudFormation.
-    if made.parameters.get("DeletionProtection") == "true" and made.was_begun and made.status not in _ONLY_TO_DELETE:
+    if made.parameters.get("DeletionProtection") != "true" or not made.was_begun or made.status in _ONLY_TO_DELETE:
+        return
+    # One whose creation failed may not have come as far as the cluster.
+    if not made.is_unfinished or again.databases_left(aws, made.name):
         what = f"the cluster of stack {made.name} is protected from deletion"
         why = "its parameter DeletionProtection is true; the deletion would fail halfway"
         fix = f"run: {usable.deploy_command(stack)} --parameter DeletionProtection=false"

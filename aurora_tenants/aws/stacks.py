@@ -13,7 +13,15 @@ from aurora_tenants.aws.changesets import ChangeSet, polls
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster
-from aurora_tenants.naming import CLUSTER_TAG, TENANT_TAG, pause_stack, pause_tags, stack_name
+from aurora_tenants.naming import (
+    CLUSTER_TAG,
+    TENANT_TAG,
+    cluster_stack,
+    cluster_tags,
+    pause_stack,
+    pause_tags,
+    stack_name,
+)
 from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
 
 
@@ -47,6 +55,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     }
     shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
     paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
+    made = [stack for stack in stacks if stack.name == cluster_stack(cluster.stack) and _is_made(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
     return Deployed(
@@ -55,6 +64,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         others,
         pause_schedule=paused[0] if paused else None,
         shared_stacks=shared_stacks(stacks),
+        made=made[0] if made else None,
     )
 
 
@@ -85,6 +95,10 @@ def importers(cloudformation: Any, export: str) -> list[str]:
 def _is_pause(cluster: Cluster, stack: Stack) -> bool:
     # A stack whose first change set was never executed is empty and may have no tags yet.
     return not stack.was_begun or pause_tags(cluster).items() <= stack.tags.items()
+
+
+def _is_made(cluster: Cluster, stack: Stack) -> bool:
+    return stack.was_begun and cluster_tags(cluster.stack).items() <= stack.tags.items()
 
 
 def read_stack(cloudformation: Any, name: str) -> Stack | None:
@@ -162,8 +176,10 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
 def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
     """Executes a change set and waits for the end. Raises StackFailed with the first cause."""
     since = _last_event(cloudformation, made.stack_id)
+    # Not by OnStackFailure of the change set: a stack that was created to do nothing on failure takes no update then.
+    options = {"DisableRollback": True} if made.keeps_failed else {}
     with asking(f"deploy stack {made.stack}"):
-        cloudformation.execute_change_set(StackName=made.stack_id, ChangeSetName=made.name)
+        cloudformation.execute_change_set(StackName=made.stack_id, ChangeSetName=made.name, **options)
     _finish(cloudformation, made.stack_id, f"{made.kind}_COMPLETE", since, tell)
 
 
@@ -239,13 +255,13 @@ def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
     ended = {
         "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
         "ROLLBACK_COMPLETE": "was rolled back; the next apply creates it again",
+        "CREATE_FAILED": "ended as CREATE_FAILED, with what it has made; the next deployment goes on",
+        "UPDATE_FAILED": "ended as UPDATE_FAILED, with what it has made; the next deployment goes on",
     }.get(status, f"ended as {status}")
     if cause is None:
         return Problem("stack-failed", f"stack {name} {ended}", context=name)
-    # CloudFormation puts its own words before a custom resource's sentence, and a request id after it.
-    reason = cause.reason.split(_ANSWERED, 1)[-1].split(" (RequestId: ")[0]
     code = "function-failed" if _is_of_function(cause) else "stack-failed"
-    return Problem(code, f"{cause.resource}: {reason}", why=f"stack {name} {ended}", context=f"stack {name}")
+    return Problem(code, f"{cause.resource}: {words(cause)}", why=f"stack {name} {ended}", context=f"stack {name}")
 
 
 def _is_of_function(cause: Event) -> bool:
@@ -254,6 +270,23 @@ def _is_of_function(cause: Event) -> bool:
     if is_custom:
         return _ANSWERED not in cause.reason or _UNKNOWN in cause.reason
     return cause.type == "AWS::SecretsManager::RotationSchedule" and "ambda" in cause.reason
+
+
+def words(failure: Event) -> str:
+    """Why a resource failed, without what CloudFormation puts before a custom resource's sentence, and after it."""
+    return " ".join(failure.reason.split(_ANSWERED, 1)[-1].split(" (RequestId: ")[0].split())
+
+
+def first_failure(cloudformation: Any, name: str) -> Event | None:
+    """The resource at which the last operation on a stack failed first, None where no event tells it."""
+    first = None
+    for _, event in reversed([*_events(cloudformation, name, "")]):
+        if event.type == "AWS::CloudFormation::Stack":
+            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
+                break
+        elif event.status.endswith("_FAILED") and "cancelled" not in event.reason:
+            first = event
+    return first
 
 
 def _events(cloudformation: Any, stack_id: str, since: str) -> Iterator[tuple[str, Event]]:

@@ -11,7 +11,7 @@ from aurora_tenants.aws import stacks
 from aurora_tenants.aws.clients import Aws
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.model import Cluster
-from aurora_tenants.stack import FAILED_ROLLBACK, Deployed, Shared, Stack
+from aurora_tenants.stack import FAILED_ROLLBACK, Deployed, Shared, Stack, failed
 
 # The version of the provider that this command line needs; lambdas/provider.py has its own.
 PROVIDER_VERSION = 2
@@ -28,12 +28,17 @@ def usable(cluster: Cluster, deployed: Deployed) -> Shared:
     """
     name, shared = cluster.stack, deployed.shared
     if shared is None:
+        if made := deployed.made:
+            what = f"there is no stack {name} yet; the stack of its cluster, {made.name}, is {made.status}"
+            raise AwsError(failed(made, name) or Problem("no-shared-stack", what, fix=f"run: {deploy_command(name)}"))
         why = "cluster.stack in tenants.yaml names it; it holds the functions that manage MySQL"
         raise missing(name, deployed.shared_stacks, why)
     is_whole = shared.status.endswith(("_COMPLETE", "UPDATE_IN_PROGRESS")) and not shared.status.startswith("ROLLBACK")
     if not is_whole and shared.status != FAILED_ROLLBACK:
+        if problem := failed(Stack(name, shared.status), name):
+            raise AwsError(problem)
         what = f"stack {name} cannot be used: it is {shared.status}"
-        why, fix = "its last operation failed or has not finished", f"run: aurora-tenants shared status --stack {name}"
+        why, fix = "its last operation has not finished", f"run: aurora-tenants shared status --stack {name}"
         raise AwsError(Problem("no-shared-stack", what, why, fix))
     if not shared.cluster_arn or shared.version is None:
         lacks = "ProviderVersion" if shared.cluster_arn else "DatabaseServer"

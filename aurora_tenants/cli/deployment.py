@@ -80,6 +80,15 @@ class Operator:
         ask(self.out, f"{self.verb} {' and '.join(f'stack {preview.stack}' for preview in previews)}?", yes=self.yes)
         return True
 
+    def continues(self, names: Sequence[str]) -> None:
+        named = " and ".join(f"stack {name}" for name in names)
+        if self.only_shows:
+            what = f"what would be done to {named} cannot be shown yet"
+            why = "its update failed, and so did its rollback; until that is continued there can be no change set"
+            fix = "leave out --plan: it asks, continues the rollback, shows what it would do, and asks again"
+            raise Refused(Problem("rollback-first", what, why, fix))
+        ask(self.out, f"Continue the rollback of {named}?", yes=self.yes)
+
     def _show(self, previews: Sequence[Preview]) -> None:
         from aurora_tenants.preview import secrets
         from aurora_tenants.render.preview import cost_text, preview_text
@@ -98,7 +107,7 @@ class Operator:
 
         if not self.has_begun:
             cluster = self.deployment.cluster
-            is_new = cluster is not None and cluster.action == "create"
+            is_new = cluster is not None and cluster.action != "update"
             about = "; a new cluster takes about ten minutes." if is_new else "."
             self.out.tell(f"Deploying stack {self.deployment.stack.name}{about}")
         self.has_begun = True

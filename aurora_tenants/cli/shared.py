@@ -170,8 +170,8 @@ def shared_deploy(
         master_secret=master_secret,
         choose=choose(out),
     )
-    if deployment.found:
-        out.tell(deployment.found)
+    for sentence in deployment.found:
+        out.tell(sentence)
     if archive := deployment.archive:
         out.tell(f"The functions' code: bucket {deployment.stack.parameters[CODE_BUCKET]}, key {archive.key}")
         out.tell(f"SHA-256 {archive.sha256}, as Lambda writes it {archive.checksum}")
@@ -189,8 +189,9 @@ def shared_deploy(
     if display.is_json:
         where = {"account": account, "region": aws.region}
         notices = [problem_data(problem)] if problem else []
-        shown = preview_data(operator.shown)
-        out.json({"version": 1, **where, "stacks": shown, "is_deployed": changed, "notices": notices})
+        found, shown = list(deployment.found), preview_data(operator.shown)
+        told = {"version": 1, **where, "found": found, "stacks": shown, "is_deployed": changed, "notices": notices}
+        out.json(told)
     elif plan:
         out.tell("Nothing was changed." if operator.shown else f"Stack {stack} is up to date.")
     else:

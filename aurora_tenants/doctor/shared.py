@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from aurora_tenants.doctor.finding import Verdict, ok, problem, warning
 from aurora_tenants.errors import Problem
-from aurora_tenants.stack import Stack
+from aurora_tenants.stack import Stack, failed
 
 # When AWS stops to update a runtime. ("Lambda runtimes", AWS Lambda Developer Guide, October 2026)
 _DEPRECATED = {
@@ -31,7 +31,7 @@ class SharedFacts:
     """The shared stack. stack: None when there is none of this name.
 
     unusable: what `plan` would say against it. inspector_problem: why the inspector may not read the grant tables.
-    is_current: its template is this program's.
+    is_current: its template is this program's. made: the stack of the cluster that was made with it.
     """
 
     name: str
@@ -39,6 +39,7 @@ class SharedFacts:
     unusable: Problem | None = None
     inspector_problem: str = ""
     is_current: bool = True
+    made: Stack | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -96,16 +97,19 @@ class DataApiAnswer(NamedTuple):
 def check_shared(shared: SharedFacts) -> Iterator[Verdict]:
     name, stack = shared.name, shared.stack
     deploy = f"run: aurora-tenants shared deploy --stack {name}"
+    if shared.made and (found := failed(shared.made, name)):
+        yield problem(found.what, found.why, found.fix)
     if stack is None:
+        if shared.made:
+            yield warning(f"there is no stack {name} yet, only its cluster's, {shared.made.name}", fix=deploy)
+            return
         yield ok(f"there is no stack {name} yet; `aurora-tenants shared deploy` makes it")
         return
     if stack.is_busy:
         why = "nothing can be deployed meanwhile"
         yield warning(f"stack {name} is in the middle of an operation: {stack.status}", why, "wait until it has ended")
-    elif stack.is_only_to_delete:
-        fix = f"run: aurora-tenants shared delete --stack {name}, then {deploy.removeprefix('run: ')}"
-        said = f": {stack.reason}" if stack.reason else ""
-        yield problem(f"stack {name} is {stack.status}{said}", "CloudFormation accepts only its deletion", fix)
+    elif found := failed(stack, name):
+        yield problem(found.what, found.why, found.fix)
     elif shared.unusable:
         yield problem(shared.unusable.what, shared.unusable.why, shared.unusable.fix)
     elif shared.inspector_problem:

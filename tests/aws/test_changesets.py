@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from aurora_tenants import data
 from aurora_tenants.aws import changesets, stacks
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.errors import AwsError, StackFailed
+from aurora_tenants.preview import of_new
 from aurora_tenants.stack import StackPlan
 from tests.cloud import Cloud
 
@@ -54,6 +56,39 @@ def test_a_stack_that_waits_for_somebody_else_stays_with_their_change_set(cloudf
     changesets.discard(cloudformation, make(cloudformation))
     assert cloud.stacks() == {"log": "REVIEW_IN_PROGRESS"}
     assert [it["ChangeSetName"] for it in cloudformation.list_change_sets(StackName="log")["Summaries"]] == ["first"]
+
+
+def test_a_stack_that_was_left_as_it_failed_is_gone_on_with(cloudformation: Any, cloud: Cloud):
+    """Its creation, and then its update, which may not be rolled back either."""
+    cloud.client("logs").create_log_group(logGroupName="of-a-change-set")
+    for status in ("CREATE_FAILED", "UPDATE_FAILED"):
+        with pytest.raises(StackFailed, match="Log: The specified log group already exists"):
+            stacks.execute(cloudformation, make(cloudformation), tell=lambda event: None)
+        assert cloud.stacks() == {"log": status}
+        failed = stacks.first_failure(cloudformation, "log")
+        assert failed is not None
+        assert (failed.resource, failed.status) == ("Log", "CREATE_FAILED")
+    cloud.client("logs").delete_log_group(logGroupName="of-a-change-set")
+    stacks.execute(cloudformation, make(cloudformation), tell=lambda event: None)
+    assert cloud.stacks() == {"log": "UPDATE_COMPLETE"}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"Zones": "3", "ReaderInstances": "2"},
+        {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "Zones": "3", "ReaderInstances": "5"},
+    ],
+)
+def test_what_a_new_cluster_makes_is_known_before_there_is_a_change_set(
+    cloudformation: Any, cloud: Cloud, parameters: dict[str, str]
+):
+    plan = StackPlan("log", "cluster", "the cluster", template=data.text("cluster.yml"), parameters=parameters)
+    made = changesets.make(cloudformation, plan, None)
+    assert made is not None
+    assert of_new(plan) == changesets.read(cloudformation, made)
+    changesets.discard(cloudformation, made)
 
 
 def test_of_an_update_nothing_but_the_change_set_is_deleted(cloudformation: Any, cloud: Cloud):

@@ -185,10 +185,11 @@ def test_a_failed_first_deployment_leaves_what_it_made_and_can_be_tried_again(
     assert (ended.code, cloud.stacks()) == (1, {SECOND: "CREATE_FAILED"}), ended.err
     assert "error: PauseScheduleGroup: " in ended.err
     made = cloud.client("cloudformation").list_stack_resources(StackName=SECOND)["StackResourceSummaries"]
-    assert [each for each in made if each["ResourceStatus"] == "CREATE_COMPLETE"]
+    assert "PauseScheduleGroup" in {each["LogicalResourceId"] for each in made}
     schedules.delete_schedule_group(Name=group)
     ended = run(f"{HERE} --yes")
-    assert f"Stack {SECOND} is CREATE_FAILED: its creation failed. It is deleted and made again; " in ended.err
+    failed = f"Stack {SECOND} is CREATE_FAILED: its creation failed at PauseScheduleGroup: "
+    assert (failed in ended.err, "It is deleted and made again; it holds no data.\n" in ended.err) == (True, True)
     assert (ended.code, cloud.stacks()) == (0, {SECOND: "CREATE_COMPLETE"}), ended.err
 
 
@@ -223,7 +224,8 @@ def test_one_that_was_rolled_back_is_made_again(run: CommandLine, cloud: Cloud, 
     }
     assert cloud.deploy(SECOND, template) == "ROLLBACK_COMPLETE"
     ended = run(f"{HERE} --plan")
-    assert f"Stack {SECOND} is ROLLBACK_COMPLETE: its creation failed. It is deleted and made again; " in ended.err
+    assert f"Stack {SECOND} is ROLLBACK_COMPLETE: its creation failed at Taken: " in ended.err
+    assert "It is deleted and made again; it holds no data.\n" in ended.err
     assert (ended.code, f"stack {SECOND}  (new, 19 resources)\n" in ended.out) == (0, True)
     assert cloud.stacks() == {SECOND: "ROLLBACK_COMPLETE"}
     assert "create complete: DatabaseProvider" in run(f"{HERE} --yes").err

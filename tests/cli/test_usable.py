@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -10,7 +11,7 @@ from aurora_tenants.aws.usable import missing, near
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster
 from aurora_tenants.tenant.template import template as tenant_template
-from tests.cli.conftest import HEAD, CommandLine, Ended
+from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
 from tests.cli.test_shared import NOTHING, shared_template, template
 from tests.cloud import SHARED, Cloud
 from tests.values import tenant
@@ -176,3 +177,28 @@ def test_doctor_calls_a_stack_that_has_failed_a_problem(failed: CommandLine):
     checks = json.loads(failed(f"aurora-tenants doctor --stack {FAILED} --output json").out)["checks"]
     (found,) = [check for check in checks if check["check"] == "shared-stack"]
     assert (found["result"], found["fix"]) == ("problem", FIX)
+
+
+def test_a_deployment_asks_before_it_continues_the_rollback_and_again_before_it_changes_anything(
+    failed: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterIdentifier"]
+    line = f"aurora-tenants shared deploy --stack {FAILED} --cluster {cluster} --allow-replace SecretStuck"
+    found = f"Stack {FAILED} is UPDATE_ROLLBACK_FAILED: its last update failed at "
+    question = f"Continue the rollback of stack {FAILED}? Type yes to go on.\n"
+
+    ended = failed(f"{line} --plan")
+    assert (ended.code, ended.out, found in ended.err) == (1, "", True)
+    assert f"error: what would be done to stack {FAILED} cannot be shown yet  [rollback-first]\n" in ended.err
+    assert (ended.err.endswith(NOTHING), cloud.stacks()[FAILED]) == (True, "UPDATE_ROLLBACK_FAILED")
+
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    ended = failed(line)
+    assert ended.err.endswith(f"{question}error: not confirmed  [not-confirmed]\n{NOTHING}")
+    assert cloud.stacks()[FAILED] == "UPDATE_ROLLBACK_FAILED"
+
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\nno\n"))
+    ended = failed(line)
+    assert (f"Its rollback failed, too, and is continued first.\n{question}" in ended.err, ended.code) == (True, 1)
+    assert ended.err.endswith(f"Deploy stack {FAILED}? Type yes to go on.\nerror: not confirmed  [not-confirmed]\n")
+    assert cloud.stacks()[FAILED] == "UPDATE_ROLLBACK_COMPLETE"

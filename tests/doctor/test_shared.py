@@ -84,12 +84,33 @@ def test_a_rotation_is_stuck_once_it_should_have_ended(changed: dict[str, Any], 
         (SharedFacts("shared", Stack("shared", "UPDATE_COMPLETE"), inspector_problem="denied (1142)"), "problem"),
         (SharedFacts("shared", Stack("shared", "CREATE_IN_PROGRESS"), Problem("x", "x", fix="x")), "warning"),
         (SharedFacts("shared", Stack("shared", "DELETE_FAILED"), Problem("x", "x", fix="x")), "problem"),
+        (SharedFacts("shared", Stack("shared", "UPDATE_FAILED"), Problem("x", "x", fix="x")), "problem"),
+        (SharedFacts("shared", None, made=Stack("shared-cluster", "CREATE_COMPLETE")), "warning"),
         (SharedFacts("shared", Stack("shared", "UPDATE_ROLLBACK_FAILED"), Problem("x", "x", fix="x")), "problem"),
     ],
 )
 def test_a_shared_stack_is_told_by_its_state(facts: SharedFacts, result: str):
     (verdict,) = check_shared(facts)
     assert (verdict.result, bool(verdict.fix)) == (result, result != "ok")
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("CREATE_FAILED", "shared deploy --stack shared, "),
+        ("UPDATE_FAILED", "shared deploy --stack shared, "),
+        ("ROLLBACK_COMPLETE", "shared deploy --stack shared, "),
+        ("ROLLBACK_FAILED", "shared delete --stack shared --with-cluster; "),
+        ("DELETE_FAILED", "shared delete --stack shared --with-cluster; "),
+    ],
+)
+def test_a_stack_of_the_cluster_that_failed_is_told_beside_the_shared_one(status: str, fix: str):
+    made = Stack("shared-cluster", status, reason="The following resource(s) failed. ")
+    for shared in (None, Stack("shared", "CREATE_COMPLETE")):
+        told, other = check_shared(SharedFacts("shared", shared, made=made))
+        assert told.found == f"stack shared-cluster is {status}: The following resource(s) failed."
+        assert (told.result, f"run: aurora-tenants {fix}" in told.fix) == ("problem", True)
+        assert other.result == ("ok" if shared else "warning")
 
 
 def test_an_answer_of_the_data_api_is_told():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from botocore.exceptions import ClientError
 
 from aurora_sandbox import mysqld
 from aurora_sandbox.server import Sandbox
@@ -25,6 +26,17 @@ def empty(mysqld_binary: mysqld.Binary) -> Iterator[Sandbox]:
 def account(empty: Sandbox) -> Iterator[Account]:
     with emptied(empty) as account:
         yield account
+
+
+def test_a_version_that_rds_does_not_have_is_refused_at_creation_and_in_an_update(account: Account):
+    wrong = {"EngineVersion": "8.0.mysql_aurora.3.99.9"}
+    said = r"\(InvalidParameterCombination\).* Cannot find version 8\.0\.mysql_aurora\.3\.99\.9 for aurora-mysql$"
+    with pytest.raises(ClientError, match=said):
+        account.create(**wrong)
+    assert account.rds.describe_db_clusters()["DBClusters"] == []
+    assert account.create(EngineVersion="8.0")["Status"]
+    with pytest.raises(ClientError, match=said):
+        account.rds.modify_db_cluster(DBClusterIdentifier="legacy", **wrong)
 
 
 def test_a_secret_made_by_hand_logs_in_as_the_master(account: Account):

@@ -348,6 +348,7 @@ def test_a_second_cluster_is_refused(aurora: Account) -> None:
     [
         ({"Engine": "aurora-postgresql"}, "aurora-mysql only"),
         ({"EngineMode": "serverless"}, "engine mode serverless"),
+        ({"EngineVersion": "8.0.mysql_aurora.3.99.9"}, "Cannot find version 8.0.mysql_aurora.3.99.9 for aurora-mysql"),
         ({"MasterUsername": "root"}, "another MasterUsername"),
         ({"MasterUserPassword": "long-enough"}, "either ManageMasterUserPassword or"),
         ({"ManageMasterUserPassword": False}, "either ManageMasterUserPassword or"),

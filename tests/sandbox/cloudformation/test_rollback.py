@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_a_stack_that_was_not_rolled_back_can_be_mended_by_an_update(aws: Sandbo
     wanted = template({"A": queue("a"), "B": queue("b", DependsOn="A")})
     aws.create("shop", wanted, DisableRollback=True)
     aws.queues.fails.clear()
-    assert aws.update("shop", wanted) == "UPDATE_COMPLETE"
+    assert aws.update("shop", wanted, DisableRollback=True) == "UPDATE_COMPLETE"
     assert set(aws.queues.live) == {"a", "b"}
 
 
@@ -117,7 +118,7 @@ def test_what_a_mended_creation_had_left_is_deleted_unless_it_is_the_same(
     aws.function.code = failing("Create", "D", PhysicalResourceId=failed_id)
     wanted = template({"D": database("d")})
     assert aws.create("shop", wanted, DisableRollback=True) == "CREATE_FAILED"
-    assert aws.update("shop", wanted) == "UPDATE_COMPLETE"
+    assert aws.update("shop", wanted, DisableRollback=True) == "UPDATE_COMPLETE"
     assert aws.function.received() == [("Create", "D", None), ("Create", "D", None), *deleted]
 
 
@@ -128,7 +129,7 @@ def test_an_update_without_rollback_stays_failed_and_the_next_one_tries_again(aw
     wanted = template({"A": queue("a", DelaySeconds=2)})
     assert aws.update("shop", wanted, DisableRollback=True) == "UPDATE_FAILED"
     aws.queues.fails.clear()
-    assert aws.update("shop", wanted) == "UPDATE_COMPLETE"
+    assert aws.update("shop", wanted, DisableRollback=True) == "UPDATE_COMPLETE"
     assert aws.queues.live["a"]["DelaySeconds"] == 2
 
 
@@ -139,8 +140,128 @@ def test_going_back_after_a_failed_update_updates_what_failed_half_way(aws: Sand
     aws.queues.fails["update", "A"] = "no"
     aws.update("shop", after, DisableRollback=True)
     aws.queues.fails.clear()
-    assert aws.update("shop", before) == "UPDATE_COMPLETE"
+    assert aws.update("shop", before, DisableRollback=True) == "UPDATE_COMPLETE"
     assert aws.queues.calls() == [("create", "A"), ("update", "A"), ("update", "A")]
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "UPDATE_FAILED"])
+def test_a_failed_stack_takes_no_update_that_would_be_rolled_back(aws: Sandbox, status: str) -> None:
+    """Statement 52."""
+    one, two = (template({"A": queue("a", DelaySeconds=seconds)}) for seconds in (1, 2))
+    if status == "UPDATE_FAILED":
+        aws.create("shop", one)
+    aws.queues.fails.update({("create", "A"): "no", ("update", "A"): "no"})
+    begin = aws.create if status == "CREATE_FAILED" else aws.update
+    assert begin("shop", two, DisableRollback=True) == status
+    aws.queues.fails.clear()
+    sentence = (
+        f"This stack is currently in a non-terminal [{status}] state. To update the stack from this state, please use "
+        "the disable-rollback parameter with update-stack API. To rollback to the last known good state, use the "
+        "rollback-stack API"
+    )
+    for more in ({}, {"DisableRollback": False}):
+        with pytest.raises(ClientError, match=re.escape(sentence)):
+            aws.update("shop", two, **more)
+    aws.aws.create_change_set(StackName="shop", ChangeSetName="c", TemplateBody=json.dumps(two))
+    with pytest.raises(ClientError, match=re.escape(sentence)):
+        aws.aws.execute_change_set(StackName="shop", ChangeSetName="c")
+    assert aws.stack("shop")["StackStatus"] == status
+    aws.aws.execute_change_set(StackName="shop", ChangeSetName="c", DisableRollback=True)
+    assert (aws.settled("shop"), aws.queues.live["a"]["DelaySeconds"]) == ("UPDATE_COMPLETE", 2)
+
+
+@pytest.mark.parametrize("is_change_set", [False, True])
+def test_a_stack_that_was_created_to_do_nothing_on_failure_is_never_updated_from_it(
+    aws: Sandbox, is_change_set: bool
+) -> None:
+    """Statement 52."""
+    aws.queues.fails["create", "A"] = "no"
+    wanted = template({"A": queue("a")})
+    if is_change_set:
+        aws.aws.create_change_set(
+            StackName="shop",
+            ChangeSetName="c",
+            ChangeSetType="CREATE",
+            OnStackFailure="DO_NOTHING",
+            TemplateBody=json.dumps(wanted),
+        )
+        aws.aws.execute_change_set(StackName="shop", ChangeSetName="c")
+        assert aws.settled("shop") == "CREATE_FAILED"
+    else:
+        assert aws.create("shop", wanted, OnFailure="DO_NOTHING") == "CREATE_FAILED"
+    sentence = (
+        "This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]. "
+        "Please use disable-rollback option instead during stack creation."
+    )
+    with pytest.raises(ClientError, match=re.escape(sentence)):
+        aws.update("shop", wanted, DisableRollback=True)
+    assert aws.delete("shop") == "DELETE_COMPLETE"
+
+
+def test_nothing_is_replaced_without_rollback(aws: Sandbox) -> None:
+    """Statement 52: neither in a failed stack nor in a sound one."""
+    aws.create("shop", template({"A": queue("a"), "B": queue("b")}))
+    wanted = template({"A": queue("other"), "B": queue("b", DelaySeconds=1, DependsOn="A")})
+    assert aws.update("shop", wanted, DisableRollback=True) == "UPDATE_FAILED"
+    sentence = "Replacement type updates not supported on stack with disable-rollback."
+    assert aws.reason("shop", "A", "UPDATE_FAILED") == sentence
+    assert set(aws.queues.live) == {"a", "b"}
+    assert aws.update("shop", template({"A": queue("a"), "B": queue("b")}), DisableRollback=True) == "UPDATE_COMPLETE"
+
+
+def test_going_back_to_a_template_without_what_failed_is_a_change(aws: Sandbox) -> None:
+    """Statement 52."""
+    before = template({"A": queue("a")})
+    aws.create("shop", before)
+    aws.queues.fails["create", "B"] = "no"
+    assert aws.update("shop", template({"A": queue("a"), "B": queue("b")}), DisableRollback=True) == "UPDATE_FAILED"
+    aws.aws.create_change_set(StackName="shop", ChangeSetName="c", TemplateBody=json.dumps(before))
+    aws.aws.execute_change_set(StackName="shop", ChangeSetName="c", DisableRollback=True)
+    assert (aws.settled("shop"), aws.resources("shop")) == ("UPDATE_COMPLETE", {"A": "CREATE_COMPLETE"})
+
+
+def test_what_to_do_on_failure_is_said_once(aws: Sandbox) -> None:
+    """Statement 52."""
+    body = json.dumps(template({"A": queue("a")}))
+    for wish in (True, False):
+        with pytest.raises(ClientError, match=r"Either DisableRollback or OnFailure can be specified, not both\."):
+            aws.aws.create_stack(StackName="s", TemplateBody=body, DisableRollback=wish, OnFailure="DELETE")
+    made = aws.aws.create_change_set(
+        StackName="shop", ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=body, OnStackFailure="ROLLBACK"
+    )
+    sentence = (
+        "Either DisableRollback or OnStackFailure can be specified, but not both. Validation error as OnStackFailure "
+        "parameter was specified during CreateChangeSet."
+    )
+    for wish in (True, False):
+        with pytest.raises(ClientError, match=re.escape(sentence)):
+            aws.aws.execute_change_set(ChangeSetName=made["Id"], DisableRollback=wish)
+    assert aws.aws.describe_change_set(ChangeSetName=made["Id"])["OnStackFailure"] == "ROLLBACK"
+    assert aws.stack("shop")["StackStatus"] == "REVIEW_IN_PROGRESS"
+
+
+def test_only_a_change_set_that_creates_may_delete_on_failure(aws: Sandbox) -> None:
+    """Statement 52."""
+    aws.create("shop", template({"A": queue("a")}))
+    for kind in ({}, {"ChangeSetType": "UPDATE"}):
+        with pytest.raises(ClientError, match="OnStackFailure DELETE is only valid when ChangeSetType is CREATE"):
+            aws.aws.create_change_set(
+                StackName="shop",
+                ChangeSetName="c",
+                TemplateBody=json.dumps(template({"A": queue("b")})),
+                OnStackFailure="DELETE",
+                **kind,
+            )
+    aws.queues.fails["create", "B"] = "no"
+    aws.aws.create_change_set(
+        StackName="new",
+        ChangeSetName="c",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template({"B": queue("b")})),
+        OnStackFailure="DELETE",
+    )
+    aws.aws.execute_change_set(StackName="new", ChangeSetName="c")
+    assert aws.settled("new") == "DELETE_COMPLETE"
 
 
 def test_on_failure_delete_leaves_nothing(aws: Sandbox) -> None:
