@@ -121,6 +121,20 @@ def require_available(aws: Aws, cluster_arn: str) -> None:
         raise AwsError(_not_available(state))
 
 
+def require_not_stopped(aws: Aws, cluster_arn: str) -> None:
+    """Raises AwsError for a cluster that has to be started before it, or anything on it, can be deleted."""
+    found = read_cluster_facts(aws, cluster_arn)
+    if isinstance(found, NoCluster) or found.status not in ("stopped", "stopping"):
+        return
+    state = unavailable(found.identifier, found.status)
+    why = "RDS deletes no cluster that is stopped, and the inspector's user could not be dropped"
+    raise AwsError(
+        Problem(
+            "cluster-not-available", f"cluster {found.identifier} is {found.status}", why, state.fix if state else ""
+        )
+    )
+
+
 def _not_available(state: Verdict) -> Problem:
     return Problem("cluster-not-available", state.found, state.why, state.fix)
 

@@ -171,13 +171,16 @@ def _repair(deployment: Deployment, heal: Callable[[], None], operator: Operator
     made = _make(cloudformation, plan, reverts_drift=True)
     if made is None or not _agreed(deployment, made, operator):
         return False
-    tell = operator.deploying()
+    tell, is_healed = operator.deploying(), False
     try:
         heal()
+        is_healed = True
     except AwsError as error:
         error.nothing_was_changed = False  # some of it may be done
-        changesets.discard(cloudformation, made)
         raise
+    finally:
+        if not is_healed:
+            changesets.discard(cloudformation, made)
     stacks.execute(cloudformation, made, tell=tell)
     if archive:
         _compare(deployment.aws, plan.name, plan.parameters[CODE_BUCKET], archive)

@@ -7,6 +7,7 @@ from typing import Any
 
 from aurora_tenants.aws import again, stacks, usable
 from aurora_tenants.aws.clients import Aws
+from aurora_tenants.aws.clusters import require_not_stopped
 from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG, cluster_stack, cluster_tags
@@ -29,7 +30,10 @@ def prepare_deletion(aws: Aws, stack: str, *, with_cluster: bool = False) -> Cal
     """
     made = read_made(aws, stack) if with_cluster else None
     if not (made and stacks.read_stack(aws.cloudformation, stack) is None):
-        _require_deletable(aws.cloudformation, usable.existing(aws.cloudformation, stack))
+        existing = usable.existing(aws.cloudformation, stack)
+        _require_deletable(aws.cloudformation, existing)
+        if arn := existing.outputs.get("DatabaseServer"):
+            require_not_stopped(aws, arn)
     if with_cluster:
         _require_cluster_deletable(aws, stack, made)
 

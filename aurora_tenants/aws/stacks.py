@@ -40,8 +40,8 @@ Tell = Callable[[Event], None]
 
 # Before what a custom resource's function has answered.
 _ANSWERED = "Message returned: "
-# How the provider tells of an error that it does not know.
-_UNKNOWN = "the provider failed with"
+# What the provider tells of an error that it does not know, and AWS of rights that its role has lost.
+_BROKEN = ("the provider failed with", "is not authorized to perform")
 
 
 def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
@@ -268,7 +268,7 @@ def _is_of_function(cause: Event) -> bool:
     """Whether one of the shared stack's functions is gone or broken: it did not answer, or did not know what to say."""
     is_custom = cause.type.startswith("Custom::")
     if is_custom:
-        return _ANSWERED not in cause.reason or _UNKNOWN in cause.reason
+        return _ANSWERED not in cause.reason or any(text in cause.reason for text in _BROKEN)
     return cause.type == "AWS::SecretsManager::RotationSchedule" and "ambda" in cause.reason
 
 

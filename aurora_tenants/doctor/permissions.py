@@ -131,7 +131,7 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     yield Need(command, "*", ("cloudformation:GetTemplateSummary",))
     if place.makes_cluster:
         made = place.arn("cloudformation", f"stack/{place.stack}-cluster/x")
-        yield Need(command, made, tuple(f"cloudformation:{verb}" for verb in verbs))
+        yield Need(command, made, tuple(f"cloudformation:{verb}" for verb in (*verbs, "ListStackResources")))
         yield from _of_network(place)
         yield from _of_database(place)
     else:

@@ -125,4 +125,4 @@ def test_what_does_not_pass_is_a_sentence(run: CommandLine, cloud: Cloud) -> Non
     cloud.early(1, every=1, answer="SecretsErrorException")
     ended = run("aurora-tenants plan --wait 3")
     assert ended.err.startswith("MySQL cannot be read yet, waiting up to 3 s: Secrets Manager can't find")
-    assert "\n    fix: see that the secret exists and may be read" in ended.err
+    assert "\n    fix: run: aurora-tenants shared repair --stack shared-global\n" in ended.err

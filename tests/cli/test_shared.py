@@ -84,6 +84,21 @@ def test_a_shared_stack_whose_creation_failed_can_be_deleted(run: CommandLine, c
     assert (ended.code, ended.out, cloud.stacks()) == (0, "Stack mine is deleted.\n", {})
 
 
+def test_nothing_is_deleted_while_the_cluster_is_stopped(run: CommandLine, cloud: Cloud):
+    rds = cloud.client("rds")
+    name = rds.describe_db_clusters()["DBClusters"][0]["DBClusterIdentifier"]
+    rds.stop_db_cluster(DBClusterIdentifier=name)
+    for options in ("", " --with-cluster"):
+        ended = run(f"aurora-tenants shared delete --yes{options}")
+        assert (ended.code, ended.err) == (
+            1,
+            f"error: cluster {name} is stopped  [cluster-not-available]\n"
+            "    why: RDS deletes no cluster that is stopped, and the inspector's user could not be dropped\n"
+            f"    fix: run: aws rds start-db-cluster --db-cluster-identifier {name}\nNothing was changed.\n",
+        )
+    rds.start_db_cluster(DBClusterIdentifier=name)
+
+
 def test_a_protected_cluster_is_told_before_the_question(run: CommandLine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
     assert run("aurora-tenants shared delete --with-cluster") == Ended(

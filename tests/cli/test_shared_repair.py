@@ -187,6 +187,19 @@ def test_a_function_that_is_gone_is_named_and_comes_back(run: CommandLine, cloud
     assert run("aurora-tenants apply --yes").code == 0
 
 
+def test_rights_that_the_providers_role_has_lost_come_back(run: CommandLine, cloud: Cloud):
+    resources = cloud.client("cloudformation").list_stack_resources(StackName=SHARED)["StackResourceSummaries"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    cloud.client("iam").detach_role_policy(RoleName=ids["ProviderRole"], PolicyArn=ids["DatabaseAccess"])
+    run.file(f"{TENANTS}  other: {{databases: {{other: {{}}}}}}\n")
+    ended = run("aurora-tenants apply --yes")
+    assert (ended.code, FIX in ended.err) == (1, True), ended.err
+    ended = run("aurora-tenants shared repair --yes")
+    assert (ended.code, ended.out) == (0, REPAIRED), ended.err
+    assert "  ~ change  ProviderRole  AWS::IAM::Role\n      ManagedPolicyArns: " in ended.err
+    assert run("aurora-tenants apply --yes").code == 0
+
+
 def test_a_secret_that_is_marked_for_deletion_is_restored(
     run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):

@@ -110,7 +110,7 @@ PROBES = (
         "CREATE_FAILED, then UPDATE_COMPLETE with the same queue",
         _goes_on,
         _expect_goes_on,
-        takes_seconds=180,
+        takes_seconds=120,
     ),
     Probe(
         "do-nothing-on-failure",
@@ -122,6 +122,6 @@ PROBES = (
         "it contains [on-failure: DO_NOTHING]",
         _for_good,
         _expect_for_good,
-        takes_seconds=90,
+        takes_seconds=60,
     ),
 )

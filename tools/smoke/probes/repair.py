@@ -86,7 +86,7 @@ PROBES = (
         "DELETED, then exit 0",
         _drift,
         _expect_drift,
-        takes_seconds=90,
+        takes_seconds=60,
     ),
     Probe(
         "repair-of-a-secret",
@@ -99,7 +99,7 @@ PROBES = (
         "exit 0 of both",
         _secret,
         _expect_secret,
-        takes_seconds=90,
+        takes_seconds=60,
         needs=("tenant-by-service-role",),
     ),
 )
