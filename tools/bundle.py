@@ -25,7 +25,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from aurora_tenants.aws.code import BLOCK, ENTRIES, build
+from aurora_tenants.aws.code import BLOCK, ENTRIES, INDENT, build, program_in
 from tools.flatten import flatten
 
 CHECKOUT = Path(__file__).parents[1]
@@ -41,7 +41,6 @@ Mappings:
    Code: |
 """
 _TAIL = "# <<< functions\n"
-_INDENT = " " * 4
 
 # How the code runs. No character of base85 ends a Python string or has a meaning in YAML.
 _UNPACK = 'import base64, bz2, linecache\ncode = bz2.decompress(base64.b85decode("".join("""\n'
@@ -87,11 +86,10 @@ def bundled(template: str, code: str) -> str:
 
 def inlined(template: str) -> str:
     """The code in the template, unpacked. Raises StaleTemplate if there is anything else between the markers."""
-    lines = _block(template).splitlines()
-    program = "".join(f"{line.removeprefix(_INDENT)}\n" for line in lines if line.startswith(_INDENT))
-    if _with_program(template, program) != template:
+    found = program_in(_block(template))
+    if _with_program(template, found) != template:
         raise _other_code()
-    return unpacked(program)
+    return unpacked(found)
 
 
 def check(template: str, read: Callable[[str], str] = source) -> None:
@@ -108,7 +106,7 @@ def check(template: str, read: Callable[[str], str] = source) -> None:
 
 
 def _with_program(template: str, program: str) -> str:
-    indented = "".join(f"{_INDENT}{line}\n" for line in program.splitlines())
+    indented = "".join(f"{INDENT}{line}\n" for line in program.splitlines())
     _block(template)
     return BLOCK.sub(lambda _: _HEAD + indented + _TAIL, template)
 

@@ -158,10 +158,10 @@ def _change(change: Mapping[str, Any]) -> Change:
     return Change(
         change["LogicalResourceId"],
         change["ResourceType"],
-        "create"
-        if action in ("Add", "Import") or change.get("ResourceDriftStatus") == "DELETED"
-        else "delete"
+        "delete"
         if action == "Remove"
+        else "create"
+        if action in ("Add", "Import") or change.get("ResourceDriftStatus") == "DELETED"
         else _REPLACEMENT.get(change.get("Replacement", ""), "change"),
         tuple(sorted(differences, key=lambda difference: difference.name)),
         change.get("PolicyAction", ""),

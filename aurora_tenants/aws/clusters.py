@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aurora_tenants.aws.clients import Aws, asking, code_of
@@ -101,38 +101,38 @@ def _require_usable(found: ClusterFacts | NoCluster, existing: Existing) -> None
 
 
 def require_available(aws: Aws, cluster_arn: str) -> None:
-    """Raises AwsError for a cluster that does not become available by itself, or is not there.
-
-    Says nothing where the caller may not ask: then nobody knows.
-    """
+    """Raises AwsError for a cluster that does not become available by itself, or is not there."""
     name = cluster_arn.rpartition(":")[2]
-    try:
-        with asking(f"read cluster {name}"):
-            found = aws.client("rds").describe_db_clusters(DBClusterIdentifier=cluster_arn)["DBClusters"][0]
-    except AwsError as error:
-        if code_of(error.__cause__) == "DBClusterNotFoundFault":
-            (gone,) = check_cluster(NoCluster(name, aws.region))
-            raise AwsError(Problem("no-cluster", gone.found, gone.why, gone.fix)) from error
-        if error.problems[0].code == "access-denied":
-            return
-        raise
-    state = unavailable(name, found.get("Status", ""))
+    status = _status(aws, cluster_arn)
+    if status is None:
+        (gone,) = check_cluster(NoCluster(name, aws.region))
+        raise AwsError(Problem("no-cluster", gone.found, gone.why, gone.fix))
+    state = unavailable(name, status)
     if state and state.result == "problem":
         raise AwsError(_not_available(state))
 
 
 def require_not_stopped(aws: Aws, cluster_arn: str) -> None:
     """Raises AwsError for a cluster that has to be started before it, or anything on it, can be deleted."""
-    found = read_cluster_facts(aws, cluster_arn)
-    if isinstance(found, NoCluster) or found.status not in ("stopped", "stopping"):
-        return
-    state = unavailable(found.identifier, found.status)
-    why = "RDS deletes no cluster that is stopped, and the inspector's user could not be dropped"
-    raise AwsError(
-        Problem(
-            "cluster-not-available", f"cluster {found.identifier} is {found.status}", why, state.fix if state else ""
-        )
-    )
+    name = cluster_arn.rpartition(":")[2]
+    status = _status(aws, cluster_arn)
+    if status in ("stopped", "stopping") and (state := unavailable(name, status)):
+        why = "RDS deletes no cluster that is stopped, and the inspector's user could not be dropped"
+        raise AwsError(replace(_not_available(state), why=why))
+
+
+def _status(aws: Aws, cluster_arn: str) -> str | None:
+    """None for a cluster that is not there; available where the caller may not ask, because then nobody knows."""
+    try:
+        with asking(f"read cluster {cluster_arn.rpartition(':')[2]}"):
+            found = aws.client("rds").describe_db_clusters(DBClusterIdentifier=cluster_arn)["DBClusters"][0]
+    except AwsError as error:
+        if code_of(error.__cause__) == "DBClusterNotFoundFault":
+            return None
+        if error.problems[0].code == "access-denied":
+            return "available"
+        raise
+    return str(found.get("Status", ""))
 
 
 def _not_available(state: Verdict) -> Problem:

@@ -28,7 +28,7 @@ CODE_BUCKET = "CodeBucket"
 ENTRIES = {"provider": "aurora_tenants.lambdas.provider", "rotation": "aurora_tenants.lambdas.rotation"}
 # The packed code in cfn/shared.yml, which ends the parameters there.
 BLOCK = re.compile(r"^# >>> functions.*?^# <<< functions\n", re.DOTALL | re.MULTILINE)
-_INDENT = " " * 4  # of the code in the template, and of nothing else between its markers
+INDENT = " " * 4  # of its lines
 # "Bucket naming rules", Amazon S3 User Guide; reserved names are left to S3.
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -88,9 +88,13 @@ def packed() -> Archive:
     """What CloudFormation makes of the packed code in the template: one file, index.py."""
     block = BLOCK.search(data.text("shared.yml"))
     assert block is not None
-    lines = (line for line in block[0].splitlines() if line.startswith(_INDENT))
-    program = "".join(f"{line.removeprefix(_INDENT)}\n" for line in lines)
-    return Archive(zipped({"index.py": program.encode()}))
+    return Archive(zipped({"index.py": program_in(block[0]).encode()}))
+
+
+def program_in(block: str) -> str:
+    """The program in such a block of a template, which is all that is indented so far there."""
+    lines = (line for line in block.splitlines() if line.startswith(INDENT))
+    return "".join(f"{line.removeprefix(INDENT)}\n" for line in lines)
 
 
 def template(bucket: str, archive: Archive) -> str:

@@ -21,7 +21,7 @@ ROTATION_DAYS = 30  # between two rotations of the inspector's password, as in c
 
 
 def write_code(deployment: Deployment, functions: Sequence[str]) -> None:
-    """Gives these functions the code of the template that is deployed, whatever they have now."""
+    """Gives these functions the code of the template that is about to be deployed, whatever they have now."""
     aws, archive = deployment.aws, deployment.archive
     if archive:
         place = deployment.stack.parameters[CODE_BUCKET]

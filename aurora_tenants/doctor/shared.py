@@ -68,9 +68,8 @@ class Functions(NamedTuple):
 class SecretFacts(NamedTuple):
     """The inspector's secret as Secrets Manager describes it. stack: the shared one. now: by this machine's clock.
 
-    None: never, or not said.
-    is_rotated: None where it is not said. has_pending: a version waits to become current. is_there: False when there is
-    none, or it is to be deleted (is_marked).
+    None: never, or not said. has_pending: a version waits to become current. is_there: False when there is none, or it
+    is to be deleted (is_marked).
     """
 
     name: str
