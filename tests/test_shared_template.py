@@ -22,10 +22,13 @@ from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
 from aurora_tenants.aws.healing import ROTATION_DAYS
 from aurora_tenants.lambdas import provider
-from aurora_tenants.mysql.grants import Scope, expand, statements
+from aurora_tenants.mysql.grants import expand, statements
+from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS
+from aurora_tenants.mysql.properties import wanted_user
+from aurora_tenants.mysql.state import Server as Variables
 from aurora_tenants.tenant.inspector import RIGHTS
 from tests.mysql_server import execute_as, make_owners
 
@@ -191,7 +194,7 @@ def test_functions_decrypt_the_master_secret_only_for_secrets_manager() -> None:
 
 def test_it_leaves_room_for_what_comes() -> None:
     """Below what CloudFormation takes in a request."""
-    assert FILE.stat().st_size <= 51_200 - 8_000
+    assert FILE.stat().st_size <= 51_200 - 3_000
 
 
 def test_it_holds_no_data() -> None:
@@ -200,14 +203,12 @@ def test_it_holds_no_data() -> None:
     ] == []
 
 
-def test_the_inspector_has_the_rights_that_a_plan_takes_for_its_own() -> None:
-    levels = {("*", "*"): "GLOBAL", ("aurora_tenants", "*"): "DATABASE"}
-    rights = set()
-    for entry in template()["Resources"]["Inspector"]["Properties"]["Privileges"]:
-        place = (entry["Database"], entry["Table"])
-        names = ("" if name == "*" else name for name in place)
-        rights.add((entry["Permission"], Scope(levels.get(place, "TABLE"), *names)))
-    assert rights == RIGHTS
+def test_the_inspector_asks_for_no_rights_since_the_provider_knows_them() -> None:
+    asked = template()["Resources"]["Inspector"]["Properties"].keys()
+    assert asked == {"ServiceToken", "ServiceTimeout", "SecretId", "OnRefusal", "Revision"}
+    server = Variables("9.7.4", True, "caching_sha2_password")
+    wanted = wanted_user(inspector_properties(), "inspector", server, may_reach_all=True)
+    assert {(grant.privilege, grant.scope) for grant in wanted.grants} == RIGHTS
 
 
 def test_a_repair_switches_rotation_on_as_the_template_does() -> None:
@@ -222,9 +223,8 @@ def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
 # The inspector
 
 
-def inspector() -> list[dict[str, Any]]:
-    privileges: list[dict[str, Any]] = template()["Resources"]["Inspector"]["Properties"]["Privileges"]
-    return privileges
+def inspector() -> list[dict[str, str]]:
+    return inspector_properties()["Privileges"]
 
 
 def read_by_live() -> set[str]:
@@ -233,7 +233,7 @@ def read_by_live() -> set[str]:
 
     def execute(statement: str) -> list[Row]:
         asked.append(statement)
-        return [("4",)] if "information_schema.TABLES" in statement else []
+        return [("root", "4", "1")] if "information_schema.TABLES" in statement else []
 
     read_state(execute)
     return {name.replace("`", "") for name in re.findall(r"FROM ((?:mysql|aurora_tenants)\.[`\w]+)", " ".join(asked))}
@@ -241,7 +241,7 @@ def read_by_live() -> set[str]:
 
 def test_inspector_may_read_the_tables_that_are_read_and_no_other() -> None:
     tables = {f"mysql.{entry['Table']}" for entry in inspector() if entry["Database"] == "mysql"}
-    of_owners = {"accounts", "databases", "definers", "users"}
+    of_owners = {"accounts", "databases", "definers", "shares", "users"}
     assert read_by_live() == tables | {f"{OWNERS}.{name}" for name in of_owners}
     assert "mysql.user" not in tables  # password hashes
     others = [(entry["Permission"], entry["Database"]) for entry in inspector() if entry["Database"] != "mysql"]

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import Tries, is_mine, put_back, take, until_heard
+from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, put_back, take, until_heard
 from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
-from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
+from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.live import Execute, read_owned, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import Server, State, User
 
+# For the statements that come after a REVOKE, each of which takes at most 45 s, and for the answer.
+_RESERVE_SECONDS = 60.0
+
 
 class Wanted(NamedTuple):
     """What a resource asks for. state: the accounts of one name and their grants, without owners.
 
     secret: None where there is no password. is_same: the resource has been this user, or this role, before.
+    is_inspector: it is the shared stack's own user, which no other stack can have.
     """
 
     state: State
     server: Server
     secret: Secret | None = None
     is_same: bool = False
+    is_inspector: bool = False
 
     @property
     def name(self) -> str:
@@ -64,11 +71,14 @@ def converge(request: Request, wanted: Wanted) -> str:
     """
     existing = first = _read(request.execute, wanted.name)
     before = _Before(*first, {})
-    _check_roles(request.execute, wanted, existing)
+    _check_name(request, wanted, existing)
+    _check_roles(request, wanted, existing)
+    wanted, withdrawn = _with_consent(request, wanted, existing)
     tries = Tries()
     while True:
         try:
-            return _attempt(request, wanted, existing, before)
+            refused = _attempt(request, wanted, existing, before, is_first=existing is first)
+            return "; ".join((*withdrawn, *refused))
         except DatabaseError as error:
             if not tries.allow(error):
                 until_heard(lambda: _restore(request, wanted, before))
@@ -80,17 +90,27 @@ def converge(request: Request, wanted: Wanted) -> str:
         existing = _read(request.execute, wanted.name)
 
 
-def _attempt(request: Request, wanted: Wanted, existing: _Existing, before: _Before) -> str:
+def _attempt(
+    request: Request, wanted: Wanted, existing: _Existing, before: _Before, *, is_first: bool
+) -> tuple[str, ...]:
     execute, password = request.execute, wanted.password
     desired = _with_owners(request, wanted, existing)
     # Before anything is recorded: this raises ValueError for a value that no statement can hold.
     todo = changes_of_one(desired, existing.live, server=wanted.server, password=password)
-    recorded = set()
+    recorded = dict[Account, str]()
     for account, user in desired.users.items():
         if user.owner and account not in existing.entries and account not in existing.live.users:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
-            recorded.add(record_owner("users", account.entry, user.owner))
-    refused = _run(request, (change for change in todo if change.statement not in recorded), password)
+            recorded[account] = record_owner("users", account.entry, user.owner)
+    if recorded:
+        try:  # two that begin at the same time see each other here, if not before
+            _check_name(request, wanted, existing._replace(entries=_entries(execute)), is_recorded=True)
+        except ValueError:
+            for account in recorded:
+                execute(forget_owner("users", account.entry))
+            raise
+    todo = tuple(change for change in todo if change.statement not in recorded.values())
+    refused = _run(request, todo, password, is_first=is_first)
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
@@ -106,23 +126,67 @@ def give_up(execute: Execute, entry: str, owner: Owner) -> None:
 
 
 def _read(execute: Execute, name: str) -> _Existing:
-    users, grants = read_users(execute, name, has_owners=True)
-    entries = {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
+    entries = _entries(execute)
+    owners = {account.entry: owner for account, owner in entries.items()}
+    users, grants = read_users(execute, name, has_owners=True, owners=owners)
     return _Existing(State(users=users, grants=grants), entries)
 
 
-def _check_roles(execute: Execute, wanted: Wanted, existing: _Existing) -> None:
+def _entries(execute: Execute) -> dict[Account, Owner]:
+    return {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
+
+
+def _check_name(request: Request, wanted: Wanted, existing: _Existing, *, is_recorded: bool = False) -> None:
+    """Raises ValueError when a new account would have the name of a user that is not all this stack's.
+
+    is_recorded: the entries of what is new are there already.
+
+    MySQL looks for what a client may do by the name of its user and by its host, so that rows of another account of
+    this name may apply to it, too.
+    """
+    mine = request.owner
+    if not is_recorded and all((entry := existing.entries.get(it)) and entry.is_of(mine) for it in wanted.state.users):
+        return  # also where somebody else has one by now: a rollback must not be refused what there was before
+    others = (existing.entries.keys() | existing.live.users.keys()) - wanted.state.users.keys()
+    for account in sorted(others):
+        entry = existing.entries.get(account)
+        if account.user != wanted.name or account.host.endswith(NOWHERE) or (entry and entry.is_of(mine)):
+            continue
+        if entry and not entry.released and entry.stack != mine.stack:
+            raise ValueError(f"{subject(account)} belongs to {entry}, and a name to one stack; choose another name")
+        if not (wanted.is_inspector or request.may_adopt(entry, is_same=False)):
+            whose = f"was made by {entry}" if entry else "belongs to nobody"
+            why = "what it may do would apply to this user, too; drop it, or set adopt: true"
+            raise ValueError(f"there is a {subject(account)} already, which {whose}: {why}")
+
+
+def _with_consent(request: Request, wanted: Wanted, existing: _Existing) -> tuple[Wanted, tuple[str, ...]]:
+    """What is wanted without what its stack may not have any more, and a sentence for each of that.
+
+    Raises ValueError for what it never could have: see mysql/consent.py.
+    """
+    if wanted.is_inspector:
+        return wanted, ()
+    mine, state = request.owner, wanted.state
+    owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
+    consent = consented(state.grants, existing.live.grants, owned, mine)
+    if consent.refused:
+        raise ValueError("; ".join(consent.refused))
+    return wanted._replace(state=State(users=state.users, grants=consent.grants)), consent.withdrawn
+
+
+def _check_roles(request: Request, wanted: Wanted, existing: _Existing) -> None:
     """Raises ValueError for what may not be granted as a role: to MySQL any user is one, even the master user.
 
-    A role has to belong to a stack, so that it holds nothing that a tenant may not have. One that the user has had
-    before may stay even without an owner, because a rollback must not be refused.
+    A role has to belong to the same stack: another's may open what is not shared with this one. One that the user has
+    had before may stay, because a rollback must not be refused.
     """
     roles = _roles(wanted.state)
     if not roles:
         return
     held = _roles(existing.live) if wanted.is_same else set()
     where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
-    rows = execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
+    rows = request.execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
     locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
     for role in sorted(roles):
         if role not in locked:
@@ -130,9 +194,13 @@ def _check_roles(execute: Execute, wanted: Wanted, existing: _Existing) -> None:
             raise ValueError(f"there is no role {role.user} to grant: {why}")
         if not locked[role]:
             raise ValueError(f"{role.user} cannot be granted as a role: it is a user")
+        if role in held or is_aws_role(role.user):
+            continue
         owner = existing.entries.get(role)
-        if (owner is None or owner.released) and role not in held and not is_aws_role(role.user):
+        if owner is None or owner.released:
             raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody, and must belong to a stack")
+        if not owner.is_of(request.owner):
+            raise ValueError(f"role {role.user} cannot be granted: it belongs to {owner}, and only there it is granted")
 
 
 def _roles(state: State) -> set[Account]:
@@ -154,9 +222,10 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
         entry, known = existing.entries.get(account), existing.live.users.get(account)
         if known:
             check_kind(user, known, is_same_resource=entry is not None and entry.identity == mine.identity)
-        adopt = request.may_adopt(entry, is_same=is_same)
+        adopt = wanted.is_inspector or request.may_adopt(entry, is_same=is_same)
         owner = take(title(user), entry, mine, adopt=adopt, exists=known is not None)
-        users[account] = user._replace(owner=owner)
+        # The inspector holds nothing of anybody's, so its stack drops it, whoever made it.
+        users[account] = user._replace(owner=owner._replace(adopted=owner.adopted and not wanted.is_inspector))
     # An account that only gets another host keeps its owner.
     for new, old in moves(State(users=users), existing.live).items():
         owner = take(subject(old), existing.entries[old], mine, adopt=False, exists=True)
@@ -164,17 +233,26 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
     return State(users=users, grants=wanted.state.grants)
 
 
-def _run(request: Request, todo: Iterable[Change], password: str) -> str:
-    """Runs the changes. With OnRefusal "report", grants that the server refuses are returned as a sentence."""
-    refused = []
-    for change in todo:
+def _run(request: Request, todo: Sequence[Change], password: str, *, is_first: bool) -> tuple[str, ...]:
+    """Runs the changes. Returns a sentence for each that was not done and fails nothing.
+
+    That is a GRANT that the server refuses, with OnRefusal "report"; a REVOKE of what MySQL says is not there when it
+    has been read twice; and what there is no time for: somebody who may pass on rights can give any number of them.
+    """
+    refused = list[str]()
+    for number, change in enumerate(todo):
+        if change.action == "revoke" and request.ends - time.monotonic() < _RESERVE_SECONDS:
+            left = sum(change.action == "revoke" for change in todo[number:])
+            return (*refused, f"the time was up before {left} REVOKEs of {change.subject}; deploy again to go on")
         try:
             run(request.execute, change.statement, password)
         except DatabaseError as error:
-            if change.action != "grant" or not request.reports_refusals or not error.is_of_mysql:
+            is_stuck = change.action == "revoke" and error.number in NOT_THERE and not is_first
+            is_refusal = change.action == "grant" and request.reports_refusals and error.is_of_mysql
+            if not (is_stuck or is_refusal):
                 raise
             refused.append(str(error))
-    return "; ".join(refused)
+    return tuple(refused)
 
 
 def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing, before: _Before) -> None:
@@ -288,8 +366,8 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     live = State(users=users, grants=grants)
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
-    for change in changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password):
-        run(execute, change.statement, wanted.password)
+    todo = changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password)
+    _run(request, todo, wanted.password, is_first=False)
     for account in {*touched & wanted.state.users.keys(), *old}:
         entry, second = before.entries.get(account), before.sent.get(account)
         if entry is None and second is not None and second != _second_password(execute, account):

@@ -5,13 +5,16 @@ Its physical id is the name in the template, even where the server stores names 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import Tries, is_mine, make_owners, put_back, take, until_heard
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import changes, drop_database
-from aurora_tenants.mysql.live import count_objects, read_databases, read_owners, read_server
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
+from aurora_tenants.mysql.live import Execute, count_objects, read_databases, read_owners, read_server, read_shares
+from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, record_shares
 from aurora_tenants.mysql.properties import wanted_database
 from aurora_tenants.mysql.state import Database, Server, State
 
@@ -21,35 +24,52 @@ def serve_database(request: Request) -> Resource:
     server = read_server(execute)
     wanted = wanted_database(request.properties, server)
     make_owners(execute)
-    before = read_owners(execute, "databases", wanted.name).get(wanted.name)
+    existing = first = _read(execute, wanted.name)
     tries = Tries()
     while True:
         try:
-            _converge(request, server, wanted)
+            _converge(request, server, wanted, existing)
             break
         except DatabaseError as error:
             if not tries.allow(error):
                 # The database is not as desired, so the entry that was recorded first is wrong.
-                until_heard(lambda: put_back(execute, "databases", wanted.name, before))
+                until_heard(lambda: put_back(execute, "databases", wanted.name, first.owner))
                 raise
+        existing = _read(execute, wanted.name)
     is_same = server.stored(request.id) == wanted.name
     return Resource(
         request.id if is_same else request.text("Name"), {"Server": request.cluster_arn, "Name": wanted.name}
     )
 
 
-def _converge(request: Request, server: Server, wanted: Database) -> None:
-    """Creates or adopts the database and makes it as wanted."""
-    execute, name = request.execute, wanted.name
-    live = read_databases(execute, name, has_owners=True)
-    known = read_owners(execute, "databases", name).get(name)
-    owner = _take(request, server, name, known, exists=name in live)
+class _Existing(NamedTuple):
+    """What there is of one database; its entry and its shares outlive it. live: empty where it is not there."""
+
+    live: dict[str, Database]
+    owner: Owner | None
+    shared_with: frozenset[str]
+
+
+def _read(execute: Execute, name: str) -> _Existing:
+    live = read_databases(execute, name, has_owners=False)
+    owner = read_owners(execute, "databases", name).get(name)
+    shares = read_shares(execute, name).get(name, (frozenset[str](), frozenset[str]()))
+    of_owner = {name: Database(*known[:3], owner, *shares) for name, known in live.items()}
+    return _Existing(of_owner, owner, shares[0])
+
+
+def _converge(request: Request, server: Server, wanted: Database, existing: _Existing) -> None:
+    """Creates or adopts the database, makes it as wanted, and records with whom it is shared."""
+    execute, name, known = request.execute, wanted.name, existing.owner
+    owner = _take(request, server, name, known, exists=name in existing.live)
     desired = State(databases={name: wanted._replace(owner=owner)})
     # Before anything is recorded: this raises ValueError for a character set that no statement can hold.
-    todo = [change.statement for change in changes(desired, State(databases=live), server=server)]
-    if not known and name not in live:
+    todo = [change.statement for change in changes(desired, State(databases=existing.live), server=server)]
+    if not known and name not in existing.live:
         execute(record_owner("databases", name, owner, "INSERT"))
         todo.remove(record_owner("databases", name, owner))
+    if name not in existing.live:
+        _withdraw(execute, name, existing.shared_with)
     for statement in todo:
         run(execute, statement)
 
@@ -75,10 +95,11 @@ def delete_database(request: Request, physical_id: str) -> None:
     server = read_server(execute)
     name = server.stored(physical_id)
     make_owners(execute)
-    owner = read_owners(execute, "databases", name).get(name)
+    live, owner, shared_with = _read(execute, name)
     if owner is None or not is_mine(owner, request.owner):
         return
-    if name not in read_databases(execute, name, has_owners=False):
+    _withdraw(execute, name, shared_with)
+    if name not in live:
         # Dropped by hand. The next database of that name must not be taken for this stack's.
         execute(forget_owner("databases", name))
         return
@@ -88,3 +109,9 @@ def delete_database(request: Request, physical_id: str) -> None:
         execute(forget_owner("databases", name))
     else:
         execute(record_owner("databases", name, owner._replace(released=True)))
+
+
+def _withdraw(execute: Execute, name: str, shared_with: Collection[str]) -> None:
+    """Ends what is shared: whoever has the database next has shared it with nobody."""
+    if shared_with:
+        execute(record_shares(name, shared_with, withdrawn=True))

@@ -10,13 +10,14 @@ from typing import TypeVar
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.accounts import create_function, create_views, show_definers
 from aurora_tenants.mysql.dataapi import LOST
-from aurora_tenants.mysql.live import Execute, function_exists, owners_exist
+from aurora_tenants.mysql.live import Execute, function_exists, read_schema_of_owners
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
 
 # A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a grant is gone (1141, 1147,
 # 1403), a role is gone (3523) or not granted (3530): another event was faster, perhaps this one, sent twice. Then
 # everything is read again, a few times.
-DONE_MEANWHILE = (1007, 1396, 1410, 1062, 1141, 1147, 1403, 3523, 3530)
+NOT_THERE = (1141, 1147, 1403)
+DONE_MEANWHILE = (1007, 1396, 1410, 1062, *NOT_THERE, 3523, 3530)
 _ATTEMPTS = 3
 # A statement whose answer was lost has run or not; reading again tells. More than so many are no accident any more.
 _LOST_ANSWERS = 8
@@ -58,12 +59,14 @@ def until_heard(act: Callable[[], T]) -> T:
                 raise
 
 
-def make_owners(execute: Execute) -> None:
-    """Creates the tables of owners and the views beside them, unless they exist."""
-    if not owners_exist(execute):
+def make_owners(execute: Execute) -> str:
+    """Creates the tables of owners and the views beside them, unless they exist. Returns the master user's name."""
+    master, is_complete = read_schema_of_owners(execute)
+    if not is_complete:
         for statement in create_owners():
             until_heard(partial(execute, statement))  # each is safe to run again
         make_views(execute)
+    return master
 
 
 def make_views(execute: Execute) -> None:
@@ -102,4 +105,4 @@ def put_back(execute: Execute, kind: Kind, name: str, before: Owner | None) -> N
 
 def is_mine(owner: Owner, mine: Owner) -> bool:
     """Whether this very stack owns it: a Delete may arrive late, when there is a new stack of the same name."""
-    return owner.identity == mine.identity and not owner.released and owner.stack_id in ("", mine.stack_id)
+    return owner.identity == mine.identity and not owner.released and owner.is_of(mine)

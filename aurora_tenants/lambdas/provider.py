@@ -22,33 +22,57 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
+from aurora_tenants.lambdas.caller import check_stack, check_url
 from aurora_tenants.lambdas.database import delete_database, serve_database
 from aurora_tenants.lambdas.ownership import until_heard
-from aurora_tenants.lambdas.request import Request, Resource, request_of
+from aurora_tenants.lambdas.request import Request, Resource, is_shared_stack, request_of, stack_of
 from aurora_tenants.lambdas.role import serve_role
 from aurora_tenants.lambdas.user import delete_accounts, serve_user
+from aurora_tenants.mysql.properties import text
 
 # Raised whenever the command line needs something that an older provider cannot do.
-VERSION = 2
+VERSION = 3
 
 # No name contains a colon, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:
-    """Serves one event and answers it, whatever happens. Logs neither the event, which holds a signed URL, nor SQL."""
+    """Serves one event and answers it, whatever happens. Logs neither the event, which holds a signed URL, nor SQL.
+
+    Raises ValueError for one that it must not answer.
+    """
+    function_arn = context.invoked_function_arn
+    check_url(event, function_arn)
     kind, logical_id = event["RequestType"], event["LogicalResourceId"]
     print(f"{kind} {event['ResourceType']} {logical_id} of {event['StackId']}")  # noqa: T201 - the function's log
     physical_id = event.get("PhysicalResourceId") or f"{_NOTHING}{event['RequestId']}"
+    reports = False
     try:
+        check_stack(event, function_arn)
+        reports = _reports_only(event)
         with deadline(context) as seconds:
             resource = _serve(request_of(event, seconds), physical_id)
     except (Exception, DeadlineReached) as error:
         # Where it happened, without the message: that of an unknown exception might hold a secret.
         print("".join(traceback.format_tb(error.__traceback__)))  # noqa: T201
-        send(event, "FAILED", physical_id, reason=_sentence(error))
+        reason = _sentence(error)
+        if reports:
+            send(event, "SUCCESS", physical_id, data={"Username": "", "Refused": reason[:1000]})
+        else:
+            send(event, "FAILED", physical_id, reason=reason)
     else:
         send(event, "SUCCESS", resource.physical_id, data=resource.data)
+
+
+def _reports_only(event: Mapping[str, Any]) -> bool:
+    """Whether what cannot be done is reported as the attribute Refused, and fails no stack.
+
+    A Delete only of the shared stack's own user: there may be no cluster any more that it could be deleted from.
+    """
+    is_report = text(event["ResourceProperties"], "OnRefusal") == "report"
+    may_report = event["RequestType"] != "Delete" or is_shared_stack(stack_of(event)[0])
+    return is_report and event["ResourceType"] == "Custom::DatabaseUser" and may_report
 
 
 def _sentence(error: BaseException) -> str:

@@ -38,13 +38,17 @@ class Secret(NamedTuple):
 
 
 class Request(NamedTuple):
-    """An event with what is needed to handle it. login: makes an `execute` from the ARN of a user's secret."""
+    """An event with what is needed to handle it. login: makes an `execute` from the ARN of a user's secret.
+
+    ends: until when there is time for the work, by time.monotonic.
+    """
 
     event: Mapping[str, Any]
     execute: Execute
     login: Callable[[str], Execute]
     secret: Callable[[str], Secret]
     cluster_arn: str
+    ends: float
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -54,8 +58,8 @@ class Request(NamedTuple):
     @property
     def owner(self) -> Owner:
         """This resource of this stack. A stack that is deleted and created again has the same name, but another id."""
-        _, name, stack_id = self.event["StackId"].split("/")
-        return Owner(name, self.event["LogicalResourceId"], stack_id=stack_id)
+        stack, stack_id = stack_of(self.event)
+        return Owner(stack, self.event["LogicalResourceId"], stack_id=stack_id)
 
     @property
     def id(self) -> str:
@@ -77,8 +81,19 @@ class Request(NamedTuple):
         An Update may be part of a rollback. The stack would be stuck if it were refused something that has lost its
         owner, or that another resource of the stack has taken over in the meantime.
         """
-        is_siblings = bool(self.id) and known is not None and known.stack == self.owner.stack
+        is_siblings = bool(self.id) and known is not None and known.is_of(self.owner)
         return is_same or is_siblings or truth(self.properties, "Adopt")
+
+
+def stack_of(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The name and the id of an event's stack."""
+    _, name, stack_id = event["StackId"].split("/")
+    return name, stack_id
+
+
+def is_shared_stack(stack: str) -> bool:
+    """Whether this function belongs to the stack of this name."""
+    return f"{stack}-database-provider" == os.environ["AWS_LAMBDA_FUNCTION_NAME"]
 
 
 def logins(deadline: float) -> Callable[[str], Execute]:
@@ -92,14 +107,15 @@ def logins(deadline: float) -> Callable[[str], Execute]:
 def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     """The event with logins that wait for a cluster as long as the function lives."""
     # Before the work is interrupted, so that the reason of the wait can still be told.
-    login = logins(time.monotonic() + seconds - _LEAST_SECONDS)
+    ends = time.monotonic() + seconds - _LEAST_SECONDS
+    login = logins(ends)
     secrets = boto3.client("secretsmanager", config=_PATIENT)
 
     def secret(secret_id: str) -> Secret:
         answer = secrets.get_secret_value(SecretId=secret_id)
         return Secret(answer["ARN"], answer["Name"], *credentials(secret_id, answer.get("SecretString", "")))
 
-    return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"])
+    return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"], ends)
 
 
 def credentials(secret_id: str, text: str) -> tuple[str, str]:

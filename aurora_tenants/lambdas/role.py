@@ -15,5 +15,5 @@ def serve_role(request: Request) -> Resource:
     server = read_server(request.execute)
     wanted = Wanted(wanted_role(request.properties, server), server)
     physical_id = f"role:{wanted.name}"
-    converge(request, wanted._replace(is_same=request.id == physical_id))
-    return Resource(physical_id, {"Name": wanted.name})
+    refused = converge(request, wanted._replace(is_same=request.id == physical_id))
+    return Resource(physical_id, {"Name": wanted.name, "Refused": refused[:1000] or "none"})

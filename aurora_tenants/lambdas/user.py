@@ -6,14 +6,13 @@ between the two.
 
 from __future__ import annotations
 
-import os
 import re
 
-from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
-from aurora_tenants.lambdas.request import Request, Resource, Secret
-from aurora_tenants.mysql.live import read_owners, read_server, select
+from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
+from aurora_tenants.mysql.inspector import inspector_properties
+from aurora_tenants.mysql.live import read_owners, read_server
 from aurora_tenants.mysql.names import account_of, is_reserved_user
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, wanted_user
@@ -25,29 +24,20 @@ _IAM = "iam:"
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
     name = secret.user if secret else request.text("UserName")
-    try:
-        is_same, refused = _converge(request, name, secret)
-    except (DatabaseError, ValueError) as error:
-        if not request.reports_refusals:
-            raise
-        is_same, refused = bool(request.id), str(error)
-    physical_id = request.id if is_same else secret.arn if secret else _IAM + name
-    return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
-
-
-def _converge(request: Request, name: str, secret: Secret | None) -> tuple[bool, str]:
-    """Whether the resource has been this user before; and what was refused and is only reported."""
     execute, is_inspector = request.execute, _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    if execute(select(("SUBSTRING_INDEX(CURRENT_USER(), '@', 1)",), "FROM DUAL"))[0][0] == name:
+    if make_owners(execute) == name:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
-    make_owners(execute)
     if is_inspector:
+        secret = secret or request.secret(_secret_id(request))
         make_views(execute)
     server = read_server(execute)
-    wanted = wanted_user(request.properties, name, server, may_reach_all=is_inspector)
+    asked = inspector_properties() if is_inspector else request.properties
+    wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
     is_same = _is_same_user(request, name, secret)
-    return is_same, converge(request, Wanted(wanted, server, secret, is_same))
+    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector))
+    physical_id = request.id if is_same else secret.arn if secret else _IAM + name
+    return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
 
 
 def delete_accounts(request: Request, physical_id: str) -> None:
@@ -74,7 +64,7 @@ def _secret_id(request: Request) -> str:
 def _is_inspector(name: str, owner: Owner) -> bool:
     """Whether this is the shared stack's own user, the only one that may have privileges outside tenants' databases."""
     is_named_so = re.fullmatch(rf"{OWNERS}_inspector(_[0-9a-f]{{6}})?", name) is not None
-    return is_named_so and f"{owner.stack}-database-provider" == os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    return is_named_so and is_shared_stack(owner.stack)
 
 
 def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:

@@ -13,10 +13,20 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, takewhile
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, Statement, as_stored, revocable, role_scope, statements
+from aurora_tenants.mysql.grants import (
+    MEMBER,
+    Grant,
+    Scope,
+    Statement,
+    as_stored,
+    is_revocable,
+    revocable,
+    role_scope,
+    statements,
+)
 from aurora_tenants.mysql.names import Account, identifier, literal, pattern, unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, clauses
-from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner
+from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner, record_shares
 from aurora_tenants.mysql.passwords import identified
 from aurora_tenants.mysql.state import Database, Server, State, User
 
@@ -26,7 +36,9 @@ NOWHERE = "aurora-tenants.invalid"
 
 
 class Change(NamedTuple):
-    """One statement. action: record, create, alter, rename, grant, set, revoke, drop or release. subject: "user shop".
+    """One statement. subject: "user shop".
+
+    action: record, create, alter, share, withdraw, rename, grant, set, revoke, drop or release.
 
     why: empty where the statement explains itself. grants: those that a GRANT gives or a REVOKE removes.
     """
@@ -80,7 +92,7 @@ def _difference(desired: State, live: State) -> dict[Account, tuple[set[Grant], 
     for grant in wanted - held:
         difference[grant.account][0].add(grant)
     for grant in held - wanted:
-        if grant.account in difference:
+        if grant.account in difference and is_revocable(grant):
             difference[grant.account][1].add(grant)
             if grant.privilege == "REFERENCES" and grant not in live.grants:
                 # See revocable: only REFERENCES cannot be revoked from a table that has it on columns alone (1147).
@@ -203,6 +215,20 @@ def _database(desired: Database, live: State, server: Server) -> Iterator[Change
     elif _differs(desired.charset, known.charset) or _differs(desired.collation, known.collation):
         why = f"from {known.charset}, {known.collation}; existing tables keep the character set and collation they have"
         yield Change("alter", about, f"ALTER DATABASE {identifier(desired.name)}{options}", why)
+    yield from _shares(desired, known)
+
+
+def _shares(desired: Database, known: Database | None) -> Iterator[Change]:
+    """With which stacks a database is shared from now on, and with which not any more, such as the one that had it."""
+    about, before = f"database {desired.name}", known.shared_with if known else frozenset[str]()
+    if desired.owner and known and known.owner:
+        before |= {known.owner.stack} - {desired.owner.stack} - known.withdrawn_from
+    if gone := before - desired.shared_with:
+        why = f"not shared any more with {', '.join(sorted(gone))}, whose rights here end with its next deployment"
+        yield Change("withdraw", about, record_shares(desired.name, gone, withdrawn=True), why)
+    if new := desired.shared_with - (known.shared_with if known else frozenset()):
+        why = f"shared with {', '.join(sorted(new))}"
+        yield Change("share", about, record_shares(desired.name, new, withdrawn=False), why)
 
 
 def _character_set(database: Database) -> str:

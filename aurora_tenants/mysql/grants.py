@@ -219,6 +219,15 @@ def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Gra
     return frozenset(kept | (tangled - frozenset(wanted)))
 
 
+def is_revocable(grant: Grant) -> bool:
+    """Whether MySQL can revoke it. One on a routine whose name is not ASCII it stores under a name that it has mangled.
+
+    Once grants are loaded again, it finds that by no spelling (1403), and REVOKE ALL PRIVILEGES fails, too; only with
+    its account it goes (test_a_grant_on_a_routine_that_is_not_ascii_stops_nobody).
+    """
+    return grant.scope.level not in ("PROCEDURE", "FUNCTION") or grant.scope.name.isascii()
+
+
 def _on_table(grant: Grant) -> Grant:
     """The same privilege on the whole table."""
     return grant._replace(scope=row_scope(grant.scope))

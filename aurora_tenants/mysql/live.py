@@ -12,7 +12,7 @@ may be base64 for text that compares byte by byte, as most of the grant tables' 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ Execute = Callable[[str], Sequence[Row]]
 # An answer holds at most 1 MiB; the longest row of the queries below is under 400 bytes, and under 1,000 of an account.
 PAGE_ROWS = 2500
 _ACCOUNT_ROWS = 1000
-# How many tables and views the schema of owners has when it is complete.
+# How many tables and views the schema of owners has beside the table of shares, which is younger.
 _TABLES_OF_OWNERS = 4
 
 
@@ -139,8 +139,8 @@ def _plugin(variables: dict[str, str]) -> str:
 
 def read_state(execute: Execute) -> State:
     """All databases, users and grants."""
-    has_owners = owners_exist(execute)
-    databases = read_databases(execute, has_owners=has_owners)
+    _, has_owners, has_shares = _schema_of_owners(execute)
+    databases = read_databases(execute, has_owners=has_owners, has_shares=has_shares)
     users, grants = read_users(execute, has_owners=has_owners)
     for definer, objects in execute(select(("Definer", "Objects"), f"FROM {_DEFINERS[has_owners]}")):
         account = account_of(str(definer))
@@ -149,10 +149,22 @@ def read_state(execute: Execute) -> State:
     return State(databases, users, grants)
 
 
-def owners_exist(execute: Execute) -> bool:
-    """Whether the schema of owners is complete. The first tenant brings it; without it nothing has an owner."""
-    tables = select(("COUNT(*)",), f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}")
-    return execute(tables)[0][0] == str(_TABLES_OF_OWNERS)
+def read_schema_of_owners(execute: Execute) -> tuple[str, bool]:
+    """The user that is logged in, and whether the schema of owners is complete.
+
+    The shared stack brings that schema; without it nothing has an owner.
+    """
+    user, *parts = _schema_of_owners(execute)
+    return user, all(parts)
+
+
+def _schema_of_owners(execute: Execute) -> tuple[str, bool, bool]:
+    """The user that is logged in, whether the schema has owners, and whether it has shares."""
+    name = "SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"
+    counts = (f"SUM(TABLE_NAME {comparison} 'shares')" for comparison in ("<>", "="))
+    tables = select((name, *counts), f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}")
+    ((user, owners, shares),) = execute(tables)
+    return str(user), owners == str(_TABLES_OF_OWNERS), shares == "1"
 
 
 def function_exists(execute: Execute) -> bool:
@@ -171,22 +183,60 @@ def count_objects(execute: Execute, database: str) -> int:
     return int(execute(select((" + ".join(counts),), "FROM DUAL"))[0][0] or 0)
 
 
-def read_databases(execute: Execute, name: str | None = None, *, has_owners: bool) -> dict[str, Database]:
-    """Databases and their owners, by name; with `name`, that one alone."""
+def read_databases(
+    execute: Execute, name: str | None = None, *, has_owners: bool, has_shares: bool = False
+) -> dict[str, Database]:
+    """Databases with their owners and with whom they are shared, by name; with `name`, that one alone."""
     only = (name,) if name else ()
     owners = read_owners(execute, "databases", *only) if has_owners else {}
-    schemata = _rows(execute, _SCHEMATA, *only)
-    return {str(row[0]): Database(str(row[0]), str(row[1]), str(row[2]), owners.get(str(row[0]))) for row in schemata}
+    shares = read_shares(execute, *only) if has_shares else {}
+    schemata = (map(str, row) for row in _rows(execute, _SCHEMATA, *only))
+    return {
+        name: Database(name, charset, collation, owners.get(name), *shares.get(name, ()))
+        for name, charset, collation in schemata
+    }
+
+
+def read_shares(execute: Execute, *names: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """The stacks that each database is shared with, and those that it was shared with; without names, of all."""
+    shares: dict[str, tuple[set[str], set[str]]] = {}
+    for name, stack, withdrawn in _rows(execute, _Query(("name", "stack", "withdrawn"), f"{OWNERS}.shares", 2), *names):
+        shares.setdefault(str(name), (set(), set()))[withdrawn == "1"].add(str(stack))
+    return {name: (frozenset(now), frozenset(before)) for name, (now, before) in shares.items()}
+
+
+def read_owned(execute: Execute, names: Collection[str], stack: str) -> dict[str, Database]:
+    """Of these databases those that have an owner, also when they are gone; of their shares only this stack's."""
+    columns = ("name", "owner", "resource", "released", "stack_id", "withdrawn")
+    source = (
+        f"(SELECT d.name, d.stack AS owner, d.resource, d.released, d.stack_id, s.withdrawn FROM {OWNERS}.`databases`"
+        f" AS d LEFT JOIN {OWNERS}.shares AS s ON s.name = d.name AND s.stack = {key(stack)}) AS owned"
+    )
+    owned = {}
+    for row in _rows(execute, _Query(columns, source, 1), *names) if names else ():
+        name, owner, resource, released, stack_id, withdrawn = row
+        known = Owner(str(owner), str(resource), released=released == "1", stack_id=str(stack_id))
+        is_shared, was_shared = (frozenset((stack,) if withdrawn == mark else ()) for mark in ("0", "1"))
+        owned[str(name)] = Database(str(name), owner=known, shared_with=is_shared, withdrawn_from=was_shared)
+    return owned
 
 
 def read_users(
-    execute: Execute, name: str | None = None, *, has_owners: bool
+    execute: Execute,
+    name: str | None = None,
+    *,
+    has_owners: bool,
+    owners: Mapping[str, Owner] | None = None,
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
-    """Users with their owners, and their grants; with `name`, the accounts of that user name alone."""
+    """Users with their owners, and their grants; with `name`, the accounts of that user name alone.
+
+    owners: by `user@host`, where they are known already.
+    """
     only = (name,) if name else ()
     rows = list(_rows(execute, _Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS), *only))
     entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if name else []
-    owners = read_owners(execute, "users", *entries) if has_owners else {}
+    if owners is None:
+        owners = read_owners(execute, "users", *entries) if has_owners else {}
     users: dict[Account, User] = {}
     grants: list[Grant] = []
     for row in rows:

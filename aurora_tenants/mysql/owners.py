@@ -1,13 +1,15 @@
 """Who owns a database or a user: recorded in MySQL itself, so that it outlives every stack and every state file.
 
-The tables are `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`); only the cluster's master user
-may write them. What has no entry there belongs to nobody, and is never changed or dropped.
+The tables are `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`), and `aurora_tenants.shares`: the
+stacks whose users may be granted something on a database of another stack (mysql/consent.py). Only the cluster's master
+user may write them. What has no entry there belongs to nobody, and is never changed or dropped.
 A user's ATTRIBUTE also names its stack, for people to read: MySQL lets every user change its own, so it proves nothing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from aurora_tenants.mysql.names import literal
@@ -34,6 +36,10 @@ class Owner(NamedTuple):
     def __str__(self) -> str:
         return f"stack {self.stack}, resource {self.resource}"
 
+    def is_of(self, other: Owner) -> bool:
+        """Whether both are of the very same stack; an entry that was written without a stack id is of any."""
+        return self.stack == other.stack and self.stack_id in ("", other.stack_id)
+
     @property
     def identity(self) -> tuple[str, str]:
         """The stack and the logical id, which identify the resource."""
@@ -45,24 +51,28 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
 
     what: "database shop". Raises ValueError with a sentence when this resource may not have it. What it takes over from
     nobody, from another resource or from a stack that released it counts as adopted: if the stack is rolled back,
-    CloudFormation deletes the new resource. What its own stack released becomes its own again.
+    CloudFormation deletes the new resource. What its own stack released becomes its own again; another stack of the
+    same name, which another stack id gives away, is another stack.
     """
     if known is None:
         if not adopt:
             raise ValueError(f"{what} exists already and belongs to nobody; {_HOW_TO_ADOPT}")
         return owner._replace(adopted=True)
-    is_same = known.identity == owner.identity
+    is_own_stack = known.is_of(owner)
+    is_same = is_own_stack and known.resource == owner.resource
     # A user that changes between a password and IAM stays the same account, and keeps its physical id.
     owner = owner._replace(secret=owner.secret or known.secret) if is_same else owner
     if is_same and known.secret and known.secret != owner.secret:
         # The same account under two physical ids: CloudFormation would delete one of them, and the account with it.
         raise ValueError(f"{what} was created from secret {known.secret}; another secret needs another user name")
-    if is_same or (known.stack == owner.stack and known.released):
+    if is_same or (is_own_stack and known.released):
         return owner._replace(adopted=known.adopted, stack_id=known.stack_id)
     if adopt and (known.released or known.stack == owner.stack):
         return owner._replace(adopted=True)
     if known.released:
         raise ValueError(f"{what} was kept when {known} let go of it; {_HOW_TO_ADOPT}")
+    if known.stack == owner.stack and not is_own_stack:
+        raise ValueError(f"{what} belongs to an earlier stack {known.stack}, which did not give it up; {_HOW_TO_ADOPT}")
     raise ValueError(f"{what} belongs to {known}")
 
 
@@ -83,6 +93,12 @@ def forget_owner(kind: Kind, name: str) -> str:
     return f"DELETE FROM {OWNERS}.`{kind}` WHERE name = {literal(name)}"
 
 
+def record_shares(database: str, stacks: Iterable[str], *, withdrawn: bool) -> str:
+    """The statement that records with which stacks a database is shared, or is not shared any more."""
+    rows = ", ".join(f"({literal(database)}, {literal(stack)}, {withdrawn:d})" for stack in sorted(stacks))
+    return f"REPLACE INTO {OWNERS}.shares VALUES {rows}"
+
+
 def create_owners() -> tuple[str, ...]:
     """The statements that create the tables of owners, safe to run again."""
     columns = (
@@ -90,7 +106,9 @@ def create_owners() -> tuple[str, ...]:
         " secret VARCHAR(512) NOT NULL, adopted TINYINT NOT NULL, released TINYINT NOT NULL,"
         " stack_id VARCHAR(64) NOT NULL"
     )
+    shares = "name VARCHAR(64), stack VARCHAR(128), withdrawn TINYINT NOT NULL, PRIMARY KEY (name, stack)"
     return (
         f"CREATE DATABASE IF NOT EXISTS {OWNERS} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         *(f"CREATE TABLE IF NOT EXISTS {OWNERS}.`{kind}` ({columns})" for kind in ("databases", "users")),
+        f"CREATE TABLE IF NOT EXISTS {OWNERS}.shares ({shares})",
     )

@@ -16,12 +16,18 @@ from aurora_tenants.mysql.owners import Owner
 
 
 class Database(NamedTuple):
-    """A database. charset, collation: None for the server's default. owner: None if it belongs to nobody."""
+    """A database. charset, collation: None for the server's default. owner: None if it belongs to nobody.
+
+    shared_with: the stacks whose users may be granted something on it. withdrawn_from: those that it was shared with,
+    known of live databases only.
+    """
 
     name: str
     charset: str | None = None
     collation: str | None = None
     owner: Owner | None = None
+    shared_with: frozenset[str] = frozenset()
+    withdrawn_from: frozenset[str] = frozenset()
 
 
 class Restriction(NamedTuple):

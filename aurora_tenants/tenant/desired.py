@@ -97,7 +97,8 @@ def _taken(thing: Database | User, known: Database | User, *, may_adopt: bool) -
         is_same = known.owner is not None and known.owner.identity == thing.owner.identity
         check_kind(thing, known, is_same_resource=is_same)
     what = title(thing) if isinstance(thing, User) else f"database {thing.name}"
-    return claim(what, known.owner, thing.owner, adopt=may_adopt)
+    mine = thing.owner._replace(stack_id=known.owner.stack_id if known.owner else "")
+    return claim(what, known.owner, mine, adopt=may_adopt)
 
 
 def _outputs(properties: Mapping[str, Any], logical_id: str) -> set[str]:

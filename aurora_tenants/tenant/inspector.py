@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.inspector import RIGHTS
 from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.owners import OWNERS
-
-# As in cfn/shared.yml: the grant tables, and the views of owners and accounts; no tenant's data.
-_TABLES = ("db", "tables_priv", "columns_priv", "procs_priv", "global_grants", "role_edges", "default_roles")
-RIGHTS = frozenset(
-    {
-        ("SHOW DATABASES", Scope("GLOBAL")),
-        *(("SELECT", Scope("TABLE", "mysql", table)) for table in _TABLES),
-        ("SELECT", Scope("DATABASE", OWNERS)),
-    }
-)
 
 
 def is_inspector(name: str) -> bool:

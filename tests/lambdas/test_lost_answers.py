@@ -6,6 +6,7 @@ Nobody but MySQL knows then whether the statement has run, so each is lost both 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
@@ -84,7 +85,9 @@ class Stack:
             lambda arn: DataApi(self._master.client, self._master.cluster_arn, arn).execute,
             lambda _: self._secret or Secret("", "", "", ""),
             self._master.cluster_arn,
+            math.inf,
         )
+        self.world.consent(self._name, {"App": {"Properties": properties}})
         self._id = provider._serve(request, self._id).physical_id
         return len(losing.statements)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ class Folding(NamedTuple):
             **({"PhysicalResourceId": physical_id} if physical_id else {}),
         }
         its = Secret(SECRET, "/shared-global/database/app", "App", "hush")
-        return Request(event, self.master, lambda _: self.root, lambda _: its, "arn")
+        return Request(event, self.master, lambda _: self.root, lambda _: its, "arn", math.inf)
 
     def databases(self) -> set[str]:
         return set(read_databases(self.root, has_owners=True))

@@ -161,7 +161,7 @@ def test_adopted_database_stays_adopted_when_it_comes_back(world: World) -> None
     world.make_database(name)
     world.deploy(stack, {"Shop": database(name, Adopt=True)})
     world.delete(stack)
-    world.deploy(stack, {"Shop": database(name, OnRemove="drop")})
+    world.deploy(stack, {"Shop": database(name, OnRemove="drop", Adopt=True)})
     world.deploy(stack, {"Shop": database(name, OnRemove="drop", AllowDrop=name)})
     assert world.delete(stack).status == "DELETE_COMPLETE"
     assert world.rows(name) == 2
@@ -265,11 +265,43 @@ def test_database_that_is_no_longer_its_own_is_left_alone(world: World, now: str
 
 def test_kept_database_comes_back_to_its_stack(world: World) -> None:
     stack, name = fresh("stack"), fresh("shop")
+    world.deploy(stack, {"Shop": database(name), "Other": database(fresh("other"))})
+    world.make_table(name)
+    world.deploy(stack, {"Other": database(fresh("other"))})
+    assert world.owner(name) == (stack, "Shop", 0, 1)
+    assert world.deploy(stack, {"Store": database(name)}).status == "UPDATE_COMPLETE"
+    assert (world.rows(name), world.owner(name)) == (2, (stack, "Store", 0, 0))
+
+
+def test_another_stack_of_the_same_name_has_to_adopt_a_kept_database(world: World) -> None:
+    """Whoever may deploy stacks can choose a name that somebody else has had."""
+    stack, name = fresh("stack"), fresh("shop")
     world.deploy(stack, {"Shop": database(name)})
     world.make_table(name)
     world.delete(stack)
-    assert world.deploy(stack, {"Store": database(name)}).status == "CREATE_COMPLETE"
-    assert (world.rows(name), world.owner(name)) == (2, (stack, "Store", 0, 0))
+    reason = f"database {name} was kept when stack {stack}, resource Shop let go of it; "
+    ended = world.deploy(stack, {"Shop": database(name)})
+    assert ended.failures == {"Shop": reason + "set adopt: true to take it over as it is"}
+    world.delete(stack)
+    world.deploy(stack, {"Shop": database(name, Adopt=True)})
+    world.deploy(stack, {"Shop": database(name, OnRemove="drop", AllowDrop=name)})
+    world.delete(stack)
+    assert (world.rows(name), world.owner(name)) == (2, (stack, "Shop", 1, 1))
+
+
+def test_what_an_earlier_stack_did_not_give_up_has_to_be_adopted(world: World) -> None:
+    """With DeletionPolicy: Retain a stack is deleted without a word to the provider."""
+    stack, name = fresh("stack"), fresh("shop")
+    world.deploy(stack, {"Shop": {**database(name), "DeletionPolicy": "Retain"}})
+    world.make_table(name)
+    world.delete(stack)
+    assert world.owner(name) == (stack, "Shop", 0, 0)
+    ended = world.deploy(stack, {"Shop": database(name)})
+    reason = f"database {name} belongs to an earlier stack {stack}, which did not give it up; "
+    assert ended.failures == {"Shop": reason + "set adopt: true to take it over as it is"}
+    world.delete(stack)
+    assert world.deploy(stack, {"Shop": database(name, Adopt=True, OnRemove="drop")}).status == "CREATE_COMPLETE"
+    assert (world.rows(name), world.owner(name)) == (2, (stack, "Shop", 1, 0))
 
 
 def test_another_stack_has_to_adopt_a_kept_database(world: World) -> None:
@@ -408,8 +440,8 @@ def test_name_that_stood_twice_in_a_template_can_be_used_again(world: World) -> 
     stack, name = fresh("stack"), fresh("shop")
     world.deploy(stack, {"Shop": database(name), "Store": database(name)})
     assert world.delete(stack).status == "DELETE_COMPLETE"
-    assert world.deploy(stack, {"Store": database(name)}).status == "CREATE_COMPLETE"
-    assert world.owner(name) == (stack, "Store", 0, 0)
+    assert world.deploy(stack, {"Store": database(name, Adopt=True)}).status == "CREATE_COMPLETE"
+    assert (world.owner(name) or ())[:2] == (stack, "Store")
 
 
 def test_kept_database_that_somebody_dropped_is_made_anew(world: World) -> None:

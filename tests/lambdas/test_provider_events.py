@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,8 @@ def asking(world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch) -> As
             **({"PhysicalResourceId": physical_id} if physical_id else {}),
         }
         its = Secret(arn, f"{PREFIX}{name}", name, "hush-0")
-        return Request(event, master.execute, login, lambda _: its, master.cluster_arn)
+        world.consent(stack, {"App": {"Properties": properties}})
+        return Request(event, master.execute, login, lambda _: its, master.cluster_arn, math.inf)
 
     return request
 
@@ -163,23 +165,35 @@ def grants_of(world: World, name: str) -> frozenset[Grant]:
     return read_users(world.sql, name, has_owners=True)[1]
 
 
-def test_of_two_stacks_that_share_a_host_the_slower_leaves_nothing_behind(world: World, asking: Asking) -> None:
-    """It has taken one host when the other stack takes the second."""
-    faster, slower, name = fresh("stack"), fresh("stack"), fresh("app")
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_two_stacks_that_take_a_name_at_once_only_one_has_it_at_any_host(
+    world: World, asking: Asking, number: int
+) -> None:
+    """The rival is served just before the first entry is recorded, or just after: one of the two sees the other's."""
+    rival, first, name = fresh("stack"), fresh("stack"), fresh("app")
     arn, other = world.secret(name), world.secret(name, "hush-other", name=f"{PREFIX}{fresh('other')}")
-    rivals = [asking(faster, other, name, Hosts=["localhost"])]
-    request = asking(slower, arn, name, Hosts=["%", "localhost"])
+    rivals, statements = [asking(rival, other, name, Hosts=["10.0.0.1"])], 0
+    request = asking(first, arn, name, Hosts=["%", "localhost"])
 
     def execute(statement: str) -> list[Row]:
-        if rivals and f"{name}@localhost" in statement and statement.startswith("INSERT INTO "):
-            serve_user(rivals.pop())
+        nonlocal statements
+        statements += statement.startswith("INSERT INTO ")
+        if rivals and statements == number:
+            ask = rivals.pop()
+            if number == 1:
+                serve_user(ask)
+            else:
+                with pytest.raises(ValueError, match=rf"^user {name} belongs to stack {first}, resource App, and a"):
+                    serve_user(ask)
         return list(request.execute(statement))
 
-    reason = f"^user {name}@localhost belongs to stack {faster}, resource App$"
-    with pytest.raises(ValueError, match=reason):
+    if number == 1:
+        with pytest.raises(ValueError, match=rf"^user {name}@10.0.0.1 belongs to stack {rival}, resource App, and"):
+            serve_user(request._replace(execute=execute))
+        assert world.accounts(name).keys() == world.entries(name).keys() == {"10.0.0.1"}
+    else:
         serve_user(request._replace(execute=execute))
-    assert world.accounts(name).keys() == world.entries(name).keys() == {"localhost"}
-    assert world.entries(name)["localhost"].stack == faster
+        assert world.accounts(name).keys() == world.entries(name).keys() == {"%", "localhost"}
 
 
 @pytest.mark.parametrize("number", [1141, 1147, 1396, 1410, 1403, 3523, 3530])
@@ -272,12 +286,7 @@ def test_views_of_an_older_provider_are_made_again_when_the_inspector_is_served(
     password = asking(SHARED, arn, name)
     stack_id = world.cloudformation.describe_stacks(StackName=SHARED)["Stacks"][0]["StackId"]
     template = world.cloudformation.get_template(StackName=SHARED)["TemplateBody"]
-    assert 'Revision: !Sub "3.${Repair}"' in str(template)
-    properties = {
-        "Privileges": [
-            {"Permission": "SELECT", "Database": "aurora_tenants", "Table": "*"},
-        ],
-    }
+    assert 'Revision: !Sub "4.${Repair}"' in str(template)
     view = world.sql("SHOW CREATE VIEW aurora_tenants.accounts")
     grants = world.grants(name)
     world.sql("CREATE OR REPLACE VIEW aurora_tenants.accounts AS SELECT 1 AS one")
@@ -288,13 +297,19 @@ def test_views_of_an_older_provider_are_made_again_when_the_inspector_is_served(
             "StackId": stack_id,
             "LogicalResourceId": "Inspector",
             "PhysicalResourceId": arn,
-            "ResourceProperties": {**properties, "SecretId": arn},
+            # Whatever an event asks for, the inspector has what it has.
+            "ResourceProperties": {
+                "SecretId": arn,
+                "Privileges": [{"Permission": "SELECT", "Database": "*"}],
+                "Hosts": ["10.0.0.1"],
+                "MaxUserConnections": "1",
+            },
         }
     )
     serve_user(request)
     assert world.sql("SHOW CREATE VIEW aurora_tenants.accounts") == view
-    for grant in grants:
-        world.sql(grant)
+    assert (world.grants(name), world.accounts(name).keys()) == (grants, {"%"})
+    assert world.options(name).max_user_connections == 0
 
 
 def test_defaults_of_a_user_of_iam_ask_for_tls(world: World, asking: Asking) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.options import Options, Require
-from tests.lambdas.world import PREFIX, World, fresh, on, role, user
+from tests.lambdas.world import PREFIX, World, after, fresh, on, role, user
 
 PLUGIN = "caching_sha2_password"
 DEFAULTS = Options(plugin=PLUGIN, comment="")
@@ -261,6 +262,7 @@ def test_create_that_comes_twice_is_not_stopped_by_a_password_history(
         lambda arn: DataApi(master.client, master.cluster_arn, arn).execute,
         lambda _: Secret(arn, f"{PREFIX}{name}", name, "hush-0"),
         master.cluster_arn,
+        math.inf,
     )
     for _ in range(3):
         assert serve_user(request).physical_id == arn
@@ -317,12 +319,13 @@ def test_adoption_takes_what_the_template_does_not_say_away(world: World, shop: 
 
 def test_update_that_fails_in_the_middle_leaves_the_user_as_it_was(world: World, shop: str) -> None:
     stack, name, reader = fresh("stack"), fresh("app"), fresh("reader")
-    world.deploy(fresh("stack"), {"Reader": role(reader)})
+    of_reader = {"Reader": role(reader)}
     arn = world.secret(name)
     rights = [on(shop, "SELECT")]
-    world.deploy(stack, {"App": user(arn, *rights, Roles=[{"Role": reader}], MaxUserConnections=5, Require="SSL")})
+    app = user(arn, *rights, Roles=[{"Role": reader}], MaxUserConnections=5, Require="SSL")
+    world.deploy(stack, {**of_reader, "App": after(app, "Reader")})
     before = (world.accounts(name), world.grants(name), world.hash(name), world.entries(name))
     rights = [on(shop, "INSERT"), on(shop, "SELECT", Table="missing")]
-    ended = world.deploy(stack, {"App": user(arn, *rights, Plugin="sha256_password", Locked=True)})
+    ended = world.deploy(stack, {**of_reader, "App": user(arn, *rights, Plugin="sha256_password", Locked=True)})
     assert ended.failures == {"App": f"Table '{shop}.missing' doesn't exist"}
     assert (world.accounts(name), world.grants(name), world.hash(name), world.entries(name)) == before

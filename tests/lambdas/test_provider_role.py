@@ -70,8 +70,8 @@ def test_role_with_members_is_dropped_and_they_lose_what_it_gave(either_world: W
     world, stack, name, app = either_world, fresh("stack"), fresh("reader"), fresh("app")
     world.deploy(stack, {"Reader": role(name, on(shop, "SELECT")), "Db": database(fresh("db"))})
     arn = world.secret(app)
-    world.deploy(fresh("stack"), {"App": user(arn, Roles=[member(name)])})
-    assert defaults(world, app) == {name}
+    world.deploy(fresh("stack"), {"App": user(arn)})
+    world.sql(f"GRANT `{name}` TO `{app}`", f"SET DEFAULT ROLE `{name}` TO `{app}`")
     assert world.deploy(stack, {"Db": database(fresh("db"))}).status == "UPDATE_COMPLETE"
     assert (world.has_user(name), world.grants(app), defaults(world, app)) == (False, set(), set())
 
@@ -193,13 +193,13 @@ def test_roles_of_aurora_can_be_granted(either_world: World) -> None:
 def test_change_of_roles_is_rolled_back(either_world: World, shop: str) -> None:
     world, stack, name, one, two = either_world, fresh("stack"), fresh("app"), fresh("reader"), fresh("writer")
     arn = world.secret(name)
-    world.deploy(fresh("stack"), {"One": role(one), "Two": role(two)})
-    world.deploy(stack, {"App": user(arn, Roles=[member(one, AdminOption=True)])})
+    roles = {"One": role(one), "Two": role(two)}
+    world.deploy(stack, {**roles, "App": after(user(arn, Roles=[member(one, AdminOption=True)]), *roles)})
     before = (world.grants(name), world.accounts(name))
     changed = user(arn, Roles=[member(one), member(two)], DefaultRoles=[two])
     missing = user(arn, on(shop, "SELECT", Table="missing"), Roles=[member(two)])
     for resources in ({"App": changed, "Bad": failing("App")}, {"App": missing}):
-        assert world.deploy(stack, resources).status == "UPDATE_ROLLBACK_COMPLETE"
+        assert world.deploy(stack, {**roles, **resources}).status == "UPDATE_ROLLBACK_COMPLETE"
         assert (world.grants(name), world.accounts(name)) == before
 
 
@@ -214,10 +214,14 @@ def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) 
     name, other, nobodys = fresh("app"), fresh("app"), fresh("dba")
     arn = world.secret(name)
     world.deploy(fresh("stack"), {"Other": user(world.secret(other), on(shop))})
+    elsewhere, reader = fresh("stack"), fresh("reader")
+    world.deploy(elsewhere, {"Reader": role(reader)})
+    theirs = f"it belongs to stack {elsewhere}, resource Reader, and only there it is granted"
     world.sql(f"CREATE ROLE `{nobodys}`", f"GRANT CREATE USER ON *.* TO `{nobodys}`")
     for what, reason in (
         ("admin", "admin cannot be granted as a role: it is a user"),
         (other, f"{other} cannot be granted as a role: it is a user"),
+        (reader, f"role {reader} cannot be granted: {theirs}"),
         (nobodys, f"role {nobodys} cannot be granted: it belongs to nobody, and must belong to a stack"),
     ):
         ended = world.deploy(fresh("stack"), {"App": user(arn, Roles=[member(what)])})
@@ -227,8 +231,8 @@ def test_what_is_no_role_of_a_stacks_cannot_be_granted(world: World, shop: str) 
 def test_role_that_lost_its_entry_stays_with_who_has_it(world: World, shop: str) -> None:
     name, reader = fresh("app"), fresh("reader")
     arn, stack = world.secret(name), fresh("stack")
-    world.deploy(fresh("stack"), {"Reader": role(reader)})
-    world.deploy(stack, {"App": user(arn, Roles=[member(reader)])})
+    both = {"Reader": role(reader), "App": after(user(arn, Roles=[member(reader)]), "Reader")}
+    world.deploy(stack, both)
     world.sql(f"DELETE FROM aurora_tenants.users WHERE name = '{reader}@%'")
-    assert world.deploy(stack, {"App": user(arn, on(shop), Roles=[member(reader)])}).failures == {}
+    assert world.deploy(stack, {**both, "App": user(arn, on(shop), Roles=[member(reader)])}).failures == {}
     assert defaults(world, name) == {reader}

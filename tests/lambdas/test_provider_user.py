@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -484,10 +485,17 @@ def test_two_resources_of_a_stack_cannot_own_one_user(world: World, shop: str) -
     assert (ended.status, world.grants(name)) == ("UPDATE_ROLLBACK_COMPLETE", everything(shop, name))
 
 
-def test_accounts_of_the_same_name_on_other_hosts_are_left_alone(world: World, shop: str) -> None:
+def test_accounts_of_the_same_name_on_other_hosts_need_adopt_and_are_left_alone(world: World, shop: str) -> None:
     stack, name = fresh("stack"), fresh("app")
     world.sql(f"CREATE USER `{name}`@`10.0.0.1`", f"GRANT ALL ON `{shop}`.* TO `{name}`@`10.0.0.1`")
-    assert world.deploy(stack, {"App": user(world.secret(name), on(shop, "SELECT"))}).status == "CREATE_COMPLETE"
+    arn = world.secret(name)
+    reason = (
+        f"there is a user {name}@10.0.0.1 already, which belongs to nobody: what it may do would apply to this user,"
+        " too; drop it, or set adopt: true"
+    )
+    assert world.deploy(fresh("stack"), {"App": user(arn, on(shop, "SELECT"))}).failures == {"App": reason}
+    assert world.entries(name) == {}
+    assert world.deploy(stack, {"App": user(arn, on(shop, "SELECT"), Adopt=True)}).status == "CREATE_COMPLETE"
     world.delete(stack)
     assert world.sql(f"SELECT Host FROM mysql.user WHERE User = '{name}'") == [("10.0.0.1",)]
 
@@ -656,8 +664,9 @@ def test_event_that_comes_twice_at_the_same_time_ends_as_one(
         "LogicalResourceId": "App",
         "ResourceProperties": {"SecretId": f"{PREFIX}{name}", "Privileges": [on(shop)]},
     }
+    world.consent(stack, {"App": {"Properties": event["ResourceProperties"]}})
     its_secret = request.Secret("arn", f"{PREFIX}{name}", name, "hush-0")
-    twin = request.Request(event, master.execute, lambda _: master.execute, lambda _: its_secret, "arn")
+    twin = request.Request(event, master.execute, lambda _: master.execute, lambda _: its_secret, "arn", math.inf)
     twins = [twin]
 
     def execute(statement: str) -> list[Any]:

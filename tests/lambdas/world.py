@@ -21,7 +21,7 @@ from aurora_sandbox.iam_plugin import LIBRARY
 from aurora_tenants.mysql.live import read_owners, read_users
 from aurora_tenants.mysql.names import account_of
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options
-from aurora_tenants.mysql.owners import Owner, record_owner
+from aurora_tenants.mysql.owners import Owner, record_owner, record_shares
 from aurora_tenants.mysql.state import User
 from tests.endpoint import own
 from tests.lambdas.process import Remote
@@ -30,6 +30,8 @@ SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"
 PROVIDER = f"{SHARED}-database-provider"
 DEADLINE_SECONDS = 60.0
+# The stack that owns what no stack of a test does.
+GIVEN = "given"
 
 AS_DOCUMENTED, ODD = "as documented", "no numbers, base64"
 # For a test that odd answers make no difference to, and for one that both kinds do.
@@ -65,19 +67,41 @@ class World:
 
     # Stacks
 
-    def deploy(self, stack: str, resources: Resources, outputs: Mapping[str, Any] | None = None) -> Ended:
-        """Creates the stack, or brings it to these resources, and waits for the end, whatever it is."""
-        self.begin(stack, resources, outputs)
+    def deploy(
+        self, stack: str, resources: Resources, outputs: Mapping[str, Any] | None = None, *, consent: bool = True
+    ) -> Ended:
+        """Creates the stack, or brings it to these resources, and waits for the end, whatever it is.
+
+        consent: whatever database of nobody's its users have privileges on is shared with it before.
+        """
+        self.begin(stack, resources, outputs, consent=consent)
         return self.ended(stack)
 
-    def begin(self, stack: str, resources: Resources, outputs: Mapping[str, Any] | None = None) -> None:
+    def begin(
+        self, stack: str, resources: Resources, outputs: Mapping[str, Any] | None = None, *, consent: bool = True
+    ) -> None:
         """Like deploy, without waiting."""
+        if consent:
+            self.consent(stack, resources)
         body: dict[str, Any] = {"Resources": resources}
         if outputs:
             body["Outputs"] = {name: {"Value": value} for name, value in outputs.items()}
         exists = self.status(stack) is not None
         call = self.cloudformation.update_stack if exists else self.cloudformation.create_stack
         call(StackName=stack, TemplateBody=json.dumps(body))
+
+    def consent(self, stack: str, resources: Resources) -> None:
+        """Tests of users have databases that no stack made. What somebody owns is not touched."""
+        every = [resource["Properties"] for resource in resources.values()]
+        asked = [entry for properties in every for entry in properties.get("Privileges", ()) if isinstance(entry, dict)]
+        named = {name for entry in asked if isinstance(name := entry.get("Database"), str)}
+        for name in sorted(named - {str(properties.get("Name")) for properties in every}):
+            owner = self.owner(name)
+            if re.fullmatch(r"[\w$-]+", name) and (owner is None or owner[0] == GIVEN):
+                self.sql(
+                    record_owner("databases", name, Owner(GIVEN, "Database")),
+                    record_shares(name, [stack], withdrawn=False),
+                )
 
     def delete(self, stack: str) -> Ended:
         """Deletes the stack and waits for the end."""

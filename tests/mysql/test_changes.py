@@ -233,8 +233,10 @@ def test_a_changed_owner_and_character_set_converge(execute: Execute):
     converge(execute, with_grants(execute))
     owner = Owner("other", "Database")
     changed = State({"app_1": Database("app_1", "utf8mb4", "utf8mb4_bin", owner)})
-    assert converge(execute, changed) == ["record", "alter"]
-    assert read_state(execute).databases["app_1"] == changed.databases["app_1"]
+    # Whoever had it before has no part in it any more.
+    assert converge(execute, changed) == ["record", "alter", "withdraw"]
+    former = frozenset(("shared-app",))
+    assert read_state(execute).databases["app_1"] == changed.databases["app_1"]._replace(withdrawn_from=former)
 
 
 # What MySQL does in ways of its own
