@@ -5,7 +5,6 @@ Its physical id is the name in the template, even where the server stores names 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -13,8 +12,8 @@ from aurora_tenants.lambdas.ownership import Tries, is_mine, make_owners, put_ba
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import changes, drop_database
-from aurora_tenants.mysql.live import Execute, count_objects, read_databases, read_owners, read_server, read_shares
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, record_shares
+from aurora_tenants.mysql.live import Execute, read_contents, read_databases, read_owners, read_server, read_shares
+from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, withdraw_all
 from aurora_tenants.mysql.properties import wanted_database
 from aurora_tenants.mysql.state import Database, Server, State
 
@@ -68,8 +67,8 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
     if not known and name not in existing.live:
         execute(record_owner("databases", name, owner, "INSERT"))
         todo.remove(record_owner("databases", name, owner))
-    if name not in existing.live:
-        _withdraw(execute, name, existing.shared_with)
+    if name not in existing.live and existing.shared_with:
+        execute(withdraw_all(name))
     for statement in todo:
         run(execute, statement)
 
@@ -95,23 +94,18 @@ def delete_database(request: Request, physical_id: str) -> None:
     server = read_server(execute)
     name = server.stored(physical_id)
     make_owners(execute)
-    live, owner, shared_with = _read(execute, name)
+    owner = read_owners(execute, "databases", name).get(name)
     if owner is None or not is_mine(owner, request.owner):
         return
-    _withdraw(execute, name, shared_with)
-    if name not in live:
+    contents = read_contents(execute, name)
+    if contents.shares:  # whoever has it next has shared it with nobody
+        execute(withdraw_all(name))
+    may_drop = request.text("OnRemove") == "drop" and not owner.adopted
+    if not contents.is_there:
         # Dropped by hand. The next database of that name must not be taken for this stack's.
         execute(forget_owner("databases", name))
-        return
-    may_drop = request.text("OnRemove") == "drop" and not owner.adopted
-    if may_drop and (_allows_drop(request, server, name) or not count_objects(execute, name)):
+    elif may_drop and (_allows_drop(request, server, name) or not contents.objects):
         execute(drop_database(name))
         execute(forget_owner("databases", name))
     else:
         execute(record_owner("databases", name, owner._replace(released=True)))
-
-
-def _withdraw(execute: Execute, name: str, shared_with: Collection[str]) -> None:
-    """Ends what is shared: whoever has the database next has shared it with nobody."""
-    if shared_with:
-        execute(record_shares(name, shared_with, withdrawn=True))

@@ -173,14 +173,28 @@ def function_exists(execute: Execute) -> bool:
     return execute(select(("COUNT(*)",), f"FROM {functions}"))[0][0] != "0"
 
 
-def count_objects(execute: Execute, database: str) -> int:
-    """How many tables, views, routines and events a database holds."""
+class Contents(NamedTuple):
+    """What there is of a database: whether it is there, how much is in it, and how many shares it has.
+
+    objects: its tables, views, routines and events.
+    """
+
+    is_there: bool
+    objects: int
+    shares: int
+
+
+def read_contents(execute: Execute, database: str) -> Contents:
+    """In one statement what decides whether a database may be dropped."""
     parts = (("TABLES", "TABLE"), ("ROUTINES", "ROUTINE"), ("EVENTS", "EVENT"))
-    counts = (
+    objects = (
         f"(SELECT COUNT(*) FROM information_schema.{table} WHERE {column}_SCHEMA = {key(database)})"
         for table, column in parts
     )
-    return int(execute(select((" + ".join(counts),), "FROM DUAL"))[0][0] or 0)
+    there = f"(SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {key(database)})"
+    shares = f"(SELECT COUNT(*) FROM {OWNERS}.shares WHERE name = {key(database)} AND NOT withdrawn)"
+    ((schemata, count, shared),) = execute(select((there, " + ".join(objects), shares), "FROM DUAL"))
+    return Contents(schemata != "0", int(count or 0), int(shared or 0))
 
 
 def read_databases(

@@ -99,6 +99,11 @@ def record_shares(database: str, stacks: Iterable[str], *, withdrawn: bool) -> s
     return f"REPLACE INTO {OWNERS}.shares VALUES {rows}"
 
 
+def withdraw_all(database: str) -> str:
+    """The statement after which a database is shared with nobody any more."""
+    return f"UPDATE {OWNERS}.shares SET withdrawn = 1 WHERE name = {literal(database)}"
+
+
 def create_owners() -> tuple[str, ...]:
     """The statements that create the tables of owners, safe to run again."""
     columns = (

@@ -306,3 +306,18 @@ def test_the_inspector_holds_what_it_has_to_whatever_an_event_asks_for(world: Wo
     }
     client(world.sandbox.environment, "lambda").invoke(FunctionName=PROVIDER, Payload=json.dumps(event))
     assert (world.grants(name), world.accounts(name)) == before
+
+
+def test_no_failure_of_the_inspector_fails_the_shared_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is: here there is nothing that the function could work with at all."""
+    monkeypatch.delenv("CLUSTER_ARN", raising=False)
+    inspector = {
+        "ResourceType": "Custom::DatabaseUser",
+        "ResourceProperties": {"SecretId": "gone", "OnRefusal": "report"},
+        "PhysicalResourceId": "arn",
+    }
+    for kind in ("Create", "Update", "Delete"):
+        assert forged(world, RequestType=kind, **inspector)[0] == "SUCCESS"
+    # A user of another stack's is not lost sight of.
+    other = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{fresh('stack')}/1"
+    assert forged(world, RequestType="Delete", StackId=other, **inspector)[0] == "FAILED"

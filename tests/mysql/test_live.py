@@ -23,8 +23,8 @@ from aurora_tenants.mysql.grants import (
 from aurora_tenants.mysql.live import (
     Execute,
     Row,
-    count_objects,
     function_exists,
+    read_contents,
     read_databases,
     read_server,
     read_state,
@@ -200,7 +200,7 @@ def test_the_plugin_of_new_users_is_what_the_server_says(variables: dict[str, st
 
 def test_a_database_is_empty_until_it_holds_any_object(execute: Execute):
     execute("CREATE DATABASE app")
-    counts = [count_objects(execute, "app")]
+    counts = [read_contents(execute, "app").objects]
     for statement in (
         "CREATE TABLE app.t (id INT)",
         "CREATE VIEW app.v AS SELECT 1 AS one",
@@ -208,9 +208,9 @@ def test_a_database_is_empty_until_it_holds_any_object(execute: Execute):
         "CREATE EVENT app.e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
     ):
         execute(statement)
-        counts.append(count_objects(execute, "app"))
+        counts.append(read_contents(execute, "app").objects)
     assert counts == [0, 1, 2, 3, 4]
-    assert count_objects(execute, "APP") == 0
+    assert read_contents(execute, "APP").objects == 0
 
 
 # Odd names
@@ -441,7 +441,7 @@ def test_no_column_that_is_read_has_the_binary_flag(execute: Execute, server: my
     flagged.clear()
     assert read_state(looking) == read_state(execute)
     assert read_server(looking) == read_server(execute)
-    assert (function_exists(looking), count_objects(looking, "app")) == (True, 0)
+    assert (function_exists(looking), read_contents(looking, "app").objects) == (True, 0)
     assert flagged == set()
 
 
