@@ -145,6 +145,6 @@ PROBES = (
         "created, updated and deleted",
         _ci,
         _expect_ci,
-        takes_seconds=180,
+        takes_seconds=90,
     ),
 )
