@@ -21,6 +21,7 @@ from aurora_sandbox.clock import Clock
 from aurora_sandbox.cloudformation.custom import CustomResources
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.service import CloudFormation
+from aurora_sandbox.cloudformation.stack import REVIEW
 from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.encryption import Keys
@@ -30,7 +31,7 @@ from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.identity import Identity, Simulator
 from aurora_sandbox.keys import Sessions
 from aurora_sandbox.mysqld import Server
-from aurora_sandbox.policies import SecretFacts
+from aurora_sandbox.policies import SecretFacts, StackFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
@@ -121,6 +122,7 @@ class Account:
             function_of=self.functions.function_of,
             arn_prefix=lambda service: f"arn:aws:{service}:{self.region}:{ACCOUNT}:",
             secret=self._secret_facts,
+            stack=self._stack_facts,
         )
 
     def _cloudformation(self, rollback_style: RollbackStyle, time_scale: float) -> CloudFormation:
@@ -164,3 +166,10 @@ class Account:
             raise
         tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
         return SecretFacts(secret["ARN"], secret.get("RotationLambdaARN"), tags)
+
+    def _stack_facts(self, name_or_id: str) -> StackFacts | None:
+        stack = self.cloudformation.region.find(name_or_id)
+        if stack is None:
+            return None
+        # AWS does not say whether the tags of a first change set count before it is executed: here they do not.
+        return StackFacts({} if stack.status == REVIEW else stack.deployment.tags)

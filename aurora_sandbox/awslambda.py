@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from aurora_sandbox.documented.checks import MAX_EVENT_BYTES, MAX_SYNCHRONOUS_BYTES
-from aurora_sandbox.functions import Function, Functions
+from aurora_sandbox.functions import CONCURRENT, Function, Functions
 from aurora_sandbox.pool import FunctionError, FunctionTimeout, InvocationFailed
 from aurora_sandbox.wire import Caller, ServiceError
 
@@ -40,10 +40,8 @@ class Lambda:
         self._functions, self._s3, self._region = functions, s3, region
         self._operations: dict[str, Callable[[Parameters], Parameters]] = {
             "DeleteFunction": self._delete,
-            "GetFunction": lambda parameters: {
-                "Configuration": _facts(self._found(parameters)),
-                "Code": {"RepositoryType": "S3"},
-            },
+            "GetAccountSettings": self._settings,
+            "GetFunction": self._get,
             "GetFunctionConfiguration": lambda parameters: _facts(self._found(parameters)),
             "GetPolicy": self._policy,
             "Invoke": self._invoke,
@@ -65,6 +63,25 @@ class Lambda:
             named = wanted if qualifier == LATEST else f"{wanted}:{qualifier}"
             raise ServiceError("ResourceNotFoundException", f"Function not found: {named}", status=404)
         return function
+
+    def _get(self, parameters: Parameters) -> Parameters:
+        function = self._found(parameters)
+        reserved = {"ReservedConcurrentExecutions": function.reserved}
+        concurrency = {} if function.reserved is None else {"Concurrency": reserved}
+        return {"Configuration": _facts(function), "Code": {"RepositoryType": "S3"}, **concurrency}
+
+    def _settings(self, parameters: Parameters) -> Parameters:
+        """The limits that AWS gives to an account at first. ("Lambda quotas", Lambda Developer Guide)"""
+        functions = [function for name in self._functions.names() if (function := self._functions.get(name))]
+        limits = {
+            "TotalCodeSize": 75 << 30,
+            "CodeSizeUnzipped": 250 << 20,
+            "CodeSizeZipped": 50 << 20,
+            "ConcurrentExecutions": CONCURRENT,
+            "UnreservedConcurrentExecutions": self._functions.unreserved(),
+        }
+        usage = {"TotalCodeSize": sum(len(each.code) for each in functions), "FunctionCount": len(functions)}
+        return {"AccountLimit": limits, "AccountUsage": usage}
 
     def _list(self, parameters: Parameters) -> Parameters:
         names, most = self._functions.names(), min(parameters.get("MaxItems", _PAGE), _PAGE)

@@ -29,7 +29,9 @@ from aurora_sandbox.keys import AccessKey, new_key
 from aurora_sandbox.pool import InvocationFailed, Pool, Worker
 
 CFNRESPONSE = Path(__file__).with_name("cfnresponse.py")
-WORKERS = 4  # of each function; further events wait
+WORKERS = 4  # of each function at most; further events wait
+# Of an account, and of that for functions without a reservation. ("Lambda quotas", Lambda Developer Guide)
+CONCURRENT, UNRESERVED = 1_000, 100
 RETRY_DELAYS_SECONDS = (60.0, 120.0)  # between the attempts of an asynchronous invocation; Lambda's own
 
 Fault = Literal["crash", "hang", "twice"]
@@ -37,7 +39,7 @@ Fault = Literal["crash", "hang", "twice"]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed function; `code` is a zip."""
+    """A deployed function; `code` is a zip. reserved: how many of its events are served at once, None: any number."""
 
     name: str
     arn: str
@@ -48,6 +50,7 @@ class Function:
     environment: Mapping[str, str]
     runtime: str = "python3.13"
     memory_mb: int = 128
+    reserved: int | None = None
 
     @property
     def revision(self) -> str:
@@ -115,11 +118,12 @@ class Functions:
             environment, log = self._environment(function, directory), self._log(function.name)
             return Worker(directory, function.handler, environment, log, authorities=self._authorities)
 
+        workers = WORKERS if function.reserved is None else min(WORKERS, function.reserved)
         with self._lock:
             old = self._deployed.get(function.name)
             permissions, retries = (old.permissions, old.retries) if old else ({}, len(RETRY_DELAYS_SECONDS))
             fault = old.fault if old else None
-            self._deployed[function.name] = Deployed(function, Pool(start, WORKERS), permissions, retries, fault)
+            self._deployed[function.name] = Deployed(function, Pool(start, workers), permissions, retries, fault)
         if old:
             old.pool.close()
 
@@ -136,6 +140,11 @@ class Functions:
 
     def names(self) -> list[str]:
         return sorted(self._deployed)
+
+    def unreserved(self, *, without: str = "") -> int:
+        """How many events of functions without a reservation may be served at once. without: a function left out."""
+        functions = [deployed.function for deployed in list(self._deployed.values())]
+        return CONCURRENT - sum(each.reserved or 0 for each in functions if each.name != without)
 
     # Running
 

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from aurora_sandbox.policies import Need, SecretFacts, Statement, decide, needs, trusts
+from aurora_sandbox.policies import Need, SecretFacts, StackFacts, Statement, decide, needs, trusts
 from aurora_sandbox.wire import ServiceError
 
 Read = Callable[[Any, str], Iterable[Statement]]  # a role's statements, by an IAM client and the role's name
@@ -94,7 +94,7 @@ def _listed(document: Mapping[str, Any]) -> Sequence[Statement]:
 class Guard:
     """Lets a call of a function pass only if the function's role allows all it needs, and everybody else's always.
 
-    function_of: the function an access key belongs to. For arn_prefix and secret see `needs`.
+    function_of: the function an access key belongs to. For arn_prefix, secret and stack see `needs`.
     """
 
     def __init__(
@@ -104,8 +104,10 @@ class Guard:
         function_of: Callable[[str], Function | None],
         arn_prefix: Callable[[str], str],
         secret: Callable[[str], SecretFacts | None],
+        stack: Callable[[str], StackFacts | None] = lambda name: None,
     ) -> None:
-        self._policies, self._function_of, self._arn_prefix, self._secret = policies, function_of, arn_prefix, secret
+        self._policies, self._function_of, self._arn_prefix = policies, function_of, arn_prefix
+        self._secret, self._stack = secret, stack
 
     def is_function(self, access_key: str) -> bool:
         return self._function_of(access_key) is not None
@@ -124,7 +126,9 @@ class Guard:
         self, role_arn: str, session: str, service: str, operation: str, parameters: Mapping[str, Any]
     ) -> None:
         """The same for a call that a role makes in a session of this name."""
-        wanted = needs(service, operation, parameters, arn_prefix=self._arn_prefix, secret=self._secret)
+        wanted = needs(
+            service, operation, parameters, arn_prefix=self._arn_prefix, secret=self._secret, stack=self._stack
+        )
         self.check_needs(role_arn, session, wanted)
 
     def check_needs(self, role_arn: str, session: str, wanted: Iterable[Need]) -> None:

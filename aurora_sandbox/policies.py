@@ -28,11 +28,15 @@ _TAG_KEYS = ("aws:resourcetag/", "secretsmanager:resourcetag/")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One permission a call needs; keys are the condition keys known for it, in lower case, absent ones left out."""
+    """One permission a call needs; keys are the condition keys known for it, in lower case, absent ones left out.
+
+    absent: keys, or how they begin, of which it is known that the call has no others than those in `keys`.
+    """
 
     action: str
     resource: str
     keys: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class SecretFacts:
 
     arn: str
     rotation_function: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StackFacts:
+    """What conditions may ask of a stack."""
+
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +80,7 @@ def _applies(statement: Statement, need: Need, missing: set[str] | None) -> bool
     return (
         _covers(statement, "Action", need.action, str.lower)
         and _covers(statement, "Resource", need.resource)
-        and _conditions_hold(statement.get("Condition", {}), need.keys, missing)
+        and _conditions_hold(statement.get("Condition", {}), need.keys, missing, need.absent)
     )
 
 
@@ -81,18 +92,26 @@ def _covers(statement: Statement, element: str, value: str, fold: Callable[[str]
 
 
 def _conditions_hold(
-    conditions: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str], missing: set[str] | None = None
+    conditions: Mapping[str, Mapping[str, Any]],
+    keys: Mapping[str, str],
+    missing: set[str] | None = None,
+    absent: tuple[str, ...] = (),
 ) -> bool:
     """Whether every condition holds. An absent key fails a condition, unless the operator is negated or …IfExists."""
     return all(
-        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys, missing)
+        _condition_holds(operator, key, [str(v) for v in _as_list(expected)], keys, missing, absent)
         for operator, wanted in conditions.items()
         for key, expected in wanted.items()
     )
 
 
 def _condition_holds(
-    operator: str, key: str, expected: Sequence[str], keys: Mapping[str, str], missing: set[str] | None
+    operator: str,
+    key: str,
+    expected: Sequence[str],
+    keys: Mapping[str, str],
+    missing: set[str] | None,
+    absent: tuple[str, ...],
 ) -> bool:
     plain = operator.removesuffix("IfExists")
     if plain not in _MATCHES:
@@ -100,7 +119,7 @@ def _condition_holds(
     name = key.lower()
     if name not in keys and missing is not None:
         missing.add(key)
-    elif name not in keys and name not in _ABSENT_KEYS and not name.startswith(_TAG_KEYS):
+    elif name not in keys and name not in _ABSENT_KEYS and not name.startswith((*_TAG_KEYS, *absent)):
         raise NotEvaluated(f"the condition key {key}")
     negated = "Not" in plain
     if name not in keys:
@@ -138,10 +157,12 @@ def needs(
     *,
     arn_prefix: Callable[[str], str],
     secret: Callable[[str], SecretFacts | None],
+    stack: Callable[[str], StackFacts | None] = lambda name: None,
 ) -> tuple[Need, ...]:
     """Every permission a call needs, in the order AWS asks for them.
 
     arn_prefix: "rds" → "arn:aws:rds:REGION:ACCOUNT:". secret: a secret's facts by name or ARN, None if there is none.
+    stack: the same of a stack.
     Sources: each service's "Actions, resources, and condition keys", Service Authorization Reference; "Authorizing
     access to the RDS Data API", Aurora User Guide: the Data API reads the secret with the caller's permission.
     """
@@ -157,13 +178,38 @@ def needs(
         name = parameters["DBClusterIdentifier"]
         return (Need(action, name if name.startswith("arn:") else f"{arn_prefix('rds')}cluster:{name}"),)
     if service == "cloudformation" and "StackName" in parameters:
-        name = parameters["StackName"]
-        return (Need(action, name if name.startswith("arn:") else f"{arn_prefix(service)}stack/{name}/*"),)
+        return _cloudformation_needs(operation, parameters, arn_prefix(service), stack)
     if service == "lambda" and "FunctionName" in parameters:
         name = str(parameters["FunctionName"]).rpartition("function:")[2]
         verb = "lambda:InvokeFunction" if operation == "Invoke" else action
         return (Need(verb, f"{arn_prefix(service)}function:{name}"),)
     return (Need(action, "*"),)
+
+
+# What CloudFormation has values for in some calls and in no others.
+_OF_CLOUDFORMATION = ("aws:requesttag/", "cloudformation:rolearn", "cloudformation:createaction")
+
+
+def _cloudformation_needs(
+    operation: str, parameters: Mapping[str, Any], arn_prefix: str, stack: Callable[[str], StackFacts | None]
+) -> tuple[Need, ...]:
+    """A stack has its own tags for conditions, none while it waits for its first change set; a request has those it
+    sets. A role is only that of the request, and not one that the stack has already.
+    ("Actions, resources, and condition keys for AWS CloudFormation", Service Authorization Reference)
+    """
+    name, role = parameters["StackName"], parameters.get("RoleARN", "")
+    resource = name if name.startswith("arn:") else f"{arn_prefix}stack/{name}/*"
+    facts = stack(name)
+    own = {f"aws:resourcetag/{key.lower()}": value for key, value in facts.tags.items()} if facts else {}
+    set_now = {f"aws:requesttag/{tag['Key'].lower()}": tag["Value"] for tag in parameters.get("Tags") or ()}
+    asked = {"cloudformation:rolearn": role} if role else {}
+    found = [Need(f"cloudformation:{operation}", resource, {**own, **set_now, **asked}, _OF_CLOUDFORMATION)]
+    if set_now:
+        by = {"cloudformation:createaction": operation}
+        found.append(Need("cloudformation:TagResource", resource, {**own, **set_now, **by}, _OF_CLOUDFORMATION))
+    if role:
+        found.append(Need("iam:PassRole", role, {"iam:passedtoservice": "cloudformation.amazonaws.com"}))
+    return tuple(found)
 
 
 def _secretsmanager_needs(

@@ -50,11 +50,10 @@ def apply(
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
             for group in (others, removals):
-                futures = [pool.submit(_result, plan, cloudformation, allow_drop, tell, after) for plan in group]
+                futures = [pool.submit(_told, plan, cloudformation, allow_drop, tell, after) for plan in group]
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.stack.name] = result
-                    tell(Step(result.stack, result=result))
         except BaseException:
             # Interrupted: what is in flight comes to its end, nothing else begins.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -66,9 +65,22 @@ def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: 
     """Brings one stack to its plan. Raises StackFailed, AwsError."""
     _allow_drops(plan, cloudformation, set(allow_drop), tell)
     if plan.action in ("delete", "replace"):
-        stacks.delete(cloudformation, plan.name, tell=tell)
+        stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
     if plan.is_changed and plan.template:
         stacks.deploy(cloudformation, plan, tell=tell)
+
+
+def _told(
+    plan: StackPlan,
+    cloudformation: Any,
+    allow_drop: Collection[str],
+    tell: Callable[[Step], None],
+    after: Callable[[StackPlan], None],
+) -> Result:
+    """Told by the thread that worked, so before anything of the stack that it goes on with."""
+    result = _result(plan, cloudformation, allow_drop, tell, after)
+    tell(Step(plan, result=result))
+    return result
 
 
 def _result(

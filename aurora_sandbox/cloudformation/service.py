@@ -123,7 +123,10 @@ class CloudFormation:
     def _create_stack(self, request: Parameters) -> dict[str, Any]:
         name = request["StackName"]
         check_name(name)
-        if self.region.find(name) is not None:
+        there, token = self.region.find(name), request.get("ClientRequestToken")
+        if there is not None and token and there.token == token:  # asked again, because an answer was lost
+            return {"StackId": there.id}
+        if there is not None:
             raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
         stack_id = self.region.new_id("stack", name)
         failure = on_failure(request)

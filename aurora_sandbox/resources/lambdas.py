@@ -9,7 +9,7 @@ from typing import Any
 
 from aurora_sandbox.awslambda import from_bucket
 from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
-from aurora_sandbox.functions import Function, Functions, inline
+from aurora_sandbox.functions import UNRESERVED, Function, Functions, inline
 from aurora_sandbox.resources.api import Boto, Properties, arn, call, generated_name
 from aurora_sandbox.wire import ServiceError
 
@@ -59,6 +59,7 @@ class FunctionType:
             "Runtime": function.runtime,
             "MemorySize": function.memory_mb,
             "Environment": {"Variables": dict(function.environment)},
+            **({} if function.reserved is None else {"ReservedConcurrentExecutions": function.reserved}),
         }
 
     def _put(self, request: Request, name: str) -> Outcome:
@@ -74,9 +75,24 @@ class FunctionType:
             runtime=properties.get("Runtime", ""),
             memory_mb=properties.get("MemorySize", DEFAULT_MEMORY_MB),
             environment=dict(properties.get("Environment", {}).get("Variables", {})),
+            reserved=self._reserved(properties, name),
         )
         self.functions.put(function)
         return Outcome(name, {"Arn": function.arn})
+
+    def _reserved(self, properties: Properties, name: str) -> int | None:
+        """Lambda reserves nothing that would leave too little to all functions without a reservation."""
+        if "ReservedConcurrentExecutions" not in properties:
+            return None
+        reserved = int(properties["ReservedConcurrentExecutions"])
+        if not reserved:
+            raise ResourceFailed("The sandbox does not imitate functions that serve no event at all.")
+        if self.functions.unreserved(without=name) - reserved < UNRESERVED:
+            raise ResourceFailed(
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+                f"below its minimum value of [{UNRESERVED}]."
+            )
+        return reserved
 
     def _code(self, request: Request) -> bytes:
         """The zip. Raises ResourceFailed for code that the sandbox cannot run, or that is not where it should be."""

@@ -61,11 +61,7 @@ def make(
             StackName=plan.name,
             ChangeSetName=name,
             ChangeSetType=kind,
-            TemplateBody=plan.template_text(),
-            Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in sorted(plan.parameters.items())],
-            Tags=[{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
-            Capabilities=_CAPABILITIES,
-            **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
+            **wanted(plan),
             **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
         )["StackId"]
     keeps = before.is_unfinished if before and kind == "UPDATE" else keeps_failed
@@ -77,6 +73,17 @@ def make(
         if not is_wanted:
             discard(cloudformation, made)
     return made if is_wanted else None
+
+
+def wanted(plan: StackPlan) -> dict[str, Any]:
+    """What a stack is to be, as CreateChangeSet and CreateStack take it."""
+    return {
+        "TemplateBody": plan.template_text(),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": text} for key, text in sorted(plan.parameters.items())],
+        "Tags": [{"Key": key, "Value": text} for key, text in sorted(plan.tags.items())],
+        "Capabilities": _CAPABILITIES,
+        **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
+    }
 
 
 def _has_changes(cloudformation: Any, made: ChangeSet) -> bool:

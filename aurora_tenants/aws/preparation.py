@@ -12,6 +12,7 @@ from aurora_tenants.aws.account import read_zones
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER, Existing, read_names, read_parameters, remembered
 from aurora_tenants.aws.code import CODE_BUCKET, Archive
+from aurora_tenants.aws.concurrency import reserve
 from aurora_tenants.aws.shared import read_made, require_shared, require_updatable
 from aurora_tenants.aws.usable import deploy_command, require_new_name
 from aurora_tenants.config.names import check_stack
@@ -121,6 +122,8 @@ def prepare(
     others = _others(aws, stack, values.get("ClusterArn", "")) if not (before and before.was_begun) else []
     if others:
         values.setdefault(INSPECTOR, f"aurora_tenants_inspector_{hashlib.sha256(stack.encode()).hexdigest()[:6]}")
+    reservation = reserve(aws, deployed, parameters)
+    values |= reservation.parameters
     if archive:
         bucket.require(aws.client("s3"), place, region=aws.region)
         values[CODE_BUCKET] = place
@@ -131,6 +134,7 @@ def prepare(
         _said_of(others),
         again.said_of_cluster(aws.cloudformation, made, is_used=cluster is not None),
         again.said_of_functions(aws.cloudformation, before),
+        reservation.said,
     )
     used = (made if cluster else None, before)
     stuck = tuple(each.name for each in used if each and each.status == FAILED_ROLLBACK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -158,19 +159,34 @@ def read_template_text(cloudformation: Any, name: str) -> str:
 
 
 def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
-    """Deploys a stack's template by a change set and waits for the end. False when there was nothing to change.
+    """Deploys a stack's template and waits for the end. False when there was nothing to change.
 
     Raises StackFailed with the first cause when the operation fails or is rolled back.
     """
     name = plan.name
     before = read_stack(cloudformation, name)
-    if before and before.status == "UPDATE_ROLLBACK_FAILED":
-        continue_rollback(cloudformation, name, tell)
+    if before is None:
+        _finish(cloudformation, _create(cloudformation, plan), "CREATE_COMPLETE", "", tell)
+        return True
+    if before.status == "UPDATE_ROLLBACK_FAILED":
+        continue_rollback(cloudformation, name, tell, role_arn=plan.role_arn)
     made = changesets.make(cloudformation, plan, before)
     if made is None:
         return False
     execute(cloudformation, made, tell=tell)
     return True
+
+
+def _create(cloudformation: Any, plan: StackPlan) -> str:
+    """Begins to create a stack, and gives its id. It has its tags at once, which the policy for CI goes by.
+
+    A token lets botocore ask again when an answer was lost. ("CreateStack", CloudFormation API Reference)
+    """
+    allow = "deploy the shared stack again, whose ApplyPolicy then allows it, and attach that policy"
+    token = f"aurora-tenants-{time.time_ns()}"
+    with asking(f"deploy stack {plan.name}", if_denied=allow):
+        answer = cloudformation.create_stack(StackName=plan.name, ClientRequestToken=token, **changesets.wanted(plan))
+    return str(answer["StackId"])
 
 
 def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
@@ -183,24 +199,33 @@ def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
     _finish(cloudformation, made.stack_id, f"{made.kind}_COMPLETE", since, tell)
 
 
-def delete(cloudformation: Any, name: str, *, tell: Tell) -> None:
-    """Deletes a stack and waits until it is gone. Raises StackFailed with the first cause."""
+def delete(cloudformation: Any, name: str, *, tell: Tell, role_arn: str = "") -> None:
+    """Deletes a stack and waits until it is gone. Raises StackFailed with the first cause.
+
+    role_arn: what CloudFormation works with; empty for what it worked with last.
+    """
     stack = read_stack(cloudformation, name)
     if stack is None:
         return
     with asking(f"delete stack {name}"):
         stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         since = _last_event(cloudformation, stack_id)
-        cloudformation.delete_stack(StackName=stack_id)
+        cloudformation.delete_stack(StackName=stack_id, **_in_role(role_arn))
     _finish(cloudformation, stack_id, "DELETE_COMPLETE", since, tell)
 
 
-def continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = ()) -> None:
-    """Ends a rollback that failed. Raises StackFailed if only a person can."""
+def _in_role(role_arn: str) -> dict[str, str]:
+    return {"RoleARN": role_arn} if role_arn else {}
+
+
+def continue_rollback(
+    cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = (), *, role_arn: str = ""
+) -> None:
+    """Ends a rollback that failed. Raises StackFailed if only a person can. role_arn: as in `delete`."""
     with asking(f"continue the rollback of stack {name}"):
         stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         since = _last_event(cloudformation, stack_id)
-        cloudformation.continue_update_rollback(StackName=stack_id, ResourcesToSkip=[*skip])
+        cloudformation.continue_update_rollback(StackName=stack_id, ResourcesToSkip=[*skip], **_in_role(role_arn))
     try:
         _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
     except StackFailed:
@@ -215,7 +240,7 @@ def continue_rollback(cloudformation: Any, name: str, tell: Tell, skip: Sequence
             ]
         if not {*failed} - {*skip}:
             raise
-        continue_rollback(cloudformation, name, tell, (*skip, *failed))
+        continue_rollback(cloudformation, name, tell, (*skip, *failed), role_arn=role_arn)
 
 
 def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:

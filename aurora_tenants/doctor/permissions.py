@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from aurora_tenants.doctor.caller import Caller
 from aurora_tenants.doctor.finding import Unread, Verdict, ok, problem, warning
+from aurora_tenants.naming import CLUSTER_TAG
 
 Say: TypeAlias = Callable[[str, str, str], Verdict]  # found, why, fix
 
@@ -101,13 +102,18 @@ def _of_plan(place: Place) -> Iterator[Need]:
     if place.inspector_secret:
         yield Need("plan", place.inspector_secret, ("secretsmanager:GetSecretValue",))
     yield Need("plan", "*", ("cloudformation:DescribeStacks",))
-    yield Need("plan", tenants, ("cloudformation:GetTemplate", "cloudformation:DescribeStackEvents"))
+    of_tenants = {f"aws:ResourceTag/{CLUSTER_TAG}": place.stack}
+    yield Need("plan", tenants, ("cloudformation:GetTemplate", "cloudformation:DescribeStackEvents"), of_tenants)
 
 
 def _of_apply(place: Place) -> Iterator[Need]:
     tenants = place.arn("cloudformation", f"stack/{place.stack}-x/x")
+    asked = {f"aws:RequestTag/{CLUSTER_TAG}": place.stack}
+    asked |= {"cloudformation:RoleArn": place.role_arn} if place.role_arn else {}
+    there = {f"aws:ResourceTag/{CLUSTER_TAG}": place.stack, **asked}
     verbs = ("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DeleteStack")
-    yield Need("apply", tenants, tuple(f"cloudformation:{verb}" for verb in verbs))
+    yield Need("apply", tenants, ("cloudformation:CreateStack",), asked)
+    yield Need("apply", tenants, (*(f"cloudformation:{verb}" for verb in verbs),), there)
     if place.role_arn:
         yield Need("apply", place.role_arn, ("iam:PassRole",), {"iam:PassedToService": "cloudformation.amazonaws.com"})
     schedules = place.arn("scheduler", f"schedule/{place.stack}-pause-schedule/x")
@@ -139,7 +145,9 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     yield Need(command, role, ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"))
     yield Need(command, role, ("iam:PassRole",), {"iam:PassedToService": "lambda.amazonaws.com"})
     yield Need(command, policy, ("iam:CreatePolicy",))
-    yield Need(command, function, ("lambda:CreateFunction", "lambda:AddPermission", "lambda:InvokeFunction"))
+    of_functions = ("CreateFunction", "AddPermission", "InvokeFunction", "PutFunctionConcurrency")
+    yield Need(command, function, tuple(f"lambda:{verb}" for verb in of_functions))
+    yield Need(command, "*", ("lambda:GetAccountSettings",))
     secret = place.arn("secretsmanager", f"secret:/{place.stack}/database/x")
     yield Need(command, secret, ("secretsmanager:CreateSecret", "secretsmanager:RotateSecret"))
     yield Need(command, place.arn("scheduler", f"schedule-group/{name}"), ("scheduler:CreateScheduleGroup",))

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.cli.conftest import CommandLine, Ended
-from tests.cloud import SHARED, Cloud
+from tests.cloud import CLUSTER, SHARED, Cloud
+from tests.endpoint import client
 
 SHOP = """
   shop:
@@ -88,7 +90,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     run.file(SHOP % "[SELECT, INSERT]")
     assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 2
     refused = ci("Plan", "aurora-tenants apply --yes")
-    assert (refused.code, "cloudformation:CreateChangeSet" in refused.err, "shop" in str(cloud.stacks())) == (
+    assert (refused.code, "cloudformation:CreateStack" in refused.err, "shop" in str(cloud.stacks())) == (
         1,
         True,
         False,
@@ -136,3 +138,90 @@ def test_the_policies_are_what_lets_them_in(run: CommandLine, cloud: Cloud, ci: 
     assert (refused.code, refused.out) == (1, "")
     assert "cloudformation:DescribeStacks" in refused.err
     assert "attach the plan or the apply policy that the shared stack makes" in refused.err
+
+
+NEIGHBOUR = f"{SHARED}-prod"
+QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+OTHER_QUEUE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 60}}}}
+
+
+def tags(stack: str) -> list[dict[str, str]]:
+    return [{"Key": "aurora-tenants:cluster", "Value": stack}, {"Key": "aurora-tenants:tenant", "Value": "shop"}]
+
+
+class Attacker:
+    """Calls CloudFormation as one of the roles; every call is refused, in IAM's words."""
+
+    def __init__(self, cloud: Cloud, key: str) -> None:
+        self._cloudformation = client({**cloud.environment, "AWS_ACCESS_KEY_ID": key}, "cloudformation")
+        self._secrets = client({**cloud.environment, "AWS_ACCESS_KEY_ID": key}, "secretsmanager")
+
+    def __call__(self, operation: str, **parameters: Any) -> None:
+        of = self._secrets if "SecretId" in parameters else self._cloudformation
+        with pytest.raises(ClientError) as caught:
+            getattr(of, operation)(**parameters)
+        assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"), operation
+
+
+@pytest.fixture
+def role(cloud: Cloud) -> str:
+    """What CloudFormation works with for tenants of the shared stack."""
+    outputs = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]["Outputs"]
+    return str(next(it["OutputValue"] for it in outputs if it["OutputKey"] == "CloudFormationRole"))
+
+
+@pytest.mark.parametrize("tagged", [True, False], ids=["tagged", "untagged"])
+def test_stacks_of_a_shared_stack_whose_name_begins_like_ours_are_out_of_reach(
+    cloud: Cloud, keys: dict[str, str], role: str, tagged: bool
+):
+    """Its tenant's, which has its tag, and the shared stack itself, which has none."""
+    name = f"{NEIGHBOUR}-shop" if tagged else NEIGHBOUR
+    made = cloud.deploy(name, QUEUE, **({"Tags": tags(NEIGHBOUR)} if tagged else {}))
+    cloudformation, attack = cloud.client("cloudformation"), Attacker(cloud, keys["Apply"])
+    new = {"TemplateBody": json.dumps(OTHER_QUEUE), "Tags": tags(SHARED), "RoleARN": role}
+    wait = {"StackName": name, "ChangeSetName": "theirs"}
+    cloudformation.create_change_set(**wait, TemplateBody=json.dumps(OTHER_QUEUE))
+    attack("delete_stack", StackName=name, RoleARN=role)
+    attack("delete_stack", StackName=cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"])
+    attack("create_change_set", StackName=name, ChangeSetName="mine", ChangeSetType="UPDATE", **new)
+    for operation in ("execute_change_set", "describe_change_set", "delete_change_set"):
+        attack(operation, **wait)
+    attack("get_template", StackName=name)
+    attack("list_stack_resources", StackName=name)
+    attack("create_stack", StackName=f"{NEIGHBOUR}-new", **new | {"Tags": tags(NEIGHBOUR)})
+    assert (made, cloud.stacks()[name], f"{NEIGHBOUR}-new" in cloud.stacks()) == (
+        "CREATE_COMPLETE",
+        "CREATE_COMPLETE",
+        False,
+    )
+
+
+def test_stacks_are_made_by_our_role_and_with_our_tag_or_not_at_all(cloud: Cloud, keys: dict[str, str], role: str):
+    attack, body = Attacker(cloud, keys["Apply"]), json.dumps(QUEUE)
+    name, other = f"{SHARED}-mine", role.replace("CloudFormationRole", "Administrator")
+    attack("create_stack", StackName=name, TemplateBody=body, RoleARN=role)
+    attack("create_stack", StackName=name, TemplateBody=body, RoleARN=role, Tags=tags("other"))
+    attack("create_stack", StackName=name, TemplateBody=body, Tags=tags(SHARED))
+    attack("create_stack", StackName=name, TemplateBody=body, Tags=tags(SHARED), RoleARN=other)
+    attack("create_stack", StackName="mine", TemplateBody=body, Tags=tags(SHARED), RoleARN=role)
+    change_set = {"StackName": name, "ChangeSetName": "x", "ChangeSetType": "CREATE", "TemplateBody": body}
+    attack("create_change_set", **change_set, Tags=tags(SHARED), RoleARN=role)
+    assert name not in cloud.stacks()
+
+
+def test_the_clusters_stack_and_the_shared_one_are_nothing_for_ci(cloud: Cloud, keys: dict[str, str], role: str):
+    """The first has our tag, and a name that a tenant's could be."""
+    attack = Attacker(cloud, keys["Apply"])
+    for stack in (CLUSTER, SHARED):
+        new = {"TemplateBody": json.dumps(QUEUE), "Tags": tags(SHARED), "RoleARN": role}
+        attack("delete_stack", StackName=stack, RoleARN=role)
+        attack("create_change_set", StackName=stack, ChangeSetName="mine", ChangeSetType="UPDATE", **new)
+        attack("continue_update_rollback", StackName=stack, RoleARN=role)
+
+
+def test_a_plan_sees_nothing_of_a_tenants_secret(run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles):
+    run.file(SHOP % "SELECT")
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    attack = Attacker(cloud, keys["Plan"])
+    for operation in ("describe_secret", "get_secret_value"):
+        attack(operation, SecretId=f"/{SHARED}/database/shop")

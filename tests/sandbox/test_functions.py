@@ -200,6 +200,24 @@ def handler(event, context):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_function_that_reserves_one_serves_one_event_after_the_other(functions: Functions, tmp_path: Path) -> None:
+    code = """
+import pathlib, time
+def handler(event, context):
+    here = pathlib.Path(event["directory"])
+    (here / "busy").mkdir()
+    time.sleep(0.1)
+    (here / "busy").rmdir()
+    (here / event["name"]).touch()
+"""
+    function = Function("f", ARN, inline(code), "index.handler", "arn:aws:iam::1:role/f", 10, {}, reserved=1)
+    functions.put(function)
+    for name in ("a", "b", "c"):
+        functions.invoke_async("f", {"directory": str(tmp_path), "name": name})
+    assert eventually(lambda: functions.running() == 0 and len(list(tmp_path.iterdir())) == 3)
+    assert "FileExistsError" not in functions.logs("f")
+
+
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 3), (1, 2), (0, 1)])
 def test_a_failing_asynchronous_event_is_repeated_with_the_same_event(
     functions: Functions, retries: int | None, attempts: int

@@ -200,6 +200,57 @@ def test_what_a_call_needs(service: str, operation: str, parameters: dict[str, A
     assert needs(service, operation, parameters, SecretFacts(SHOP)) == expected
 
 
+SERVICE_ROLE = "arn:aws:iam::123456789012:role/deploys"
+STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/*"
+
+
+def stack_needs(operation: str, tags: dict[str, str] | None = None, **parameters: Any) -> tuple[Need, ...]:
+    """tags: of the stack, None if there is none."""
+    facts = None if tags is None else policies.StackFacts(tags)
+    asked = {"StackName": "shop", **parameters}
+    return policies.needs(
+        "cloudformation", operation, asked, arn_prefix=arn_prefix, secret=lambda secret_id: None, stack=lambda _: facts
+    )
+
+
+def test_who_names_a_role_has_to_be_allowed_to_pass_it_and_who_sets_tags_to_tag():
+    found = stack_needs("CreateStack", RoleARN=SERVICE_ROLE, Tags=[{"Key": "team", "Value": "a"}])
+    assert [(need.action, need.resource) for need in found] == [
+        ("cloudformation:CreateStack", STACK),
+        ("cloudformation:TagResource", STACK),
+        ("iam:PassRole", SERVICE_ROLE),
+    ]
+    assert [need.action for need in stack_needs("DeleteStack", {})] == ["cloudformation:DeleteStack"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"StringEquals": {"aws:ResourceTag/Team": "a"}}, True),
+        ({"StringEquals": {"aws:ResourceTag/Team": "b"}}, False),
+        ({"StringEquals": {"aws:ResourceTag/Other": "a"}}, False),
+        ({"StringEqualsIfExists": {"aws:ResourceTag/Other": "a"}}, True),
+        ({"StringEquals": {"aws:RequestTag/Team": "b"}}, True),
+        ({"StringEquals": {"aws:RequestTag/Other": "b"}}, False),
+        ({"ArnEquals": {"cloudformation:RoleArn": SERVICE_ROLE}}, True),
+        ({"ArnEquals": {"cloudformation:RoleArn": f"{SERVICE_ROLE}-too"}}, False),
+        ({"StringEquals": {"cloudformation:CreateAction": "CreateChangeSet"}}, False),  # of TagResource alone
+    ],
+)
+def test_conditions_on_a_stack_and_on_what_is_asked_of_it(condition: dict[str, Any], expected: bool):
+    need, tagging, _ = stack_needs(
+        "CreateChangeSet", {"Team": "a"}, RoleARN=SERVICE_ROLE, Tags=[{"Key": "Team", "Value": "b"}]
+    )
+    assert allowed(need, allow("*", Condition=condition)) is expected
+    by = {"StringEquals": {"cloudformation:CreateAction": "CreateChangeSet"}}
+    assert allowed(tagging, allow("*", Condition=by))
+
+
+def test_the_role_that_a_stack_has_already_is_not_the_role_of_a_request():
+    (need,) = stack_needs("DeleteStack", {"Team": "a"})
+    assert not allowed(need, allow("*", Condition={"ArnEquals": {"cloudformation:RoleArn": "*"}}))
+
+
 def test_a_secret_that_is_not_there_is_judged_by_its_name():
     (need,) = secret_needs("DescribeSecret", {"SecretId": "/shared/database/new"})
     assert allowed(need, allow("secretsmanager:DescribeSecret", f"{SECRETS}/shared/database/*"))

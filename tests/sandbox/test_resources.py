@@ -685,6 +685,21 @@ def test_an_event_invoke_config_limits_the_retries_of_its_function(account: Acco
     assert (before, account.functions.retries("f")) == (0, 2)
 
 
+def test_concurrency_is_reserved_as_long_as_a_hundred_are_left_to_other_functions(account: Account) -> None:
+    reserved = function_properties(account, FunctionName="f", ReservedConcurrentExecutions=900)
+    function, _ = account.create("AWS::Lambda::Function", **reserved)
+    assert account.functions.unreserved() == 100
+    one = {**reserved, "FunctionName": "g", "ReservedConcurrentExecutions": 1}
+    reason = failure(account.create, "AWS::Lambda::Function", **one)
+    assert reason == (
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+        "its minimum value of [100]."
+    )
+    account.update(function, **{**reserved, "ReservedConcurrentExecutions": 899})
+    account.create("AWS::Lambda::Function", **one)
+    assert account.functions.unreserved() == 100
+
+
 # IAM
 
 

@@ -24,6 +24,7 @@ class Policy:
     def __init__(self, cloud: Cloud, *names: str) -> None:
         outputs = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"][0]["Outputs"]
         arns = {it["OutputKey"]: it["OutputValue"] for it in outputs}
+        self.cloudformation = cloud.client("cloudformation")
         self.arns, self.used, client = arns, set[str](), cloud.client("iam")
         self.statements = []
         for name in names:
@@ -53,10 +54,14 @@ class Policy:
         elif service == "monitoring":
             yield policies.Need(f"cloudwatch:{operation}", "*")
         else:
-            yield from policies.needs(service, operation, params, arn_prefix=arn_prefix, secret=lambda _: None)
-        if params.get("RoleARN"):
-            passed = {"iam:passedtoservice": "cloudformation.amazonaws.com"}
-            yield policies.Need("iam:PassRole", params["RoleARN"], passed)
+            yield from policies.needs(
+                service, operation, params, arn_prefix=arn_prefix, secret=lambda _: None, stack=self.facts
+            )
+
+    def facts(self, name: str) -> policies.StackFacts | None:
+        stacks = self.cloudformation.describe_stacks()["Stacks"]
+        found = next((it for it in stacks if name in (it["StackName"], it["StackId"])), None)
+        return policies.StackFacts({tag["Key"]: tag["Value"] for tag in found["Tags"]}) if found else None
 
 
 def test_plan_and_show_need_the_plan_policy_and_no_more(

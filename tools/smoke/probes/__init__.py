@@ -6,6 +6,7 @@ from tools.smoke.probe import Probe
 from tools.smoke.probes import (
     accounts,
     bucket,
+    ci,
     control,
     failures,
     iam,
@@ -27,6 +28,7 @@ PROBES: tuple[Probe, ...] = (
     *rotation.PROBES,
     *privileges.PROBES,
     *iam.PROBES,
+    *ci.PROBES,
     *stacks.PROBES,
     *failures.PROBES,
     *repair.PROBES,
