@@ -11,6 +11,7 @@ from aurora_tenants.lambdas.password import accepts_login, give_password, login_
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
+from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
@@ -35,9 +36,9 @@ class Wanted(NamedTuple):
         return next(iter(self.state.users)).user
 
     @property
-    def password(self) -> str:
+    def password(self) -> Hashes:
         """Empty where there is none."""
-        return self.secret.password if self.secret else ""
+        return self.secret.password if self.secret else {}
 
 
 class _Before(NamedTuple):
@@ -81,16 +82,16 @@ def converge(request: Request, wanted: Wanted) -> str:
 
 
 def _attempt(request: Request, wanted: Wanted, existing: _Existing, before: _Before) -> str:
-    execute, password = request.execute, wanted.password
+    execute = request.execute
     desired = _with_owners(request, wanted, existing)
     # Before anything is recorded: this raises ValueError for a value that no statement can hold.
-    todo = changes_of_one(desired, existing.live, server=wanted.server, password=password)
+    todo = changes_of_one(desired, existing.live, server=wanted.server, password=wanted.password)
     recorded = set()
     for account, user in desired.users.items():
         if user.owner and account not in existing.entries and account not in existing.live.users:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
             recorded.add(record_owner("users", account.entry, user.owner))
-    refused = _run(request, (change for change in todo if change.statement not in recorded), password)
+    refused = _run(request, (change for change in todo if change.statement not in recorded))
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
@@ -164,12 +165,12 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
     return State(users=users, grants=wanted.state.grants)
 
 
-def _run(request: Request, todo: Iterable[Change], password: str) -> str:
+def _run(request: Request, todo: Iterable[Change]) -> str:
     """Runs the changes. With OnRefusal "report", grants that the server refuses are returned as a sentence."""
     refused = []
     for change in todo:
         try:
-            run(request.execute, change.statement, password)
+            run(request.execute, change.statement)
         except DatabaseError as error:
             if change.action != "grant" or not request.reports_refusals or not error.is_of_mysql:
                 raise
@@ -289,7 +290,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
     for change in changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password):
-        run(execute, change.statement, wanted.password)
+        run(execute, change.statement)
     for account in {*touched & wanted.state.users.keys(), *old}:
         entry, second = before.entries.get(account), before.sent.get(account)
         if entry is None and second is not None and second != _second_password(execute, account):
