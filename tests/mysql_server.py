@@ -12,9 +12,15 @@ from aurora_sandbox.wire import Caller
 from aurora_tenants.lambdas.ownership import make_views
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.grants import normalise
+from aurora_tenants.mysql.hashing import Hashes, hashed
 from aurora_tenants.mysql.live import Execute, Row
 from aurora_tenants.mysql.owners import create_owners
 from aurora_tenants.mysql.state import Database, State, User
+
+
+def hashes(password: str) -> Hashes:
+    """A password as statements have it; always with the same salt."""
+    return hashed(password, "twenty-letters_salt.")
 
 
 def execute_as(server: Server, user: str = "root", password: str = "") -> Execute:

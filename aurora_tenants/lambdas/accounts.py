@@ -13,6 +13,7 @@ from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute, read_owned, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
@@ -42,9 +43,9 @@ class Wanted(NamedTuple):
         return next(iter(self.state.users)).user
 
     @property
-    def password(self) -> str:
+    def password(self) -> Hashes:
         """Empty where there is none."""
-        return self.secret.password if self.secret else ""
+        return self.secret.password if self.secret else {}
 
 
 class _Before(NamedTuple):
@@ -93,10 +94,10 @@ def converge(request: Request, wanted: Wanted) -> str:
 def _attempt(
     request: Request, wanted: Wanted, existing: _Existing, before: _Before, *, is_first: bool
 ) -> tuple[str, ...]:
-    execute, password = request.execute, wanted.password
+    execute = request.execute
     desired = _with_owners(request, wanted, existing)
     # Before anything is recorded: this raises ValueError for a value that no statement can hold.
-    todo = changes_of_one(desired, existing.live, server=wanted.server, password=password)
+    todo = changes_of_one(desired, existing.live, server=wanted.server, password=wanted.password)
     recorded = dict[Account, str]()
     for account, user in desired.users.items():
         if user.owner and account not in existing.entries and account not in existing.live.users:
@@ -110,7 +111,7 @@ def _attempt(
                 execute(forget_owner("users", account.entry))
             raise
     todo = tuple(change for change in todo if change.statement not in recorded.values())
-    refused = _run(request, todo, password, is_first=is_first)
+    refused = _run(request, todo, is_first=is_first)
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
@@ -233,7 +234,7 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
     return State(users=users, grants=wanted.state.grants)
 
 
-def _run(request: Request, todo: Sequence[Change], password: str, *, is_first: bool) -> tuple[str, ...]:
+def _run(request: Request, todo: Sequence[Change], *, is_first: bool) -> tuple[str, ...]:
     """Runs the changes. Returns a sentence for each that was not done and fails nothing.
 
     That is a GRANT that the server refuses, with OnRefusal "report"; a REVOKE of what MySQL says is not there when it
@@ -245,7 +246,7 @@ def _run(request: Request, todo: Sequence[Change], password: str, *, is_first: b
             left = sum(change.action == "revoke" for change in todo[number:])
             return (*refused, f"the time was up before {left} REVOKEs of {change.subject}; deploy again to go on")
         try:
-            run(request.execute, change.statement, password)
+            run(request.execute, change.statement)
         except DatabaseError as error:
             is_stuck = change.action == "revoke" and error.number in NOT_THERE and not is_first
             is_refusal = change.action == "grant" and request.reports_refusals and error.is_of_mysql
@@ -367,7 +368,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
     todo = changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password)
-    _run(request, todo, wanted.password, is_first=False)
+    _run(request, todo, is_first=False)
     for account in {*touched & wanted.state.users.keys(), *old}:
         entry, second = before.entries.get(account), before.sent.get(account)
         if entry is None and second is not None and second != _second_password(execute, account):

@@ -7,19 +7,33 @@ login in (`login_is_conclusive`). Where it is not conclusive, a password is set 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.statement import run
+from aurora_tenants.mysql.hashing import Hashes, hashed
 from aurora_tenants.mysql.live import Execute, select
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.passwords import set_password, set_password_again
+from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import User
 
 # Answers to a login whose password was right: an expired one (1820, 1862), too many connections (1203, 1226), a locked
 # account (3118; see test_password_of_a_locked_user_that_was_changed_by_hand_is_set_again).
 _ACCEPTED = (1203, 1226, 1820, 1862, 3118)
-_IN_HISTORY = 3638
+# So many random bytes are 20 letters, digits, `-` and `_`.
+_SALT_BYTES = 15
+
+
+def hashes_of(secret: str, password: str) -> Hashes:
+    """What a statement may hold of a password, with a new salt: made once, so that a repeated statement is the same.
+
+    Raises ValueError, which names the secret and does not show the password, for one that no client can log in with.
+    """
+    try:
+        return hashed(password, secrets.token_urlsafe(_SALT_BYTES))
+    except ValueError as error:
+        raise ValueError(f"the password in secret {secret} {error}") from None
 
 
 def accepts_login(execute: Execute) -> bool:
@@ -42,19 +56,12 @@ def login_is_conclusive(users: Collection[User]) -> bool:
     )
 
 
-def give_password(execute: Execute, user: User, password: str, *, retain: bool) -> None:
+def give_password(execute: Execute, user: User, password: Hashes, *, retain: bool) -> None:
     """Sets a password, even one that the account has had before. retain: the current one keeps working beside it.
 
-    user: as it is in MySQL now. With a password history MySQL refuses even the current password (3638).
+    user: as it is in MySQL now.
     """
-    statement = set_password(user.account, str(user.options.plugin), password, retain=retain)
-    try:
-        run(execute, statement, password)
-    except DatabaseError as error:
-        if error.number != _IN_HISTORY:
-            raise
-        for again in set_password_again(user, password, retain=retain):
-            run(execute, again, password)
+    run(execute, set_password(user.account, str(user.options.plugin), password, retain=retain))
 
 
 def accounts_of(users: Collection[User], secret: str) -> list[User]:

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import boto3
 from botocore.config import Config
 
+from aurora_tenants.lambdas.password import hashes_of
 from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.properties import text, truth
@@ -29,12 +31,12 @@ class Resource(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A user's secret. name: without the six random characters at the end of its ARN."""
+    """A user's secret. name: without the six random characters at the end of its ARN. password: its hashes."""
 
     arn: str
     name: str
     user: str
-    password: str
+    password: Hashes
 
 
 class Request(NamedTuple):
@@ -118,8 +120,8 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"], ends)
 
 
-def credentials(secret_id: str, text: str) -> tuple[str, str]:
-    """The user's name and password in a secret's JSON. Raises ValueError without showing any of it."""
+def credentials(secret_id: str, text: str) -> tuple[str, Hashes]:
+    """The user's name and the password's hashes, from a secret's JSON. Raises ValueError without showing any of it."""
     try:
         value = json.loads(text)
         name, password = value["username"], value["password"]
@@ -127,7 +129,4 @@ def credentials(secret_id: str, text: str) -> tuple[str, str]:
         name = password = None
     if not (isinstance(name, str) and isinstance(password, str) and password):
         raise ValueError(f"secret {secret_id} is not JSON with a username and a password")
-    if any(character == "\\" or character < " " for character in password):
-        what = "contains a backslash or a control character; change it to one without them"
-        raise ValueError(f"the password in secret {secret_id} {what}")
-    return name, password
+    return name, hashes_of(secret_id, password)

@@ -26,13 +26,17 @@ from typing import Any, NamedTuple
 
 import boto3
 
-from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import until_heard
-from aurora_tenants.lambdas.password import accepts_login, accounts_of, give_password, login_is_conclusive
+from aurora_tenants.lambdas.password import (
+    accepts_login,
+    accounts_of,
+    give_password,
+    hashes_of,
+    login_is_conclusive,
+)
 from aurora_tenants.lambdas.request import logins
-from aurora_tenants.mysql.changes import subject
+from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute, read_users
-from aurora_tenants.mysql.passwords import restore_history
 from aurora_tenants.mysql.state import User
 
 # The time for a last statement, which takes at most 45 s, and to clean up, before Lambda ends the function.
@@ -126,27 +130,17 @@ def set_secret(rotation: Rotation) -> None:
         raise ValueError(f"MySQL has no user {name} whose password comes from secret {rotation.name}")
     if len(accounts) == 1 and can_login(rotation, pending):
         return
-    current = rotation.value("AWSCURRENT")
+    both = [hashes_of(rotation.name, value["password"]) for value in (rotation.value("AWSCURRENT"), pending)]
     for account in accounts:
-        until_heard(partial(_give_both, rotation.execute, account, current["password"], pending["password"]))
+        until_heard(partial(_give_both, rotation.execute, account, *both))
 
 
-def _give_both(execute: Execute, account: User, current: str, pending: str) -> None:
+def _give_both(execute: Execute, account: User, current: Hashes, pending: Hashes) -> None:
     """The current password first: RETAIN keeps the last one that was set, which may come from a rotation that was
     cancelled, or from this one before it is retried. Another plugin than the account's would drop the old password.
     """
-    for password, retain in ((current, False), (pending, True)):
-        try:
-            give_password(execute, account, password, retain=retain)
-        except DatabaseError as error:
-            if not error.is_of_mysql:
-                raise
-            # MySQL quotes the statement in some of its errors, and with it the password.
-            who, number = subject(account.account), error.number or "it does not say why"
-            raise ValueError(f"MySQL refused a new password for {who} ({number})") from None
-    # Also where an answer was lost between the statements that set a password in spite of the history.
-    for statement in restore_history(account):
-        execute(statement)
+    give_password(execute, account, current, retain=False)
+    give_password(execute, account, pending, retain=True)
 
 
 def test_secret(rotation: Rotation) -> None:

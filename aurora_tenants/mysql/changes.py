@@ -24,13 +24,13 @@ from aurora_tenants.mysql.grants import (
     role_scope,
     statements,
 )
+from aurora_tenants.mysql.hashing import HIDDEN, Hashes
 from aurora_tenants.mysql.names import Account, identifier, literal, pattern, unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, clauses
 from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner, record_shares
 from aurora_tenants.mysql.passwords import identified
 from aurora_tenants.mysql.state import Database, Server, State, User
 
-HIDDEN = "***"
 # No name under .invalid is ever anybody's (RFC 2606).
 NOWHERE = "aurora-tenants.invalid"
 
@@ -50,7 +50,7 @@ class Change(NamedTuple):
     grants: tuple[Grant, ...] = ()
 
 
-def changes(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
+def changes(desired: State, live: State, *, server: Server, password: Hashes = HIDDEN) -> tuple[Change, ...]:
     """The statements after which everything desired holds, in the order in which to run them.
 
     Create, rename, alter; grant, set default roles, drop accounts at other hosts; revoke, and what is granted late.
@@ -246,7 +246,7 @@ def canonical(name: str) -> str:
     return "utf8mb3" + lower[4:] if lower == "utf8" or lower.startswith("utf8_") else lower
 
 
-def _account(desired: User, old: Account | None, live: State, server: Server, password: str) -> Iterator[Change]:
+def _account(desired: User, old: Account | None, live: State, server: Server, password: Hashes) -> Iterator[Change]:
     """old: the account that becomes this one by renaming; live has the new name already."""
     account, known = desired.account, live.users.get(desired.account)
     about = subject(account)
@@ -263,7 +263,7 @@ def _account(desired: User, old: Account | None, live: State, server: Server, pa
     yield from _altered(desired, known, server, password)
 
 
-def _altered(desired: User, known: User, server: Server, password: str) -> Iterator[Change]:
+def _altered(desired: User, known: User, server: Server, password: Hashes) -> Iterator[Change]:
     account, options = desired.account, desired.options
     if options.expire_after_days is None and known.options.expire_after_days:
         # ALTER USER from an interval to DEFAULT changes the table only: 9.7.4 goes on with the interval
@@ -278,7 +278,7 @@ def _altered(desired: User, known: User, server: Server, password: str) -> Itera
         yield Change("alter", subject(account), f"ALTER USER {account}{altered}", _plugin_why(plugin, known))
 
 
-def _create_user(desired: User, server: Server, password: str) -> str:
+def _create_user(desired: User, server: Server, password: Hashes) -> str:
     """For a role, too: the Data API may prepare statements, and CREATE ROLE cannot be prepared.
 
     A role is a locked account without a password, and can be created as one.

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, FUNCTION, GLOBAL_FLAGS, flags, user_of
 from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key
+from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
 
@@ -132,9 +133,12 @@ def _unquoted(name: str) -> str:
 
 
 def _plugin(variables: dict[str, str]) -> str:
-    """The default plugin. authentication_policy (8.0.27) reads `*:plugin` or `plugin`; a bare `*` leaves it open."""
+    """The default plugin, if it takes a password. authentication_policy (8.0.27) reads `*:plugin` or `plugin`; a bare
+    `*` leaves it open.
+    """
     first = variables.get("authentication_policy", "*").split(",")[0].strip().removeprefix("*").removeprefix(":")
-    return first or variables.get("default_authentication_plugin") or "caching_sha2_password"
+    default = first or variables.get("default_authentication_plugin")
+    return default if default in PASSWORD_PLUGINS else "caching_sha2_password"
 
 
 def read_state(execute: Execute) -> State:

@@ -3,7 +3,8 @@
 The tables are `aurora_tenants.databases` and `aurora_tenants.users` (by `user@host`), and `aurora_tenants.shares`: the
 stacks whose users may be granted something on a database of another stack (mysql/consent.py). Only the cluster's master
 user may write them. What has no entry there belongs to nobody, and is never changed or dropped.
-A user's ATTRIBUTE also names its stack, for people to read: MySQL lets every user change its own, so it proves nothing.
+A user's ATTRIBUTE also names its stack, for people to read. It proves nothing: MySQL lets every user change its own, if
+the same statement sets its password (without that, 1227; test_a_user_who_changes_its_own_attribute_…).
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from aurora_tenants.mysql.changes import HIDDEN, Change, changes, moves, subject, title
+from aurora_tenants.mysql.changes import Change, changes, moves, subject, title
 from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.hashing import HIDDEN, Hashes
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, record_owner
@@ -27,7 +28,7 @@ def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Chan
     )
 
 
-def changes_of_one(desired: State, live: State, *, server: Server, password: str = HIDDEN) -> tuple[Change, ...]:
+def changes_of_one(desired: State, live: State, *, server: Server, password: Hashes = HIDDEN) -> tuple[Change, ...]:
     """What the provider runs for one resource."""
     todo = changes(desired, live, server=server, password=password)
     renamed = moves(desired, live)

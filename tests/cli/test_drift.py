@@ -26,7 +26,7 @@ TENANTS = """
           - {permission: [SELECT], database: shop_1}
 """
 CREATE = (
-    "CREATE USER `report`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' ATTRIBUTE "
+    "CREATE USER `report`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***' ATTRIBUTE "
     '\'{"aurora_tenants": {"stack": "shared-global-shop", "resource": "UserReport"}}\''
 )
 RECORD_USER = (

@@ -98,7 +98,7 @@ def logged(cloud: Cloud) -> Iterator[list[str]]:
 
 
 def _bare(statement: str) -> str:
-    statement = re.sub(r"BY '[^']*'", "BY '***'", statement.removeprefix("INSERT").removeprefix("REPLACE"))
+    statement = re.sub(r"AS 0x[0-9a-f]+", "AS '***'", statement.removeprefix("INSERT").removeprefix("REPLACE"))
     return re.sub(r"'(ID|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})'\)", "'')", statement)
 
 

@@ -16,7 +16,7 @@ from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.mysql.state import State
 from aurora_tenants.tenant.desired import state_of
 from aurora_tenants.tenant.template import template
-from tests.mysql_server import as_desired, execute_as, make_owners
+from tests.mysql_server import as_desired, execute_as, hashes, make_owners
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20)
 ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20).map("/".__add__)
@@ -94,7 +94,7 @@ def test_one_user_after_another(server: Server, first: dict[str, Any], second: d
     for said in (first, second):
         desired = desired_of(said, about)
         if desired:
-            for change in changes(desired, read_state(execute), server=about, password="Secret0"):
+            for change in changes(desired, read_state(execute), server=about, password=hashes("Secret0")):
                 execute(change.statement)
             live = read_state(execute)
             assert as_desired(live, desired) == desired

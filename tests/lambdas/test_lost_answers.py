@@ -24,6 +24,7 @@ from aurora_tenants.mysql.dataapi import LOST, DataApi
 from aurora_tenants.mysql.live import Execute, Row, read_users
 from tests.endpoint import own
 from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, fresh, on
+from tests.mysql_server import hashes
 
 pytestmark = ONCE
 
@@ -83,7 +84,7 @@ class Stack:
             },
             losing,
             lambda arn: DataApi(self._master.client, self._master.cluster_arn, arn).execute,
-            lambda _: self._secret or Secret("", "", "", ""),
+            lambda _: self._secret or Secret("", "", "", {}),
             self._master.cluster_arn,
             math.inf,
         )
@@ -121,7 +122,7 @@ def test_a_database_is_made_changed_and_dropped(world: World, master: DataApi, r
 
 def user_of(world: World) -> Secret:
     name = fresh("app")
-    return Secret(world.secret(name), f"{PREFIX}{name}", name, "hush-0")
+    return Secret(world.secret(name), f"{PREFIX}{name}", name, hashes("hush-0"))
 
 
 def seen(world: World, name: str) -> Mapping[str, Any]:
@@ -220,21 +221,22 @@ def test_a_user_whose_adoption_failed_keeps_its_password_when_it_is_adopted_afte
         failed.serve("Create", 0, ran=True, **properties)
     assert {host: (owner.adopted, owner.released) for host, owner in world.entries(name).items()} == {"%": (True, True)}
     world.put(secret.arn, name, "hush-1")
-    again = Stack(world, master, "Custom::DatabaseUser", secret._replace(password="hush-1"))
+    again = Stack(world, master, "Custom::DatabaseUser", secret._replace(password=hashes("hush-1")))
     again.serve("Create", 0, ran=True, **properties)
     assert (world.takes(name, "hush-1"), world.takes(name, "hush-theirs")) == (True, True)
 
 
 @EITHER_WAY
-def test_rules_of_a_password_history_are_there_again_after_a_rotation(world: World, master: DataApi, ran: bool) -> None:
-    """They have to be lifted for a password that the account has had."""
+def test_a_rotation_of_an_account_with_a_password_history_ends_with_both_passwords(
+    world: World, master: DataApi, ran: bool
+) -> None:
 
     def served(lost: int) -> int:
         name = fresh("app")
         world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-now' PASSWORD HISTORY 3")
         (account,) = read_users(master.execute, name, has_owners=True)[0].values()
         losing = Losing(master.execute, lost, ran=ran)
-        until_heard(partial(_give_both, losing, account, "hush-now", "hush-next"))
+        until_heard(partial(_give_both, losing, account, hashes("hush-now"), hashes("hush-next")))
         assert world.options(name).history == 3
         assert (world.takes(name, "hush-now"), world.takes(name, "hush-next")) == (True, True)
         return len(losing.statements)

@@ -17,7 +17,7 @@ from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.live import Execute, Row, read_databases, read_owners
 from tests.lambdas.world import ONCE, fresh
-from tests.mysql_server import execute_as
+from tests.mysql_server import execute_as, hashes
 
 pytestmark = ONCE
 
@@ -38,7 +38,7 @@ class Folding(NamedTuple):
             "ResourceProperties": properties,
             **({"PhysicalResourceId": physical_id} if physical_id else {}),
         }
-        its = Secret(SECRET, "/shared-global/database/app", "App", "hush")
+        its = Secret(SECRET, "/shared-global/database/app", "App", hashes("hush"))
         return Request(event, self.master, lambda _: self.root, lambda _: its, "arn", math.inf)
 
     def databases(self) -> set[str]:

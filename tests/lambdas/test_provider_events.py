@@ -16,6 +16,7 @@ from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.live import Execute, Row, read_server, read_state, read_users
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options, Require
 from tests.lambdas.world import BOTH, PREFIX, PROVIDER, SHARED, World, fresh, on
+from tests.mysql_server import hashes
 
 pytestmark = BOTH
 
@@ -39,7 +40,7 @@ def asking(world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch) -> As
             "ResourceProperties": {"SecretId": arn, "Privileges": [], **properties},
             **({"PhysicalResourceId": physical_id} if physical_id else {}),
         }
-        its = Secret(arn, f"{PREFIX}{name}", name, "hush-0")
+        its = Secret(arn, f"{PREFIX}{name}", name, hashes("hush-0"))
         world.consent(stack, {"App": {"Properties": properties}})
         return Request(event, master.execute, login, lambda _: its, master.cluster_arn, math.inf)
 

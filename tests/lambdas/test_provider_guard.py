@@ -17,6 +17,7 @@ from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_shares
 from tests.endpoint import client
 from tests.lambdas.world import ONCE, PREFIX, PROVIDER, SHARED, World, after, database, fresh, on, ref, role, user
+from tests.mysql_server import hashes
 
 pytestmark = ONCE
 
@@ -165,7 +166,7 @@ def asking(world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch) -> Re
         "PhysicalResourceId": arn,
         "ResourceProperties": {"SecretId": arn, "Privileges": []},
     }
-    its = Secret(arn, f"{PREFIX}{name}", name, "hush-0")
+    its = Secret(arn, f"{PREFIX}{name}", name, hashes("hush-0"))
     return Request(event, master.execute, lambda _: master.execute, lambda _: its, master.cluster_arn, math.inf)
 
 

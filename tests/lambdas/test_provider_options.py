@@ -12,6 +12,7 @@ from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.options import Options, Require
 from tests.lambdas.world import PREFIX, World, after, fresh, on, role, user
+from tests.mysql_server import hashes
 
 PLUGIN = "caching_sha2_password"
 DEFAULTS = Options(plugin=PLUGIN, comment="")
@@ -260,7 +261,7 @@ def test_create_that_comes_twice_is_not_stopped_by_a_password_history(
         },
         master.execute,
         lambda arn: DataApi(master.client, master.cluster_arn, arn).execute,
-        lambda _: Secret(arn, f"{PREFIX}{name}", name, "hush-0"),
+        lambda _: Secret(arn, f"{PREFIX}{name}", name, hashes("hush-0")),
         master.cluster_arn,
         math.inf,
     )

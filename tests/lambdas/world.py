@@ -133,7 +133,8 @@ class World:
         }
         told = [event.get("ResourceStatusReason", "") for event in events]
         told += [event.get("ResourceProperties", "") for event in events if event["ResourceType"].startswith("Custom")]
-        assert_silent("\n".join([*told, json.dumps(outputs), self.log()]))
+        assert_silent(text := "\n".join([*told, json.dumps(outputs), self.log()]))
+        assert " AS 0x" not in text, "the hash of a password"
         return Ended(about["StackStatus"], failures, outputs)
 
     def _events(self, stack_id: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import Database, Server, State, User
-from tests.mysql_server import as_desired, execute_as, make_owners
+from tests.mysql_server import as_desired, execute_as, hashes, make_owners
 
 SERVER = Server("8.0.42", False, "caching_sha2_password")
 APP = Account("app")
@@ -87,7 +87,7 @@ def test_everything_is_created_before_anything_is_granted_and_revokes_come_last(
     live = State({}, {}, granted("INSERT"))
     assert [change.statement for change in difference(desired, live)] == [
         "CREATE DATABASE `app`",
-        "CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***'",
+        "CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***'",
         "GRANT SELECT ON `app`.* TO `app`@`%`",
         "REVOKE INSERT ON `app`.* FROM `app`@`%`",
     ]
@@ -99,11 +99,12 @@ def test_what_only_live_has_of_others_is_left_alone():
     assert difference(State(), live) == ()
 
 
-def test_a_password_stands_in_the_statement_that_is_run_and_in_no_other():
+def test_a_hash_stands_in_the_statement_that_is_run_and_in_no_other():
     desired = State(users={APP: User(APP)})
-    (run,) = changes(desired, State(), server=SERVER, password="s3cret")
-    assert run.statement == "CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` BY 's3cret'"
-    assert "s3cret" not in str(difference(desired))
+    its = hashes("s3cret")["caching_sha2_password"]
+    (run,) = changes(desired, State(), server=SERVER, password=hashes("s3cret"))
+    assert run.statement == f"CREATE USER `app`@`%` IDENTIFIED WITH `caching_sha2_password` AS {its}"
+    assert (its[:2], its in str(difference(desired))) == ("0x", False)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def with_grants(execute: Execute) -> State:
 
 
 def converge(execute: Execute, desired: State) -> list[str]:
-    made = changes(desired, read_state(execute), server=read_server(execute), password="s3cret")
+    made = changes(desired, read_state(execute), server=read_server(execute), password=hashes("s3cret"))
     for change in made:
         execute(change.statement)
     return [change.action for change in made]
@@ -219,7 +220,7 @@ def test_what_was_run_reads_back_as_what_was_desired_and_leaves_nothing_to_do(ex
 def test_a_run_that_ended_after_any_of_its_statements_is_finished_by_the_next(execute: Execute):
     """As when the function crashes in between: the next one reads what is there and goes on from it."""
     desired = with_grants(execute)
-    todo = changes(desired, of_app(read_state(execute)), server=read_server(execute), password="s3cret")
+    todo = changes(desired, of_app(read_state(execute)), server=read_server(execute), password=hashes("s3cret"))
     assert len(todo) == 10
     for ran in range(len(todo)):
         for change in todo[:ran]:
@@ -357,7 +358,7 @@ def test_an_account_whose_host_changed_is_renamed_and_keeps_its_password(server:
         State(users={Account("app", host): User(Account("app", host), USER_OWNER)}) for host in ("%", "127.0.0.%")
     )
     converge(execute, old)
-    made = changes(new, read_state(execute), server=read_server(execute), password="another")
+    made = changes(new, read_state(execute), server=read_server(execute), password=hashes("another"))
     assert [change.action for change in made] == ["record", "rename", "record"]
     for change in made:
         execute(change.statement)
@@ -381,10 +382,10 @@ def test_a_new_password_works_at_once_and_the_old_one_as_long_as_it_is_retained(
 ):
     execute = execute_as(server)
     running = read_server(execute)
-    (create,) = changes(State(users={APP: User(APP)}), State(), server=running, password="old")
+    (create,) = changes(State(users={APP: User(APP)}), State(), server=running, password=hashes("old"))
     execute(create.statement)
     try:
-        execute(set_password(APP, running.plugin, "new", retain=retain))
+        execute(set_password(APP, running.plugin, hashes("new"), retain=retain))
         assert (can_login(server, "new"), can_login(server, "old")) == (True, old_works)
     finally:
         execute(drop_user(APP))

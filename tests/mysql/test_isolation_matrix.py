@@ -21,7 +21,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, State, User
 from aurora_tenants.tenant.isolation import fix
 from tests.mysql.attempts import attempt, fill, has_address, quoted
-from tests.mysql_server import execute_as
+from tests.mysql_server import execute_as, hashes
 
 TENANTS = (
     *("a_b", "axb", "a-b", "A_b", "ab", "a", "abc", "a_b_c", "axb_c", "a_", "a__b", "_", "__"),
@@ -138,8 +138,10 @@ def tenants_by_the_product(execute: Execute, names: list[str]) -> set[Account]:
         elif number % 3 == 2:
             wanted = expand(account, ["EXECUTE"], database=name, procedure="p", partial_revokes=server.partial_revokes)
         desired = State({name: Database(name)}, {account: User(account)}, wanted)
-        for change in changes(desired, read_state(execute), server=server, password=""):
+        for change in changes(desired, read_state(execute), server=server, password=hashes("secret")):
             execute(change.statement)
+        # Whoever tries what an account may logs in without a password, which the product gives to nobody.
+        execute(f"ALTER USER {account} IDENTIFIED BY ''")
     return {Account(name) for name in names}
 
 

@@ -22,7 +22,7 @@ from aurora_tenants.mysql.names import Account, identifier, is_reserved_database
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, State, User
-from tests.mysql_server import as_desired, execute_as, make_owners
+from tests.mysql_server import as_desired, execute_as, hashes, make_owners
 from tests.mysql_variables import variables
 
 BOTH = "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"
@@ -78,7 +78,7 @@ def mode(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def run(execute: Execute, desired: State, password: str) -> None:
-    for change in changes(desired, read_state(execute), server=read_server(execute), password=password):
+    for change in changes(desired, read_state(execute), server=read_server(execute), password=hashes(password)):
         execute(change.statement)
 
 

@@ -23,7 +23,7 @@ from aurora_tenants.mysql.changes import Change, changes
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
 from tests.mysql.walk import World, random_options
-from tests.mysql_server import execute_as, make_owners
+from tests.mysql_server import execute_as, hashes, make_owners
 
 TRANSITIONS = int(os.environ.get("AURORA_TENANTS_TRANSITIONS", "60"))
 PASSWORD = "s3cret"
@@ -111,7 +111,7 @@ class Keeper(NamedTuple):
     def to(self, world: World) -> tuple[Change, ...]:
         """The changes that lead there."""
         server = read_server(self.root)
-        return changes(world.state(server), read_state(self.root), server=server, password=PASSWORD)
+        return changes(world.state(server), read_state(self.root), server=server, password=hashes(PASSWORD))
 
     def go(self, world: World) -> tuple[Change, ...]:
         todo = self.to(world)

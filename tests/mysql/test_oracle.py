@@ -20,7 +20,7 @@ from aurora_tenants.mysql.changes import changes
 from aurora_tenants.mysql.grants import as_stored
 from aurora_tenants.mysql.live import Execute, read_server, read_state
 from tests.mysql import judge, walk
-from tests.mysql_server import as_desired, execute_as, make_owners
+from tests.mysql_server import as_desired, execute_as, hashes, make_owners
 
 TRANSITIONS = int(os.environ.get("AURORA_TENANTS_TRANSITIONS", "200"))
 PLUGINS = ("caching_sha2_password", "sha256_password")
@@ -83,7 +83,7 @@ def test_every_random_transition_converges_in_one_pass_and_is_a_no_op_afterwards
         before = {account: judge.options(walker.root, account) for account in accounts(walker.root)}
         world = walk.random_world(chance, world, PLUGINS)
         desired = world.state(server)
-        todo = changes(desired, read_state(walker.execute), server=server, password="s3cret")
+        todo = changes(desired, read_state(walker.execute), server=server, password=hashes("s3cret"))
         for change in todo:
             try:
                 walker.execute(change.statement)

@@ -138,12 +138,22 @@ def test_an_entry_is_inserted_by_one_of_two_alone(execute: Execute, server: mysq
     assert read_owners(execute, "databases", "owned") == {"owned": MINE}
 
 
-def test_a_user_who_changes_its_own_attribute_does_not_change_its_owner(execute: Execute, server: mysqld.Server):
-    """MySQL lets every user do this, as long as it sets its password in the same statement."""
+@pytest.mark.parametrize("account", ["owned", "owned@'%'", "CURRENT_USER()"])
+def test_a_user_who_changes_its_own_attribute_does_not_change_its_owner(
+    execute: Execute, server: mysqld.Server, account: str
+):
+    """MySQL lets every user do this who sets its password in the same statement, and nobody without (1227)."""
     execute("CREATE USER owned IDENTIFIED BY 'own'")
     execute(record_owner("users", "owned@%", MINE))
     forged = json.dumps({OWNERS: {"stack": "shared-other", "adopted": True}})
-    execute_as(server, "owned", "own")(f"ALTER USER owned IDENTIFIED BY 'own' ATTRIBUTE '{forged}'")
+    own = execute_as(server, "owned", "own")
+    for clause in ("ATTRIBUTE", "DISCARD OLD PASSWORD ATTRIBUTE", "ACCOUNT UNLOCK ATTRIBUTE"):
+        with pytest.raises(pymysql.OperationalError, match="1227"):
+            own(f"ALTER USER {account} {clause} '{forged}'")
+    own(f"ALTER USER {account} IDENTIFIED BY 'own' ATTRIBUTE '{forged}'")
+    assert execute(
+        "SELECT User_attributes->>'$.metadata.aurora_tenants.adopted' FROM mysql.user WHERE User = 'owned'"
+    ) == [("true",)]
     users, _ = read_users(execute, "owned", has_owners=True)
     assert users[Account("owned")].owner == MINE
 

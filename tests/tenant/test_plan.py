@@ -40,7 +40,7 @@ RECORD_USER = Change("record", "user shop", f"{OF_USER}'/shared/database/shop', 
 CREATE_USER = Change(
     "create",
     "user shop",
-    "CREATE USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' ATTRIBUTE '{\"aurora_tenants\": "
+    "CREATE USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***' ATTRIBUTE '{\"aurora_tenants\": "
     '{"stack": "shared-shop", "resource": "UserShop"}}\'',
 )
 GRANT_ALL = Change("grant", "user shop", "GRANT ALL PRIVILEGES ON `shop`.* TO `shop`@`%`")
@@ -177,7 +177,7 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
         Change(
             "alter",
             "user shop",
-            "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***' RETAIN CURRENT PASSWORD",
+            "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***' RETAIN CURRENT PASSWORD",
             "only if it does not have this password already; the one it has now keeps working until the first rotation",
         ),
     )
@@ -222,7 +222,7 @@ def with_account(live: Live, **changed: Any) -> Live:
     return live._replace(state=replace(live.state, users={**live.state.users, SHOP_ACCOUNT: user}))
 
 
-SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` BY '***'"
+SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***'"
 
 
 def test_a_user_that_lost_its_password_gets_the_secrets_again():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aurora_tenants.lambdas.password import hashes_of
+from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from tools.smoke.probe import Probe
 from tools.smoke.statements import account, database, each, not_refused, problems, sql, value
 from tools.smoke.world import World
@@ -33,14 +35,19 @@ def _expect_tls(answer: Json) -> str:
 
 
 def _dual_passwords(world: World) -> Json:
+    """As a rotation does it, with the hash of the plugin that the server gives to users."""
     first, second = world.password(), world.password()
     user = "smoke_dual"
     with account(world, user, password=first) as old:
         new = world.make_secret(user, second)
-        retained = sql(world, f"ALTER USER `{user}` IDENTIFIED BY '{second}' RETAIN CURRENT PASSWORD")
+        plugin = sql(world, f"SELECT CONVERT(plugin USING utf8mb4) FROM mysql.user WHERE User = '{user}'")
+        name = value(plugin)
+        its = hashes_of(user, second)[name]
+        retained = sql(world, f"ALTER USER `{user}` IDENTIFIED WITH `{name}` AS {its} RETAIN CURRENT PASSWORD")
         both = [sql(world, "SELECT 1", secret=secret) for secret in (old, new)]
         discarded = sql(world, f"ALTER USER `{user}` DISCARD OLD PASSWORD")
         return {
+            "plugin": plugin,
             "retain": retained,
             "old_beside_new": both[0],
             "new": both[1],
@@ -52,6 +59,8 @@ def _dual_passwords(world: World) -> Json:
 
 def _expect_dual_passwords(answer: Json) -> str:
     worked = [answer[key] for key in answer if key != "old_afterwards"]
+    if not problems(worked) and value(answer["plugin"]) not in PASSWORD_PLUGINS:
+        return f"the plugin is {value(answer['plugin'])}"
     return problems(worked) or not_refused(answer["old_afterwards"], 1045, "Access denied for user")
 
 
@@ -146,9 +155,9 @@ PROBES = (
     Probe(
         "dual-passwords",
         _DATA_API,
-        "The master user may give a user a second password (`RETAIN CURRENT PASSWORD`), with which the old one works "
-        "until `DISCARD OLD PASSWORD`.",
-        "Every rotation fails at setSecret with MySQL's sentence.",
+        "The master user may give a user a second password (`RETAIN CURRENT PASSWORD`), as the hash that its plugin "
+        "stores (`AS 0x…`), with which the old one works until `DISCARD OLD PASSWORD`.",
+        "No user is made, and every rotation fails at setSecret, with MySQL's sentence; or no new password logs in.",
         "`aws secretsmanager rotate-secret` of a tenant's secret",
         "both log in, then the new one alone",
         _dual_passwords,
