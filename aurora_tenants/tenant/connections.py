@@ -1,6 +1,7 @@
 """How many connections the users of a file may take, beside what the server has. Pure.
 
-MySQL counts the connections of each account by itself, so a user with two hosts may have its limit twice.
+MySQL counts the connections of each account by itself, so a user with two hosts may have its limit twice
+(tests/mysql/test_connections.py).
 """
 
 from __future__ import annotations

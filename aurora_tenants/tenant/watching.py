@@ -1,6 +1,7 @@
 """Who can read the statements that others are running: PROCESS on the whole server, held or through a role. Pure.
 
-A statement shows what is in it: values of other tenants' rows, and a password where a statement has one.
+A statement shows what is in it: values of other tenants' rows, and a password where a statement has one
+(test_process_shows_the_values_in_others_statements).
 """
 
 from __future__ import annotations
