@@ -17,11 +17,13 @@ from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
 from aurora_tenants.tenant.afterwards import state_after
+from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
 from aurora_tenants.tenant.reasons import Line
+from aurora_tenants.tenant.watching import Watcher, new_watchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Plan:
 
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
     that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
-    it is about some tenants alone.
+    it is about some tenants alone. watchers: who could read others' statements, and cannot yet.
     """
 
     cluster: Cluster
@@ -41,6 +43,7 @@ class Plan:
     isolation: Isolation = field(default_factory=Isolation)
     deployed_count: int = 0
     is_partial: bool = False
+    watchers: tuple[Watcher, ...] = ()
 
     @property
     def changed(self) -> tuple[TenantPlan, ...]:
@@ -104,6 +107,7 @@ def make_plan(
         notices=(
             *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
+            *ignored(configuration, afterwards, live.server, master=deployed.master_user, only=only),
             *(schedule.notices if schedule else ()),
         ),
         problems=(
@@ -113,6 +117,7 @@ def make_plan(
         isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
+        watchers=new_watchers(live.state, afterwards, live.server) if changes else (),
     )
 
 

@@ -24,7 +24,8 @@ from aurora_tenants.plan import Plan, Proposal, make_plan
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
-from aurora_tenants.tenant.isolation import breaches, summed_up
+from aurora_tenants.tenant.ignored import ignored_breaches
+from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
 from aurora_tenants.tenant.notices import LEFT_OVER
 from aurora_tenants.tenant.reasons import explain, unclear
 
@@ -93,13 +94,15 @@ def preview(request: Request) -> Proposal:
     return propose(read(request), request)
 
 
-def check_isolation(request: Request) -> None:
-    """Raises Breached with everybody who can get into a database that is not theirs."""
+def check_isolation(request: Request) -> tuple[Breach, ...]:
+    """The breaches that ignore.users silences. Raises Breached with everybody else who can get into a database that is
+    not theirs."""
     inputs = read(request, with_schedule=False)
     server, state = inputs.live
     found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
     if found:
         raise Breached(*map(safety.breach_problem, summed_up(found, state, server)))
+    return ignored_breaches(inputs.configuration, state, server, inputs.deployed.master_user)
 
 
 def read(request: Request, *, with_schedule: bool = True) -> Inputs:

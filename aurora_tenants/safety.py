@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.changes import subject
+from aurora_tenants.mysql.names import Account
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, failed_rollback
 from aurora_tenants.tenant.isolation import Summary
+from aurora_tenants.tenant.watching import Watcher
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
 _MASS_REMOVAL = 0.3
@@ -22,7 +24,8 @@ _MOST_NAMES = 5
 def dangers(plan: Plan) -> tuple[Problem, ...]:
     """Every dangerous change, each with its reason and the flag that allows it."""
     breaches, opened = plan.isolation
-    return (*_drops(plan), *_mass_removal(plan), *map(_opened, opened), *map(breach_problem, breaches))
+    watched = map(_watched, plan.watchers)
+    return (*_drops(plan), *_mass_removal(plan), *map(_opened, opened), *watched, *map(breach_problem, breaches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class Allowed:
 
 def not_allowed(plan: Plan, allowed: Allowed) -> tuple[Problem, ...]:
     """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
-    opened = (_opened(breach) for breach in plan.isolation.opened if not _names(breach).intersection(allowed.access))
-    return (*_drops(plan, allowed.drops), *(() if allowed.mass_removal else _mass_removal(plan)), *opened)
+    opened = (_opened(it) for it in plan.isolation.opened if not _names(it.account).intersection(allowed.access))
+    watched = (_watched(it) for it in plan.watchers if not _names(it.account).intersection(allowed.access))
+    return (*_drops(plan, allowed.drops), *(() if allowed.mass_removal else _mass_removal(plan)), *opened, *watched)
 
 
 def not_deployable(deployed: Deployed) -> tuple[Problem, ...]:
@@ -62,6 +66,17 @@ def _opened(breach: Summary) -> Problem:
         f"after this apply, {subject(breach.account)} could get into {_databases(breach)}",
         why=f"{breach.how}; {_belongs(breach)}",
         fix=f"{breach.fix}; or, if that is meant: --allow-access {breach.account.entry}",
+    )
+
+
+def _watched(watcher: Watcher) -> Problem:
+    account, role = watcher.account, watcher.role
+    through = f" through role {role.user}" if role else ""
+    return Problem(
+        "shows-statements",
+        f"after this apply, {subject(account)} could read the statements that everybody else is running",
+        why=f"PROCESS on *.*{through}; statements show what is in them: other tenants' data, and passwords",
+        fix=f"take PROCESS out of the file; or, if that is meant: --allow-access {account.entry}",
     )
 
 
@@ -96,7 +111,8 @@ def no_tenants(configuration: Configuration, deployed: Deployed, allowed: Allowe
 def unused(plan: Plan, allowed: Allowed) -> tuple[str, ...]:
     """A sentence for each flag that allows something which this plan does not do: perhaps a slip of the pen."""
     drops = sorted({*allowed.drops}.difference(*(tenant.stack.drops for tenant in plan.tenants)))
-    access = sorted({*allowed.access}.difference(*map(_names, plan.isolation.opened)))
+    getting_in = [*(it.account for it in plan.isolation.opened), *(it.account for it in plan.watchers)]
+    access = sorted({*allowed.access}.difference(*map(_names, getting_in)))
     nothing_new = "this account would get into nothing that it could not get into before"
     return (
         *(f"--allow-drop {name}: no database of this name would be dropped" for name in drops),
@@ -104,9 +120,8 @@ def unused(plan: Plan, allowed: Allowed) -> tuple[str, ...]:
     )
 
 
-def _names(breach: Summary) -> set[str]:
+def _names(account: Account) -> set[str]:
     """How the account may be written: at `%`, as in MySQL, the host may be left out."""
-    account = breach.account
     return {account.entry, account.user} if account.host == "%" else {account.entry}
 
 

@@ -18,6 +18,8 @@ SHARED = "shared-global"
 CLUSTER = f"{SHARED}-cluster"
 PROVIDER = f"{SHARED}-database-provider"
 ROTATION = f"{SHARED}-database-secret-rotation"
+# With these, users without a limit have one, and all together have connections: no plan needs a notice of it.
+LIMITS = ("SET GLOBAL max_connections = 100000", "SET GLOBAL max_user_connections = 100")
 
 
 @dataclass(slots=True)
@@ -85,4 +87,5 @@ def deployed(
         until(lambda: cloud.calls()["secretsmanager:DeleteSecret"])
         cloud.databases = frozenset(str(name) for (name,) in cloud.sql("SHOW DATABASES"))
         cloud.accounts = frozenset(cloud.sql("SELECT User, Host FROM mysql.user"))
+        cloud.sql(*LIMITS)
         yield cloud

@@ -19,6 +19,7 @@ from aurora_tenants import __version__
 from aurora_tenants.cli import doctor, pause_schedule, repair, sandbox, shared, tenants
 from aurora_tenants.cli.options import Command, Group, InterruptedInFlight, with_groups
 from aurora_tenants.errors import Exit
+from aurora_tenants.render.text import printable
 
 NAME = "aurora-tenants"
 
@@ -79,9 +80,9 @@ def _unexpected(error: Exception) -> Exit:
     if hasattr(error, "format_message"):
         context = getattr(error, "ctx", None)
         help_of = context.command_path if context else NAME
-        typer.echo(f"error: {error.format_message()}  [usage]\n    fix: {help_of} --help", err=True)
+        typer.echo(f"error: {printable(error.format_message())}  [usage]\n    fix: {help_of} --help", err=True)
         return Exit.USAGE
-    typer.echo(traceback.format_exc(), err=True, nl=False)
+    typer.echo(printable(traceback.format_exc(), keep="\n"), err=True, nl=False)
     typer.echo(f"This is a bug in {NAME} {__version__}. Please report it with the lines above.", err=True)
     return Exit.FAILED
 

@@ -207,6 +207,7 @@ def shared_deploy(
 def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     """Show the shared stack's state and outputs."""
     from aurora_tenants.aws import usable
+    from aurora_tenants.render.text import printable
 
     out = Display(output).open()
     aws, stack, account = place.open(teller(out, is_json=output == "json"))
@@ -214,7 +215,7 @@ def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     if output == "json":
         out.json({"account": account, "region": aws.region, **status})
     else:
-        out.result("\n".join(f"{name}: {value}" for name, value in status.items()))
+        out.result("\n".join(printable(f"{name}: {value}") for name, value in status.items()))
 
 
 @app.command("delete", cls=Command)

@@ -89,13 +89,19 @@ def validate(
         from aurora_tenants.reconcile import Request, check_isolation
 
         reading = mysql.reading(out)
-        check_isolation(Request(**asdict(target), reading=reading, located=teller(out, is_json=display.is_json)))
+        request = Request(**asdict(target), reading=reading, located=teller(out, is_json=display.is_json))
+        silenced = check_isolation(request)
     if display.is_json:
-        out.json({"version": 1, "tenants": [tenant.name for tenant in configuration.tenants], "problems": []})
+        tenants = [tenant.name for tenant in configuration.tenants]
+        ignored = {"ignored": sorted({breach.account.entry for breach in silenced})} if live else {}
+        out.json({"version": 1, "tenants": tenants, "problems": [], **ignored})
         return
     out.result(f"{target.file} is valid: {_held(configuration)}.")
     if live:
-        but = ", apart from accounts that ignore.users names" if configuration.ignore.users else ""
+        from aurora_tenants.render.text import printable
+        from aurora_tenants.tenant.ignored import reached
+
+        but = f", apart from accounts that ignore.users names: {printable(reached(silenced))}" if silenced else ""
         out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
 
 

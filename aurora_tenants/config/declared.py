@@ -17,12 +17,14 @@ from aurora_tenants import model
 from aurora_tenants.config import pause
 from aurora_tenants.config.reading import entries, flag, mapping, number, text, text_or_texts, texts
 from aurora_tenants.config.wording import Fault, KeyPath, context
-from aurora_tenants.config.yaml_file import Document
-from aurora_tenants.errors import Problem
+from aurora_tenants.config.yaml_file import MOST_VALUES, Document
+from aurora_tenants.errors import InvalidFile, Problem
 from aurora_tenants.mysql.grants import privilege_names
 from aurora_tenants.mysql.options import Kind, Options, Require
 
 STAGE = "{stage}"
+MOST_STAGES = 500
+"""More than so many stages of one service are refused, and the rest is not read."""
 PARTS = ("subject", "issuer", "cipher")
 KINDS: Mapping[str, Kind] = {"NONE": "NONE", "SSL": "SSL", "X509": "X509"}
 """What `require` of a user is: parts of a certificate, or one of the kinds."""
@@ -85,17 +87,21 @@ class _Reader:
     stage: str | None
     rotate_after_days: int
     on_remove: model.OnRemove
+    max_user_connections: int
+    stages: tuple[str, ...]
     family: Mapping[str, tuple[str, ...]]
+    full_names: frozenset[str]
 
     def filled(self, text: str) -> str:
         return _filled(text, self.stage)
 
 
 def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The stages of a tenant, each once; none when it has none."""
+    """The stages of a tenant, each once, and of too many the first ones; none when it has none."""
     if "stages" not in body:
         return ()
-    return tuple(dict.fromkeys(text for _, text in texts(body, "stages"))) or _UNREADABLE_STAGES
+    names = tuple(dict.fromkeys(text for _, text in texts(body, "stages")))
+    return names[:MOST_STAGES] or _UNREADABLE_STAGES
 
 
 def cluster(document: Document) -> model.Cluster:
@@ -119,17 +125,45 @@ def ignore(data: object) -> model.Ignore:
 
 
 def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
-    """Every tenant in the file's order, with stages expanded."""
+    """Every tenant in the file's order, with stages expanded. Raises InvalidFile when these are far too many."""
     data = mapping(document.data)
     bodies = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
+    by_name = {name: stages(body) for name, body in bodies.items()}
+    _limit_size(document, by_name)
     defaults = mapping(data.get("defaults"))
     days, on_remove = number(defaults, "rotate_after_days"), _on_remove(defaults, "retain")
-    family = {name: tuple(f"{name}-{stage}" for stage in stages(body)) or (name,) for name, body in bodies.items()}
+    connections = number(defaults, "max_user_connections") or 0
+    family = {name: tuple(f"{name}-{stage}" for stage in names) or (name,) for name, names in by_name.items()}
+    full_names = frozenset(full_name for members in family.values() for full_name in members)
+
+    def reader(name: str, stage: str | None) -> _Reader:
+        return _Reader(
+            document,
+            stage,
+            rotate_after_days=30 if days is None else days,
+            on_remove=on_remove,
+            max_user_connections=connections,
+            stages=by_name[name],
+            family=family,
+            full_names=full_names,
+        )
+
     return tuple(
-        _tenant(name, body, _Reader(document, stage, 30 if days is None else days, on_remove, family))
-        for name, body in bodies.items()
-        for stage in stages(body) or (None,)
+        _tenant(name, body, reader(name, stage)) for name, body in bodies.items() for stage in by_name[name] or (None,)
     )
+
+
+def _limit_size(document: Document, by_name: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises InvalidFile at the tenant whose stages make the file too large: a few lines can stand for millions."""
+    size = 0
+    for name, names in by_name.items():
+        path: KeyPath = ("tenants", name)
+        listed = document.size((*path, "stages")) if names else 0
+        size += (document.size(path) - listed + 1) * max(1, len(names))
+        if size > MOST_VALUES:
+            why = f"at most {MOST_VALUES:,} are read, counting what has stages once for each of them"
+            fault = ("too-large", "the file contains too many values", why, "use fewer stages")
+            raise InvalidFile(Problem(*fault, document.key(path), context((*path, "stages"))))
 
 
 def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTenant:
@@ -147,7 +181,7 @@ def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTena
         _values(users),
         _values(roles),
     )
-    return DeclaredTenant(value, path, reader.stage, stages(body), databases, users, roles, reader.document)
+    return DeclaredTenant(value, path, reader.stage, reader.stages, databases, users, roles, reader.document)
 
 
 def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
@@ -156,8 +190,7 @@ def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
 
 def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantDatabase]:
     shared_with: dict[str, None] = {}
-    family = reader.family
-    full_names = {full_name for members in family.values() for full_name in members} if "shared_with" in body else set()
+    family, full_names = reader.family, reader.full_names
     for _, written in texts(body, "shared_with"):
         other = reader.filled(written)
         shared_with |= dict.fromkeys([other] if other in full_names else family.get(other, (other,)))
@@ -207,12 +240,13 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
 
 def _options(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Options:
     plugin, comment = text(body, "plugin"), text(body, "comment")
+    connections = number(body, "max_user_connections")
     return Options(
         require=_require(body, reader, auth),
         max_queries_per_hour=number(body, "max_queries_per_hour") or 0,
         max_updates_per_hour=number(body, "max_updates_per_hour") or 0,
         max_connections_per_hour=number(body, "max_connections_per_hour") or 0,
-        max_user_connections=number(body, "max_user_connections") or 0,
+        max_user_connections=reader.max_user_connections if connections is None else connections,
         is_locked=flag(body, "locked") is True,
         expire_after_days=number(body, "password_expire_after_days"),
         history=number(body, "password_history"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from aurora_tenants.config.declared import STAGE, DeclaredTenant, Placed
+from aurora_tenants.config.declared import MOST_STAGES, STAGE, DeclaredTenant, Placed
 from aurora_tenants.config.reading import mapping, text, texts
 from aurora_tenants.config.wording import (
     Fault,
@@ -58,7 +58,9 @@ def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant
     for tenant in tenants:
         for path, fault in (*at(tenant.path, _tenant(cluster, tenant)), *_members(tenant)):
             yield tenant.problem(path, fault, at_key=True)
-        yield from (Problem(*fault, document.value(path), context(path)) for path, fault in _stages(document, tenant))
+        if tenant.stages[:1] in ((), (tenant.stage,)):  # once for all stages
+            stages = _stages(document, tenant)
+            yield from (Problem(*fault, document.value(path), context(path)) for path, fault in stages)
         yield from (tenant.problem(path, fault) for path, fault in (*_databases(tenant), *_privileges(tenant)))
 
 
@@ -103,6 +105,10 @@ def shared_stack(name: str) -> Iterator[Fault]:
 
 def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     stages = list(texts(mapping(document.data["tenants"][tenant.path[1]]), "stages", tenant.path))
+    if len(stages) > MOST_STAGES:
+        what = f"tenant {shown(tenant.path[1])} has {counted(len(stages), 'stage')}"
+        why = f"each is a stack of its own, and a service can have at most {MOST_STAGES}"
+        yield (*tenant.path, "stages"), ("too-many-stages", what, why, "make several services of it")
     for path, stage in stages:
         yield from at(path, _misspelt(_STAGE, stage))
     yield from repeated("stage", stages)

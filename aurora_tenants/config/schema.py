@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 FILE = "tenants.schema.json"
-_FOR_EDITORS = frozenset({"anyOf", "maxLength", "multipleOf", "pattern", "propertyNames", "uniqueItems"})
+_FOR_EDITORS = frozenset({"anyOf", "maxItems", "maxLength", "multipleOf", "pattern", "propertyNames", "uniqueItems"})
 _KINDS = {
     "object": "a mapping",
     "array": "a list",

@@ -44,8 +44,8 @@ GLOBAL_PRIVILEGES = (
 
 ROUTINE_PRIVILEGES = ("EXECUTE", "ALTER ROUTINE")
 
-# What a tenant may hold on the whole server: none of these reads, changes, blocks or ends what belongs to another
-# tenant. PROCESS does show the statements that others are running.
+# What a tenant may hold on the whole server: none of these changes, blocks or ends what belongs to another tenant, and
+# only PROCESS reads any of it: the statements that others are running, with the values in them (tenant/watching.py).
 TENANT_STATIC = frozenset(("PROCESS", "REPLICATION CLIENT", "SHOW DATABASES"))
 TENANT_DYNAMIC = frozenset(
     ("APPLICATION_PASSWORD_ADMIN", "FLUSH_OPTIMIZER_COSTS", "FLUSH_STATUS", "OPTIMIZE_LOCAL_TABLE")

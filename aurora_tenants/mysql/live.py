@@ -94,7 +94,7 @@ _OTHERS = _Query(
 _VARIABLES = (
     *("version", "partial_revokes", "authentication_policy", "default_authentication_plugin"),
     *("lower_case_table_names", "character_set_server", "collation_server"),
-    "mandatory_roles",
+    *("mandatory_roles", "max_connections", "max_user_connections"),
 )
 
 
@@ -114,6 +114,8 @@ def read_server(execute: Execute) -> Server:
         variables.get("character_set_server", ""),
         variables.get("collation_server", ""),
         mandatory_roles(variables.get("mandatory_roles", "")),
+        int(variables.get("max_connections", 0)),
+        int(variables.get("max_user_connections", 0)),
     )
 
 

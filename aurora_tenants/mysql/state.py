@@ -59,7 +59,8 @@ class Server(NamedTuple):
     """What the server's variables say. plugin: the authentication plugin of a new account that asks for none.
 
     lower_case_names: names of databases and tables are stored in lower case (lower_case_table_names is not 0).
-    charset, collation: of a new database that asks for none.
+    charset, collation: of a new database that asks for none. max_connections: of all together; max_user_connections: of
+    an account that has no limit of its own; 0 for none, or where it is not known.
     """
 
     version: str
@@ -69,6 +70,8 @@ class Server(NamedTuple):
     charset: str = ""
     collation: str = ""
     mandatory_roles: tuple[Account, ...] = ()
+    max_connections: int = 0
+    max_user_connections: int = 0
 
     def stored(self, name: str) -> str:
         """The name of a database or a table as the server stores it: each letter lowered by itself, so that İ is i."""

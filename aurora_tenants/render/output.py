@@ -1,6 +1,7 @@
 """Where what is printed goes: results to stdout, everything else to stderr.
 
-Text never passes through markup, so what a user called a thing is shown as it is.
+Text never passes through markup, so what a user called a thing is shown as it is. Whatever a terminal would obey or
+hide is written out here at the latest (`safe`). Only line breaks pass: names go through `render.text.printable` before.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from rich.console import Console
-from rich.text import Text
+from rich.text import Span, Text
+
+from aurora_tenants.render.text import is_shown, printable, several_lines
 
 
 class Output:
@@ -23,19 +26,37 @@ class Output:
 
     def result(self, text: Text | str) -> None:
         """One line, or several, of a result."""
-        self.out.print(text, soft_wrap=True)
+        self.out.print(safe(text), soft_wrap=True)
 
     def raw(self, text: str) -> None:
         """A result whose every character counts: rich would turn tabs into spaces."""
         self.out.file.write(text)
 
     def tell(self, text: Text | str) -> None:
-        """One line of anything else."""
-        self.err.print(text, soft_wrap=True)
+        """One line of anything else; what comes in several is marked (several_lines)."""
+        self.err.print(several_lines(text) if isinstance(text, str) else safe(text), soft_wrap=True)
 
     def json(self, value: Any) -> None:
         """A result for a program."""
-        self.out.print(json.dumps(value, indent=2), soft_wrap=True)
+        # All of it is ASCII; only DEL, which a terminal obeys, JSON leaves as it is.
+        self.out.print(json.dumps(value, indent=2).replace("\x7f", "\\u007f"), soft_wrap=True)
+
+
+def safe(text: Text | str) -> Text | str:
+    """The text, in its colours, with everything written out that a terminal would obey or hide, but for line breaks."""
+    if isinstance(text, str):
+        return printable(text, keep="\n\t")
+    plain = text.plain
+    odd = [at for at, character in enumerate(plain) if character not in "\n\t" and not is_shown(character)]
+    if not odd:
+        return text
+    whole = Text(end=text.end)
+    for part in text.divide(sorted({cut for at in odd for cut in (at, at + 1)})):
+        written = printable(part.plain, keep="\n\t")
+        if written != part.plain:
+            part = Text(written, part.style, spans=[Span(0, len(written), span.style) for span in part.spans])
+        whole.append_text(part)
+    return whole
 
 
 def _console(file: IO[str], color: bool | None) -> Console:

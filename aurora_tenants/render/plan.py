@@ -27,8 +27,8 @@ def plan_text(proposal: Proposal, *, file: str, explain: bool = False) -> Text:
     plan, (server, state) = proposal.plan, proposal.live
     tenants, databases, users = len(plan.tenants), len(state.databases), len(state.users)
     text = Text(
-        f"Compared {count(tenants, 'tenant')} of {file} with cluster {plan.cluster.stack}: MySQL {server.version}"
-        f" with {count(databases, 'database')} and {count(users, 'user')}.\n"
+        f"Compared {count(tenants, 'tenant')} of {file} with cluster {plan.cluster.stack}: MySQL"
+        f" {printable(server.version)} with {count(databases, 'database')} and {count(users, 'user')}.\n"
     )
     for tenant in plan.changed:
         text.append("\n")

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from aurora_tenants.preview import Change, Difference, Preview
-from aurora_tenants.render.text import count
+from aurora_tenants.render.text import count, printable
 from aurora_tenants.schedule.cost import SECRET, Size
 
 _STYLES = {
@@ -57,8 +57,8 @@ def cost_text(before: Size | None, after: Size | None, secrets: int, region: str
 
 def _change(change: Change) -> Text:
     style = _STYLES[change.action]
-    text = Text(f"  {_SYMBOLS[change.action]} {change.action:<7} {change.logical_id}  ", style)
-    text.append(change.type, "dim")
+    text = Text(f"  {_SYMBOLS[change.action]} {change.action:<7} {printable(change.logical_id)}  ", style)
+    text.append(printable(change.type), "dim")
     marks = [*(["interrupts"] if change.interrupts else []), *(["loses data"] if change.loses_data else [])]
     if marks:
         text.append(f"  {', '.join(marks)}", "bold red")
@@ -66,7 +66,7 @@ def _change(change: Change) -> Text:
         text.append(f"  ({change.keeps})", "dim")
     text.append("\n")
     for difference in change.differences:
-        text.append(f"      {difference.name}{_values(difference)}\n")
+        text.append(printable(f"      {difference.name}{_values(difference)}") + "\n")
     return text
 
 

@@ -7,20 +7,20 @@ from typing import Any
 from rich.text import Text
 
 from aurora_tenants.errors import Location, Problem
-from aurora_tenants.render.text import printable
+from aurora_tenants.render.text import printable, several_lines
 
 
 def problem_text(problem: Problem, *, severity: str = "error") -> Text:
     """A problem in the form of compilers: the place, what is wrong, then context, why and fix, indented."""
     text = Text()
     if problem.where:
-        text.append(f"{problem.where}: ", "bold")
+        text.append(printable(f"{problem.where}: "), "bold")
     text.append(f"{severity}: ", "bold red" if severity == "error" else "bold yellow")
-    text.append(printable(problem.what, keep="\n"))
+    text.append(several_lines(problem.what))
     text.append(f"  [{problem.code}]", "dim")
     for label, value in (("", problem.context), ("why: ", problem.why), ("fix: ", problem.fix)):
         if value:
-            text.append(printable(f"\n    {label}{value}", keep="\n"))
+            text.append(f"\n    {label}{several_lines(value)}")
     return text
 
 

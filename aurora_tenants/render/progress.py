@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aurora_tenants.apply import Step
 from aurora_tenants.aws.stacks import Event
+from aurora_tenants.render.text import printable
 
 _DONE = {"create": "created", "update": "updated", "replace": "created anew", "delete": "removed"}
 
@@ -60,7 +61,7 @@ class Progress:
         seconds = time.monotonic() - self._started[step.stack.part]
         head = f"[{self._done}/{self._total}] {step.stack.part}: "
         if step.result.problems:
-            return Text(f"{head}failed after {seconds:.1f} s: {step.result.problems[0].what}", "red")
+            return Text(f"{head}failed after {seconds:.1f} s: {printable(step.result.problems[0].what)}", "red")
         return Text(f"{head}{_DONE[step.result.stack.action]} in {seconds:.1f} s")
 
     def _table(self) -> Table:
@@ -87,4 +88,4 @@ class StackProgress:
 
 def _doing(event: Event) -> str:
     text = f"{event.status.lower().replace('_', ' ')}: {event.resource}"
-    return f"{text} ({event.reason})" if event.status.endswith("_FAILED") and event.reason else text
+    return printable(f"{text} ({event.reason})" if event.status.endswith("_FAILED") and event.reason else text)

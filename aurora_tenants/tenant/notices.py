@@ -13,6 +13,7 @@ from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.afterwards import renamed
+from aurora_tenants.tenant.connections import connection_notices
 from aurora_tenants.tenant.inspector import excess, is_inspector
 from aurora_tenants.tenant.isolation import orphans, patterns, place
 from aurora_tenants.tenant.plan import TenantPlan
@@ -49,6 +50,7 @@ def notices(
             yield notice
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
+        yield from connection_notices(tenants, live.server)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
 

@@ -68,6 +68,9 @@ OBJECTS = (
     "CREATE FUNCTION shop.vat() RETURNS INT DETERMINISTIC RETURN 19",
 )
 
+# Both accounts get PROCESS.
+WATCHING = "--allow-access shop --allow-access shop@10.192.%"
+
 
 @pytest.fixture
 def everything(run: CommandLine, cloud: Cloud) -> CommandLine:
@@ -75,7 +78,9 @@ def everything(run: CommandLine, cloud: Cloud) -> CommandLine:
     assert run("aurora-tenants apply --yes").code == 0
     cloud.sql(*OBJECTS)
     run.file(EVERYTHING)
-    ended = run("aurora-tenants apply --yes")
+    refused = run("aurora-tenants apply --yes")
+    assert refused.code == 1 and refused.err.count("[shows-statements]") == 2, refused
+    ended = run(f"aurora-tenants apply --yes {WATCHING}")
     assert ended.code == 0, ended
     return run
 
@@ -167,7 +172,7 @@ def test_drift_of_every_kind_is_told_with_its_line_and_healed(everything: Comman
     assert where["GRANT PROCESS ON *.* TO `shop`@`%`"].startswith("- {permission: [PROCESS,")
     assert where["ALTER USER `shop-reader`@`%` ACCOUNT LOCK"] == "shop-reader:"
     assert where["GRANT `shop-caller`@`%` TO `shop`@`%`"].startswith("roles: [")
-    assert everything("aurora-tenants apply --yes").code == 0
+    assert everything(f"aurora-tenants apply --yes {WATCHING}").code == 0
     assert everything("aurora-tenants plan --detailed-exitcode").code == 0
 
 
@@ -268,7 +273,12 @@ def test_a_stranger_who_can_get_in_is_a_danger_and_fails_a_live_validation(run: 
     run.file(DATABASE, head="version: 1\ncluster: {stack: shared-global}\nignore: {users: [stranger]}\ntenants:\n")
     ended = run("aurora-tenants validate --live")
     assert ended.code == 0
-    assert ended.out.endswith("without belonging there, apart from accounts that ignore.users names.\n")
+    assert ended.out.endswith(
+        "without belonging there, apart from accounts that ignore.users names:"
+        " 1 of them can get into 1 database of 1 tenant: shop.\n"
+    )
+    data = json.loads(run("aurora-tenants validate --live --output json").out)
+    assert data["ignored"] == ["stranger@%"]
 
 
 def test_a_new_database_that_old_rights_would_open_is_not_made_unasked(run: CommandLine, cloud: Cloud):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.conftest import HEAD, CommandLine, Ended
-from tests.cloud import Cloud
+from tests.cloud import LIMITS, Cloud
 from tests.goldens import golden
 
 SHOP = """
@@ -62,7 +62,12 @@ def test_everything_that_others_left_is_told_and_not_touched(run: CommandLine, c
     )
     run.file(SHOP, head=silent)
     told = run("aurora-tenants plan")
-    assert notices(told) == [line for line in notices(planned) if line.startswith("  user ''@")]
+    assert notices(told) == [
+        *(line for line in notices(planned) if line.startswith("  user ''@")),
+        "  6 accounts are not reported, because ignore.users names them: legacy, mighty, open, readers, shop@10.%, …;"
+        " 1 of them can get into 1 database of 1 tenant: shop  [ignored]",
+        "  1 database is not reported, because ignore.databases names it: stray  [ignored]",
+    ]
 
 
 BREACH = (
@@ -104,3 +109,34 @@ def test_nobody_is_let_in_unasked(run: CommandLine, cloud: Cloud):
     assert cloud.stacks() == {}
     allowed = run("aurora-tenants apply --yes --allow-access legacy@%")
     assert (allowed.code, allowed.err) == (0, "shop: started\n[1/1] shop: created in N s\n")
+
+
+def test_a_name_cannot_write_to_the_terminal_what_it_likes_and_limits_are_told(run: CommandLine, cloud: Cloud):
+    """On the real server: who may make a user or a database may call it nearly anything."""
+    run.file(SHOP)
+    odd = "a\x1b[2J\u202e\u200b\nNo changes"
+    cloud.sql(f"CREATE USER `{odd}` {PASSWORD}", f"CREATE DATABASE `{odd}`", f"GRANT SELECT ON shop.* TO `{odd}`")
+    cloud.sql("SET GLOBAL max_user_connections = 0")
+    try:
+        ended = [
+            run(f"aurora-tenants {command}")
+            for command in (
+                "plan",
+                "apply --yes",
+                "validate --live",
+                "plan --output json",
+                "validate --live --output json",
+            )
+        ]
+    finally:
+        cloud.sql(*LIMITS)
+    printed = "".join(it.out + it.err for it in ended)
+    assert [c for c in printed if c != "\n" and not c.isprintable()] == []
+    assert "\nNo changes" not in printed
+    shown = "a\\x1b[2J\\u202e\\u200b\\nNo changes"
+    marked = shown.replace("\\n", "\n    | ")  # a problem may have several lines
+    assert f"after this apply, user {marked} could get into database shop of tenant shop" in ended[0].out
+    assert f"  database {shown} belongs to nobody and is not in the file  [unmanaged-database]\n" in ended[0].out
+    assert "  1 user has no limit of connections (shop): it can take all 100,000 of the server" in ended[0].out
+    data = json.loads(ended[3].out)
+    assert f"database {odd} belongs to nobody and is not in the file" in [it["text"] for it in data["notices"]]

@@ -132,7 +132,7 @@ def applied(run: CommandLine, cloud: Cloud, *options: str) -> int:
 
 def test_every_kind_of_change(run: CommandLine, cloud: Cloud):
     run.file(FIRST)
-    applied(run, cloud)
+    applied(run, cloud, "--allow-access shop")
     run.file(SECOND)
     applied(run, cloud, "--allow-drop shop-old")
     cloud.sql(

@@ -6,6 +6,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox.mysqld import Server
+from aurora_tenants import config
 from aurora_tenants.config import hosts
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import TenantUser
@@ -402,3 +403,12 @@ def test_mysql_takes_an_empty_subject_for_a_requirement_that_requires_nothing(se
     execute("CREATE USER `empty-subject` IDENTIFIED BY 'x' REQUIRE SUBJECT ''")
     selected = "SELECT ssl_type, x509_subject FROM mysql.user WHERE User = 'empty-subject'"
     assert execute(selected) == [("SPECIFIED", b"")]
+
+
+def test_the_default_limit_of_connections_is_for_all_users_and_their_own_wins():
+    head = "version: 1\ncluster: {stack: shared}\ndefaults: {max_user_connections: 20}\ntenants:\n"
+    body = "  a: {users: {a: , b: {auth: iam}, c: {max_user_connections: 5}, d: {max_user_connections: 0}}}\n"
+    (tenant,) = config.parse(head + body, "f").tenants
+    assert [user.options.max_user_connections for user in tenant.users] == [20, 20, 5, 0]
+    told = problems(head.replace("20", "-1") + body)
+    assert [(problem.code, str(problem.where)) for problem in told] == [("wrong-value", "f:3:34")]

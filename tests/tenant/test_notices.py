@@ -42,7 +42,7 @@ def notices(
     state = State({"there": Database("there")}, {user.account: user for user in users}, frozenset(grants))
     live = Live(SERVER if literal else PATTERNS, state)
     ignore = ignore or Ignore(databases=("there",))
-    return [(notice.code, notice.text) for notice in notices_of(live, ignore=ignore)]
+    return [(notice.code, notice.text) for notice in notices_of(live, ignore=ignore) if notice.code != "ignored"]
 
 
 def on(database: str, level: str = "DATABASE", account: Account = STRAY) -> Grant:
@@ -180,7 +180,14 @@ def test_what_nobody_names_is_noticed_and_not_touched():
 
 def test_what_the_file_ignores_is_not_noticed():
     ignore = Ignore(users=("st*", "left", "shop"), databases=("old", "kep?"))
-    assert notices_of(STRAYS, ignore=ignore) == ()
+    assert notices_of(STRAYS, ignore=ignore) == (
+        Notice(
+            "ignored",
+            "3 accounts are not reported, because ignore.users names them: left, shop@10.0.0.1, stray;"
+            " 1 of them can get into 1 database of 1 tenant: shop",
+        ),
+        Notice("ignored", "2 databases are not reported, because ignore.databases names them: kept, old"),
+    )
 
 
 def test_the_servers_own_and_other_stacks_things_are_not_noticed():
