@@ -19,8 +19,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from aurora_sandbox import mysqld
-from aurora_sandbox.binary import VARIABLE, Binary, publish, unpacked
+from aurora_sandbox import mysqld, private
+from aurora_sandbox.binary import VARIABLE, Binary, publish, require_ours, unpacked
 from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.pinned import SERVER, Pin
 
@@ -132,8 +132,7 @@ def install(cache: Path, tell: Tell) -> Binary:
     system = _system()
     if not system & {"debian", "ubuntu"} or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise _no_recipe()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".installing-") as scratch:
+    with tempfile.TemporaryDirectory(dir=private.cache(cache), prefix=".installing-") as scratch:
         tell("asking apt for a MySQL server (nothing is installed on this machine)")
         packages = _packages(Path(scratch), system, tell)
         megabytes = sum(package.stat().st_size for package in packages) // 1_000_000
@@ -146,6 +145,7 @@ def install(cache: Path, tell: Tell) -> Binary:
         with mysqld.start(binary, cache=cache) as server:
             server.connect().close()
         publish(tree, cache / binary.version)
+    require_ours(cache / binary.version, cache)
     tell(f"MySQL {binary.version} is ready in {cache / binary.version}")
     return unpacked(cache / binary.version)
 
