@@ -15,6 +15,8 @@ from pathlib import Path
 
 from aurora_sandbox.errors import Problem, SandboxError
 
+_ELSEWHERE = "set XDG_CACHE_HOME to a directory of your own"
+
 
 def require_safe(above: Path) -> None:
     """Makes a directory above one of ours if it is not there. Raises OSError where others could replace what is in it.
@@ -33,13 +35,11 @@ def require_safe(above: Path) -> None:
 
 
 def opened(directory: Path) -> int:
-    """A descriptor of the directory, which is made if it is not there, and is of mode 0700 from now on.
+    """A descriptor of the directory, which is made with mode 0700 if it is not there.
 
     Raises OSError or RuntimeError where it is somebody else's, or somebody else's could be put in its place.
     """
-    whole = directory.parent.resolve() / directory.name
-    for above in reversed(whole.parents):
-        require_safe(above)
+    whole = _in_safe_place(directory)
     with suppress(FileExistsError):
         whole.mkdir(mode=0o700)
     place = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -58,6 +58,10 @@ def cache(directory: Path) -> Path:
     Raises SandboxError where others have put something there, or could have.
     """
     try:
+        _in_safe_place(directory)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise _not_used(directory, str(error), _ELSEWHERE) from error
+    try:
         place = opened(directory)
         try:
             if _others_may_write(os.fstat(place)):
@@ -65,8 +69,8 @@ def cache(directory: Path) -> Path:
             os.fchmod(place, 0o700)
         finally:
             os.close(place)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        raise _not_yours(directory, str(error)) from error
+    except OSError as error:
+        raise _not_used(directory, str(error), f"{_removed(directory)}, or {_ELSEWHERE}") from error
     return directory
 
 
@@ -77,9 +81,9 @@ def require_ours(path: Path, *, cache: Path) -> None:
             return
         facts = each.stat()
         if facts.st_uid not in (0, os.geteuid()):
-            raise _not_yours(each, "it belongs to somebody else")
+            raise _not_used(each, "it belongs to somebody else", _removed(cache))
         if _others_may_write(facts):
-            raise _not_yours(each, "others may write to it")
+            raise _not_used(each, "others may write to it", _removed(cache))
 
 
 def scratch(prefix: str) -> Path:
@@ -94,12 +98,23 @@ def scratch(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix))
 
 
+def _in_safe_place(directory: Path) -> Path:
+    """Its whole path, without links but the last part. Raises OSError as require_safe does, RuntimeError as resolve."""
+    whole = directory.parent.resolve() / directory.name
+    for above in reversed(whole.parents):
+        require_safe(above)
+    return whole
+
+
 def _others_may_write(facts: os.stat_result) -> bool:
     writers = stat.S_IWOTH if facts.st_gid == os.geteuid() else stat.S_IWOTH | stat.S_IWGRP
     return bool(facts.st_mode & writers)
 
 
-def _not_yours(directory: Path, why: str) -> SandboxError:
-    what = f"{directory} is not used: the sandbox runs what lies there"
-    fix = f"rm -r {directory}, which is only a cache, or set XDG_CACHE_HOME to a directory of your own"
+def _not_used(path: Path, why: str, fix: str) -> SandboxError:
+    what = f"{path} is not used: the sandbox runs what lies there"
     return SandboxError(Problem("cache-not-yours", what, why, fix))
+
+
+def _removed(cache: Path) -> str:
+    return f"rm -r {cache}, which is fetched and made again"

@@ -85,7 +85,7 @@ def test_a_cache_that_others_may_write_to_is_refused(cache: Cache, open_to: int)
     found = cache.refusal()
     assert found.what == f"{cache.place} is not used: the sandbox runs what lies there"
     assert found.why == "others may write to it"
-    assert found.fix.startswith(f"rm -r {cache.place}, which is only a cache, or set XDG_CACHE_HOME ")
+    assert found.fix.startswith(f"rm -r {cache.place}, which is fetched and made again, or set XDG_CACHE_HOME ")
     assert mode(cache.place) == open_to
 
 
@@ -111,7 +111,9 @@ def test_a_cache_in_a_directory_of_somebody_else_is_refused(cache: Cache, give_a
 
 def test_a_cache_in_a_directory_that_others_may_write_to_is_refused(cache: Cache):
     cache.place.parent.chmod(0o777)
-    assert cache.refusal().why == f"others may write to {cache.place.parent}"
+    found = cache.refusal()
+    assert found.why == f"others may write to {cache.place.parent}"
+    assert found.fix == "set XDG_CACHE_HOME to a directory of your own"
 
 
 def test_a_cache_that_is_a_link_is_refused(cache: Cache):
@@ -126,6 +128,7 @@ def test_a_server_in_the_cache_that_others_could_have_changed_is_refused(cache: 
     path.chmod(0o757)
     found = cache.refusal()
     assert (found.what.split()[0], found.why) == (str(path), "others may write to it")
+    assert found.fix == f"rm -r {cache.place}, which is fetched and made again"
 
 
 @pytest.mark.parametrize("part", ["tree", "server", "loader", "libraries"])

@@ -185,3 +185,7 @@ def test_bootstrap_refuses_a_word_that_it_does_not_know(checkout: Checkout):
 
 def test_ci_goes_by_the_pins():
     assert "\nscript/bootstrap dev --locked\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_contributors_are_told_for_which_pythons_the_requirements_are():
+    assert f"for CPython {PYTHONS[0]} to {PYTHONS[-1]} on Linux and on macOS" in (ROOT / "CONTRIBUTING.md").read_text()
