@@ -6,6 +6,7 @@ python -m tools.lock --check    says what differs between them and pyproject.tom
 requirements/sandbox.txt    the package, its extra `sandbox`, and what builds it
 requirements/dev.txt        takes in that, and adds what the tests need
 requirements/lock.txt       uv, and what else this module needs
+requirements/pip.txt        pip, which installs the others: that of a Python itself may be years old, and slow
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ FILES: Mapping[str, tuple[bool, tuple[str, ...], tuple[str, ...]]] = {
     "sandbox": (True, ("sandbox",), ("build",)),
     "dev": (True, ("sandbox",), ("dev",)),
     "lock": (False, (), ("lock",)),
+    "pip": (False, (), ("pip",)),
 }
 _DIRECT = "(pyproject.toml"  # how uv writes, after `via`, that it is pyproject.toml which asks for a package
 
@@ -141,7 +143,8 @@ def _write(arguments: Sequence[str]) -> None:
         sandbox = part.read_text().replace(f"    #   -c {whole}\n", "")
         files["sandbox"].write_text(sandbox)
         files["dev"].write_text(beyond(whole.read_text(), sandbox))
-    _compile("lock", files["lock"], arguments)
+    for name in ("lock", "pip"):
+        _compile(name, files[name], arguments)
 
 
 def _without_files(text: str) -> str:
