@@ -3,8 +3,9 @@
 Owns `Binary` and where to look for one. Installs nothing and starts nothing but `mysqld --version`; never takes
 MariaDB, or a MySQL too old, for one that will do.
 
-The cache holds unpacked servers and one initialised data directory per version, both put there by one rename:
-    ~/.cache/aurora-tenants/mysqld/9.7.4/        data-9.7.4/
+The cache holds unpacked servers and one initialised data directory per version, both put there by one rename. It is for
+its owner alone, and nothing in it is run that anybody but the owner, or root, could have changed:
+    ~/.cache/aurora-tenants/mysqld/9.7.4/        data-9.7.4/        $XDG_CACHE_HOME instead of ~/.cache, if that is set
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aurora_sandbox import private
 from aurora_sandbox.errors import Problem, SandboxError
 
 VARIABLE = "AURORA_TENANTS_MYSQLD"
@@ -71,7 +73,8 @@ class Binary:
 
 
 def default_cache() -> Path:
-    return Path.home() / ".cache" / "aurora-tenants" / "mysqld"
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "aurora-tenants" / "mysqld"
 
 
 def find(
@@ -80,7 +83,7 @@ def find(
     """The first usable mysqld: the one asked for, the cache's, this machine's; None if there is none.
 
     explicit: a mysqld, or a directory that packages were unpacked into. What is passed over, and why, goes to `tell`.
-    Raises SandboxError if the one asked for cannot be used.
+    Raises SandboxError if the one asked for cannot be used, or the cache is not its owner's alone.
     """
     cache = cache or default_cache()
     if explicit:
@@ -94,8 +97,9 @@ def find(
 
 
 def _candidates(cache: Path) -> Iterator[tuple[Callable[[Path], Binary], Path]]:
-    trees = [tree for tree in cache.glob("[0-9]*") if tree.is_dir()]
+    trees = [tree for tree in private.cache(cache).glob("[0-9]*") if tree.is_dir()]
     for tree in sorted(trees, key=lambda tree: _number(tree.name), reverse=True):
+        require_ours(tree, cache)
         yield unpacked, tree
     on_path = [Path(found)] if (found := shutil.which("mysqld")) else []
     conda = [os.environ["CONDA_PREFIX"] + "/bin"] if "CONDA_PREFIX" in os.environ else []
@@ -115,18 +119,31 @@ def installed(path: Path, cache: Path) -> Binary:
     return Binary(_unconfined(real, version, cache), (), real.parent.parent, version)
 
 
+def require_ours(tree: Path, cache: Path) -> None:
+    """Raises SandboxError where somebody else could have changed what is run of packages unpacked in the cache."""
+    for path in (tree, tree / "usr/sbin/mysqld", *_loaders(tree), *_libraries(tree)):
+        if path.exists():
+            private.require_ours(path, cache=cache)
+
+
 def unpacked(tree: Path) -> Binary:
     """The mysqld of packages unpacked under `tree`, run with the libraries beside it and none of this machine's.
 
     Raises SandboxError if the tree holds none that can be used.
     """
-    path = tree / "usr/sbin/mysqld"
-    loaders = sorted(file for file in tree.rglob("ld-linux*.so.*") if not file.is_symlink())
+    path, loaders = tree / "usr/sbin/mysqld", _loaders(tree)
     if not path.is_file() or not loaders:
         raise _unusable(tree, "the unpacked packages hold no server")
-    libraries = [str(place) for pattern in _TREE_LIBRARIES for place in sorted(tree.glob(pattern))]
-    prefix = (str(loaders[0]), "--library-path", ":".join(libraries))
+    prefix = (str(loaders[0]), "--library-path", ":".join(map(str, _libraries(tree))))
     return Binary(path, prefix, tree / "usr", _version(path, prefix))
+
+
+def _loaders(tree: Path) -> list[Path]:
+    return sorted(file for file in tree.rglob("ld-linux*.so.*") if not file.is_symlink())
+
+
+def _libraries(tree: Path) -> list[Path]:
+    return [place for pattern in _TREE_LIBRARIES for place in sorted(tree.glob(pattern))]
 
 
 def _version(path: Path, prefix: tuple[str, ...]) -> str:
@@ -171,15 +188,16 @@ def _unconfined(path: Path, version: str, cache: Path) -> Path:
     profile = Path("/etc/apparmor.d/usr.sbin.mysqld")
     if path != Path("/usr/sbin/mysqld") or not profile.exists() or not Path("/sys/module/apparmor").exists():
         return path
-    copy = cache / f"copy-{version}" / "sbin" / "mysqld"
+    copy = private.cache(cache) / f"copy-{version}" / "sbin" / "mysqld"
     if not copy.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".copying-") as scratch:
             new = Path(scratch) / "copy"
-            (new / "sbin").mkdir(parents=True)
+            for directory in (new, new / "sbin"):
+                directory.mkdir(mode=0o755)  # whatever the umask
             (new / "lib").symlink_to("/usr/lib")
             shutil.copy2(path, new / "sbin" / "mysqld")
             publish(new, cache / f"copy-{version}")
+    private.require_ours(copy, cache=cache)
     return copy
 
 

@@ -25,6 +25,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from aurora_sandbox import private
 from aurora_sandbox.keys import AccessKey, new_key
 from aurora_sandbox.pool import InvocationFailed, Pool, Worker
 
@@ -101,7 +102,7 @@ class Functions:
     ) -> None:
         self._authorities = authorities
         self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
-        self._root = Path(tempfile.mkdtemp(prefix="aurora-tenants-functions-"))
+        self._root = private.scratch("aurora-tenants-functions-")
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._deployed: dict[str, Deployed] = {}

@@ -4,10 +4,13 @@ No package of PyPI carries one, and Debian's stable suites have MariaDB alone. S
 directory, for `mysql-server-core` and everything it needs, down to the C library, and unpacks that into the cache:
 from Ubuntu's own archive on Ubuntu, from sid on Debian. Names and versions are resolved at install time, because
 library packages are renamed with every release. Signatures are apt's own, checked against the machine's keyrings.
+Of sid the server itself is pinned: another file of the pinned version is refused. sid moves on, and has one version at
+a time: where it is another one, that is taken, and told.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -16,9 +19,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from aurora_sandbox import mysqld
-from aurora_sandbox.binary import VARIABLE, Binary, publish, unpacked
+from aurora_sandbox import mysqld, private
+from aurora_sandbox.binary import VARIABLE, Binary, publish, require_ours, unpacked
 from aurora_sandbox.errors import Problem, SandboxError
+from aurora_sandbox.pinned import SERVER, Pin
+
+Tell = Callable[[str], None]
 
 DEBIAN_MIRROR = "http://deb.debian.org/debian"
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -67,13 +73,18 @@ class Apt:
         """What the command prints. Raises SandboxError with what it complained about."""
         return _run(*command, environment=self._environment, directory=self._directory / "debs")
 
-    def download(self) -> list[Path]:
-        """Package files of the newest mysql-server-core and all it depends on; empty if these sources have none."""
+    def download(self, pin: Pin | None, tell: Tell) -> list[Path]:
+        """Package files of mysql-server-core and all it depends on; empty if these sources have none.
+
+        pin: the version to take, if these sources have it, else the newest, which is told; None for the newest.
+        Raises SandboxError if the file of that version is not the pinned one, or apt does not trust what it got.
+        """
         self.run("apt-get", "-qq", "update")
         names = [name for name in self.run("apt-cache", "pkgnames", "mysql-server-core").split() if _is_server(name)]
         if not names:
             return []
         server = max(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
+        wanted = self._pinned(server, pin, tell) if pin else server
         tree = self.run(
             "apt-cache",
             "depends",
@@ -81,11 +92,39 @@ class Apt:
             *(f"--no-{kind}" for kind in ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")),
             server,
         )
-        self.run("apt-get", "-qq", "download", *closure(server, tree))
+        needed = closure(server, tree)
+        self.run("apt-get", "-qq", "download", *(wanted if name == server else name for name in needed))
+        if pin and wanted != server:
+            self._require_pinned(pin)
         return sorted((self._directory / "debs").glob("*.deb"))
 
+    def _pinned(self, server: str, pin: Pin, tell: Tell) -> str:
+        """What to tell apt to download for the server: the pinned version, if there is one here."""
+        versions = re.findall(r"^Version: (\S+)$", self.run("apt-cache", "show", server), re.MULTILINE)
+        if server == pin.package and pin.version in versions:
+            return f"{server}={pin.version}"
+        tell(
+            f"taking {server} {versions[0]}, which is signed by Debian: sid does not have "
+            f"{pin.package} {pin.version}, which this sandbox was tested with"
+        )
+        return server
 
-def install(cache: Path, tell: Callable[[str], None]) -> Binary:
+    def _require_pinned(self, pin: Pin) -> None:
+        architecture = self.run("dpkg", "--print-architecture").strip()
+        name = f"{pin.package}_{pin.version.replace(':', '%3a')}_{architecture}.deb"
+        found = hashlib.sha256((self._directory / "debs" / name).read_bytes()).hexdigest()
+        if found != pin.sha256.get(architecture, found):
+            raise SandboxError(
+                Problem(
+                    code="mysql-not-pinned",
+                    what=f"{name} is not the file that this sandbox was tested with, so it is not used",
+                    why=f"its SHA-256 is {found}, and that one's is {pin.sha256[architecture]}",
+                    fix=f"use another mirror of Debian, or install MySQL and set {VARIABLE} to its mysqld",
+                )
+            )
+
+
+def install(cache: Path, tell: Tell) -> Binary:
     """A mysqld unpacked into cache/<version>, proven by starting it once: some 10 s and 50 MB of download.
 
     Raises SandboxError where there is neither apt nor a known archive, and when anything on the way fails.
@@ -93,10 +132,9 @@ def install(cache: Path, tell: Callable[[str], None]) -> Binary:
     system = _system()
     if not system & {"debian", "ubuntu"} or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise _no_recipe()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix=".installing-") as scratch:
+    with tempfile.TemporaryDirectory(dir=private.cache(cache), prefix=".installing-") as scratch:
         tell("asking apt for a MySQL server (nothing is installed on this machine)")
-        packages = _packages(Path(scratch), system)
+        packages = _packages(Path(scratch), system, tell)
         megabytes = sum(package.stat().st_size for package in packages) // 1_000_000
         tell(f"unpacking {len(packages)} packages, {megabytes} MB")
         tree = Path(scratch) / "tree"
@@ -107,11 +145,13 @@ def install(cache: Path, tell: Callable[[str], None]) -> Binary:
         with mysqld.start(binary, cache=cache) as server:
             server.connect().close()
         publish(tree, cache / binary.version)
+    require_ours(cache / binary.version, cache)
     tell(f"MySQL {binary.version} is ready in {cache / binary.version}")
     return unpacked(cache / binary.version)
 
 
-def _packages(scratch: Path, system: frozenset[str]) -> list[Path]:
+def _packages(scratch: Path, system: frozenset[str], tell: Tell) -> list[Path]:
+    pin = None if "ubuntu" in system else SERVER
     if "ubuntu" in system:
         attempts: list[str | None] = [None]
     else:
@@ -119,7 +159,7 @@ def _packages(scratch: Path, system: frozenset[str]) -> list[Path]:
     failures: list[Problem] = []
     for number, sources in enumerate(attempts):
         try:
-            if packages := Apt(scratch / f"apt-{number}", sources=sources).download():
+            if packages := Apt(scratch / f"apt-{number}", sources=sources).download(pin, tell):
                 return packages
         except SandboxError as error:
             failures += error.problems

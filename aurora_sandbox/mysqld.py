@@ -26,7 +26,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import CR
 
-from aurora_sandbox import certificates, iam_plugin
+from aurora_sandbox import certificates, iam_plugin, private
 from aurora_sandbox.binary import Binary, default_cache, find, publish
 from aurora_sandbox.errors import Problem, SandboxError
 
@@ -66,12 +66,12 @@ def initialised(binary: Binary, cache: Path, *, lower_case_names: bool = False) 
     """The cached data directory of this version, made on first use (3 s); root has no password in it yet.
 
     lower_case_names: made with lower_case_table_names=1, which holds for the whole life of a data directory.
-    Raises SandboxError with the end of the server's log if it cannot be made.
+    Raises SandboxError with the end of the server's log if it cannot be made, and if others could have changed it.
     """
-    place = cache / f"data-{binary.version}{'-lower-case' if lower_case_names else ''}"
+    place = private.cache(cache) / f"data-{binary.version}{'-lower-case' if lower_case_names else ''}"
     if place.is_dir():
+        private.require_ours(place, cache=cache)
         return place
-    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".initialising-") as scratch:
         data, log = Path(scratch) / "data", Path(scratch) / "error.log"
         case = _LOWER_CASE if lower_case_names else ()
@@ -181,7 +181,7 @@ def start(
     Raises SandboxError with the end of the server's log if it does not come up within START_SECONDS.
     """
     template = initialised(binary, cache or default_cache(), lower_case_names=lower_case_names)
-    directory = Path(tempfile.mkdtemp(prefix="aurora-tenants-"))  # which nobody else can look into
+    directory = private.scratch("aurora-tenants-")
     try:
         _require_room(directory / "socket")
         shutil.copytree(template, directory / "data")

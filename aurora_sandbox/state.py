@@ -13,13 +13,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from aurora_sandbox import private
 from aurora_sandbox.errors import Problem, SandboxError
 from aurora_sandbox.keys import AccessKey
 
@@ -78,17 +78,10 @@ class State:
         Raises SandboxError where somebody else has put something in our way, or could, as in a XDG_STATE_HOME of /tmp.
         """
         try:
-            whole = self.directory.parent.resolve() / self.directory.name
-            for above in reversed(whole.parents):
-                _require_safe(above)
-            with suppress(FileExistsError):
-                whole.mkdir(mode=0o700)
-            place = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            place = private.opened(self.directory)
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
             raise _not_yours(self.directory, str(error)) from error
         try:
-            if os.fstat(place).st_uid != os.geteuid():
-                raise _not_yours(self.directory, "it belongs to somebody else")
             os.fchmod(place, 0o700)
             yield place
         finally:
@@ -136,24 +129,6 @@ class State:
     def clear(self) -> None:
         with self._opened() as place, suppress(FileNotFoundError):
             os.unlink(_FILE, dir_fd=place)
-
-
-def _require_safe(above: Path) -> None:
-    """Makes a directory above ours if it is not there. Raises OSError where others could put another in its place.
-
-    Asked from the root on, so that none above this one can be. A group with the number of the user is the user's own,
-    as Debian makes them, and with them directories that the group may write to.
-    """
-    if not above.exists():
-        above.mkdir(exist_ok=True)
-    facts = above.lstat()
-    if not stat.S_ISDIR(facts.st_mode):
-        raise OSError(f"{above} is not a directory")
-    if facts.st_uid not in (0, os.geteuid()):
-        raise OSError(f"{above} belongs to somebody else")
-    writers = stat.S_IWOTH if facts.st_gid == os.geteuid() else stat.S_IWOTH | stat.S_IWGRP
-    if facts.st_mode & writers and not facts.st_mode & stat.S_ISVTX:
-        raise OSError(f"others may write to {above}")
 
 
 def _not_yours(directory: Path, why: str) -> SandboxError:

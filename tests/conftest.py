@@ -7,6 +7,7 @@ that another test made.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def mysqld_binary() -> mysqld.Binary:
-    return mysqld.find(os.environ.get(VARIABLE)) or install(mysqld.default_cache(), lambda _: None)
+    return mysqld.find(os.environ.get(VARIABLE)) or install(mysqld.default_cache(), warnings.warn)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ NOT_INSTALLED = ("moto", "pymysql", "cfnlint", "cryptography", "pytest", "hypoth
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel made from this checkout, unpacked."""
     directory = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(directory), str(ROOT)]
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    command += ["--wheel-dir", str(directory), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     [wheel] = directory.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
