@@ -6,6 +6,7 @@ MySQL leaves passwords out when it writes down a statement that it understands, 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class Watched:
             "LogicalResourceId": "App",
             "ResourceProperties": {"SecretId": "arn", "Privileges": [], "Hosts": ["10.0.0.1"], **properties},
         }
-        serve_user(Request(event, self.execute, login, secret, "arn"))
+        serve_user(Request(event, self.execute, login, secret, "arn", math.inf))
 
 
 @pytest.fixture
