@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,16 +41,30 @@ def apply(
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
+    A plan that needs what others share comes after them, and is not run when one of those has failed.
+
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
     Both it and `tell` are called from the threads that work.
     """
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
     others = [plan for plan in plans if plan.action != "delete"]
+    late = [plan for plan in others if plan.needs]
+    first = [
+        replace(plan, template=plan.first) if plan.needs else plan for plan in others if plan.first or not plan.needs
+    ]
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
-            for group in (others, removals):
-                futures = [pool.submit(_told, plan, cloudformation, allow_drop, tell, after) for plan in group]
+            for group in (first, late, removals):
+                todo = [_next(plan, results) for plan in group]
+                ready = [plan for plan in todo if isinstance(plan, StackPlan)]
+                for result in (plan for plan in todo if isinstance(plan, Result)):
+                    results[result.stack.name] = result
+                    tell(Step(result.stack, result=result))
+                futures = [
+                    pool.submit(_told, plan, cloudformation, allow_drop, tell, after, is_last=group is not first)
+                    for plan in ready
+                ]
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.stack.name] = result
@@ -58,7 +72,7 @@ def apply(
             # Interrupted: what is in flight comes to its end, nothing else begins.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return tuple(results[plan.name] for plan in plans)
+    return tuple(replace(results[plan.name], stack=plan) for plan in plans)
 
 
 def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: Iterable[str] = ()) -> None:
@@ -76,11 +90,31 @@ def _told(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None],
+    *,
+    is_last: bool,
 ) -> Result:
-    """Told by the thread that worked, so before anything of the stack that it goes on with."""
+    """Told by the thread that worked, so before anything of the stack that it goes on with.
+
+    is_last: what there is to do of a late plan is done then.
+    """
     result = _result(plan, cloudformation, allow_drop, tell, after)
-    tell(Step(plan, result=result))
+    if is_last or not plan.needs or result.problems:
+        tell(Step(plan, result=result))
     return result
+
+
+def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
+    """What is left to do of a plan in its round, or the result of one that cannot go on."""
+    before = results.get(plan.name)
+    if before and before.problems:
+        return before
+    failed = [name for name in plan.needs if name in results and results[name].problems]
+    if failed:
+        what = f"{plan.about} was not deployed: it needs what stack {failed[0]} shares, and that failed"
+        fix = "mend that first, and apply again"
+        return Result(plan, (Problem("not-started", what, context=plan.about, fix=fix),))
+    # What was made in the first round is there now: it is neither made again nor deleted.
+    return replace(plan, action="update", status="", drops=()) if before else plan
 
 
 def _result(

@@ -24,6 +24,7 @@ from aurora_tenants.plan import Plan, Proposal, make_plan
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.ignored import ignored_breaches
 from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
 from aurora_tenants.tenant.notices import LEFT_OVER
@@ -95,13 +96,18 @@ def preview(request: Request) -> Proposal:
 
 
 def check_isolation(request: Request) -> tuple[Breach, ...]:
-    """The breaches that ignore.users silences. Raises Breached with everybody else who can get into a database that is
-    not theirs."""
+    """The breaches that ignore.users silences.
+
+    Raises Breached with everybody else who can get into a database that is not theirs, or holds what no owner allows.
+    """
     inputs = read(request, with_schedule=False)
     server, state = inputs.live
     found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
-    if found:
-        raise Breached(*map(safety.breach_problem, summed_up(found, state, server)))
+    told = {breach.identity for breach in found}
+    held = {key: sentence for key, sentence in without_consent(state).items() if key not in told}
+    if found or held:
+        unshared = (safety.held_without_consent(account, name, text) for (account, name), text in held.items())
+        raise Breached(*map(safety.breach_problem, summed_up(found, state, server)), *unshared)
     return ignored_breaches(inputs.configuration, state, server, inputs.deployed.master_user)
 
 

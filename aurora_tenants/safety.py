@@ -60,6 +60,12 @@ def breach_problem(breach: Summary) -> Problem:
     )
 
 
+def held_without_consent(account: Account, database: str, sentence: str) -> Problem:
+    """What an account of a stack holds on another's database that MySQL does not know to be shared with its stack."""
+    what = f"{subject(account)} holds privileges on database {database} without its owner's consent"
+    return Problem("no-consent", what, sentence, "apply the tenant that owns it, with shared_with, or revoke them")
+
+
 def _opened(breach: Summary) -> Problem:
     return Problem(
         "opens-database",

@@ -30,6 +30,8 @@ MAX_TEMPLATE_BYTES = 51_200
 class Stack:
     """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
 
+    id: the last part of its ARN, which no other stack of the same name ever has.
+
     Source of what a status means: "Stack status codes", CloudFormation User Guide.
     """
 
@@ -39,6 +41,7 @@ class Stack:
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
 
     @property
     def was_begun(self) -> bool:
@@ -107,7 +110,8 @@ class StackPlan:
     origin: why there is something to do: the file changed, or somebody else changed what the stack made.
     template: a text where it is shipped as a file. status: what CloudFormation says of the stack now; empty when there
     is none. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops: databases
-    that are dropped with it, once that is allowed.
+    that are dropped with it, once that is allowed. needs: the stacks that have to share a database first. first: what
+    is deployed before that, where another stack waits for this one in turn.
     """
 
     name: str
@@ -121,6 +125,8 @@ class StackPlan:
     role_arn: str = ""
     status: str = ""
     drops: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    first: Template | None = None
 
     @property
     def is_changed(self) -> bool:

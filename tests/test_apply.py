@@ -91,3 +91,24 @@ def test_a_last_step_that_fails_is_the_end_of_its_stack_and_of_no_other(cloudfor
     )
     assert results == (Result(plans[0], problems), Result(plans[1]))
     assert [step.result for step in told if step.result and step.stack is plans[0]] == [results[0]]
+
+
+def test_who_needs_what_another_shares_comes_after_it_and_before_removals(cloudformation: Any, cloud: Cloud):
+    plans = [
+        plan("late", "create", TEMPLATE % "late", needs=("giver",)),
+        plan("giver", "create", TEMPLATE % "giver"),
+    ]
+    results, told = applied(plans, cloudformation)
+    assert results == tuple(Result(each) for each in plans)
+    ended = next(at for at, step in enumerate(told) if step.result and step.stack.name == "giver")
+    assert {step.stack.name for step in told[: ended + 1]} == {"giver"}
+    assert cloud.stacks() == {"late": "CREATE_COMPLETE", "giver": "CREATE_COMPLETE"}
+
+
+def test_who_needs_what_could_not_be_shared_is_not_deployed(cloudformation: Any, cloud: Cloud):
+    bad = '{"Resources": {"Log": {"Type": "AWS::No::Such"}}}'
+    plans = [plan("late", "create", TEMPLATE % "late", needs=("giver",)), plan("giver", "create", bad)]
+    (late, giver), _ = applied(plans, cloudformation)
+    assert [problem.code for problem in late.problems] == ["not-started"]
+    assert giver.problems
+    assert "late" not in cloud.stacks()

@@ -123,6 +123,7 @@ def _stack(description: Mapping[str, Any]) -> Stack:
             entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in description.get("Parameters", [])
         },
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
+        id=description.get("StackId", "").rpartition("/")[2],
     )
 
 

@@ -167,6 +167,11 @@ def _object(noun: str, name: str) -> Iterator[Fault]:
         why = f"MySQL grants on one {noun} or on a whole database, never on a pattern"
         yield f"{noun}-wildcard", f"{noun} {shown(name)} is a pattern", why, f"list each {noun}, or {instead}"
         return
+    if noun in _ROUTINES and not name.isascii():
+        why = "MySQL stores such a grant under a garbled name, and cannot revoke it once its grants are loaded again"
+        fix = f"give the {noun} a name of ASCII characters, or grant on the whole database"
+        yield "routine-not-ascii", f"nothing can be granted on {noun} {shown(name)}: its name is not ASCII", why, fix
+        return
     yield from _identifier(noun, name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -16,6 +16,7 @@ from aurora_tenants.mysql.consent import consented, databases_of
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute, read_owned, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
+from aurora_tenants.mysql.one_name import check_name, check_others
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
@@ -72,7 +73,7 @@ def converge(request: Request, wanted: Wanted) -> str:
     """
     existing = first = _read(request.execute, wanted.name)
     before = _Before(*first, {})
-    _check_name(request, wanted, existing)
+    _check_name(request, wanted, existing, check_name)
     _check_roles(request, wanted, existing)
     wanted, withdrawn = _with_consent(request, wanted, existing)
     tries = Tries()
@@ -105,7 +106,7 @@ def _attempt(
             recorded[account] = record_owner("users", account.entry, user.owner)
     if recorded:
         try:  # two that begin at the same time see each other here, if not before
-            _check_name(request, wanted, existing._replace(entries=_entries(execute)), is_recorded=True)
+            _check_name(request, wanted, existing._replace(entries=_entries(execute)), check_others)
         except ValueError:
             for account in recorded:
                 execute(forget_owner("users", account.entry))
@@ -137,28 +138,14 @@ def _entries(execute: Execute) -> dict[Account, Owner]:
     return {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
 
 
-def _check_name(request: Request, wanted: Wanted, existing: _Existing, *, is_recorded: bool = False) -> None:
-    """Raises ValueError when a new account would have the name of a user that is not all this stack's.
+def _check_name(request: Request, wanted: Wanted, existing: _Existing, check: Callable[..., None]) -> None:
+    """Raises ValueError when the name is another stack's: see mysql/one_name.py."""
+    known = {account: existing.entries.get(account) for account in existing.entries.keys() | existing.live.users.keys()}
 
-    is_recorded: the entries of what is new are there already.
+    def may_adopt(entry: Owner | None) -> bool:
+        return wanted.is_inspector or request.may_adopt(entry, is_same=False)
 
-    MySQL looks for what a client may do by the name of its user and by its host, so that rows of another account of
-    this name may apply to it, too.
-    """
-    mine = request.owner
-    if not is_recorded and all((entry := existing.entries.get(it)) and entry.is_of(mine) for it in wanted.state.users):
-        return  # also where somebody else has one by now: a rollback must not be refused what there was before
-    others = (existing.entries.keys() | existing.live.users.keys()) - wanted.state.users.keys()
-    for account in sorted(others):
-        entry = existing.entries.get(account)
-        if account.user != wanted.name or account.host.endswith(NOWHERE) or (entry and entry.is_of(mine)):
-            continue
-        if entry and not entry.released and entry.stack != mine.stack:
-            raise ValueError(f"{subject(account)} belongs to {entry}, and a name to one stack; choose another name")
-        if not (wanted.is_inspector or request.may_adopt(entry, is_same=False)):
-            whose = f"was made by {entry}" if entry else "belongs to nobody"
-            why = "what it may do would apply to this user, too; drop it, or set adopt: true"
-            raise ValueError(f"there is a {subject(account)} already, which {whose}: {why}")
+    check(wanted.state.users.keys(), known, request.owner, may_adopt)
 
 
 def _with_consent(request: Request, wanted: Wanted, existing: _Existing) -> tuple[Wanted, tuple[str, ...]]:

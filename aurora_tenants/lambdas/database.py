@@ -75,13 +75,25 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
 
 def _take(request: Request, server: Server, name: str, known: Owner | None, *, exists: bool) -> Owner:
     """The owner to record. Raises ValueError when this resource may not have the database."""
-    what, adopt = f"database {name}", request.may_adopt(known, is_same=server.stored(request.id) == name)
-    owner = take(what, known, request.owner, adopt=adopt, exists=exists)
+    what, mine = f"database {name}", request.owner
+    adopt = request.may_adopt(known, is_same=server.stored(request.id) == name)
+    if exists and known and _is_left_empty(request.execute, name, known, mine):
+        known = known._replace(stack_id=mine.stack_id)
+    owner = take(what, known, mine, adopt=adopt, exists=exists)
     if exists and known and known.released and not owner.adopted and _allows_drop(request, server, name):
         raise ValueError(
             f"AllowDrop must not name {what} in the deployment that takes it back: a rollback would drop it"
         )
     return owner
+
+
+def _is_left_empty(execute: Execute, name: str, known: Owner, mine: Owner) -> bool:
+    """Whether an earlier stack of this name made and released it, and there is nothing in it that could be anybody's.
+
+    That is how a stack that is made again after its creation failed finds its databases.
+    """
+    is_earlier = known.stack == mine.stack and not known.is_of(mine)
+    return known.released and not known.adopted and is_earlier and not read_contents(execute, name).objects
 
 
 def _allows_drop(request: Request, server: Server, name: str) -> bool:

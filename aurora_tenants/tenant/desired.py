@@ -6,16 +6,20 @@ So a plan cannot mean something else than what is deployed, and what an earlier 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from aurora_tenants.mysql.changes import moves, title
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.one_name import check_name
 from aurora_tenants.mysql.owners import Owner, claim
 from aurora_tenants.mysql.properties import is_iam, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.resource import check_kind
 from aurora_tenants.mysql.state import Database, Live, Server, State, User
+
+# The id of a stack that is not made yet: no entry has it.
+NEW = "new"
 
 Resources = Mapping[str, Mapping[str, Any]]
 
@@ -30,11 +34,14 @@ class Desired(NamedTuple):
     refusals: tuple[str, ...] = ()
 
 
-def read_desired(resources: Resources, stack: str, live: Live, outputs: Collection[str]) -> Desired:
-    """What a template asks of this server. stack: the name of the tenant's.
+def read_desired(
+    resources: Resources, stack: str, live: Live, outputs: Collection[str], stack_id: str = "", failed_id: str = ""
+) -> Desired:
+    """What a template asks of this server. stack: the name of the tenant's; stack_id: its id, NEW for one to be made.
 
     outputs: the names of those that the deployed stack has. What is among them is the stack's, even if its entry in
-    MySQL was lost.
+    MySQL was lost. failed_id: of the stack in whose place it is made, because its creation failed; the databases that
+    it made and kept are empty, and so its own again.
     """
     wanted = state_of(resources, stack, live.server)
     refusals: list[str] = []
@@ -43,8 +50,10 @@ def read_desired(resources: Resources, stack: str, live: Live, outputs: Collecti
         assert thing.owner is not None
         properties = resources[thing.owner.resource]["Properties"]
         is_deployed = known.owner is None and not _outputs(properties, thing.owner.resource).isdisjoint(outputs)
+        is_left = isinstance(known, Database) and bool(failed_id) and known.owner and known.owner.stack_id == failed_id
+        its_id = failed_id if is_left else stack_id
         try:
-            return _taken(thing, known, may_adopt=bool(properties.get("Adopt")) or is_deployed)
+            return _taken(thing, known, its_id, may_adopt=bool(properties.get("Adopt")) or is_deployed)
         except ValueError as error:
             refusals.append(str(error))
             return thing.owner
@@ -57,7 +66,31 @@ def read_desired(resources: Resources, stack: str, live: Live, outputs: Collecti
     for account, user in wanted.users.items():
         if known := live.state.users.get(renamed.get(account, account)):
             users[account] = user._replace(owner=owner_of(user, known))
+    refusals += _of_others(resources, wanted.users, live.state, stack_id, refusals)
     return Desired(State(databases, users, wanted.grants), tuple(refusals))
+
+
+def _of_others(
+    resources: Resources, wanted: Mapping[Account, User], live: State, stack_id: str, said: Collection[str]
+) -> list[str]:
+    """A sentence for each name of a user that is another stack's, or nobody's, at another host."""
+    if said:
+        return []  # which says it of the account itself
+    known = {account: user.owner for account, user in live.users.items()}
+    found: list[str] = []
+    names = {account.user: user.owner for account, user in wanted.items() if user.owner}
+    for name, owner in sorted(names.items()):
+        accounts = {account for account in wanted if account.user == name}
+        adopts = bool(resources[owner.resource]["Properties"].get("Adopt"))
+        try:
+            check_name(accounts, known, owner._replace(stack_id=stack_id), _always(adopts))
+        except ValueError as error:
+            found.append(str(error))
+    return found
+
+
+def _always(answer: bool) -> Callable[[Owner | None], bool]:
+    return lambda _: answer
 
 
 def state_of(resources: Resources, stack: str, server: Server) -> State:
@@ -90,15 +123,16 @@ def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, 
     return str(username), str(secret["Name"])
 
 
-def _taken(thing: Database | User, known: Database | User, *, may_adopt: bool) -> Owner:
+def _taken(thing: Database | User, known: Database | User, stack_id: str, *, may_adopt: bool) -> Owner:
     """The owner of something that exists. Raises ValueError with a sentence when it is not the tenant's to take."""
     assert thing.owner is not None
     if isinstance(thing, User) and isinstance(known, User):
         is_same = known.owner is not None and known.owner.identity == thing.owner.identity
         check_kind(thing, known, is_same_resource=is_same)
     what = title(thing) if isinstance(thing, User) else f"database {thing.name}"
-    mine = thing.owner._replace(stack_id=known.owner.stack_id if known.owner else "")
-    return claim(what, known.owner, mine, adopt=may_adopt)
+    taken = claim(what, known.owner, thing.owner._replace(stack_id=stack_id), adopt=may_adopt)
+    # What is new to the stack is shown without the id that the provider records: nobody knows that of a stack to come.
+    return taken if known.owner and taken.stack_id == known.owner.stack_id else taken._replace(stack_id="")
 
 
 def _outputs(properties: Mapping[str, Any], logical_id: str) -> set[str]:

@@ -44,7 +44,7 @@ def lost_entries(cluster: Cluster, templates: Templates, live: Live, deployed: D
             resources: Resources = templates[tenant]["Resources"]
             names = {account.user for account in state_of(resources, stack.name, live.server).users}
             part = Live(live.server, found.of(stack.name, names))
-            asked = read_desired(resources, stack.name, part, stack.outputs)
+            asked = read_desired(resources, stack.name, part, stack.outputs, stack.id)
         except (ValueError, LookupError, TypeError, AttributeError):
             unclear.append(f"stack {stack.name} has another template than this program's: its entries cannot be told")
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aurora_tenants.mysql.grants import Grant, Scope
+from aurora_tenants.mysql.grants import Grant, Scope, is_revocable
 from aurora_tenants.mysql.inspector import RIGHTS
 from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.owners import OWNERS
@@ -16,8 +16,10 @@ def is_inspector(name: str) -> bool:
 
 
 def excess(grants: Iterable[Grant]) -> list[Grant]:
-    """Those of these grants that no inspector should have."""
-    return [grant for grant in grants if (grant.privilege, _unescaped(grant.scope)) not in RIGHTS]
+    """Those of these grants that no inspector should have and that can be revoked."""
+    return [
+        grant for grant in grants if is_revocable(grant) and (grant.privilege, _unescaped(grant.scope)) not in RIGHTS
+    ]
 
 
 def _unescaped(scope: Scope) -> Scope:

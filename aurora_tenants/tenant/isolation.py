@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Configuration, accounts_of
@@ -89,11 +89,34 @@ def compared(
         if not only or breach.tenant in only or not set(breach.tenants).isdisjoint(only)
     ]
     is_same = not found or afterwards is live.state
-    before = found if is_same else breaches(configuration, live.state, server, master=master)
+    before = found if is_same else breaches(configuration, _shared_as(afterwards, live.state), server, master=master)
     known = {breach.identity for breach in before}
     stay = [breach for breach in found if breach.identity in known]
     new = [breach for breach in found if breach.identity not in known]
-    return Isolation(summed_up(stay, afterwards, server), summed_up(new, afterwards, server))
+    summaries = summed_up(stay, afterwards, server)
+    return Isolation(tuple(_withdrawn(it, live.state) for it in summaries), summed_up(new, afterwards, server))
+
+
+def _withdrawn(summary: Summary, live: State) -> Summary:
+    """The same, saying so where it was shared until now: then the next deployment of that stack ends it."""
+    stack = _stack(live, summary.account) if summary.account in live.users else ""
+    known = [live.databases[name] for name in summary.databases if name in live.databases]
+    if not stack or not all(stack in database.shared_with | database.withdrawn_from for database in known):
+        return summary
+    noun = "it is" if len(summary.databases) == 1 else "they are"
+    fix = f"deploy stack {stack} again: {noun} not shared with it any more, so that this is revoked; or {summary.fix}"
+    return summary._replace(fix=fix)
+
+
+def _shared_as(afterwards: State, live: State) -> State:
+    """The live state as if its databases were shared already as they will be: who loses consent gets no new access."""
+    databases = {
+        name: database._replace(shared_with=afterwards.databases[name].shared_with)
+        if name in afterwards.databases
+        else database
+        for name, database in live.databases.items()
+    }
+    return replace(live, databases=databases)
 
 
 def breaches(configuration: Configuration, state: State, server: Server, *, master: str = "") -> tuple[Breach, ...]:
@@ -110,7 +133,7 @@ def breaches(configuration: Configuration, state: State, server: Server, *, mast
         if owner is None or _is_exempt(access.account, belonging, configuration, state, master):
             continue
         own = belonging.accounts.get(access.account, frozenset())
-        if not own & owner.welcome:
+        if not own & owner.welcome and _stack(state, access.account) not in owner.stacks:
             found.append(Breach(access.account, access.database, owner.tenant, tuple(sorted(own)), access))
     return tuple(found)
 
@@ -157,10 +180,11 @@ def patterns(state: State, server: Server) -> tuple[Grant, ...]:
 
 
 class _Owned(NamedTuple):
-    """A database's tenant, and all whose users may get in."""
+    """A database's tenant, all tenants whose users may get in, and the stacks outside the file whose users may."""
 
     tenant: str
     welcome: frozenset[str]
+    stacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +197,7 @@ class _Belonging:
     @classmethod
     def of(cls, configuration: Configuration, state: State, server: Server) -> _Belonging:
         cluster = configuration.cluster
+        in_file = {stack_name(cluster, tenant.name) for tenant in configuration.tenants}
         databases: dict[str, _Owned] = {}
         accounts: dict[Account, set[str]] = defaultdict(set)
         for tenant in configuration.tenants:
@@ -183,8 +208,12 @@ class _Belonging:
                 accounts[account].add(tenant.name)
         for name, known in state.databases.items():
             tenant_name = _tenant(cluster, known.owner)
-            if tenant_name and name not in databases:
-                databases[name] = _Owned(tenant_name, frozenset((tenant_name,)))
+            # For tenants of the file the file decides; for other stacks, what the database's owner has recorded.
+            recorded = frozenset(stack for stack in known.shared_with if stack not in in_file)
+            if name in databases:
+                databases[name] = databases[name]._replace(stacks=recorded)
+            elif tenant_name:
+                databases[name] = _Owned(tenant_name, frozenset((tenant_name,)), recorded)
         for account, of_live in state.users.items():
             if tenant_name := _tenant(cluster, of_live.owner):
                 accounts[account].add(tenant_name)
@@ -195,6 +224,12 @@ def _tenant(cluster: Cluster, owner: Owner | None) -> str:
     """The tenant whose stack owns something; what the stack let go of is still the tenant's. Empty for nobody."""
     prefix = stack_name(cluster, "")
     return owner.stack.removeprefix(prefix) if owner and owner.stack.startswith(prefix) else ""
+
+
+def _stack(state: State, account: Account) -> str:
+    """The stack that an account belongs to; empty for none."""
+    owner = state.users[account].owner
+    return owner.stack if owner and not owner.released else ""
 
 
 def _is_exempt(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from aurora_tenants.errors import Notice
 from aurora_tenants.model import Configuration, Ignore, accounts_of
 from aurora_tenants.mysql.changes import subject, title
-from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.grants import Grant, by_account, is_revocable
 from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
@@ -45,12 +45,17 @@ def notices(
     deployed_stacks = {stack.name for stack in deployed.tenants.values()}
     cluster, tenants = configuration.cluster, configuration.tenants
     in_file = {account: stack_name(cluster, tenant.name) for tenant in tenants for account in accounts_of(tenant)}
-    for stack, notice in _left_over(configuration, live.state, _handled(configuration, in_file, plans, live)):
+    for stack, notice in _left_over(
+        configuration, live.state, _handled(configuration, in_file, plans, live), deployed_stacks
+    ):
         if stack in stacks or (not is_partial and stack not in deployed_stacks):
             yield notice
+    for plan in plans:
+        yield from _left_empty(plan)
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)
+        yield from _irrevocable(live.state, configuration.cluster.stack)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
 
@@ -62,6 +67,37 @@ def _inspectors(shared: str, state: State) -> Iterator[Notice]:
         rights = ", ".join(dict.fromkeys(f"{grant.privilege} on {place(grant.scope)}" for grant in sorted(grants)))
         text = f"{subject(account)} has rights that no plan needs: {rights}"
         yield Notice("inspector-rights", f"{text}; run: aurora-tenants shared repair --stack {shared}")
+
+
+def _left_empty(plan: TenantPlan) -> Iterator[Notice]:
+    """Databases that a stack is to take back which is made again: a plan cannot see whether anything is in them."""
+    if plan.stack.action != "replace":
+        return
+    for name, database in sorted(plan.desired.databases.items()):
+        known = plan.live.databases.get(name)
+        if known and known.owner and known.owner.released and database.owner and not database.owner.adopted:
+            what = f"database {name} was made and kept by the creation of stack {plan.stack.name}, which failed"
+            fix = "the stack takes it back if it is empty; if there is something in it by now, set adopt: true"
+            yield Notice("left-by-failed-creation", f"{what}; {fix}")
+
+
+def _irrevocable(state: State, shared: str) -> Iterator[Notice]:
+    """Grants on routines that MySQL stored under a garbled name, and the way out."""
+    found = by_account(grant for grant in state.grants if not is_revocable(grant))
+    for account, grants in sorted(found.items()):
+        user = state.users.get(account)
+        places = ", ".join(dict.fromkeys(place(grant.scope) for grant in sorted(grants)))
+        fix = f"DROP USER {account}"
+        if is_inspector(account.user):
+            fix += f", and run: aurora-tenants shared repair --stack {shared}"
+        elif user and user.owner:
+            fix += ", and let the next apply make it again"
+        if user and user.objects:
+            fix += (
+                f"; {user.objects:,} views, routines, triggers or events run as it, so give these another definer first"
+            )
+        what = f"{title(user) if user else subject(account)} holds rights on {places}, which MySQL cannot revoke"
+        yield Notice("grant-not-revocable", f"{what}: the name is not ASCII; to end them, {fix}")
 
 
 def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:
@@ -131,12 +167,13 @@ def _grants(about: str, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) 
 
 
 def _left_over(
-    configuration: Configuration, live: State, handled: Collection[tuple[str, str]]
+    configuration: Configuration, live: State, handled: Collection[tuple[str, str]], stacks: Collection[str]
 ) -> Iterable[tuple[str, Notice]]:
     """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
 
     Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
     drops it either. handled: (stack, subject) of all that the plan is about or the file names.
+    stacks: those that there are.
     """
     cluster, ignore = configuration.cluster, configuration.ignore
     owned = [
@@ -155,6 +192,10 @@ def _left_over(
             # CloudFormation leaves the secret too, because what depends on it is still there.
             secret = f"delete the secret {owner.secret} if it is still there, " if owner.secret else ""
             fix = f"to drop it, {secret}put it back into the file, apply, take it out, and apply again"
+            if owner.stack not in stacks:
+                # Put back, it would belong to a new stack of that name: that adopts it, and never drops it.
+                what = f"{secret}drop it by hand" if secret else "drop it by hand"
+                fix = f"that stack is gone: {what}, or keep it by putting it back into the file with adopt: true"
             yield owner.stack, Notice(LEFT_OVER, f"{text}; {fix}")
 
 

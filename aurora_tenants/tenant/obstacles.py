@@ -34,6 +34,8 @@ def obstacles(
 def _in_the_file(tenant: Tenant, plan: TenantPlan, live: State) -> Iterator[Problem]:
     for sentence in plan.refusals:
         yield _refusal(tenant.name, sentence)
+    for sentence in plan.not_shared:
+        yield _not_shared(tenant.name, sentence)
     yield from _too_long(tenant.name, plan.desired)
     yield from _unknown_roles(tenant.name, plan.desired, live)
     yield from _undeployable(tenant, plan.stack)
@@ -51,6 +53,16 @@ def _refusal(tenant: str, sentence: str) -> Problem:
     else:
         code, fix = "owned-by-another-stack", "remove it there first, or choose another name"
     return Problem(code, sentence, why, fix, context=f"tenant {tenant}")
+
+
+def _not_shared(tenant: str, sentence: str) -> Problem:
+    """A database of another's that nobody shares with the tenant, now or in this run. sentence: mysql/consent.py's."""
+    why = "only the stack that a database belongs to can share it"
+    fix = (
+        "apply the tenant that owns it first, or both together, with shared_with in tenants.yaml; a template written by"
+        " hand needs SharedWith"
+    )
+    return Problem("not-shared-yet", sentence, why, fix, context=f"tenant {tenant}")
 
 
 def _master(tenant: Tenant, deployed: Deployed) -> list[Problem]:

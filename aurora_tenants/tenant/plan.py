@@ -10,19 +10,22 @@ gone tenant      not there            stack                       owned by the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Configuration, Tenant
 from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.grants import by_account
 from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import changes_of_all
-from aurora_tenants.mysql.state import Live, Server, State
+from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
-from aurora_tenants.tenant.desired import read_desired
+from aurora_tenants.tenant.consent import Agreed, agreed, shared_by_then, without
+from aurora_tenants.tenant.desired import NEW, Desired, read_desired
 from aurora_tenants.tenant.removals import Removals, removals
 from aurora_tenants.tenant.template import template
 
@@ -32,7 +35,7 @@ class TenantPlan:
     """What happens to one tenant: to its stack, and what its functions will run in MySQL because of that.
 
     live, desired: what MySQL holds of it, and will hold afterwards. refusals: a sentence for each thing of the file
-    that is not the tenant's to take.
+    that is not the tenant's to take; not_shared: for each database of another's on which nothing can be granted.
     """
 
     name: str
@@ -41,6 +44,7 @@ class TenantPlan:
     live: State = field(default_factory=State)
     desired: State = field(default_factory=State)
     refusals: tuple[str, ...] = ()
+    not_shared: tuple[str, ...] = ()
 
 
 def plan_tenants(
@@ -50,8 +54,15 @@ def plan_tenants(
     cluster, found = configuration.cluster, LiveByStack(live.state)
     named = [tenant for tenant in configuration.tenants if not only or tenant.name in only]
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
+    asked = [_ask(cluster, tenant, live.server, found, deployed) for tenant in named]
+    by_then = shared_by_then(live.state.databases, (each.desired.state for each in asked))
+    agreements = [_agree(each, live.state.databases, by_then) for each in asked]
+    waited_for = {stack for agreement in agreements for stack in agreement.late.values()}
     return (
-        *(_plan_tenant(cluster, tenant, live.server, found, deployed) for tenant in named),
+        *(
+            _plan_tenant(cluster, each, agreement, deployed, waited_for)
+            for each, agreement in zip(asked, agreements, strict=True)
+        ),
         *(
             _plan_removal(cluster, name, live.server, found, deployed)
             for name in sorted(gone)
@@ -60,32 +71,75 @@ def plan_tenants(
     )
 
 
-def _plan_tenant(
-    cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, deployed: Deployed
-) -> TenantPlan:
+class _Asked(NamedTuple):
+    """What a tenant of the file asks for. before: what is left for it when a stack that failed is deleted first.
+
+    owner: as whom the provider will ask; a stack that is made, or made again, has an id that no entry has.
+    """
+
+    tenant: Tenant
+    made: Template
+    stack: Stack | None
+    live: Live
+    removed: Removals
+    before: State
+    desired: Desired
+    owner: Owner
+
+    @property
+    def keeps_server(self) -> bool:
+        return self.stack is not None and SERVER in self.stack.outputs
+
+
+def _ask(cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, deployed: Deployed) -> _Asked:
     name, stack = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name)
     made = template(cluster, tenant, keeps_server=stack is not None and SERVER in stack.outputs)
     live = Live(server, found.of(name, (entry.name for entry in tenant.users_and_roles)))
-    asked = read_desired(made.resources, name, live, stack.outputs if stack else ())
+    removed, before, stack_id, failed_id = Removals(), live.state, NEW, ""
+    if stack is not None and stack.was_begun and stack.is_only_to_delete:
+        # Nothing is left of one that rolled back.
+        removed = Removals() if stack.status == "ROLLBACK_COMPLETE" else removals(live, stack, kept=State())
+        before = state_after(live.state, (), removed.changes)
+        failed_id = stack.id if stack.status != "DELETE_FAILED" else ""
+    elif stack is not None and stack.was_begun:
+        stack_id = stack.id
+    outputs = stack.outputs if stack else ()
+    desired = read_desired(made.resources, name, Live(server, before), outputs, stack_id, failed_id)
+    return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id))
+
+
+def _agree(asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database]) -> Agreed:
+    return agreed(asked.desired.state, asked.before.grants, live, by_then, asked.owner)
+
+
+def _plan_tenant(
+    cluster: Cluster, asked: _Asked, agreement: Agreed, deployed: Deployed, waited_for: Collection[str]
+) -> TenantPlan:
+    """waited_for: the stacks whose consent any tenant waits for."""
+    tenant, made, stack, live, desired = asked.tenant, asked.made, asked.stack, asked.live, agreement.state
     unplanned = untouched(cluster, tenant.name, deployed)
     new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
+    if late := agreement.late:
+        first = without(cluster, tenant, late, live.server, keeps_server=asked.keeps_server)
+        is_giver = unplanned.name in waited_for
+        new = replace(new, needs=tuple(sorted({*late.values()})), first=first if is_giver else None)
     if stack is None or not stack.was_begun:
-        stack_plan, changes = new, changes_of_all(asked.state, live.state, server=server)
+        stack_plan, changes = new, changes_of_all(desired, live.state, server=live.server)
     elif stack.is_only_to_delete:
-        stack_plan, changes = _replaced(new, stack, live, asked.state)
+        drops = asked.removed.drops
+        stack_plan = replace(new, action="replace", status=stack.status, drops=drops)
+        changes = (*asked.removed.changes, *changes_of_all(desired, asked.before, server=live.server))
     else:
-        stack_plan, changes = _updated(new, made, stack, live, asked.state)
+        stack_plan, changes = _updated(new, made, stack, live, desired)
     return TenantPlan(
-        tenant.name, stack_plan, changes=changes, live=live.state, desired=asked.state, refusals=asked.refusals
+        tenant.name,
+        stack_plan,
+        changes=changes,
+        live=live.state,
+        desired=desired,
+        refusals=asked.desired.refusals,
+        not_shared=agreement.refused,
     )
-
-
-def _replaced(new: StackPlan, stack: Stack, live: Live, desired: State) -> tuple[StackPlan, tuple[Change, ...]]:
-    """A stack that can only be deleted, and what has to be made again then. Nothing is left of one that rolled back."""
-    removed = Removals() if stack.status == "ROLLBACK_COMPLETE" else removals(live, stack, kept=State())
-    left = state_after(live.state, (), removed.changes)
-    changes = (*removed.changes, *changes_of_all(desired, left, server=live.server))
-    return replace(new, action="replace", status=stack.status, drops=removed.drops), changes
 
 
 def _updated(

@@ -89,8 +89,8 @@ def _before(
     if plan.stack.origin == "drift":
         return plan.desired
     try:
-        resources, outputs = templates[plan.name]["Resources"], deployed.tenants[plan.name].outputs
-        return read_desired(resources, plan.stack.name, Live(server, plan.live), outputs).state
+        resources, stack = templates[plan.name]["Resources"], deployed.tenants[plan.name]
+        return read_desired(resources, stack.name, Live(server, plan.live), stack.outputs, stack.id).state
     except (ValueError, LookupError, TypeError, AttributeError):
         return State()  # none was read, or somebody else wrote it
 

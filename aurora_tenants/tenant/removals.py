@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, TypeGuard
 
 from aurora_tenants.mysql.changes import Change, drop_database, removal
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
+from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, withdraw_all
 from aurora_tenants.mysql.state import Live, State
 from aurora_tenants.naming import DROP_ON_REMOVE
 from aurora_tenants.stack import Stack
@@ -34,13 +34,15 @@ def removals(live: Live, stack: Stack, *, kept: State) -> Removals:
     drops: list[str] = []
     for name, database in sorted(live.state.databases.items()):
         if name not in kept.databases and _is_owned(database.owner, stack):
-            changes += _database(name, database.owner, on_remove)
+            changes += _database(name, database.owner, database.shared_with, on_remove)
             drops += [on_remove[name]] if name in on_remove and not database.owner.adopted else []
     return Removals(tuple(changes), tuple(drops))
 
 
-def _database(name: str, owner: Owner, on_remove: Mapping[str, str]) -> Iterator[Change]:
+def _database(name: str, owner: Owner, shared: Collection[str], on_remove: Mapping[str, str]) -> Iterator[Change]:
     about = f"database {name}"
+    if shared:
+        yield Change("withdraw", about, withdraw_all(name), "it is shared with nobody any more")
     if name in on_remove and not owner.adopted:
         yield Change("drop", about, drop_database(name))
         yield Change("record", about, forget_owner("databases", name))

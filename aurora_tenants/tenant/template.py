@@ -15,7 +15,7 @@ from typing import Any
 
 from aurora_tenants.model import WHOLE_SERVER, Cluster, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.options import Options
-from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, SERVER, LogicalIds, secret_name
+from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, SERVER, LogicalIds, secret_name, stack_name
 from aurora_tenants.stack import Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
@@ -105,8 +105,13 @@ class _Builder:
         return outputs
 
     def _database(self, database: TenantDatabase) -> dict[str, Any]:
-        optional = {"Charset": database.charset, "Collation": database.collation, "Adopt": database.adopt}
+        optional: dict[str, Any] = {
+            "Charset": database.charset,
+            "Collation": database.collation,
+            "Adopt": database.adopt,
+        }
         optional["OnRemove"] = "drop" if database.on_remove == "drop" else None
+        optional["SharedWith"] = sorted(stack_name(self.cluster, name) for name in database.shared_with)
         return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(optional)})
 
     def _role(self, role: TenantRole) -> dict[str, Any]:

@@ -255,7 +255,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
     assert for_one == {
         "sts:GetCallerIdentity": 1,
         "cloudformation:DescribeStacks": 1,
-        "rds-data:ExecuteStatement": 11,
+        "rds-data:ExecuteStatement": 12,
     }
 
 
@@ -310,7 +310,15 @@ def test_a_tenant_that_comes_back_gets_its_database_back(run: CommandLine, cloud
     applied(run, shop("a") + shop("b"))
     cloud.sql("CREATE TABLE b.kept (id INT)")
     applied(run, shop("a"))
-    applied(run, shop("a") + shop("b"))
+    # Its stack is another one, and whoever deploys stacks can choose a name.
+    run.file(shop("a") + shop("b"))
+    refused = run("aurora-tenants apply --yes")
+    assert (refused.code, refused.err.splitlines()[0]) == (
+        1,
+        "error: database b was kept when stack shared-global-b, resource DatabaseB let go of it;"
+        " set adopt: true to take it over as it is  [exists-already]",
+    )
+    applied(run, shop("a") + shop("b", database="adopt: true"))
     assert cloud.sql("SHOW TABLES FROM b") == [("kept",)]
     assert users(cloud) == {"a", "b"}
 
@@ -436,12 +444,26 @@ def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: Comm
 def test_a_stack_whose_creation_failed_is_made_anew_when_the_cause_is_gone(run: CommandLine, cloud: Cloud):
     run.file(broken("a"))
     assert run("aurora-tenants apply --yes").code == 1
-    cloud.sql("CREATE DATABASE IF NOT EXISTS a", "CREATE TABLE a.missing (id INT)")
+    run.file(shop("a"))
     planned = run("aurora-tenants plan").out
     assert "~ replace tenant a  (stack shared-global-a: its creation failed, it is ROLLBACK_COMPLETE)\n" in planned
+    assert "takes it back if it is empty; if there is something in it by now, set adopt: true" in planned
     ended = run("aurora-tenants apply --yes")
     assert (ended.code, ended.err) == (0, "a: started\n[1/1] a: created anew in N s\n")
     assert cloud.stacks() == {"shared-global-a": "CREATE_COMPLETE"}
+    assert grants(cloud, "a") == {"GRANT ALL PRIVILEGES ON `a`.* TO `a`@`%`"}
+
+
+def test_what_was_put_into_a_database_after_its_stack_failed_is_adopted(run: CommandLine, cloud: Cloud):
+    run.file(broken("a"))
+    assert run("aurora-tenants apply --yes").code == 1
+    cloud.sql("CREATE TABLE a.missing (id INT)")
+    refused = run("aurora-tenants apply --yes")
+    assert refused.code == 1
+    assert "error: DatabaseA: database a was kept when stack shared-global-a, resource DatabaseA let go" in refused.err
+    run.file(broken("a").replace("a: {}", "a: {adopt: true}"))
+    ended = run("aurora-tenants apply --yes")
+    assert (ended.code, ended.err) == (0, "a: started\n[1/1] a: created anew in N s\n")
     assert grants(cloud, "a") == {"GRANT SELECT ON `a`.`missing` TO `a`@`%`"}
 
 

@@ -112,6 +112,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     removed = ci("Apply", "aurora-tenants apply --yes --allow-mass-removal")
     assert removed.code == 0, removed
     assert cloud.stacks() == {"ci": "CREATE_COMPLETE"}
+    cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
 def test_a_failed_stack_is_told_by_its_cause_and_made_anew(run: CommandLine, cloud: Cloud, ci: Roles):

@@ -71,7 +71,7 @@ def test_the_example_gets_its_section_behind_the_last_key_and_its_comments():
         '    awake: {days: MON-FRI, from: "07:00", to: "17:00", min_acu: 0.5, max_acu: 4}',
         "    asleep: {min_acu: 0, max_acu: 2, pause_after_seconds: 300}",
         "",
-        "# defaults:                         # what databases and users get that do not say otherwise",
+        "defaults:                           # what databases and users get that do not say otherwise",
     ]
     assert schedule_of(after) == OFFICE
     assert with_schedule(after, None, "f") == before

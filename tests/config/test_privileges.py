@@ -144,6 +144,11 @@ def test_all_is_never_granted_on_the_whole_server(permission: str):
             "write the name of the database, or remove table",
         ),
         (
+            "permission: EXECUTE, database: app, procedure: »größe",
+            "routine-not-ascii: nothing can be granted on procedure größe: its name is not ASCII",
+            "give the procedure a name of ASCII characters, or grant on the whole database",
+        ),
+        (
             "permission: EXECUTE, database: '*', procedure: »p",
             'scope-conflict: procedure cannot be combined with database "*"',
             "write the name of the database, or remove procedure",

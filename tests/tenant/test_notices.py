@@ -68,7 +68,7 @@ def test_a_role_that_a_stack_let_go_of_or_left_over_is_called_a_role():
         (
             "left-over",
             "role readers was made by stack shared-gone, which does not name it any more, and was not dropped;"
-            " to drop it, put it back into the file, apply, take it out, and apply again",
+            " that stack is gone: drop it by hand, or keep it by putting it back into the file with adopt: true",
         )
     ]
 
@@ -164,8 +164,8 @@ def test_what_nobody_names_is_noticed_and_not_touched():
         Notice(
             "left-over",
             "user left was made by stack shared-left, which does not name it any more, and was not dropped; "
-            "to drop it, delete the secret s if it is still there, put it back into the file, apply, take it out, "
-            "and apply again",
+            "that stack is gone: delete the secret s if it is still there, drop it by hand, or keep it by putting it "
+            "back into the file with adopt: true",
         ),
         Notice("kept-database", "database kept was kept when stack shared-old let go of it"),
         Notice("unmanaged-database", "database old belongs to nobody and is not in the file"),
@@ -202,3 +202,14 @@ def test_the_clusters_master_user_is_not_noticed():
     shared = Shared("shared", "arn", "secret", 1, master_user="admin")
     live = live_with(users=(User(Account("admin")),))
     assert notices_of(live, deployed=Deployed(shared, {})) == ()
+
+
+def test_a_grant_on_a_routine_that_mysql_cannot_revoke_is_told_with_the_way_out():
+    account = Account("stray")
+    user = User(account, options=Options(is_locked=True), objects=2)
+    told = dict(notices(user, grants=(Grant(account, Scope("PROCEDURE", "shop", "größe"), "EXECUTE"),)))
+    assert told["grant-not-revocable"] == (
+        "user stray holds rights on procedure `shop`.`größe`, which MySQL cannot revoke: the name is not ASCII; to end"
+        " them, DROP USER `stray`@`%`; 2 views, routines, triggers or events run as it, so give these another definer"
+        " first"
+    )

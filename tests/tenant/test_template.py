@@ -207,13 +207,11 @@ def test_another_cluster_changes_the_digest():
     assert template(Cluster("other"), SHOP).digest != template(CLUSTER, SHOP).digest
 
 
-def test_sharing_a_database_changes_nothing_in_the_template():
-    """The file alone decides who may be granted what; MySQL holds the grant with the other tenant's user."""
-    shared = replace(SHOP, databases=(replace(SHOP.databases[0], shared_with=("billing",)),))
-    assert template(CLUSTER, shared) == template(CLUSTER, SHOP)
-
-
-# What stands in it
+def test_a_shared_database_names_the_stacks_that_it_is_shared_with():
+    shared = replace(SHOP, databases=(replace(SHOP.databases[0], shared_with=("billing", "accounts")),))
+    properties = template(CLUSTER, shared).resources["DatabaseShop"]["Properties"]
+    assert properties["SharedWith"] == ["shared-accounts", "shared-billing"]
+    assert "SharedWith" not in template(CLUSTER, SHOP).resources["DatabaseShop"]["Properties"]
 
 
 def test_a_password_is_32_letters_and_digits_made_by_secrets_manager():

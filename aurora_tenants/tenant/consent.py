@@ -1,0 +1,94 @@
+"""Which grants of a tenant its plan may make: those on databases of its own, and on what others share with it. Pure.
+
+The provider asks the same function (mysql/consent.py) at the deployment. What it will find is what MySQL holds
+now and what the plans of the other tenants will have recorded by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from aurora_tenants.model import Cluster, Privilege, Tenant
+from aurora_tenants.mysql.consent import consented, database_of
+from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Database, Server, State
+from aurora_tenants.stack import Template
+from aurora_tenants.tenant.inspector import is_inspector
+from aurora_tenants.tenant.template import template
+
+Databases = Mapping[str, Database]
+
+
+class Agreed(NamedTuple):
+    """What a tenant may have. refused: a sentence for each database on which nothing can be granted.
+
+    late: the databases whose owners are yet to share them, each with the stack that will.
+    """
+
+    state: State
+    refused: tuple[str, ...] = ()
+    late: Mapping[str, str] = {}
+
+
+def shared_by_then(live: Databases, desired: Iterable[State]) -> dict[str, Database]:
+    """The databases once these states hold; what is shared now and not any more is withdrawn."""
+    databases = {**live}
+    for state in desired:
+        for name, database in state.databases.items():
+            known = live.get(name)
+            before = known.shared_with | known.withdrawn_from if known else frozenset[str]()
+            # Of whichever stack of that name: one that is made again has another id than what it takes back.
+            owner = database.owner and database.owner._replace(stack_id="")
+            databases[name] = database._replace(owner=owner, withdrawn_from=before - database.shared_with)
+    return databases
+
+
+def agreed(desired: State, held: Collection[Grant], live: Databases, by_then: Databases, mine: Owner) -> Agreed:
+    """What a stack may have of what it asks for. held: what its accounts hold. by_then: see shared_by_then."""
+    consent = consented(desired.grants, held, by_then, mine)
+    own = {name: by_then[name] for name in desired.databases}
+    late: dict[str, str] = {}
+    for grant in consent.grants:
+        name = database_of(grant.scope)
+        owner = by_then[name].owner if name in by_then else None
+        if name in late or not owner:
+            continue
+        if consented({grant}, held, {**live, **own}, mine).refused:
+            late[name] = owner.stack
+    return Agreed(replace(desired, grants=consent.grants), consent.refused, late)
+
+
+def without_consent(state: State) -> dict[tuple[Account, str], str]:
+    """What accounts of stacks hold on databases that their owners do not share: a sentence by account and database."""
+    owned = {
+        name: database
+        for name, database in state.databases.items()
+        if database.owner is not None and not database.owner.released
+    }
+    found: dict[tuple[Account, str], str] = {}
+    for account, grants in by_account(state.grants).items():
+        user = state.users.get(account)
+        if user is None or user.owner is None or user.owner.released or is_inspector(account.user):
+            continue
+        for grant in grants:
+            name = database_of(grant.scope)
+            if name in owned and (account, name) not in found:
+                consent = consented({grant}, (), owned, user.owner)
+                for sentence in (*consent.refused, *consent.withdrawn):
+                    found[account, name] = sentence
+    return dict(sorted(found.items()))
+
+
+def without(cluster: Cluster, tenant: Tenant, late: Collection[str], server: Server, *, keeps_server: bool) -> Template:
+    """The tenant's template without privileges on databases that are not shared with it yet."""
+
+    def kept(privileges: tuple[Privilege, ...]) -> tuple[Privilege, ...]:
+        return tuple(privilege for privilege in privileges if server.stored(privilege.database) not in late)
+
+    roles = tuple(replace(role, privileges=kept(role.privileges)) for role in tenant.roles)
+    users = tuple(replace(user, privileges=kept(user.privileges)) for user in tenant.users)
+    return template(cluster, replace(tenant, roles=roles, users=users), keeps_server=keeps_server)
