@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -11,14 +11,14 @@ from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, put_back
 from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
-from aurora_tenants.mysql.changes import NOWHERE, Change, changes, drop_user, moves, subject, title
+from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.consent import consented, databases_of
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute, read_owned, read_owners, read_users, select
-from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
+from aurora_tenants.mysql.names import Account, account_of, is_aws_role, is_nowhere, key
 from aurora_tenants.mysql.one_name import check_name, check_others
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
+from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import Server, State, User
 
@@ -107,12 +107,14 @@ def _attempt(
     if recorded:
         try:  # two that begin at the same time see each other here, if not before
             _check_name(request, wanted, existing._replace(entries=_entries(execute)), check_others)
+            _check_definers(request, wanted, recorded)
         except ValueError:
             for account in recorded:
                 execute(forget_owner("users", account.entry))
             raise
     todo = tuple(change for change in todo if change.statement not in recorded.values())
-    refused = _run(request, todo, is_first=is_first)
+    may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in existing.live.users)
+    refused = _run(request, todo, desired, is_first=is_first, may_stop=may_stop)
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
@@ -148,6 +150,20 @@ def _check_name(request: Request, wanted: Wanted, existing: _Existing, check: Ca
     check(wanted.state.users.keys(), known, request.owner, may_adopt)
 
 
+def _check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:
+    """Raises ValueError where a view or a routine runs as an account that is not there yet.
+
+    It would run with that account's rights from then on, and is whoever's that had an account of this name.
+    """
+    if wanted.is_inspector or request.may_adopt(None, is_same=False):
+        return
+    names = ", ".join(key(account.entry) for account in new)
+    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
+    for definer, objects in rows:
+        what = f"{objects} views, routines, triggers or events run as user {definer}, who is not there"
+        raise ValueError(f"{what}: they would have this user's rights; drop them, or set adopt: true")
+
+
 def _with_consent(request: Request, wanted: Wanted, existing: _Existing) -> tuple[Wanted, tuple[str, ...]]:
     """What is wanted without what its stack may not have any more, and a sentence for each of that.
 
@@ -157,7 +173,9 @@ def _with_consent(request: Request, wanted: Wanted, existing: _Existing) -> tupl
         return wanted, ()
     mine, state = request.owner, wanted.state
     owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
-    consent = consented(state.grants, existing.live.grants, owned, mine)
+    # What an account holds that is to be adopted is nobody's consent.
+    held = [it for it in existing.live.grants if (entry := existing.entries.get(it.account)) and entry.is_of(mine)]
+    consent = consented(state.grants, held, owned, mine)
     if consent.refused:
         raise ValueError("; ".join(consent.refused))
     return wanted._replace(state=State(users=state.users, grants=consent.grants)), consent.withdrawn
@@ -221,25 +239,33 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
     return State(users=users, grants=wanted.state.grants)
 
 
-def _run(request: Request, todo: Sequence[Change], *, is_first: bool) -> tuple[str, ...]:
+def _run(
+    request: Request, todo: Sequence[Change], wanted: State, *, is_first: bool = False, may_stop: bool = True
+) -> tuple[str, ...]:
     """Runs the changes. Returns a sentence for each that was not done and fails nothing.
 
-    That is a GRANT that the server refuses, with OnRefusal "report"; a REVOKE of what MySQL says is not there when it
-    has been read twice; and what there is no time for: somebody who may pass on rights can give any number of them.
+    That is a GRANT that the server refuses, with OnRefusal "report", or that only helps a REVOKE; a REVOKE of what
+    MySQL says is not there when it has been read twice; and what there is no time for: somebody who may pass on rights
+    can give any number of them. may_stop: False where an account is adopted, which nobody is to have with more rights
+    than are asked for.
     """
-    refused = list[str]()
-    for number, change in enumerate(todo):
-        if change.action == "revoke" and request.ends - time.monotonic() < _RESERVE_SECONDS:
-            left = sum(change.action == "revoke" for change in todo[number:])
-            return (*refused, f"the time was up before {left} REVOKEs of {change.subject}; deploy again to go on")
+    refused, left = list[str](), 0
+    for change in todo:
+        if change.action == "revoke" and may_stop and request.ends - time.monotonic() < _RESERVE_SECONDS:
+            left += 1
+            continue
         try:
             run(request.execute, change.statement)
         except DatabaseError as error:
             is_stuck = change.action == "revoke" and error.number in NOT_THERE and not is_first
-            is_refusal = change.action == "grant" and request.reports_refusals and error.is_of_mysql
+            may_fail = request.reports_refusals or wanted.grants.isdisjoint(change.grants)
+            is_refusal = change.action == "grant" and may_fail and error.is_of_mysql
             if not (is_stuck or is_refusal):
                 raise
             refused.append(str(error))
+    if left:
+        name = next(iter(wanted.users)).user
+        refused.append(f"the time was up before {left} REVOKEs of user {name}; deploy again to go on")
     return tuple(refused)
 
 
@@ -355,7 +381,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
     todo = changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password)
-    _run(request, todo, is_first=False)
+    _run(request, todo, State(users=wanted.state.users, grants=grants))
     for account in {*touched & wanted.state.users.keys(), *old}:
         entry, second = before.entries.get(account), before.sent.get(account)
         if entry is None and second is not None and second != _second_password(execute, account):
@@ -390,5 +416,5 @@ def _give_up_others(execute: Execute, desired: State, existing: _Existing) -> No
         elif known.secret and known.secret == owner.secret:
             give_up(execute, account.entry, known)
     for account in sorted(existing.live.users.keys() - existing.entries.keys()):
-        if account.host.endswith(NOWHERE):
+        if is_nowhere(account.host):
             execute(drop_user(account))

@@ -16,7 +16,7 @@ from typing import Any
 _STACK = re.compile(
     r"arn:([a-z-]+):cloudformation:([a-z0-9-]+):(\d{12}):stack/[A-Za-z][A-Za-z0-9-]{0,127}/[0-9a-f-]{1,64}"
 )
-_LOGICAL_ID = re.compile(r"[A-Za-z0-9]{1,255}")
+_RESOURCE = re.compile(r"(Create|Update|Delete) [A-Za-z0-9:_@-]{1,128} [A-Za-z0-9]{1,255}")
 
 
 def check_url(event: Mapping[str, Any], function_arn: str) -> None:
@@ -32,10 +32,11 @@ def check_url(event: Mapping[str, Any], function_arn: str) -> None:
 
 
 def check_stack(event: Mapping[str, Any], function_arn: str) -> None:
-    """Raises ValueError for a stack of another partition, region or account, and for what is no stack's id."""
+    """Raises ValueError for a stack of another partition, region or account, and for what is no stack's resource."""
     _, partition, _, region, account, *_ = function_arn.split(":")
     stack = _STACK.fullmatch(str(event["StackId"]))
-    if not (stack and _LOGICAL_ID.fullmatch(str(event["LogicalResourceId"]))):
-        raise ValueError("the event's StackId and LogicalResourceId are not as CloudFormation's are")
+    resource = " ".join(str(event[name]) for name in ("RequestType", "ResourceType", "LogicalResourceId"))
+    if not (stack and _RESOURCE.fullmatch(resource)):
+        raise ValueError("the event's StackId and resource are not as CloudFormation's are")
     if stack.groups() != (partition, region, account):
         raise ValueError(f"this function serves stacks of account {account} in {region} only")

@@ -8,14 +8,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import Tries, is_mine, make_owners, put_back, take, until_heard
+from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, make_owners, put_back, take, until_heard
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import changes, drop_database
-from aurora_tenants.mysql.live import Execute, read_contents, read_databases, read_owners, read_server, read_shares
+from aurora_tenants.mysql.consent import leftovers
+from aurora_tenants.mysql.grants import revocable, statements
+from aurora_tenants.mysql.live import (
+    Execute,
+    read_contents,
+    read_databases,
+    read_grants_on,
+    read_owners,
+    read_server,
+    read_shares,
+)
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, withdraw_all
 from aurora_tenants.mysql.properties import wanted_database
 from aurora_tenants.mysql.state import Database, Server, State
+
+# While rights are revoked, whoever may pass them on can still do so.
+_LOOKS = 3
 
 
 def serve_database(request: Request) -> Resource:
@@ -64,6 +77,8 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
     desired = State(databases={name: wanted._replace(owner=owner)})
     # Before anything is recorded: this raises ValueError for a character set that no statement can hold.
     todo = [change.statement for change in changes(desired, State(databases=existing.live), server=server)]
+    if name not in existing.live or not (known and known.is_of(request.owner)):
+        _revoke_leftovers(execute, wanted, request.owner)
     if not known and name not in existing.live:
         execute(record_owner("databases", name, owner, "INSERT"))
         todo.remove(record_owner("databases", name, owner))
@@ -71,6 +86,23 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
         execute(withdraw_all(name))
     for statement in todo:
         run(execute, statement)
+
+
+def _revoke_leftovers(execute: Execute, wanted: Database, mine: Owner) -> None:
+    """Takes from accounts of other stacks what they hold on the name, before anything of this stack's is there."""
+    for _ in range(_LOOKS):
+        if not (grants := read_grants_on(execute, wanted.name)):
+            return
+        owners = read_owners(execute, "users", *{grant.account.entry for grant in grants})
+        found = leftovers(wanted.name, grants, owners, wanted.shared_with, mine)
+        for statement in statements((), revocable(found, ())):
+            try:
+                run(execute, statement.sql)
+            except DatabaseError as error:
+                if error.number not in NOT_THERE:
+                    raise
+        if not found:
+            return
 
 
 def _take(request: Request, server: Server, name: str, known: Owner | None, *, exists: bool) -> Owner:

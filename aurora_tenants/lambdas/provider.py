@@ -44,12 +44,12 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     """
     function_arn = context.invoked_function_arn
     check_url(event, function_arn)
-    kind, logical_id = event["RequestType"], event["LogicalResourceId"]
-    print(f"{kind} {event['ResourceType']} {logical_id} of {event['StackId']}")  # noqa: T201 - the function's log
     physical_id = event.get("PhysicalResourceId") or f"{_NOTHING}{event['RequestId']}"
     reports = False
     try:
         check_stack(event, function_arn)
+        what = " ".join(str(event[name]) for name in ("RequestType", "ResourceType", "LogicalResourceId"))
+        print(f"{what} of {event['StackId']}")  # noqa: T201 - the function's log
         reports = _reports_only(event)
         with deadline(context) as seconds:
             resource = _serve(request_of(event, seconds), physical_id)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aurora_tenants.mysql.grants import GLOBAL_PRIVILEGES, GRANT_OPTION
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.options import PASSWORD_PLUGINS, Kind, Options, Require
+from aurora_tenants.mysql.options import LONGEST_TEXT, PASSWORD_PLUGINS, Kind, Options, Require
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.state import Restriction, User
 
@@ -41,6 +41,10 @@ def _attribute(path: str) -> str:
     return f"COALESCE(JSON_UNQUOTE(JSON_EXTRACT(User_attributes, '$.{path}')), '')"
 
 
+def _start(column: str) -> str:
+    return f"LEFT(CONVERT({column} USING utf8mb4), {LONGEST_TEXT + 1})"
+
+
 # Facts are packed into one column: every answer repeats the name of every column in every row.
 _FACTS = (
     *(flags(GLOBAL_FLAGS), "plugin", "ssl_type", "max_questions", "max_updates", "max_connections"),
@@ -51,8 +55,8 @@ _FACTS = (
 ACCOUNT_COLUMNS = ("User", "Host", "Facts", "Cipher", "Issuer", "Subject", "Comment", "Restrictions")
 ACCOUNTS = (
     f"SELECT User, Host, CONCAT_WS(',', {', '.join(_FACTS)}) AS Facts,"
-    " CONVERT(ssl_cipher USING utf8mb4) AS Cipher, CONVERT(x509_issuer USING utf8mb4) AS Issuer,"
-    f" CONVERT(x509_subject USING utf8mb4) AS Subject, LEFT({_attribute('metadata.comment')}, {LONGEST_COMMENT + 1})"
+    f" {_start('ssl_cipher')} AS Cipher, {_start('x509_issuer')} AS Issuer, {_start('x509_subject')} AS Subject,"
+    f" LEFT({_attribute('metadata.comment')}, {LONGEST_COMMENT + 1})"
     f" AS Comment, {_attribute('Restrictions')} AS Restrictions FROM mysql.user"
 )
 FUNCTION = "definers_1"

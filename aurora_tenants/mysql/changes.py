@@ -10,7 +10,7 @@ renamed, and privileges are granted before others are revoked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from itertools import chain, takewhile
+from itertools import chain, count, takewhile
 from typing import NamedTuple
 
 from aurora_tenants.mysql.grants import (
@@ -25,14 +25,11 @@ from aurora_tenants.mysql.grants import (
     statements,
 )
 from aurora_tenants.mysql.hashing import HIDDEN, Hashes
-from aurora_tenants.mysql.names import Account, identifier, literal, pattern, unescaped
+from aurora_tenants.mysql.names import NOWHERE, Account, identifier, literal, pattern, unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, clauses
-from aurora_tenants.mysql.owners import attribute_of, forget_owner, record_owner, record_shares
+from aurora_tenants.mysql.owners import Owner, attribute_of, forget_owner, record_owner, record_shares
 from aurora_tenants.mysql.passwords import identified
 from aurora_tenants.mysql.state import Database, Server, State, User
-
-# No name under .invalid is ever anybody's (RFC 2606).
-NOWHERE = "aurora-tenants.invalid"
 
 
 class Change(NamedTuple):
@@ -172,8 +169,20 @@ def _temporary(desired: State, live: State) -> dict[Account, Account]:
     without its roles and privileges (test_no_right_that_both_states_hold_is_ever_missing).
     """
     names = {account.user for account in live.users}
-    new = (account for account in sorted(desired.users.keys() - live.users.keys()) if account.user in names)
-    return {account: Account(account.user, f"{number}.{NOWHERE}") for number, account in enumerate(new, 1)}
+    numbers, temporary = count(1), dict[Account, Account]()
+    for account in sorted(desired.users.keys() - live.users.keys()):
+        if account.user in names:
+            # One that is there is gone on with only if it is this resource's: somebody else may know its password.
+            stand_ins = (Account(account.user, f"{number}.{NOWHERE}") for number in numbers)
+            owner = desired.users[account].owner
+            temporary[account] = next(it for it in stand_ins if _is_own_or_new(live.users.get(it), owner))
+    return temporary
+
+
+def _is_own_or_new(known: User | None, owner: Owner | None) -> bool:
+    before = known.owner if known else None
+    is_own = before is not None and owner is not None and before.identity == owner.identity and before.is_of(owner)
+    return known is None or is_own
 
 
 def _into_place(temporary: User, account: Account) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import Grant, Scope, as_stored
+from aurora_tenants.mysql.grants import Grant, Scope, as_stored, is_revocable
 from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database
@@ -64,6 +64,22 @@ def consented(
             if not grants <= stays:
                 refused.append(f"nothing can be granted on database {name}: {_why_not(database, mine)}")
     return Consent(frozenset(kept), tuple(refused), tuple(withdrawn))
+
+
+def leftovers(
+    database: str, grants: Iterable[Grant], owners: Mapping[str, Owner], shared_with: Collection[str], mine: Owner
+) -> frozenset[Grant]:
+    """What accounts of other stacks hold on a database that is made, or taken over, and is not shared with them.
+
+    MySQL keeps grants when their database is dropped. owners: of accounts, by `user@host`.
+    """
+
+    def is_theirs(grant: Grant) -> bool:
+        owner = owners.get(grant.account.entry)
+        return owner is not None and not owner.is_of(mine) and owner.stack not in shared_with
+
+    on_it = (grant for grant in grants if database_of(grant.scope) == database)
+    return frozenset(grant for grant in on_it if is_revocable(grant) and is_theirs(grant))
 
 
 def _may_use(database: Database | None, mine: Owner) -> bool:

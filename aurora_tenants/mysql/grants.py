@@ -19,7 +19,7 @@ ROLE       role's host          role's user       ""          MEMBER, and ADMIN 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import NamedTuple
 
 from aurora_tenants.mysql.names import Account, identifier, pattern
@@ -60,6 +60,10 @@ PRIVILEGES: Mapping[str, frozenset[str]] = {
     "PROCEDURE": frozenset(ROUTINE_PRIVILEGES),
     "FUNCTION": frozenset(ROUTINE_PRIVILEGES),
 }
+
+
+# In one statement: a column's name has 64 characters at most, each of them twice if it is a backtick.
+_MOST_GRANTS = 200
 
 
 class Scope(NamedTuple):
@@ -269,8 +273,12 @@ def statements(
         if held and held not in revoked:
             late.setdefault(_statement_row(held), set()).add(held)
     in_order = _statements("GRANT", [grant for grant in to_grant if grant not in waiting])
-    for statement in _statements("REVOKE", revoked):
-        in_order += (statement, *_statements("GRANT", late.pop(_statement_row(statement.grants[0]), ())))
+    revokes = _statements("REVOKE", revoked)
+    for statement, after in zip_longest(revokes, revokes[1:]):
+        row = _statement_row(statement.grants[0])
+        in_order.append(statement)
+        if after is None or _statement_row(after.grants[0]) != row:
+            in_order += _statements("GRANT", late.pop(row, ()))
     return (*in_order, *_statements("GRANT", waiting & frozenset[Grant]().union(*late.values())))
 
 
@@ -290,7 +298,13 @@ def _statement_row(grant: Grant) -> tuple[Account, Scope]:
 
 def _statements(verb: str, grants: Collection[Grant]) -> list[Statement]:
     rows = groupby(sorted(grants, key=lambda grant: (_statement_row(grant), grant)), key=_statement_row)
-    return [_statement(verb, account, scope, tuple(group)) for (account, scope), group in rows]
+    return [_statement(verb, *row, part) for row, group in rows for part in _parts(tuple(group))]
+
+
+def _parts(grants: tuple[Grant, ...]) -> Iterator[tuple[Grant, ...]]:
+    """The grants on one row, those on many columns in parts: a statement of the Data API has 65,536 characters."""
+    for start in range(0, len(grants), _MOST_GRANTS):
+        yield grants[start : start + _MOST_GRANTS]
 
 
 def _statement(verb: str, account: Account, scope: Scope, grants: tuple[Grant, ...]) -> Statement:

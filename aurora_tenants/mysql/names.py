@@ -17,6 +17,10 @@ RESERVED_DATABASES = frozenset(
 )
 
 
+# No name under .invalid is ever anybody's (RFC 2606): the hosts of accounts that are still being made.
+NOWHERE = "aurora-tenants.invalid"
+
+
 class Account(NamedTuple):
     """A MySQL account. user: case-sensitive. host: lower case, as the server stores it."""
 
@@ -30,6 +34,11 @@ class Account(NamedTuple):
     def entry(self) -> str:
         """The account as the table of owners has it: `shop@%`. No host contains an @."""
         return f"{self.user}@{self.host}"
+
+
+def is_nowhere(host: str) -> bool:
+    """Whether no client can come from there, because only accounts that are being made have such a host."""
+    return host.endswith(NOWHERE)
 
 
 def account_of(entry: str) -> Account:

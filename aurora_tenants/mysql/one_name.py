@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from aurora_tenants.mysql.changes import NOWHERE, subject
-from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.changes import subject
+from aurora_tenants.mysql.names import Account, is_nowhere
 from aurora_tenants.mysql.owners import Owner
 
 
@@ -35,7 +35,7 @@ def check_others(
     """The same, also where the wanted accounts are this stack's already."""
     names = {account.user for account in wanted}
     for account, entry in sorted(known.items(), key=lambda item: item[0]):
-        is_other = account.user in names and account not in wanted and not account.host.endswith(NOWHERE)
+        is_other = account.user in names and account not in wanted and bool(entry or not is_nowhere(account.host))
         if not is_other or (entry and entry.is_of(mine)):
             continue
         if entry and not entry.released and entry.stack != mine.stack:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, TENANT_GLOBAL, Grant, expand, normalise, role_scope
-from aurora_tenants.mysql.names import Account, is_aws_role, is_reserved_database, is_reserved_user
-from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS, Options, Require
+from aurora_tenants.mysql.names import Account, is_aws_role, is_nowhere, is_reserved_database, is_reserved_user
+from aurora_tenants.mysql.options import IAM_PLUGIN, LONGEST_TEXT, PASSWORD_PLUGINS, Options, Require
 from aurora_tenants.mysql.state import Database, Server, State, User
 
 _NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
@@ -63,7 +63,7 @@ def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_
 def wanted_role(properties: Properties, server: Server) -> State:
     """The role that a Custom::DatabaseRole asks for: an account that nobody can log in to. Raises ValueError."""
     role = Account(checked(text(properties, "Name"), "a role", 32, is_reserved_user))
-    options = Options(is_locked=True, comment=text(properties, "Comment") or None)
+    options = Options(is_locked=True, comment=_short(properties, "Comment") or None)
     grants = _privileges(properties, role, server, may_reach_all=False)
     return State(users={role: User(role, options=options, is_role=True)}, grants=normalise(grants))
 
@@ -79,6 +79,8 @@ def is_iam(properties: Properties) -> bool:
 def text(properties: Properties, name: str) -> str:
     """A property as text; empty when it is not there."""
     value = properties.get(name)
+    if isinstance(value, list | dict):
+        raise ValueError(f"{name} must be a text, not a list or a mapping")
     return "" if value is None else str(value)
 
 
@@ -109,7 +111,7 @@ def check_routine(name: str) -> None:
 
 
 def _host(host: object) -> str:
-    if not _HOST.match(str(host)):
+    if not _HOST.match(str(host)) or is_nowhere(str(host)):
         raise ValueError(f"{host!r} cannot be a host: use 1 to 255 characters of a-z 0-9 . _ % : / -")
     return str(host)
 
@@ -133,14 +135,21 @@ def _options(properties: Properties) -> Options:
         _number(properties, "PasswordReuseAfterDays", 65_535),
         truth(properties, "PasswordRequireCurrent") if current else None,
         plugin,
-        text(properties, "Comment") or None,
+        _short(properties, "Comment") or None,
     )
+
+
+def _short(properties: Properties, name: str) -> str:
+    """A text as long as whoever reads all accounts can bear. Raises ValueError for a longer one."""
+    value = text(properties, name)
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(f"{name} must not have more than {LONGEST_TEXT} characters")
+    return value
 
 
 def _require(value: object) -> Require:
     if isinstance(value, Mapping) and value and value.keys() <= _REQUIRE and all(value.values()):
-        parts = (str(value.get(part, "")) for part in ("Subject", "Issuer", "Cipher"))
-        return Require("SPECIFIED", *parts)
+        return Require("SPECIFIED", *(_short(value, part) for part in ("Subject", "Issuer", "Cipher")))
     if value in ("NONE", "SSL", "X509"):
         return Require(value)
     raise ValueError("Require must be NONE, SSL, X509, or any of Subject, Issuer and Cipher of a client's certificate")
@@ -150,7 +159,7 @@ def _number(properties: Properties, name: str, most: int) -> int | None:
     value = text(properties, name)
     if not value:
         return None
-    if not value.isdecimal() or int(value) > most:
+    if not (value.isascii() and value.isdecimal()) or int(value) > most:
         raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
     return int(value)
 

@@ -80,11 +80,15 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Databases, users and grants: the desired ones in normal form, or all live ones."""
+    """Databases, users and grants: the desired ones in normal form, or all live ones.
+
+    definers: how many views, routines, triggers and events run as accounts that are not there; known of live ones only.
+    """
 
     databases: Mapping[str, Database] = field(default_factory=dict)
     users: Mapping[Account, User] = field(default_factory=dict)
     grants: frozenset[Grant] = frozenset()
+    definers: Mapping[Account, int] = field(default_factory=dict)
 
 
 class Live(NamedTuple):

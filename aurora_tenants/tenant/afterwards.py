@@ -16,11 +16,13 @@ def state_after(live: State, desired: Collection[State], todo: Collection[Change
     managed = {account for state in desired for account in state.users}
     databases = {name: database for name, database in live.databases.items() if f"database {name}" not in dropped}
     users = {account: user for account, user in live.users.items() if account not in gone}
+    revoked = {grant for change in todo if change.action == "revoke" for grant in change.grants}
     grants = {
         grant
         for grant in live.grants
         if grant.account not in gone
         and grant.account not in managed
+        and grant not in revoked
         and not (grant.scope.level == "ROLE" and grant.scope.role in gone)
     }
     for state in desired:

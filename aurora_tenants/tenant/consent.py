@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Privilege, Tenant
-from aurora_tenants.mysql.consent import consented, database_of
-from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.changes import Change, subject
+from aurora_tenants.mysql.consent import consented, database_of, leftovers
+from aurora_tenants.mysql.grants import Grant, by_account, revocable, statements
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, Server, State
@@ -60,6 +61,31 @@ def agreed(desired: State, held: Collection[Grant], live: Databases, by_then: Da
         if consented({grant}, held, {**live, **own}, mine).refused:
             late[name] = owner.stack
     return Agreed(replace(desired, grants=consent.grants), consent.refused, late)
+
+
+class LeftBehind:
+    """What accounts of stacks hold on each name of a database, found without a look at everything for each."""
+
+    def __init__(self, live: State) -> None:
+        self._databases = live.databases
+        self._owners = {account.entry: user.owner for account, user in live.users.items() if user.owner}
+        self._grants: dict[str, list[Grant]] = {}
+        for grant in live.grants:
+            if grant.account.entry in self._owners and (name := database_of(grant.scope)):
+                self._grants.setdefault(name, []).append(grant)
+
+    def revoked(self, desired: State, mine: Owner) -> tuple[Change, ...]:
+        """What the provider revokes from other stacks' accounts before it makes or takes over these databases."""
+        found: list[Change] = []
+        for name, database in sorted(desired.databases.items()):
+            known = self._databases.get(name)
+            if known and known.owner and known.owner.is_of(mine):
+                continue
+            left = leftovers(name, self._grants.get(name, ()), self._owners, database.shared_with, mine)
+            why = f"of another stack's, on database {name} of before"
+            for sql, grants in statements((), revocable(left, ())):
+                found.append(Change("revoke", subject(grants[0].account), sql, why, grants))
+        return tuple(found)
 
 
 def without_consent(state: State) -> dict[tuple[Account, str], str]:

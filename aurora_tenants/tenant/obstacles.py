@@ -38,6 +38,7 @@ def _in_the_file(tenant: Tenant, plan: TenantPlan, live: State) -> Iterator[Prob
         yield _not_shared(tenant.name, sentence)
     yield from _too_long(tenant.name, plan.desired)
     yield from _unknown_roles(tenant.name, plan.desired, live)
+    yield from _definers(tenant, plan.desired, live)
     yield from _undeployable(tenant, plan.stack)
     if not plan.refusals:
         yield from _no_password(tenant.name, plan.desired, plan.live)
@@ -136,6 +137,22 @@ def _unknown_roles(tenant: str, desired: State, live: State) -> list[Problem]:
         )
         for role in sorted(granted)
         if role not in desired.users and role not in live.users
+    ]
+
+
+def _definers(tenant: Tenant, desired: State, live: State) -> list[Problem]:
+    """Accounts to be made as which somebody's views or routines would run from then on."""
+    adopts = {entry.name for entry in tenant.users_and_roles if entry.adopt}
+    return [
+        Problem(
+            "definer-of-nobody",
+            f"{live.definers[account]:,} views, routines, triggers or events run as {subject(account)}, not there yet",
+            "they would have this user's rights, and are whoever's that had an account of this name",
+            "look at them and drop them, or set adopt: true",
+            context=f"tenant {tenant.name}",
+        )
+        for account, user in sorted(desired.users.items())
+        if account in live.definers and account not in live.users and account.user not in adopts and not user.is_role
     ]
 
 

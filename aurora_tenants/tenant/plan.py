@@ -24,7 +24,7 @@ from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
-from aurora_tenants.tenant.consent import Agreed, agreed, shared_by_then, without
+from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
 from aurora_tenants.tenant.removals import Removals, removals
 from aurora_tenants.tenant.template import template
@@ -58,9 +58,10 @@ def plan_tenants(
     by_then = shared_by_then(live.state.databases, (each.desired.state for each in asked))
     agreements = [_agree(each, live.state.databases, by_then) for each in asked]
     waited_for = {stack for agreement in agreements for stack in agreement.late.values()}
+    left = LeftBehind(live.state)
     return (
         *(
-            _plan_tenant(cluster, each, agreement, deployed, waited_for)
+            _plan_tenant(cluster, each, agreement, deployed, waited_for, left)
             for each, agreement in zip(asked, agreements, strict=True)
         ),
         *(
@@ -109,11 +110,20 @@ def _ask(cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, d
 
 
 def _agree(asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database]) -> Agreed:
-    return agreed(asked.desired.state, asked.before.grants, live, by_then, asked.owner)
+    users = asked.before.users
+    # What an account holds that is to be adopted is nobody's consent.
+    owned = {account for account, user in users.items() if user.owner and user.owner.is_of(asked.owner)}
+    held = [grant for grant in asked.before.grants if grant.account in owned]
+    return agreed(asked.desired.state, held, live, by_then, asked.owner)
 
 
 def _plan_tenant(
-    cluster: Cluster, asked: _Asked, agreement: Agreed, deployed: Deployed, waited_for: Collection[str]
+    cluster: Cluster,
+    asked: _Asked,
+    agreement: Agreed,
+    deployed: Deployed,
+    waited_for: Collection[str],
+    left: LeftBehind,
 ) -> TenantPlan:
     """waited_for: the stacks whose consent any tenant waits for."""
     tenant, made, stack, live, desired = asked.tenant, asked.made, asked.stack, asked.live, agreement.state
@@ -134,7 +144,7 @@ def _plan_tenant(
     return TenantPlan(
         tenant.name,
         stack_plan,
-        changes=changes,
+        changes=(*left.revoked(desired, asked.owner), *changes),
         live=live.state,
         desired=desired,
         refusals=asked.desired.refusals,

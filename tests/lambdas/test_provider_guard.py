@@ -247,11 +247,13 @@ def test_a_stack_of_another_account_region_or_partition_is_not_served(world: Wor
         {"StackId": "nonsense"},
         {"LogicalResourceId": "a.b"},
         {"LogicalResourceId": ""},
+        {"ResourceType": "Custom::Database\nDelete Custom::Database Db of arn:"},
+        {"RequestType": "Drop"},
     ],
     ids=str,
 )
 def test_what_is_no_stack_is_not_served(world: World, changes: dict[str, str]) -> None:
-    reason = "the event's StackId and LogicalResourceId are not as CloudFormation's are"
+    reason = "the event's StackId and resource are not as CloudFormation's are"
     assert forged(world, **changes) == ("FAILED", reason)
 
 
@@ -283,6 +285,13 @@ def test_an_answer_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch, url: str) 
         caller.check_url({"ResponseURL": url}, ARN)
 
 
+def test_an_event_that_is_not_to_be_answered_is_not_served(world: World) -> None:
+    name = fresh("forged")
+    with pytest.raises(ValueError, match="is not of CloudFormation"):
+        forged(world, ResponseURL="https://evil.example/", ResourceProperties={"Name": name})
+    assert not world.has_database(name)
+
+
 def test_the_inspector_holds_what_it_has_to_whatever_an_event_asks_for(world: World) -> None:
     """Also one that names the shared stack, as whoever may call the function can."""
     name = "aurora_tenants_inspector"
@@ -302,7 +311,6 @@ def test_the_inspector_holds_what_it_has_to_whatever_an_event_asks_for(world: Wo
             "Privileges": [{"Permission": "SHOW DATABASES, PROCESS, SELECT", "Database": "*"}],
             "Hosts": ["%", "10.0.0.1"],
             "Locked": "true",
-            "Roles": [{"Role": "rds_superuser_role"}],
         },
     }
     client(world.sandbox.environment, "lambda").invoke(FunctionName=PROVIDER, Payload=json.dumps(event))
