@@ -100,8 +100,8 @@ def program_in(block: str) -> str:
 def template(bucket: str, archive: Archive) -> str:
     """The shared stack's template with the functions' code in this bucket."""
     parameter = (
-        "  # Holds the functions' code: aurora_tenants' own modules, in a zip that is named after its SHA-256.\n"
-        f'  {CODE_BUCKET}: {{Type: String, Default: "{bucket}"}}\n'
+        " # Holds the functions' code: aurora_tenants' own modules, in a zip that is named after its SHA-256.\n"
+        f' {CODE_BUCKET}: {{Type: String, Default: "{bucket}"}}\n'
     )
     place = f"{{S3Bucket: !Ref {CODE_BUCKET}, S3Key: {archive.key}}}"
     text = BLOCK.sub(parameter, data.text("shared.yml"))
