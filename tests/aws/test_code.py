@@ -68,22 +68,22 @@ def test_an_archive_is_named_after_its_content():
 def test_the_template_for_a_bucket_differs_in_the_code_alone():
     archive = build()
     inline, ours = (ROOT / "cfn" / "shared.yml").read_text().splitlines(), template("builds", archive).splitlines()
-    code = f"      Code: {{S3Bucket: !Ref CodeBucket, S3Key: {archive.key}}}"
+    code = f"   Code: {{S3Bucket: !Ref CodeBucket, S3Key: {archive.key}}}"
     assert [line for line in ours if line not in inline] == [
-        "  # Holds the functions' code: aurora_tenants' own modules, in a zip that is named after its SHA-256.",
-        '  CodeBucket: {Type: String, Default: "builds"}',
-        "      Handler: aurora_tenants.lambdas.provider.handler",
+        " # Holds the functions' code: aurora_tenants' own modules, in a zip that is named after its SHA-256.",
+        ' CodeBucket: {Type: String, Default: "builds"}',
+        "   Handler: aurora_tenants.lambdas.provider.handler",
         code,
-        "      Handler: aurora_tenants.lambdas.rotation.handler",
+        "   Handler: aurora_tenants.lambdas.rotation.handler",
         code,
     ]
     begin, end = (next(at for at, line in enumerate(inline) if mark in line) for mark in ("# >>> fun", "# <<< fun"))
     packed = {*inline[begin : end + 1]}
     assert [line for line in inline if line not in ours and line not in packed] == [
-        "      Handler: index.provider",
-        "      Code: {ZipFile: !FindInMap [Functions, Python, Code]}",
-        "      Handler: index.rotation",
-        "      Code: {ZipFile: !FindInMap [Functions, Python, Code]}",
+        "   Handler: index.provider",
+        "   Code: {ZipFile: !FindInMap [Functions, Python, Code]}",
+        "   Handler: index.rotation",
+        "   Code: {ZipFile: !FindInMap [Functions, Python, Code]}",
     ]
 
 
