@@ -39,6 +39,18 @@ def _expect_doctor(answer: Json) -> str:
     return "" if engine["result"] == "ok" else f"engine is {engine['result']}: {engine['found']} {engine['why']}"
 
 
+def _answered(world: World) -> Json:
+    """What CloudFormation says of the shared stack's custom resource, which the provider has to answer."""
+    pages = world.aws().cloudformation.get_paginator("describe_stack_events").paginate(StackName=world.name)
+    events = [event for page in pages for event in page["StackEvents"] if event["LogicalResourceId"] == "Inspector"]
+    return {"status": [event["ResourceStatus"] for event in events], "problem": world.outputs().get("InspectorProblem")}
+
+
+def _expect_answered(answer: Json) -> str:
+    is_fine = "CREATE_COMPLETE" in answer["status"] and answer["problem"] == "none"
+    return "" if is_fine else f"Inspector: {', '.join(answer['status'])}; {answer['problem']}"
+
+
 def _stack(world: World, name: str, template: Json, **options: Any) -> Json:
     """A stack of this name after the run's: how its creation ended, and its outputs; or how it was refused."""
     client, name = world.aws().cloudformation, f"{world.name}-{name}"
@@ -162,6 +174,20 @@ PROBES = (
         _expect_doctor,
         takes_seconds=30,
         needs=("tenant-by-service-role",),
+    ),
+    Probe(
+        "response-url",
+        SECTION,
+        "An event's ResponseURL begins with `https://cloudformation-custom-resource-response-` and the region without "
+        "hyphens, then `.s3`, `.s3.<region>` or `.s3-<region>`, then `.amazonaws.com`, `.amazonaws.com.cn` or "
+        "`.amazonaws.eu`; the function's own ARN says the partition, region and account of every stack it serves.",
+        "`shared deploy` fails at Inspector after ten minutes without an answer; the provider's log says that the "
+        "ResponseURL is not of CloudFormation.",
+        "`aurora-tenants shared deploy`, then `aurora-tenants shared status`",
+        "CREATE_COMPLETE, InspectorProblem: none",
+        _answered,
+        _expect_answered,
+        takes_seconds=1,
     ),
     Probe(
         "source-account",
