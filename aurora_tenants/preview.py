@@ -21,7 +21,8 @@ Recreation = Literal["Never", "Conditionally", "Always"]
 _HOLD_DATA = frozenset({"AWS::RDS::DBCluster", "AWS::SecretsManager::Secret"})
 # "Update requires: Some interruptions". ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance", Template Reference Guide)
 _INTERRUPT = frozenset({("AWS::RDS::DBCluster", "EngineVersion"), ("AWS::RDS::DBInstance", "DBInstanceClass")})
-_RESOURCE = re.compile(r"^  (\w+):[^\n]*\n    Type: (\S+)(?:\n    Condition: (\w+))?", re.MULTILINE)
+# The templates are indented by one blank and by two.
+_RESOURCE = re.compile(r"^ {1,2}(\w+):[^\n]*\n {2,4}Type: (\S+)(?:\n {2,4}Condition: (\w+))?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

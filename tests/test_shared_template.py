@@ -198,7 +198,7 @@ def test_functions_decrypt_the_master_secret_only_for_secrets_manager() -> None:
 
 def test_it_leaves_room_for_what_comes() -> None:
     """Below what CloudFormation takes in a request."""
-    assert FILE.stat().st_size <= 51_200 - 300
+    assert FILE.stat().st_size <= 51_200 - 200
 
 
 def test_it_holds_no_data() -> None:

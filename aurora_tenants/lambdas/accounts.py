@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, put_back, take, until_heard
 from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
+from aurora_tenants.lambdas.permission import (
+    Existing,
+    Wanted,
+    check_definers,
+    check_name_of,
+    check_roles,
+    with_consent,
+)
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
-from aurora_tenants.mysql.consent import consented, databases_of
-from aurora_tenants.mysql.hashing import Hashes
-from aurora_tenants.mysql.live import Execute, read_owned, read_owners, read_users, select
-from aurora_tenants.mysql.names import Account, account_of, is_aws_role, is_nowhere, key
+from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
+from aurora_tenants.mysql.names import Account, account_of, is_nowhere, key
 from aurora_tenants.mysql.one_name import check_name, check_others
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
+from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
-from aurora_tenants.mysql.state import Server, State, User
+from aurora_tenants.mysql.state import State, User
 
 # For the statements that come after a REVOKE, each of which takes at most 45 s, and for the answer.
 _RESERVE_SECONDS = 60.0
-
-
-class Wanted(NamedTuple):
-    """What a resource asks for. state: the accounts of one name and their grants, without owners.
-
-    secret: None where there is no password. is_same: the resource has been this user, or this role, before.
-    is_inspector: it is the shared stack's own user, which no other stack can have.
-    """
-
-    state: State
-    server: Server
-    secret: Secret | None = None
-    is_same: bool = False
-    is_inspector: bool = False
-
-    @property
-    def name(self) -> str:
-        return next(iter(self.state.users)).user
-
-    @property
-    def password(self) -> Hashes:
-        """Empty where there is none."""
-        return self.secret.password if self.secret else {}
 
 
 class _Before(NamedTuple):
@@ -59,13 +42,6 @@ class _Before(NamedTuple):
     sent: dict[Account, str | None]
 
 
-class _Existing(NamedTuple):
-    """The accounts of one name and their grants; and every entry in the table of owners, by account."""
-
-    live: State
-    entries: Mapping[Account, Owner]
-
-
 def converge(request: Request, wanted: Wanted) -> str:
     """Creates or adopts the accounts and makes them as wanted. Returns what was refused and is only reported.
 
@@ -73,9 +49,9 @@ def converge(request: Request, wanted: Wanted) -> str:
     """
     existing = first = _read(request.execute, wanted.name)
     before = _Before(*first, {})
-    _check_name(request, wanted, existing, check_name)
-    _check_roles(request, wanted, existing)
-    wanted, withdrawn = _with_consent(request, wanted, existing)
+    check_name_of(request, wanted, existing, check_name)
+    check_roles(request, wanted, existing)
+    wanted, withdrawn = with_consent(request, wanted, existing)
     tries = Tries()
     while True:
         try:
@@ -93,7 +69,7 @@ def converge(request: Request, wanted: Wanted) -> str:
 
 
 def _attempt(
-    request: Request, wanted: Wanted, existing: _Existing, before: _Before, *, is_first: bool
+    request: Request, wanted: Wanted, existing: Existing, before: _Before, *, is_first: bool
 ) -> tuple[str, ...]:
     execute = request.execute
     desired = _with_owners(request, wanted, existing)
@@ -104,10 +80,10 @@ def _attempt(
         if user.owner and account not in existing.entries and account not in existing.live.users:
             execute(record_owner("users", account.entry, user.owner, "INSERT"))
             recorded[account] = record_owner("users", account.entry, user.owner)
-    if recorded:
+    if new := [it for it in desired.users if it not in before.entries and it not in before.live.users]:
         try:  # two that begin at the same time see each other here, if not before
-            _check_name(request, wanted, existing._replace(entries=_entries(execute)), check_others)
-            _check_definers(request, wanted, recorded)
+            check_name_of(request, wanted, existing._replace(entries=_entries(execute)), check_others)
+            check_definers(request, wanted, new)
         except ValueError:
             for account in recorded:
                 execute(forget_owner("users", account.entry))
@@ -129,92 +105,18 @@ def give_up(execute: Execute, entry: str, owner: Owner) -> None:
         execute(forget_owner("users", entry))
 
 
-def _read(execute: Execute, name: str) -> _Existing:
+def _read(execute: Execute, name: str) -> Existing:
     entries = _entries(execute)
     owners = {account.entry: owner for account, owner in entries.items()}
     users, grants = read_users(execute, name, has_owners=True, owners=owners)
-    return _Existing(State(users=users, grants=grants), entries)
+    return Existing(State(users=users, grants=grants), entries)
 
 
 def _entries(execute: Execute) -> dict[Account, Owner]:
     return {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
 
 
-def _check_name(request: Request, wanted: Wanted, existing: _Existing, check: Callable[..., None]) -> None:
-    """Raises ValueError when the name is another stack's: see mysql/one_name.py."""
-    known = {account: existing.entries.get(account) for account in existing.entries.keys() | existing.live.users.keys()}
-
-    def may_adopt(entry: Owner | None) -> bool:
-        return wanted.is_inspector or request.may_adopt(entry, is_same=False)
-
-    check(wanted.state.users.keys(), known, request.owner, may_adopt)
-
-
-def _check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:
-    """Raises ValueError where a view or a routine runs as an account that is not there yet.
-
-    It would run with that account's rights from then on, and is whoever's that had an account of this name.
-    """
-    if wanted.is_inspector or request.may_adopt(None, is_same=False):
-        return
-    names = ", ".join(key(account.entry) for account in new)
-    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
-    for definer, objects in rows:
-        what = f"{objects} views, routines, triggers or events run as user {definer}, who is not there"
-        raise ValueError(f"{what}: they would have this user's rights; drop them, or set adopt: true")
-
-
-def _with_consent(request: Request, wanted: Wanted, existing: _Existing) -> tuple[Wanted, tuple[str, ...]]:
-    """What is wanted without what its stack may not have any more, and a sentence for each of that.
-
-    Raises ValueError for what it never could have: see mysql/consent.py.
-    """
-    if wanted.is_inspector:
-        return wanted, ()
-    mine, state = request.owner, wanted.state
-    owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
-    # What an account holds that is to be adopted is nobody's consent.
-    held = [it for it in existing.live.grants if (entry := existing.entries.get(it.account)) and entry.is_of(mine)]
-    consent = consented(state.grants, held, owned, mine)
-    if consent.refused:
-        raise ValueError("; ".join(consent.refused))
-    return wanted._replace(state=State(users=state.users, grants=consent.grants)), consent.withdrawn
-
-
-def _check_roles(request: Request, wanted: Wanted, existing: _Existing) -> None:
-    """Raises ValueError for what may not be granted as a role: to MySQL any user is one, even the master user.
-
-    A role has to belong to the same stack: another's may open what is not shared with this one. One that the user has
-    had before may stay, because a rollback must not be refused.
-    """
-    roles = _roles(wanted.state)
-    if not roles:
-        return
-    held = _roles(existing.live) if wanted.is_same else set()
-    where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
-    rows = request.execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
-    locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
-    for role in sorted(roles):
-        if role not in locked:
-            why = "this version of Aurora does not have it" if is_aws_role(role.user) else "create it first"
-            raise ValueError(f"there is no role {role.user} to grant: {why}")
-        if not locked[role]:
-            raise ValueError(f"{role.user} cannot be granted as a role: it is a user")
-        if role in held or is_aws_role(role.user):
-            continue
-        owner = existing.entries.get(role)
-        if owner is None or owner.released:
-            raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody, and must belong to a stack")
-        if not owner.is_of(request.owner):
-            raise ValueError(f"role {role.user} cannot be granted: it belongs to {owner}, and only there it is granted")
-
-
-def _roles(state: State) -> set[Account]:
-    """The roles that are granted to anybody."""
-    return {grant.scope.role for grant in state.grants if grant.scope.level == "ROLE"}
-
-
-def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State:
+def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
     """The desired state with its owners. Raises ValueError when this resource may not have one of the accounts."""
     of_name = [owner for account, owner in existing.entries.items() if account.user == wanted.name]
     known_secrets = [owner.secret for owner in of_name if is_mine(owner, request.owner)]
@@ -228,7 +130,8 @@ def _with_owners(request: Request, wanted: Wanted, existing: _Existing) -> State
         entry, known = existing.entries.get(account), existing.live.users.get(account)
         if known:
             check_kind(user, known, is_same_resource=entry is not None and entry.identity == mine.identity)
-        adopt = wanted.is_inspector or request.may_adopt(entry, is_same=is_same)
+        # The inspector of an earlier stack of this name is its own; one that is nobody's is somebody's.
+        adopt = (wanted.is_inspector and entry is not None) or request.may_adopt(entry, is_same=is_same)
         owner = take(title(user), entry, mine, adopt=adopt, exists=known is not None)
         # The inspector holds nothing of anybody's, so its stack drops it, whoever made it.
         users[account] = user._replace(owner=owner._replace(adopted=owner.adopted and not wanted.is_inspector))
@@ -269,7 +172,7 @@ def _run(
     return tuple(refused)
 
 
-def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: _Existing, before: _Before) -> None:
+def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: Existing, before: _Before) -> None:
     """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
     Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
@@ -310,7 +213,7 @@ def _keeps_plugin(user: User, known: User) -> bool:
     return plugin in PASSWORD_PLUGINS and user.options.plugin in (None, plugin)
 
 
-def _others(request: Request, desired: State, existing: _Existing) -> set[Account]:
+def _others(request: Request, desired: State, existing: Existing) -> set[Account]:
     """The accounts of this name that this resource does not own, or will not own any more."""
     mine = {
         account for account, owner in existing.entries.items() if is_mine(owner, request.owner) and not owner.adopted
@@ -398,7 +301,7 @@ def _without_password(old: Mapping[Account, User], live: State) -> dict[Account,
     return {user.account: _with_plugin_of(known, user) for user, known in _kept(State(users=old), live)}
 
 
-def _give_up_others(execute: Execute, desired: State, existing: _Existing) -> None:
+def _give_up_others(execute: Execute, desired: State, existing: Existing) -> None:
     """Gives up accounts of other names that this resource made from the same secret, before the name in it was changed.
 
     Also removes entries of accounts that somebody dropped by hand, at hosts that the user should not have any more, and

@@ -58,7 +58,10 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
         print("".join(traceback.format_tb(error.__traceback__)))  # noqa: T201
         reason = _sentence(error)
         if reports:
-            send(event, "SUCCESS", physical_id, data={"Username": "", "Refused": reason[:1000]})
+            # A user that is made later has the id of its secret, and is then the same.
+            is_new = physical_id.startswith(_NOTHING)
+            its_id = text(event["ResourceProperties"], "SecretId") or physical_id if is_new else physical_id
+            send(event, "SUCCESS", its_id, data={"Username": "", "Refused": reason[:1000]})
         else:
             send(event, "FAILED", physical_id, reason=reason)
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from aurora_tenants.lambdas.accounts import Wanted, converge
+from aurora_tenants.lambdas.accounts import converge
 from aurora_tenants.lambdas.ownership import make_owners
+from aurora_tenants.lambdas.permission import Wanted
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.mysql.live import read_server
 from aurora_tenants.mysql.properties import wanted_role

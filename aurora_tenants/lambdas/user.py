@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-from aurora_tenants.lambdas.accounts import Wanted, converge, give_up
+from aurora_tenants.lambdas.accounts import converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
+from aurora_tenants.lambdas.permission import Wanted
 from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import read_owners, read_server

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Privilege, Tenant
 from aurora_tenants.mysql.changes import Change, subject
-from aurora_tenants.mysql.consent import consented, database_of, leftovers
+from aurora_tenants.mysql.consent import consented, database_of, databases_of, leftovers
 from aurora_tenants.mysql.grants import Grant, by_account, revocable, statements
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
@@ -51,14 +51,12 @@ def shared_by_then(live: Databases, desired: Iterable[State]) -> dict[str, Datab
 def agreed(desired: State, held: Collection[Grant], live: Databases, by_then: Databases, mine: Owner) -> Agreed:
     """What a stack may have of what it asks for. held: what its accounts hold. by_then: see shared_by_then."""
     consent = consented(desired.grants, held, by_then, mine)
-    own = {name: by_then[name] for name in desired.databases}
+    others = frozenset(it for it in consent.grants if database_of(it.scope) not in desired.databases)
     late: dict[str, str] = {}
-    for grant in consent.grants:
-        name = database_of(grant.scope)
+    for name in sorted(databases_of(others)):
         owner = by_then[name].owner if name in by_then else None
-        if name in late or not owner:
-            continue
-        if consented({grant}, held, {**live, **own}, mine).refused:
+        on_it = {grant for grant in others if database_of(grant.scope) == name}
+        if owner and consented(on_it, held, live, mine).refused:
             late[name] = owner.stack
     return Agreed(replace(desired, grants=consent.grants), consent.refused, late)
 

@@ -151,8 +151,8 @@ def _definers(tenant: Tenant, desired: State, live: State) -> list[Problem]:
             "look at them and drop them, or set adopt: true",
             context=f"tenant {tenant.name}",
         )
-        for account, user in sorted(desired.users.items())
-        if account in live.definers and account not in live.users and account.user not in adopts and not user.is_role
+        for account in sorted(desired.users)
+        if account in live.definers and account not in live.users and account.user not in adopts
     ]
 
 

@@ -167,7 +167,9 @@ def test_a_functions_code_that_was_changed_comes_back(run: CommandLine, cloud: C
 def test_a_function_that_is_gone_is_named_and_comes_back(run: CommandLine, cloud: Cloud, gone: tuple[str, ...]):
     for name in gone:
         cloud.client("lambda").delete_function(FunctionName=name)
-    more = "  more:\n    databases: {more: {}}\n    users: {more: {privileges: [{permission: ALL, database: more}]}}\n"
+    # Of a tenant that there was before, and whose database was kept.
+    more = "  more:\n    databases: {more: {adopt: true}}\n"
+    more += "    users: {more: {privileges: [{permission: ALL, database: more}]}}\n"
     run.file(f"{TENANTS}{more}")
     ended = run("aurora-tenants apply --yes")
     assert (

@@ -193,7 +193,7 @@ def test_the_provider_waits_before_every_statement(
         for permission in ("SELECT", "INSERT"):
             privileges = [{"Permission": permission, "Database": "waking", "Table": "*"}]
             user = event("Custom::DatabaseUser", SecretId=secret, Privileges=privileges)
-            serve_user(request_of(user, 60))
+            serve_user(request_of(user, 120))
         assert cloud.sql("SHOW GRANTS FOR waking")[1:] == [("GRANT INSERT ON `waking`.* TO `waking`@`%`",)]
         delete_accounts(request_of(user | {"RequestType": "Delete"}, 60), secret)
         delete_database(request_of(database | {"RequestType": "Delete"}, 60), "waking")

@@ -270,6 +270,7 @@ def test_every_operation_that_the_sandbox_answers_itself_is_checked(sandbox: San
         checked[name] += 1
     assert cannot_be_wrong == [  # no constraints
         "cloudformation:DescribeStackResources",
+        "lambda:GetAccountSettings",
         "rds:DescribeDBClusters",
         "rds:DescribeDBEngineVersions",
         "sts:GetCallerIdentity",

@@ -54,11 +54,11 @@ def write_file(world: World, *, auth: str = "", server: str = "", comment: str =
     world.file.write_text(_TENANTS.format(**values))
 
 
-def apply(world: World, **changes: str) -> Ended:
+def apply(world: World, options: str = "", **changes: str) -> Ended:
     """`apply` of the file with these changes, after the tenants themselves."""
     need_tenants(world)
     write_file(world, **changes)
-    return world.run("apply --yes")
+    return world.run(f"apply --yes {options}")
 
 
 def tenants(world: World) -> Ended:

@@ -65,7 +65,7 @@ _SERVER_WIDE = ', {permission: [PROCESS, APPLICATION_PASSWORD_ADMIN], database: 
 
 def _restricted(world: World) -> Json:
     """Privileges on the whole server are given and taken away through a plan, which then finds nothing left to do."""
-    given = deployment.apply(world, server=_SERVER_WIDE)
+    given = deployment.apply(world, f"--allow-access {deployment.CHANGING_USER}", server=_SERVER_WIDE)
     after_given = world.run("plan --detailed-exitcode")
     user = deployment.CHANGING_USER
     row = sql(

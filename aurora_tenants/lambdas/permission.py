@@ -1,0 +1,118 @@
+"""What a resource may ask for: a name, roles, databases, and an account as which nothing runs yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.hashing import Hashes
+from aurora_tenants.mysql.live import read_owned, select
+from aurora_tenants.mysql.names import Account, is_aws_role, key
+from aurora_tenants.mysql.owners import OWNERS, Owner
+from aurora_tenants.mysql.state import Server, State
+
+
+class Wanted(NamedTuple):
+    """What a resource asks for. state: the accounts of one name and their grants, without owners.
+
+    secret: None where there is no password. is_same: the resource has been this user, or this role, before.
+    is_inspector: it is the shared stack's own user, which no other stack can have.
+    """
+
+    state: State
+    server: Server
+    secret: Secret | None = None
+    is_same: bool = False
+    is_inspector: bool = False
+
+    @property
+    def name(self) -> str:
+        return next(iter(self.state.users)).user
+
+    @property
+    def password(self) -> Hashes:
+        """Empty where there is none."""
+        return self.secret.password if self.secret else {}
+
+
+class Existing(NamedTuple):
+    """The accounts of one name and their grants; and every entry in the table of owners, by account."""
+
+    live: State
+    entries: Mapping[Account, Owner]
+
+
+def check_name_of(request: Request, wanted: Wanted, existing: Existing, check: Callable[..., None]) -> None:
+    """Raises ValueError when the name is another stack's: see mysql/one_name.py."""
+    known = {account: existing.entries.get(account) for account in existing.entries.keys() | existing.live.users.keys()}
+
+    def may_adopt(entry: Owner | None) -> bool:
+        return (wanted.is_inspector and entry is not None) or request.may_adopt(entry, is_same=False)
+
+    check(wanted.state.users.keys(), known, request.owner, may_adopt)
+
+
+def check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:
+    """Raises ValueError where a view or a routine runs as an account that is not there yet.
+
+    It would run with that account's rights from then on, and is whoever's that had an account of this name.
+    """
+    if wanted.is_inspector or request.may_adopt(None, is_same=False):
+        return
+    names = ", ".join(key(account.entry) for account in new)
+    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
+    for definer, objects in rows:
+        what = f"{objects} views, routines, triggers or events run as user {definer}, who is not there"
+        raise ValueError(f"{what}: they would have this user's rights; drop them, or set adopt: true")
+
+
+def with_consent(request: Request, wanted: Wanted, existing: Existing) -> tuple[Wanted, tuple[str, ...]]:
+    """What is wanted without what its stack may not have any more, and a sentence for each of that.
+
+    Raises ValueError for what it never could have: see mysql/consent.py.
+    """
+    if wanted.is_inspector:
+        return wanted, ()
+    mine, state = request.owner, wanted.state
+    owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
+    # What an account holds that is to be adopted is nobody's consent.
+    held = [it for it in existing.live.grants if (entry := existing.entries.get(it.account)) and entry.is_of(mine)]
+    consent = consented(state.grants, held, owned, mine)
+    if consent.refused:
+        raise ValueError("; ".join(consent.refused))
+    return wanted._replace(state=State(users=state.users, grants=consent.grants)), consent.withdrawn
+
+
+def check_roles(request: Request, wanted: Wanted, existing: Existing) -> None:
+    """Raises ValueError for what may not be granted as a role: to MySQL any user is one, even the master user.
+
+    A role has to belong to the same stack: another's may open what is not shared with this one. One that the user has
+    had before may stay, because a rollback must not be refused.
+    """
+    roles = _roles(wanted.state)
+    if not roles:
+        return
+    held = _roles(existing.live) if wanted.is_same else set()
+    where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
+    rows = request.execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
+    locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
+    for role in sorted(roles):
+        if role not in locked:
+            why = "this version of Aurora does not have it" if is_aws_role(role.user) else "create it first"
+            raise ValueError(f"there is no role {role.user} to grant: {why}")
+        if not locked[role]:
+            raise ValueError(f"{role.user} cannot be granted as a role: it is a user")
+        if role in held or is_aws_role(role.user):
+            continue
+        owner = existing.entries.get(role)
+        if owner is None or owner.released:
+            raise ValueError(f"role {role.user} cannot be granted: it belongs to nobody, and must belong to a stack")
+        if not owner.is_of(request.owner):
+            raise ValueError(f"role {role.user} cannot be granted: it belongs to {owner}, and only there it is granted")
+
+
+def _roles(state: State) -> set[Account]:
+    """The roles that are granted to anybody."""
+    return {grant.scope.role for grant in state.grants if grant.scope.level == "ROLE"}
