@@ -30,10 +30,8 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.accounts import LONGEST_COMMENT
 from aurora_tenants.mysql.names import is_aws_role, is_reserved_user, literal
-from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
+from aurora_tenants.mysql.options import IAM_PLUGIN, LONGEST_TEXT, PASSWORD_PLUGINS
 
-# MySQL itself takes megabytes; this has to fit into a template of 51,200 bytes, with everything else of the tenant.
-LONGEST_TEXT = 1024
 _ABOUT_PASSWORDS = (
     "plugin",
     "rotate_after_days",

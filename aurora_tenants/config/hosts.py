@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, NetmaskValueError
 
 from aurora_tenants.config.wording import Fault, named_character, shown, too_long
+from aurora_tenants.mysql.names import is_nowhere
 
 _LONGEST = 255
 _CHARACTERS = re.compile(r"[a-z0-9._%:/-]*")
@@ -38,6 +39,9 @@ def faults(host: str) -> Iterator[Fault]:
     elif host != host.lower():
         why = "MySQL stores hosts in lower case"
         yield _CODE, f"host {shown(host)} contains capital letters", why, f"write {shown(host.lower())}"
+    elif is_nowhere(host):
+        why = "no client has such a name, and accounts wait there until they are complete"
+        yield _CODE, f"host {shown(host)} matches nobody", why, "write an address, a network, a host name or a pattern"
     elif "/" in host:
         yield from _network(host)
     elif _RANGE.fullmatch(host):

@@ -17,7 +17,7 @@ IAM_PLUGIN = "AWSAuthenticationPlugin"
 PASSWORD_PLUGINS = ("caching_sha2_password", "mysql_native_password", "sha256_password")
 
 # Of a subject, an issuer, a cipher or a comment; what is longer in MySQL is read in part, so that it differs.
-LONGEST_TEXT = 1000
+LONGEST_TEXT = 1024
 
 _LIMITS = ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
 _CURRENT = {None: " DEFAULT", True: "", False: " OPTIONAL"}

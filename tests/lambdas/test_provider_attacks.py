@@ -169,12 +169,12 @@ def test_any_number_of_planted_columns_is_revoked(evil: Tenant, victim: Tenant) 
 
 
 def test_long_texts_of_an_account_stop_no_plan(world: World, evil: Tenant, master: DataApi) -> None:
-    require = {"Subject": "漢" * 1001}
-    assert evil.deploy(on(ref("Db")), Require=require) == {"App": "Subject must not have more than 1000 characters"}
+    require = {"Subject": "漢" * 1025}
+    assert evil.deploy(on(ref("Db")), Require=require) == {"App": "Subject must not have more than 1024 characters"}
     # An account that somebody made otherwise, too.
     name = fresh("long")
     world.sql(f"CREATE USER `{name}` REQUIRE SUBJECT '{'漢' * 20_000}' ISSUER '{'漢' * 20_000}'")
-    assert len(read_state(master.execute).users[Account(name)].options.require.subject) == 1001
+    assert len(read_state(master.execute).users[Account(name)].options.require.subject) == 1025
     world.sql(f"DROP USER `{name}`")
 
 
