@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aurora_tenants.model import Privilege, Tenant, TenantDatabase, TenantUser
+from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.state import Database, Live, User
+from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, StackPlan
 from aurora_tenants.tenant.consent import without_consent
@@ -152,3 +153,30 @@ def test_what_is_held_and_not_recorded_as_shared_is_found():
             " stack shared-billing (SharedWith)"
         )
     }
+
+
+def test_what_other_stacks_hold_on_a_name_that_is_made_is_revoked_before():
+    """MySQL keeps grants when a database is dropped; the provider revokes them, so a plan shows it, and no danger."""
+    old, scope = Account("old"), Scope("DATABASE", "shop")
+    held = frozenset(Grant(old, scope, name) for name in ("SELECT", "INSERT"))
+    owner = Owner("other", "UserOld", "/other/database/old", stack_id="1")
+    state = State(users={old: User(old, owner)}, grants=held)
+    plan = planned(sharing("shop"), live=live_with()._replace(state=state))
+    first = plan.tenants[0].changes[0]
+    assert (first.action, first.subject, first.grants) == ("revoke", "user old", tuple(sorted(held)))
+    assert first.statement == "REVOKE INSERT, SELECT ON `shop`.* FROM `old`@`%`"
+    assert (plan.isolation.opened, plan.isolation.breaches) == ((), ())
+    # Who is nobody's is left to whoever made it: that is a danger.
+    nobodys = replace(state, users={old: User(old)})
+    plan = planned(sharing("shop"), live=live_with()._replace(state=nobodys))
+    assert [change.action for change in plan.tenants[0].changes if change.subject == "user old"] == []
+    assert [breach.account for breach in plan.isolation.opened] == [old]
+
+
+def test_a_user_as_which_something_runs_is_refused_or_adopted():
+    state = State(definers={Account("shop"): 2})
+    (problem,) = planned(sharing("shop"), live=live_with()._replace(state=state)).problems
+    assert (problem.code, problem.context) == ("definer-of-nobody", "tenant shop")
+    adopting = sharing("shop")
+    adopting = replace(adopting, users=tuple(replace(user, adopt=True) for user in adopting.users))
+    assert planned(adopting, live=live_with()._replace(state=state)).problems == ()
