@@ -53,6 +53,14 @@ def apply(
     first = [
         replace(plan, template=plan.first) if plan.needs else plan for plan in others if plan.first or not plan.needs
     ]
+
+    def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
+        """In the thread that worked, so before anything is told of the stack that it goes on with."""
+        result = _result(plan, cloudformation, allow_drop, tell, after)
+        if is_last or not plan.needs or result.problems:  # there is another round for a late plan
+            tell(Step(plan, result=result))
+        return result
+
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
             for group in (first, late, removals):
@@ -61,10 +69,7 @@ def apply(
                 for result in (plan for plan in todo if isinstance(plan, Result)):
                     results[result.stack.name] = result
                     tell(Step(result.stack, result=result))
-                futures = [
-                    pool.submit(_told, plan, cloudformation, allow_drop, tell, after, is_last=group is not first)
-                    for plan in ready
-                ]
+                futures = [pool.submit(run_and_tell, plan, is_last=group is not first) for plan in ready]
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.stack.name] = result
@@ -82,25 +87,6 @@ def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: 
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
     if plan.is_changed and plan.template:
         stacks.deploy(cloudformation, plan, tell=tell)
-
-
-def _told(
-    plan: StackPlan,
-    cloudformation: Any,
-    allow_drop: Collection[str],
-    tell: Callable[[Step], None],
-    after: Callable[[StackPlan], None],
-    *,
-    is_last: bool,
-) -> Result:
-    """Told by the thread that worked, so before anything of the stack that it goes on with.
-
-    is_last: what there is to do of a late plan is done then.
-    """
-    result = _result(plan, cloudformation, allow_drop, tell, after)
-    if is_last or not plan.needs or result.problems:
-        tell(Step(plan, result=result))
-    return result
 
 
 def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:

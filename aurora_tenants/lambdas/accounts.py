@@ -22,7 +22,6 @@ from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_nowhere, key
-from aurora_tenants.mysql.one_name import check_name, check_others
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
@@ -49,7 +48,7 @@ def converge(request: Request, wanted: Wanted) -> str:
     """
     existing = first = _read(request.execute, wanted.name)
     before = _Before(*first, {})
-    check_name_of(request, wanted, existing, check_name)
+    check_name_of(request, wanted, existing)
     check_roles(request, wanted, existing)
     wanted, withdrawn = with_consent(request, wanted, existing)
     tries = Tries()
@@ -82,14 +81,15 @@ def _attempt(
             recorded[account] = record_owner("users", account.entry, user.owner)
     if new := [it for it in desired.users if it not in before.entries and it not in before.live.users]:
         try:  # two that begin at the same time see each other here, if not before
-            check_name_of(request, wanted, existing._replace(entries=_entries(execute)), check_others)
+            check_name_of(request, wanted, existing._replace(entries=_entries(execute)), is_recorded=True)
             check_definers(request, wanted, new)
         except ValueError:
             for account in recorded:
                 execute(forget_owner("users", account.entry))
             raise
     todo = tuple(change for change in todo if change.statement not in recorded.values())
-    may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in existing.live.users)
+    were_there = (it for it in desired.users if it in before.live.users)
+    may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in were_there)
     refused = _run(request, todo, desired, is_first=is_first, may_stop=may_stop)
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.lambdas.request import Request, Secret
@@ -10,6 +10,7 @@ from aurora_tenants.mysql.consent import consented, databases_of
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import read_owned, select
 from aurora_tenants.mysql.names import Account, is_aws_role, key
+from aurora_tenants.mysql.one_name import check_name
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.state import Server, State
 
@@ -44,14 +45,14 @@ class Existing(NamedTuple):
     entries: Mapping[Account, Owner]
 
 
-def check_name_of(request: Request, wanted: Wanted, existing: Existing, check: Callable[..., None]) -> None:
+def check_name_of(request: Request, wanted: Wanted, existing: Existing, *, is_recorded: bool = False) -> None:
     """Raises ValueError when the name is another stack's: see mysql/one_name.py."""
     known = {account: existing.entries.get(account) for account in existing.entries.keys() | existing.live.users.keys()}
 
     def may_adopt(entry: Owner | None) -> bool:
         return (wanted.is_inspector and entry is not None) or request.may_adopt(entry, is_same=False)
 
-    check(wanted.state.users.keys(), known, request.owner, may_adopt)
+    check_name(wanted.state.users.keys(), known, request.owner, may_adopt, is_recorded=is_recorded)
 
 
 def check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:

@@ -60,7 +60,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
         if reports:
             # A user that is made later has the id of its secret, and is then the same.
             is_new = physical_id.startswith(_NOTHING)
-            its_id = text(event["ResourceProperties"], "SecretId") or physical_id if is_new else physical_id
+            its_id = str(event["ResourceProperties"].get("SecretId") or physical_id) if is_new else physical_id
             send(event, "SUCCESS", its_id, data={"Username": "", "Refused": reason[:1000]})
         else:
             send(event, "FAILED", physical_id, reason=reason)

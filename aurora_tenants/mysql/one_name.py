@@ -14,25 +14,17 @@ def check_name(
     known: Mapping[Account, Owner | None],
     mine: Owner,
     may_adopt: Callable[[Owner | None], bool],
+    *,
+    is_recorded: bool = False,
 ) -> None:
     """Raises ValueError when a new account would have the name of a user that is not all this stack's.
 
     MySQL looks for what a client may do by the name of its user and by its host, so that rows of another account of
     this name may apply to it, too. wanted: the accounts of one name, which are somebody's own question (owners.claim).
-    known: every account there is or that has an entry, with who owns it.
+    known: every account there is or that has an entry, with who owns it. is_recorded: what is new has an entry by now.
     """
-    if all((entry := known.get(account)) and entry.is_of(mine) for account in wanted):
+    if not is_recorded and all((entry := known.get(account)) and entry.is_of(mine) for account in wanted):
         return  # also where somebody else has one by now: a rollback must not be refused what there was before
-    check_others(wanted, known, mine, may_adopt)
-
-
-def check_others(
-    wanted: Collection[Account],
-    known: Mapping[Account, Owner | None],
-    mine: Owner,
-    may_adopt: Callable[[Owner | None], bool],
-) -> None:
-    """The same, also where the wanted accounts are this stack's already."""
     names = {account.user for account in wanted}
     for account, entry in sorted(known.items(), key=lambda item: item[0]):
         is_other = account.user in names and account not in wanted and bool(entry or not is_nowhere(account.host))
