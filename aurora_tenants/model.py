@@ -18,6 +18,8 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 
 OnRemove = Literal["retain", "drop"]
+UserOnRemove = Literal["drop", "lock", "keep"]
+WhenMissing = Literal["fail", "skip"]
 Auth = Literal["password", "iam"]
 
 # The database of a privilege that is on the whole server.
@@ -30,7 +32,8 @@ class Privilege:
 
     permissions: upper-case names of MySQL privileges, `ALL` among them. database: `*` for the whole server. table: `*`
     for the whole database. columns: empty unless the privilege is on columns of one table. procedure, function: None
-    unless it is on one routine. where: the entry's place in the file.
+    unless it is on one routine. when_missing: whether a table, column or routine that is not there fails the tenant, or
+    is waited for. where: the entry's place in the file.
     """
 
     permissions: tuple[str, ...]
@@ -40,6 +43,7 @@ class Privilege:
     grant_option: bool = False
     procedure: str | None = None
     function: str | None = None
+    when_missing: WhenMissing = "fail"
     where: Location | None = field(default=None, compare=False)
 
 
@@ -54,7 +58,10 @@ class RoleGrant:
 
 @dataclass(frozen=True, slots=True)
 class TenantDatabase:
-    """A database a tenant owns. charset, collation: None leaves the server's default."""
+    """A database a tenant owns. charset, collation: None leaves the server's default.
+
+    moved_from: the tenant, with its stage, that it comes from with everything in it; None for no other.
+    """
 
     name: str
     charset: str | None = None
@@ -62,17 +69,19 @@ class TenantDatabase:
     on_remove: OnRemove = "retain"
     adopt: bool = False
     shared_with: tuple[str, ...] = ()
+    moved_from: str | None = None
     where: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantRole:
-    """A role a tenant owns, at host `%`, for its own users. comment: None leaves what it has."""
+    """A role a tenant owns, at host `%`, for its own users. comment: None leaves what it has. moved_from: as a database's."""
 
     name: str
     privileges: tuple[Privilege, ...] = ()
     comment: str | None = None
     adopt: bool = False
+    moved_from: str | None = None
     where: Location | None = field(default=None, compare=False)
 
 
@@ -81,7 +90,9 @@ class TenantUser:
     """A user a tenant owns: one account per host, all alike.
 
     rotate_after_days: 0 means its password is never rotated. auth: `iam` means it has none. default_roles: those that
-    are active in every session, all of its roles for None.
+    are active in every session, all of its roles for None. on_remove: what becomes of it when it leaves the file; for
+    None it is dropped if its stack has made it, and kept if it was adopted. moved_from: as a database's. renamed_from:
+    the name that it has had in this tenant before.
     """
 
     name: str
@@ -93,6 +104,9 @@ class TenantUser:
     auth: Auth = "password"
     roles: tuple[RoleGrant, ...] = ()
     default_roles: tuple[str, ...] | None = None
+    on_remove: UserOnRemove | None = None
+    moved_from: str | None = None
+    renamed_from: str | None = None
     where: Location | None = field(default=None, compare=False)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Tenant, TenantDatabase, TenantRole, TenantUser
@@ -28,6 +29,8 @@ REVISION = "Revision"
 SERVER = "DatabaseServer"
 DIGEST = "Digest"
 DROP_ON_REMOVE = "DropOnRemove"
+ON_REMOVE_USERS = "OnRemoveUsers"  # user=lock,…: of users whose on_remove is said
+RENAMED_USERS = "RenamedUsers"  # new=old,…: the resources of a renamed user keep the ids of its first name
 
 # What a stack's name can have: "StackName", CreateStack, CloudFormation API Reference.
 LONGEST_STACK = 128
@@ -153,13 +156,24 @@ class LogicalIds(NamedTuple):
     rotations: Mapping[str, str]
 
     @classmethod
-    def of(cls, tenant: Tenant) -> LogicalIds:
+    def of(cls, tenant: Tenant, renamed: Mapping[str, str] = MappingProxyType({})) -> LogicalIds:
+        """renamed: the first names of users that were renamed since, by the names that they have now."""
         return cls(
             _ids("Database", tenant.databases),
             _ids("Role", tenant.roles),
-            *(_ids(kind, tenant.users) for kind in ("User", "Secret", "Attachment", "Rotation")),
+            *(_ids(kind, tenant.users, renamed) for kind in ("User", "Secret", "Attachment", "Rotation")),
         )
 
 
-def _ids(kind: str, things: Iterable[TenantDatabase | TenantRole | TenantUser]) -> dict[str, str]:
-    return {thing.name: logical_id(kind, thing.name) for thing in things}
+def _ids(
+    kind: str,
+    things: Iterable[TenantDatabase | TenantRole | TenantUser],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    return {thing.name: logical_id(kind, renamed.get(thing.name, thing.name)) for thing in things}
+
+
+def renamed_users(outputs: Mapping[str, str]) -> dict[str, str]:
+    """The first names of users that were renamed since, by the names that they have now. outputs: of their stack."""
+    pairs = (pair.split("=", 1) for pair in outputs.get(RENAMED_USERS, "").split(",") if "=" in pair)
+    return {new: old for new, old in pairs}

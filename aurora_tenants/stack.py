@@ -112,6 +112,9 @@ class StackPlan:
     is none. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops: databases
     that are dropped with it, once that is allowed. needs: the stacks that have to share a database first. first: what
     is deployed before that, where another stack waits for this one in turn.
+
+    gifts: logical ids of what moves to another stack before anything else happens, each with that stack's name.
+    imports: secrets that come from another stack, by logical id, each with its ARN or name.
     """
 
     name: str
@@ -127,6 +130,8 @@ class StackPlan:
     drops: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     first: Template | None = None
+    gifts: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_changed(self) -> bool:

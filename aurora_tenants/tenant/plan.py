@@ -26,7 +26,9 @@ from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
+from aurora_tenants.tenant.moves import Move
 from aurora_tenants.tenant.removals import Removals, removals
+from aurora_tenants.tenant.secrets import SecretDrift
 from aurora_tenants.tenant.template import template
 
 
@@ -36,6 +38,7 @@ class TenantPlan:
 
     live, desired: what MySQL holds of it, and will hold afterwards. refusals: a sentence for each thing of the file
     that is not the tenant's to take; not_shared: for each database of another's on which nothing can be granted.
+    secrets: what differs of its secrets. moves: what comes from another tenant or goes there, or has another name now.
     """
 
     name: str
@@ -45,6 +48,8 @@ class TenantPlan:
     desired: State = field(default_factory=State)
     refusals: tuple[str, ...] = ()
     not_shared: tuple[str, ...] = ()
+    secrets: tuple[SecretDrift, ...] = ()
+    moves: tuple[Move, ...] = ()
 
 
 def plan_tenants(

@@ -11,11 +11,22 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from aurora_tenants.model import WHOLE_SERVER, Cluster, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.options import Options
-from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, REVISION, SERVER, LogicalIds, secret_name, stack_name
+from aurora_tenants.naming import (
+    DIGEST,
+    DROP_ON_REMOVE,
+    ON_REMOVE_USERS,
+    RENAMED_USERS,
+    REVISION,
+    SERVER,
+    LogicalIds,
+    secret_name,
+    stack_name,
+)
 from aurora_tenants.stack import Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
@@ -29,11 +40,14 @@ _OPTION_DEFAULTS: Mapping[str, object] = {
 }
 
 
-def template(cluster: Cluster, tenant: Tenant, *, keeps_server: bool = False) -> Template:
+def template(
+    cluster: Cluster, tenant: Tenant, *, keeps_server: bool = False, renamed: Mapping[str, str] = MappingProxyType({})
+) -> Template:
     """What is deployed for a tenant. keeps_server: with the output that stacks had which were deployed before, because
-    another stack may import it, and CloudFormation then refuses to take it away.
+    another stack may import it, and CloudFormation then refuses to take it away. renamed: the first names of users
+    that were renamed since, by the names that they have now; their resources keep the ids and the secret of those.
     """
-    builder = _Builder(cluster, tenant, LogicalIds.of(tenant), keeps_server)
+    builder = _Builder(cluster, tenant, LogicalIds.of(tenant, renamed), keeps_server, renamed)
     revision = "Another value makes every custom resource compare MySQL with this template again."
     return Template.of(
         {
@@ -69,6 +83,7 @@ class _Builder:
     tenant: Tenant
     ids: LogicalIds
     keeps_server: bool
+    renamed: Mapping[str, str]
 
     def resources(self) -> dict[str, Any]:
         ids, resources = self.ids, dict[str, Any]()
@@ -102,6 +117,12 @@ class _Builder:
         if dropped := [database.name for database in self.tenant.databases if database.on_remove == "drop"]:
             text = "Databases dropped when they are removed"
             outputs[DROP_ON_REMOVE] = {"Value": ",".join(dropped), "Description": text}
+        if removed := [f"{user.name}={user.on_remove}" for user in self.tenant.users if user.on_remove]:
+            text = "What becomes of users when they are removed"
+            outputs[ON_REMOVE_USERS] = {"Value": ",".join(removed), "Description": text}
+        if renamed := [f"{user.name}={self.renamed[user.name]}" for user in self.tenant.users if self._first(user)]:
+            text = "Users that had another name when they were made"
+            outputs[RENAMED_USERS] = {"Value": ",".join(renamed), "Description": text}
         return outputs
 
     def _database(self, database: TenantDatabase) -> dict[str, Any]:
@@ -112,13 +133,14 @@ class _Builder:
         }
         optional["OnRemove"] = "drop" if database.on_remove == "drop" else None
         optional["SharedWith"] = sorted(stack_name(self.cluster, name) for name in database.shared_with)
+        optional["MovedFrom"] = self._giver(database)
         return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(optional)})
 
     def _role(self, role: TenantRole) -> dict[str, Any]:
         properties: dict[str, Any] = {"Name": role.name, "Privileges": [_privilege(p) for p in role.privileges]}
         if role.comment is not None:
             properties["Comment"] = role.comment
-        properties |= _present({"Adopt": role.adopt})
+        properties |= _present({"Adopt": role.adopt, "MovedFrom": self._giver(role)})
         custom = self._custom("Custom::DatabaseRole", "database-user-service-token", properties)
         return _after(self._databases_of(role.privileges), custom)
 
@@ -129,7 +151,9 @@ class _Builder:
         before = [*self._databases_of(user.privileges), *roles]
         by_iam = {"UserName": name, "Auth": "iam"}
         login = by_iam if user.auth == "iam" else {"SecretId": {"Ref": ids.secrets[name]}}
-        properties = {**login, **_user_properties(user)}
+        first, giver = self._first(user), self._giver(user)
+        renamed = {"UserName": name, "RenamedFrom": user.renamed_from if first else None}
+        properties = {**login, **_user_properties(user), **_present({**(renamed if first else {}), "MovedFrom": giver})}
         custom = self._custom("Custom::DatabaseUser", "database-user-service-token", properties)
         if user.auth == "iam":
             return {ids.users[name]: _after(before, custom)}
@@ -148,15 +172,19 @@ class _Builder:
         }
 
     def _secret(self, user: TenantUser) -> dict[str, Any]:
-        """The secret with the user's password; its attachment completes it with the cluster's address."""
+        """The secret with the user's password; its attachment completes it with the cluster's address.
+
+        Of a renamed user it stays as it was: another text to generate would be another password.
+        """
+        first = self._first(user) or user.name
         return {
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {
-                "Name": secret_name(self.cluster, user.name),
+                "Name": secret_name(self.cluster, first),
                 "Description": f"Login of MySQL user {user.name}, tenant {self.tenant.name}",
                 # Letters and digits alone: nothing that SQL, a shell or a connection URL would take for its own.
                 "GenerateSecretString": {
-                    "SecretStringTemplate": json.dumps({"username": user.name}),
+                    "SecretStringTemplate": json.dumps({"username": first}),
                     "GenerateStringKey": "password",
                     "PasswordLength": 32,
                     "ExcludePunctuation": True,
@@ -176,6 +204,15 @@ class _Builder:
                 "RotateImmediatelyOnUpdate": False,
             },
         }
+
+    def _first(self, user: TenantUser) -> str:
+        """The name that a renamed user had when its resources were made; empty for one that was never renamed."""
+        first = self.renamed.get(user.name, "")
+        return first if first != user.name else ""
+
+    def _giver(self, thing: TenantDatabase | TenantRole | TenantUser) -> str:
+        """The stack that something comes from; empty for no other."""
+        return stack_name(self.cluster, thing.moved_from) if thing.moved_from else ""
 
     def _custom(self, kind: str, service: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         token = {"ServiceToken": self._import(service), "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS}
@@ -217,7 +254,7 @@ def _user_properties(user: TenantUser) -> dict[str, Any]:
     }
     if user.default_roles is not None:
         properties["DefaultRoles"] = list(user.default_roles)
-    return properties | _present({"Adopt": user.adopt})
+    return properties | _present({"Adopt": user.adopt, "OnRemove": user.on_remove})
 
 
 def _options(options: Options) -> dict[str, Any]:
@@ -248,5 +285,6 @@ def _privilege(privilege: Privilege) -> dict[str, Any]:
         "Procedure": privilege.procedure,
         "Function": privilege.function,
         "GrantOption": privilege.grant_option,
+        "WhenMissing": "skip" if privilege.when_missing == "skip" else None,
     }
     return {"Permission": list(privilege.permissions), "Database": privilege.database, **_present(optional)}
