@@ -75,7 +75,10 @@ class TenantDatabase:
 
 @dataclass(frozen=True, slots=True)
 class TenantRole:
-    """A role a tenant owns, at host `%`, for its own users. comment: None leaves what it has. moved_from: as a database's."""
+    """A role a tenant owns, at host `%`, for its own users. comment: None leaves what it has.
+
+    moved_from: as a database's.
+    """
 
     name: str
     privileges: tuple[Privilege, ...] = ()

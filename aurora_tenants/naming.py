@@ -175,5 +175,5 @@ def _ids(
 
 def renamed_users(outputs: Mapping[str, str]) -> dict[str, str]:
     """The first names of users that were renamed since, by the names that they have now. outputs: of their stack."""
-    pairs = (pair.split("=", 1) for pair in outputs.get(RENAMED_USERS, "").split(",") if "=" in pair)
-    return {new: old for new, old in pairs}
+    parts = (pair.partition("=") for pair in outputs.get(RENAMED_USERS, "").split(",") if pair)
+    return {new: old for new, _, old in parts}
