@@ -153,7 +153,7 @@ def tell(out: Output, path: Path, proposal: Proposal, allowed: Allowed) -> None:
 
     for sentence in unused(proposal.plan, allowed):
         out.tell(sentence)
-    then = "apply it with"
+    then = "apply it with:"
     if proposal.refusals:
         codes = ", ".join(dict.fromkeys(problem.code for problem in proposal.refusals))
         then = f"but {count(len(proposal.refusals), 'thing')} would stop apply ({codes}):"
@@ -169,13 +169,16 @@ class Reopened:
 
     @classmethod
     def read(cls, path: Path, given: Request) -> Reopened:
-        """given: what the command line says beside it. Raises InvalidFile, and InvalidUsage for --tenant."""
+        """given: what the command line says beside it. Raises InvalidFile, InvalidUsage for --tenant, and Refused for
+        another region than the plan's."""
         if given.only:
             what = f"--tenant cannot be given with {path}"
             why = "a saved plan is applied as it is, and is about the tenants that it was made for"
             fix = "leave it out, or make the plan again with --tenant"
             raise InvalidUsage(Problem("saved-plan-tenants", what, why, fix))
-        return cls(path, load(path))
+        opened = cls(path, load(path))
+        opened._require_place(opened.plan.fingerprint.place.account, given.region)
+        return opened
 
     @property
     def title(self) -> str:
@@ -213,10 +216,14 @@ class Reopened:
         """What tells account and region, and refuses others than the plan's before anything is asked of them."""
 
         def located(account: str, region: str) -> None:
-            from aurora_tenants.saved import misplaced
-
             tell(account, region)
-            if problems := misplaced(self.plan, account, region, str(self.path)):
-                raise Refused(*problems)
+            self._require_place(account, region)
 
         return located
+
+    def _require_place(self, account: str, region: str | None) -> None:
+        from aurora_tenants.saved import misplaced
+
+        place = self.plan.fingerprint.place
+        if problems := misplaced(self.plan, account, region or place.region, str(self.path)):
+            raise Refused(*problems)
