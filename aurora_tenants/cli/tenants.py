@@ -51,6 +51,14 @@ Wait = Annotated[
     ),
 ]
 
+Logins = Annotated[
+    bool,
+    typer.Option(
+        "--logins",
+        help="Also try every user's login: reads each secret (secretsmanager:GetSecretValue), two calls for each user.",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Mysql:
@@ -59,7 +67,7 @@ class Mysql:
     secret: Secret = None
     wait: Wait = 180.0
 
-    def reading(self, out: Output, *, may_wake: bool = True) -> Reading:
+    def reading(self, out: Output, *, may_wake: bool = True, logins: bool = False) -> Reading:
         from aurora_tenants.inputs import Reading
 
         def woken() -> None:
@@ -68,7 +76,14 @@ class Mysql:
         def waiting(reason: str) -> None:
             out.tell(f"MySQL cannot be read yet, waiting up to {self.wait:.0f} s: {reason}")
 
-        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken, waiting=waiting)
+        return Reading(
+            secret=self.secret,
+            wait_seconds=self.wait,
+            may_wake=may_wake,
+            woken=woken,
+            waiting=waiting,
+            logins=logins,
+        )
 
 
 MYSQL = Mysql()
@@ -121,6 +136,7 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say the rule behind each line.")] = False,
+    logins: Logins = False,
     out_file: Out = None,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
@@ -137,7 +153,7 @@ def plan(
     dangers.require_saved(out_file)
     if out_file:
         saved.check_writable(out_file)
-    reading = mysql.reading(out, may_wake=not no_wake)
+    reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
     only, allowed = tuple(tenant or ()), dangers.allowed()
     located = teller(out, is_json=display.is_json)
     request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
@@ -162,6 +178,7 @@ def apply(
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
+    logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
@@ -172,7 +189,7 @@ def apply(
     from aurora_tenants.reconcile import Request, reconcile
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = mysql.reading(out)
+    reading = mysql.reading(out, logins=logins)
     request = Request(
         **asdict(target),
         only=tuple(tenant or ()),
