@@ -146,6 +146,14 @@ def update_stack(run: CommandLine, cloud: Cloud) -> Callable[[], object]:
     return lambda: None
 
 
+def end_rotation(run: CommandLine, cloud: Cloud) -> Callable[[], object]:
+    secrets, name = cloud.client("secretsmanager"), "/shared-global/database/blog"
+    held = secrets.describe_secret(SecretId=name)
+    secrets.cancel_rotate_secret(SecretId=name)
+    as_before = {"RotationLambdaARN": held["RotationLambdaARN"], "RotationRules": held["RotationRules"]}
+    return lambda: secrets.rotate_secret(SecretId=name, RotateImmediately=False, **as_before)
+
+
 def edit(run: CommandLine, cloud: Cloud) -> Callable[[], object]:
     run.file(AFTER.replace("INSERT]", "DELETE]"))
     return lambda: run.file(AFTER)
@@ -162,6 +170,7 @@ MOVES: list[tuple[Callable[[CommandLine, Cloud], Callable[[], object]], str]] = 
     (drop_database, "MySQL: database blog was dropped"),
     (lock, "MySQL: user shop@% was changed (options)"),
     (let_in, "the plan: the access of dba@% to others' databases was added"),
+    (end_rotation, "Secrets Manager: secret /shared-global/database/blog differs now"),
     (edit, "tenants.yaml: tenant shop was changed (users)"),
     (remove_tenant, "tenants.yaml: tenant blog was taken out"),
     (
