@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.template import allowing_drops
+
+
+class Deploy(Protocol):
+    """Deploys a stack as `stacks.deploy` does."""
+
+    def __call__(self, cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,14 @@ def apply(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None] = lambda plan: None,
+    deploy: Deploy = stacks.deploy,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
     A plan that needs what others share comes after them, and is not run when one of those has failed.
 
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
-    Both it and `tell` are called from the threads that work.
+    deploy: what brings a stack to its template. All three are called from the threads that work.
     """
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
@@ -56,7 +63,7 @@ def apply(
 
     def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
         """In the thread that worked, so before anything is told of the stack that it goes on with."""
-        result = _result(plan, cloudformation, allow_drop, tell, after)
+        result = _result(plan, cloudformation, allow_drop, tell, after, deploy)
         if is_last or not plan.needs or result.problems:  # there is another round for a late plan
             tell(Step(plan, result=result))
         return result
@@ -80,13 +87,20 @@ def apply(
     return tuple(replace(results[plan.name], stack=plan) for plan in plans)
 
 
-def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: Iterable[str] = ()) -> None:
+def run(
+    plan: StackPlan,
+    cloudformation: Any,
+    *,
+    tell: stacks.Tell,
+    allow_drop: Iterable[str] = (),
+    deploy: Deploy = stacks.deploy,
+) -> None:
     """Brings one stack to its plan. Raises StackFailed, AwsError."""
     _allow_drops(plan, cloudformation, set(allow_drop), tell)
     if plan.action in ("delete", "replace"):
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
     if plan.is_changed and plan.template:
-        stacks.deploy(cloudformation, plan, tell=tell)
+        deploy(cloudformation, plan, tell=tell)
 
 
 def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
@@ -109,9 +123,10 @@ def _result(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None],
+    deploy: Deploy,
 ) -> Result:
     try:
-        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
+        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop, deploy=deploy)
         after(plan)
     except AuroraTenantsError as error:
         problems = (replace(problem, context=problem.context or plan.about) for problem in error.problems)

@@ -152,6 +152,7 @@ class Shared:
     version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
     works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
     work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
+    rotation_function: ARN of what rotates the users' secrets.
     """
 
     stack: str
@@ -164,6 +165,7 @@ class Shared:
     status: str = ""
     pause_role_arn: str = ""
     pause_dead_letters: str = ""
+    rotation_function: str = ""
 
     @property
     def has_failed(self) -> bool:

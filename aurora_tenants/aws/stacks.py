@@ -39,6 +39,8 @@ class Event:
 
 Tell = Callable[[Event], None]
 
+# What may be left as it is when it cannot be rolled back, because the next update makes it as it should be.
+_SKIPPED = ("Custom::", "AWS::SecretsManager::")
 # Before what a custom resource's function has answered.
 _ANSWERED = "Message returned: "
 # What the provider tells of an error that it does not know, and AWS of rights that its role has lost.
@@ -142,6 +144,7 @@ def _shared(stack: Stack) -> Shared:
         status=stack.status,
         pause_role_arn=outputs.get("PauseScheduleRole", ""),
         pause_dead_letters=outputs.get("PauseScheduleDeadLetters", ""),
+        rotation_function=outputs.get("DatabaseSecretRotationLambda", ""),
     )
 
 
@@ -231,14 +234,15 @@ def continue_rollback(
     try:
         _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
     except StackFailed:
-        # What cannot be rolled back, such as a grant on a table that is gone, is skipped and left to the next update.
+        # What cannot be rolled back, such as a grant on a table that is gone, or whatever needs a secret that is gone,
+        # is skipped and left to the next update.
         with asking(f"read the resources of stack {name}"):
             pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             failed = [
                 entry["LogicalResourceId"]
                 for page in pages
                 for entry in page["StackResourceSummaries"]
-                if entry["ResourceStatus"] == "UPDATE_FAILED" and entry["ResourceType"].startswith("Custom::")
+                if entry["ResourceStatus"] == "UPDATE_FAILED" and entry["ResourceType"].startswith(_SKIPPED)
             ]
         if not {*failed} - {*skip}:
             raise

@@ -49,6 +49,14 @@ Wait = Annotated[
     ),
 ]
 
+Logins = Annotated[
+    bool,
+    typer.Option(
+        "--logins",
+        help="Also try every user's login: reads each secret (secretsmanager:GetSecretValue), two calls for each user.",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Mysql:
@@ -57,7 +65,7 @@ class Mysql:
     secret: Secret = None
     wait: Wait = 180.0
 
-    def reading(self, out: Output, *, may_wake: bool = True) -> Reading:
+    def reading(self, out: Output, *, may_wake: bool = True, logins: bool = False) -> Reading:
         from aurora_tenants.inputs import Reading
 
         def woken() -> None:
@@ -66,7 +74,14 @@ class Mysql:
         def waiting(reason: str) -> None:
             out.tell(f"MySQL cannot be read yet, waiting up to {self.wait:.0f} s: {reason}")
 
-        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken, waiting=waiting)
+        return Reading(
+            secret=self.secret,
+            wait_seconds=self.wait,
+            may_wake=may_wake,
+            woken=woken,
+            waiting=waiting,
+            logins=logins,
+        )
 
 
 MYSQL = Mysql()
@@ -122,6 +137,7 @@ def plan(
     allow_mass_removal: Annotated[
         bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
     ] = False,
+    logins: Logins = False,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
@@ -133,7 +149,7 @@ def plan(
     from aurora_tenants.safety import Allowed
 
     out, price = display.open(), given_price(acu_price)
-    reading = mysql.reading(out, may_wake=not no_wake)
+    reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
     only, allowed = tuple(tenant or ()), Allowed(mass_removal=allow_mass_removal)
     located = teller(out, is_json=display.is_json)
     request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
@@ -167,6 +183,7 @@ def apply(
             metavar="USER@HOST",
         ),
     ] = None,
+    logins: Logins = False,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
@@ -176,7 +193,7 @@ def apply(
     from aurora_tenants.safety import Allowed
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = mysql.reading(out)
+    reading = mysql.reading(out, logins=logins)
     allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
     only = tuple(tenant or ())
     request = Request(

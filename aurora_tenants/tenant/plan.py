@@ -28,7 +28,7 @@ from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
 from aurora_tenants.tenant.moves import Move
 from aurora_tenants.tenant.removals import Removals, removals
-from aurora_tenants.tenant.secrets import SecretDrift
+from aurora_tenants.tenant.secrets import SecretDrift, Secrets, asks_provider, drifted
 from aurora_tenants.tenant.template import template
 
 
@@ -53,9 +53,17 @@ class TenantPlan:
 
 
 def plan_tenants(
-    configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()
+    configuration: Configuration,
+    live: Live,
+    deployed: Deployed,
+    *,
+    only: Collection[str] = (),
+    secrets: Secrets | None = None,
 ) -> tuple[TenantPlan, ...]:
-    """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these."""
+    """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these.
+
+    secrets: None where they were not read.
+    """
     cluster, found = configuration.cluster, LiveByStack(live.state)
     named = [tenant for tenant in configuration.tenants if not only or tenant.name in only]
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
@@ -66,7 +74,7 @@ def plan_tenants(
     left = LeftBehind(live.state)
     return (
         *(
-            _plan_tenant(cluster, each, agreement, deployed, waited_for, left)
+            _with_secrets(_plan_tenant(cluster, each, agreement, deployed, waited_for, left), each, secrets)
             for each, agreement in zip(asked, agreements, strict=True)
         ),
         *(
@@ -173,6 +181,19 @@ def _updated(
         drops=removed.drops,
     )
     return stack_plan, changes
+
+
+def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> TenantPlan:
+    """The same with what differs of the secrets of a stack that stays."""
+    stack = asked.stack
+    if secrets is None or stack is None or not stack.was_begun or plan.stack.action not in ("none", "update"):
+        return plan
+    found = drifted(asked.made.resources, stack.outputs, secrets)
+    parameters = dict(plan.stack.parameters)
+    if asks_provider(found, stack.outputs):
+        parameters[REVISION] = str(stack.revision(0) + 1)
+    action = "update" if found else plan.stack.action
+    return replace(plan, stack=replace(plan.stack, action=action, parameters=parameters), secrets=found)
 
 
 def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: LiveByStack, deployed: Deployed) -> TenantPlan:
