@@ -211,7 +211,7 @@ def test_the_inspector_asks_for_no_rights_since_the_provider_knows_them() -> Non
     asked = template()["Resources"]["Inspector"]["Properties"].keys()
     assert asked == {"ServiceToken", "ServiceTimeout", "SecretId", "OnRefusal", "Revision"}
     server = Variables("9.7.4", True, "caching_sha2_password")
-    wanted = wanted_user(inspector_properties(), "inspector", server, may_reach_all=True)
+    wanted = wanted_user(inspector_properties(can_look=True), "inspector", server, may_reach_all=True)
     assert {(grant.privilege, grant.scope) for grant in wanted.grants} == RIGHTS
 
 
@@ -228,7 +228,7 @@ def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
 
 
 def inspector() -> list[dict[str, str]]:
-    return inspector_properties()["Privileges"]
+    return inspector_properties(can_look=True)["Privileges"]
 
 
 def read_by_live() -> set[str]:
