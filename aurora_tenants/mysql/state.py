@@ -85,6 +85,13 @@ class Contents(NamedTuple):
     rows: int
     bytes: int
 
+    def __str__(self) -> str:
+        """31 tables, 12,400 rows, 210 MB."""
+        unit, of = ("MB", 1_000_000) if self.bytes >= 1_000_000 else ("kB", 1_000)
+        counts = ((self.tables, "table"), (self.rows, "row"))
+        texts = (f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s" for count, noun in counts)
+        return f"{', '.join(texts)}, {round(self.bytes / of):,} {unit}"
+
 
 @dataclass(frozen=True, slots=True)
 class State:
