@@ -154,7 +154,10 @@ def _contents(live: State, name: str) -> str:
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
-    gone, total = [tenant.name for tenant in plan.tenants if tenant.stack.action == "delete"], plan.deployed_count
+    deleted = [tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
+    # Of a tenant that only gets another name nothing is removed.
+    gone = [it.name for it in deleted if not it.moves or {change.action for change in it.changes} - {"offer"}]
+    total = plan.deployed_count
     is_all = bool(gone) and len(gone) == total
     if not is_all and (total < _MASS_REMOVAL_FROM or len(gone) <= total * _MASS_REMOVAL):
         return ()
