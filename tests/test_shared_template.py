@@ -39,6 +39,7 @@ STACK = "shared-global"
 # What AWS knows no resource for, or (Describe…) asks for all of them when it is called without a name.
 WITHOUT_RESOURCE = {
     "cloudformation:DescribeStacks",
+    "cloudformation:ListImports",
     "cloudformation:ListStacks",
     "cloudwatch:GetMetricData",
     "rds:DescribeDBInstances",
