@@ -69,11 +69,16 @@ def lost_text(proposal: Proposal) -> Text:
 
 
 def _tenant(tenant: TenantPlan, lines: Iterable[Line], *, explain: bool) -> Text:
-    drifted = "MySQL was changed by somebody else" if tenant.changes else ""
+    changed_by_hand = [*(["MySQL"] if tenant.changes else []), *(["secrets"] if tenant.secrets else [])]
+    were = "were" if tenant.secrets else "was"
+    drifted = f"{' and '.join(changed_by_hand)} {were} changed by somebody else" if changed_by_hand else ""
     changed = "the file changed" if tenant.changes else "the file changed, MySQL stays as it is"
     text = heading(tenant.stack, drifted=drifted, changed=changed)
     for line in lines:
         text.append(_line(line, explain=explain))
+    for drift in tenant.secrets:
+        text.append("    ").append("~ secret  ", STYLES["~"]).append(printable(f"user {drift.user}: {drift.what}"))
+        text.append(printable(f"  -- drift, {drift.secret}"), "dim").append("\n")
     return text
 
 
@@ -144,6 +149,10 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
                 "origin": tenant.stack.origin if tenant.stack.is_changed else None,
                 "changes": [_line_data(line) for line in proposal.lines.get(tenant.name, ())],
                 "drops": list(tenant.stack.drops),
+                "secrets": [
+                    {"user": drift.user, "secret": drift.secret, "what": drift.what, "heals": list(drift.heals)}
+                    for drift in tenant.secrets
+                ],
             }
             for tenant in plan.tenants
         ],

@@ -23,6 +23,7 @@ from aurora_tenants.tenant.desired import read_desired
 from aurora_tenants.tenant.places import places_of, places_of_change
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reliance import reliances_on, relied_on
+from aurora_tenants.tenant.secrets import is_of_rotation
 
 Origin = Literal["file", "drift", "spelling"]
 
@@ -43,7 +44,8 @@ class Line(NamedTuple):
 
 def unclear(plans: Iterable[TenantPlan]) -> list[TenantPlan]:
     """The plans whose lines the file and drift may share: the template that is deployed tells the two apart."""
-    return [plan for plan in plans if plan.changes and plan.stack.action == "update" and plan.stack.origin == "file"]
+    updated = (plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file")
+    return [plan for plan in updated if plan.changes or any(map(is_of_rotation, plan.secrets))]
 
 
 def explain(
@@ -164,6 +166,8 @@ def _rule(line: Line) -> str:
             "a database in GRANT is a pattern unless the server has partial_revokes; the whole set is granted on the "
             "right spelling first, then the other one is revoked, because of two matching rows MySQL uses one"
         )
+    if change.action == "grant" and change.why:
+        return "what waits with when_missing: skip is granted by the first apply after it is there"
     if change.action == "grant" and "drift" in line.origins:
         return "what the file asks for is granted again after somebody revoked it"
     if change.action == "revoke" and "drift" in line.origins:
