@@ -40,7 +40,7 @@ def serve_user(request: Request) -> Resource:
         properties = inspector_properties(can_look=function_exists(execute, OBJECTS))
     wanted = wanted_user(properties, name, server, may_reach_all=is_inspector)
     is_same = _is_same_user(request, name, secret)
-    waits = may_wait(asked, wanted, server)
+    waits = may_wait(properties, wanted, server)
     refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits))
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name
     return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
