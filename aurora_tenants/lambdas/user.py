@@ -11,7 +11,7 @@ import re
 from aurora_tenants.lambdas.accounts import converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.permission import Wanted
-from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
+from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack, secret_name, with_user
 from aurora_tenants.mysql.changes import lock_user
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import function_exists, read_owners, read_server
@@ -26,10 +26,13 @@ _IAM = "iam:"
 
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
+    execute, master = request.execute, make_owners(request.execute)
+    if secret and request.id and not request.text("UserName"):
+        secret = _with_its_name(request, secret)
     name = secret.user if secret else request.text("UserName")
-    execute, is_inspector = request.execute, _is_inspector(name, request.owner)
+    is_inspector = _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    if make_owners(execute) == name:
+    if name == master:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
     if is_inspector:
         secret = secret or request.secret(_secret_id(request))
@@ -54,7 +57,7 @@ def delete_accounts(request: Request, physical_id: str) -> None:
     execute, how = request.execute, _on_remove(request)
     make_owners(execute)
     _, _, name = physical_id.partition(":")
-    secret = _secret_name(physical_id)
+    secret = secret_name(physical_id)
     for entry, known in read_owners(execute, "users").items():
         is_of_id = known.secret == secret if secret else account_of(entry).user == name
         if not (is_of_id and is_mine(known, request.owner)):
@@ -94,7 +97,7 @@ def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:
     was changed while the physical id names the old one: a rollback would not know which of them to delete.
     """
     if not request.id.startswith(_IAM):
-        secret_of_id = _secret_name(request.id)
+        secret_of_id = secret_name(request.id)
         return secret_of_id == secret.name if secret else secret_of_id != "" and _owns(request, name, secret_of_id)
     before = request.id.removeprefix(_IAM)
     if secret and before != name and _owns(request, before, secret.name):
@@ -104,12 +107,20 @@ def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:
 
 def _owns(request: Request, user: str, secret: str) -> bool:
     """Whether this resource owns an account of that user that was created from that secret."""
-    return any(
-        account_of(entry).user == user and known.secret == secret and is_mine(known, request.owner)
-        for entry, known in read_owners(request.execute, "users").items()
-    )
+    return user in _users_of(request, secret)
 
 
-def _secret_name(arn: str) -> str:
-    """The name in a secret's ARN, without the six characters that Secrets Manager adds; empty for another id."""
-    return arn.partition(":secret:")[2][:-7]
+def _users_of(request: Request, secret: str) -> set[str]:
+    """The users whose accounts this resource owns and has created from that secret."""
+    entries = read_owners(request.execute, "users").items()
+    mine = (entry for entry, known in entries if known.secret == secret and is_mine(known, request.owner))
+    return {account_of(entry).user for entry in mine}
+
+
+def _with_its_name(request: Request, secret: Secret) -> Secret:
+    """The secret with the name of the user that was created from it, which somebody may have changed by hand.
+
+    A user of another name would be made in its place otherwise, and its services could not log in any more.
+    """
+    users = _users_of(request, secret.name)
+    return secret if secret.user in users or len(users) != 1 else with_user(secret, *users)
