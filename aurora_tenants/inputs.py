@@ -121,7 +121,7 @@ def read_world(
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(read_secrets, aws, cluster, shared) if with_secrets and deployed.tenants else None
+        asked = pool.submit(read_secrets, aws, cluster, shared) if with_secrets else None
         live = read_live(aws, shared, replace(reading, woken=woken))
         secrets = asked.result() if asked else None
     if secrets and reading.logins:

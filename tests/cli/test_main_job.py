@@ -212,6 +212,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "action": "create",
         "origin": "file",
         "drops": [],
+        "secrets": [],
     }
     shown = [line for line in text.out.splitlines() if line.startswith("    ")]
     assert [line[6:] for line in shown] == [in_words(change) for change in changes]
@@ -256,6 +257,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
         "sts:GetCallerIdentity": 1,
         "cloudformation:DescribeStacks": 1,
         "rds-data:ExecuteStatement": 12,
+        "secretsmanager:ListSecrets": 1,
     }
 
 
