@@ -30,7 +30,8 @@ MAX_TEMPLATE_BYTES = 51_200
 class Stack:
     """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
 
-    id: the last part of its ARN, which no other stack of the same name ever has.
+    id: the last part of its ARN, which no other stack of the same name ever has. role_arn: what CloudFormation worked
+    with last; empty for the caller's rights.
 
     Source of what a status means: "Stack status codes", CloudFormation User Guide.
     """
@@ -42,6 +43,7 @@ class Stack:
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
+    role_arn: str = ""
 
     @property
     def was_begun(self) -> bool:
@@ -114,7 +116,8 @@ class StackPlan:
     is deployed before that, where another stack waits for this one in turn.
 
     gifts: logical ids of what moves to another stack before anything else happens, each with that stack's name.
-    imports: secrets that come from another stack, by logical id, each with its ARN or name.
+    imports: secrets that come from another stack, by logical id, each with its ARN. givers: the stacks that have to
+    give something up for it before.
     """
 
     name: str
@@ -132,6 +135,7 @@ class StackPlan:
     first: Template | None = None
     gifts: Mapping[str, str] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
+    givers: tuple[str, ...] = ()
 
     @property
     def is_changed(self) -> bool:

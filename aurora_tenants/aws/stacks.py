@@ -126,6 +126,7 @@ def _stack(description: Mapping[str, Any]) -> Stack:
         },
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
         id=description.get("StackId", "").rpartition("/")[2],
+        role_arn=description.get("RoleARN", ""),
     )
 
 
@@ -284,6 +285,7 @@ def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
     cause = next((event for event in failures if event.resource != name), failures[0] if failures else None)
     ended = {
         "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
+        "IMPORT_ROLLBACK_COMPLETE": "was rolled back to what it was",
         "ROLLBACK_COMPLETE": "was rolled back; the next apply creates it again",
         "CREATE_FAILED": "ended as CREATE_FAILED, with what it has made; the next deployment goes on",
         "UPDATE_FAILED": "ended as UPDATE_FAILED, with what it has made; the next deployment goes on",
@@ -312,7 +314,7 @@ def first_failure(cloudformation: Any, name: str) -> Event | None:
     first = None
     for _, event in reversed([*_events(cloudformation, name, "")]):
         if event.type == "AWS::CloudFormation::Stack":
-            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
+            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
                 break
         elif event.status.endswith("_FAILED") and "cancelled" not in event.reason:
             first = event
