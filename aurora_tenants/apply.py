@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.status import state_of
 from aurora_tenants.tenant.template import allowing_drops
 
 
@@ -140,7 +141,7 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     A stack whose deletion failed takes no update; the permission was written before its deletion began.
     """
     allowed = set(plan.drops).intersection(allow_drop)
-    if not allowed or plan.status == "DELETE_FAILED":
+    if not allowed or (plan.status and not state_of(plan.status).takes_update):
         return
     deployed = stacks.read_template(cloudformation, plan.name)
     try:
