@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from aurora_tenants.aws import stacks
+from aurora_tenants.aws.handover import hand_over
+from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.status import state_of
@@ -49,7 +51,8 @@ def apply(
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
-    A plan that needs what others share comes after them, and is not run when one of those has failed.
+    What moves from one stack to another leaves the first one before anything else happens. A plan that needs what
+    others share comes after them. None is run when what it needs has failed.
 
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
     deploy: what brings a stack to its template. All three are called from the threads that work.
@@ -71,6 +74,10 @@ def apply(
 
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
+            giving = [pool.submit(_handed_over, plan, cloudformation, tell) for plan in plans if plan.gifts]
+            for failed in (future.result() for future in as_completed(giving)):
+                if failed:
+                    results[failed.stack.name] = failed
             for group in (first, late, removals):
                 todo = [_next(plan, results) for plan in group]
                 ready = [plan for plan in todo if isinstance(plan, StackPlan)]
@@ -100,6 +107,8 @@ def run(
     _allow_drops(plan, cloudformation, set(allow_drop), tell)
     if plan.action in ("delete", "replace"):
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
+    if plan.imports:
+        import_secrets(cloudformation, plan, tell=tell)
     if plan.is_changed and plan.template:
         deploy(cloudformation, plan, tell=tell)
 
@@ -109,13 +118,27 @@ def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
     before = results.get(plan.name)
     if before and before.problems:
         return before
-    failed = [name for name in plan.needs if name in results and results[name].problems]
+    failed = [name for name in (*plan.givers, *plan.needs) if name in results and results[name].problems]
     if failed:
-        what = f"{plan.about} was not deployed: it needs what stack {failed[0]} shares, and that failed"
+        gives = "gives up" if failed[0] in plan.givers else "shares"
+        what = f"{plan.about} was not deployed: it needs what stack {failed[0]} {gives}, and that failed"
         fix = "mend that first, and apply again"
         return Result(plan, (Problem("not-started", what, context=plan.about, fix=fix),))
     # What was made in the first round is there now: it is neither made again nor deleted.
     return replace(plan, action="update", status="", drops=()) if before else plan
+
+
+def _handed_over(plan: StackPlan, cloudformation: Any, tell: Callable[[Step], None]) -> Result | None:
+    """Has a stack let go of what moves to others. Returns how that failed, and None if it did not."""
+    try:
+        hand_over(cloudformation, plan, tell=lambda event: tell(Step(plan, event)))
+    except AuroraTenantsError as error:
+        return Result(plan, _of_plan(error, plan))
+    return None
+
+
+def _of_plan(error: AuroraTenantsError, plan: StackPlan) -> tuple[Problem, ...]:
+    return tuple(replace(problem, context=problem.context or plan.about) for problem in error.problems)
 
 
 def _result(
@@ -130,8 +153,7 @@ def _result(
         run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop, deploy=deploy)
         after(plan)
     except AuroraTenantsError as error:
-        problems = (replace(problem, context=problem.context or plan.about) for problem in error.problems)
-        return Result(plan, tuple(problems))
+        return Result(plan, _of_plan(error, plan))
     return Result(plan)
 
 

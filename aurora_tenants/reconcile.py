@@ -22,6 +22,7 @@ from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
+from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.plan import Plan, Proposal, make_plan, without_rotations_of_file
 from aurora_tenants.safety import Allowed
@@ -76,13 +77,17 @@ class Operator(Protocol):
         """Around the deployment; what it gives is called with every step, from the threads that work."""
 
 
-def reconcile(request: Request, operator: Operator) -> Outcome:
+def reconcile(
+    request: Request, operator: Operator, require_unmoved: Callable[[Fingerprint], None] | None = None
+) -> Outcome:
     """Brings CloudFormation, and MySQL through it, to what the file says.
 
+    require_unmoved: raises Refused unless everything is as when a plan was saved; it is told what the inputs are before
+    a plan is made of them, and again with what is planned.
     Raises InvalidFile, InvalidUsage, AwsError, DatabaseError, Refused; nothing was changed then.
     """
     inputs = read(request)
-    proposal = propose(inputs, request)
+    proposal = _propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
     operator.show(proposal)
     if proposal.refusals:
         raise Refused(*proposal.refusals)
@@ -97,6 +102,29 @@ def reconcile(request: Request, operator: Operator) -> Outcome:
 def preview(request: Request) -> Proposal:
     """What `reconcile` would do. Raises as it does."""
     return propose(read(request), request)
+
+
+def preview_to_save(request: Request) -> tuple[Proposal, Fingerprint]:
+    """As `preview`, with what it was made from. Raises as it does."""
+    inputs = read(request)
+    proposal = propose(inputs, request)
+    return proposal, with_plan(fingerprint_of(inputs, request), proposal.plan)
+
+
+def _propose_unmoved(inputs: Inputs, request: Request, require: Callable[[Fingerprint], None]) -> Proposal:
+    now = fingerprint_of(inputs, request)
+    require(now)
+    proposal = propose(inputs, request)
+    require(with_plan(now, proposal.plan))
+    return proposal
+
+
+def fingerprint_of(inputs: Inputs, request: Request) -> Fingerprint:
+    """What was read, in digests; nothing more is read for it."""
+    shared, configuration = inputs.shared, inputs.configuration
+    place = Place(inputs.account, inputs.aws.region, shared.cluster_arn, configuration.cluster.stack)
+    schedules = inputs.pause.entries if inputs.pause else ()
+    return fingerprint(configuration, inputs.live, inputs.deployed, place, schedules, only=request.only)
 
 
 def check_isolation(request: Request) -> tuple[Breach, ...]:

@@ -121,7 +121,8 @@ class StackPlan:
     is deployed before that, where another stack waits for this one in turn.
 
     gifts: logical ids of what moves to another stack before anything else happens, each with that stack's name.
-    imports: secrets that come from another stack, by logical id, each with its ARN.
+    imports: secrets that come from another stack, by logical id, each with its ARN. givers: the stacks that have to
+    give something up for it before.
     """
 
     name: str
@@ -139,6 +140,7 @@ class StackPlan:
     first: Template | None = None
     gifts: Mapping[str, str] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
+    givers: tuple[str, ...] = ()
 
     @property
     def is_changed(self) -> bool:

@@ -20,8 +20,10 @@ from aurora_tenants.cli.options import (
     Target,
     ask,
     given_price,
+    is_given,
     teller,
 )
+from aurora_tenants.cli.saved import DANGERS, Dangers, Out, Saved
 from aurora_tenants.errors import Exit, NotConverged
 
 if TYPE_CHECKING:
@@ -134,30 +136,35 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say the rule behind each line.")] = False,
-    allow_mass_removal: Annotated[
-        bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
-    ] = False,
     logins: Logins = False,
+    out_file: Out = None,
+    dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     display: Display = DISPLAY,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
-    from aurora_tenants.reconcile import Request, preview
+    from aurora_tenants.cli import saved
+    from aurora_tenants.reconcile import Request, preview, preview_to_save
     from aurora_tenants.render.plan import plan_data, plan_text
-    from aurora_tenants.safety import Allowed
 
     out, price = display.open(), given_price(acu_price)
+    dangers.require_saved(out_file)
+    if out_file:
+        saved.check_writable(out_file)
     reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
-    only, allowed = tuple(tenant or ()), Allowed(mass_removal=allow_mass_removal)
+    only, allowed = tuple(tenant or ()), dangers.allowed()
     located = teller(out, is_json=display.is_json)
     request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
-    proposal = preview(request)
+    proposal, fingerprint = preview_to_save(request) if out_file else (preview(request), None)
     if display.is_json:
         out.json(plan_data(proposal))
     else:
         out.result(plan_text(proposal, file=str(target.file), explain=explain))
+    if out_file and fingerprint:
+        saved.save(out_file, plan_data(proposal), fingerprint, target=target, only=only, allowed=allowed)
+        saved.tell(out, out_file, proposal, allowed)
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
     if detailed_exitcode and proposal.plan.stacks:
@@ -165,49 +172,41 @@ def plan(
 
 
 def apply(
+    context: typer.Context,
+    saved_plan: Saved = None,
     target: Target = TARGET,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
-    allow_drop: Annotated[
-        list[str] | None, typer.Option("--allow-drop", help="Drop this database; may be repeated.", metavar="NAME")
-    ] = None,
-    allow_mass_removal: Annotated[
-        bool, typer.Option("--allow-mass-removal", help="Remove all tenants, or more than 30 % of ten or more.")
-    ] = False,
-    allow_access: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-access",
-            help="Let this account into what it could not get into; may be repeated.",
-            metavar="USER@HOST",
-        ),
-    ] = None,
     logins: Logins = False,
+    dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
+    from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.reconcile import Request, reconcile
-    from aurora_tenants.safety import Allowed
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
     reading = mysql.reading(out, logins=logins)
-    allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
-    only = tuple(tenant or ())
     request = Request(
         **asdict(target),
-        only=only,
+        only=tuple(tenant or ()),
         reading=reading,
-        allowed=allowed,
+        allowed=dangers.allowed(),
         acu_price=price,
         parallel=parallel,
         located=teller(out, is_json=False),
     )
-    operator = _Operator(out, target.file, allowed, yes=yes)
+    saved = Reopened.read(saved_plan, request) if saved_plan else None
+    if saved:
+        request = saved.request(request, is_file_given=is_given(context, "file"))
+        out.tell(saved.title)
+    operator = _Operator(out, request.file, request.allowed, yes=yes or saved is not None)
     try:
-        _tell_outcome(out, reconcile(request, operator), str(target.file))
+        outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
+        _tell_outcome(out, outcome, str(request.file))
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise

@@ -128,7 +128,15 @@ def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
     live = live_after(SHOP)
     data = plan_data(of_shop(live))
     assert data["tenants"] == [
-        {"tenant": "shop", "stack": "shared-shop", "action": "none", "origin": None, "changes": [], "drops": []}
+        {
+            "tenant": "shop",
+            "stack": "shared-shop",
+            "action": "none",
+            "origin": None,
+            "changes": [],
+            "drops": [],
+            "secrets": [],
+        }
     ]
     assert data["has_changes"] is False
 
