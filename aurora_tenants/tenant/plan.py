@@ -234,9 +234,10 @@ def _updated(
     changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
     stack_plan = replace(
         new,
-        action="update" if is_other or changes or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
+        action="update" if is_other or changes or stack.state.has_to_end else "none",
         origin="file" if is_other else "drift",
-        parameters={REVISION: str(stack.revision(0) + bool(changes))},
+        # An update that has to go on needs something to do, too.
+        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.state.way == "go on"))},
         status=stack.status,
         drops=removed.drops,
     )
