@@ -266,6 +266,7 @@ def _stack(stack: Stack) -> Aspects:
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),
         "id": stack.id,
+        "role": stack.role_arn,
     }
 
 

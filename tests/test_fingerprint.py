@@ -182,6 +182,7 @@ MOVED: list[tuple[World, str]] = [
         stack("shop", parameters={"Revision": "1", "Other": "x"}),
         "CloudFormation: stack shared-shop was changed (parameters)",
     ),
+    (stack("shop", role_arn="arn:role"), "CloudFormation: stack shared-shop was changed (role)"),
     (stack("shop", id="another"), "CloudFormation: stack shared-shop was changed (id)"),
     (in_cloudformation(tenants={"shop": stack_of(tenant("shop"))}), "CloudFormation: stack shared-blog was deleted"),
     (
@@ -370,7 +371,7 @@ def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it()
         (TenantPlan, "name stack changes live desired refusals not_shared secrets moves"),
         (State, "databases users grants definers"),
         (Deployed, "shared tenants others pause_schedule shared_stacks made"),
-        (Stack, "name status reason tags parameters outputs id"),
+        (Stack, "name status reason tags parameters outputs id role_arn"),
         (Configuration, "cluster tenants ignore"),
         (Server, "version partial_revokes plugin lower_case_names charset collation mandatory_roles max_connections "
          "max_user_connections"),
