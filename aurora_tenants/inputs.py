@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.mysql.state import Live
+from aurora_tenants.mysql.objects import NOTHING, Asked
+from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
 from aurora_tenants.stack import Deployed, Shared, StackPlan
+from aurora_tenants.tenant.missing import asked
 from aurora_tenants.tenant.secrets import Secrets
 
 # CloudFormation's APIs begin to refuse at about ten calls at once.
@@ -121,9 +124,9 @@ def read_world(
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(read_secrets, aws, cluster, shared) if with_secrets and deployed.tenants else None
-        live = read_live(aws, shared, replace(reading, woken=woken))
-        secrets = asked.result() if asked else None
+        pending = pool.submit(read_secrets, aws, cluster, shared) if with_secrets and deployed.tenants else None
+        live = read_live(aws, shared, replace(reading, woken=woken), partial(asked, configuration, deployed))
+        secrets = pending.result() if pending else None
     if secrets and reading.logins:
         secrets = with_logins(aws, configuration, deployed, shared, live.state, secrets)
     return Inputs(
@@ -147,8 +150,10 @@ def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[s
         return dict(zip(parts, templates, strict=True))
 
 
-def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
-    """What MySQL holds, read as the inspector or with the secret given."""
+def read_live(
+    aws: Aws, shared: Shared, reading: Reading, looked_for: Callable[[Server], Asked] = lambda _: NOTHING
+) -> Live:
+    """What MySQL holds, read as the inspector or with the secret given. looked_for: on such a server."""
     secret = reading.secret
     if shared.inspector_problem and not secret:
         raise DatabaseError(no_inspector(shared.stack, shared.inspector_problem))
@@ -167,7 +172,8 @@ def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     )
     try:
         with asking("read MySQL"):
-            return Live(read_server(api.execute), read_state(api.execute))
+            server = read_server(api.execute)
+            return Live(server, read_state(api.execute, looked_for(server)))
     except DatabaseError as error:
         why = "" if secret else _damage(error)
         if not why:

@@ -13,8 +13,9 @@ from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.permission import Wanted
 from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
 from aurora_tenants.mysql.inspector import inspector_properties
-from aurora_tenants.mysql.live import read_owners, read_server
+from aurora_tenants.mysql.live import function_exists, read_owners, read_server
 from aurora_tenants.mysql.names import account_of, is_reserved_user
+from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, wanted_user
 
@@ -33,8 +34,10 @@ def serve_user(request: Request) -> Resource:
         secret = secret or request.secret(_secret_id(request))
         make_views(execute)
     server = read_server(execute)
-    asked = inspector_properties() if is_inspector else request.properties
-    wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
+    properties = request.properties
+    if is_inspector:
+        properties = inspector_properties(can_look=function_exists(execute, OBJECTS))
+    wanted = wanted_user(properties, name, server, may_reach_all=is_inspector)
     is_same = _is_same_user(request, name, secret)
     refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector))
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name

@@ -16,6 +16,7 @@ from aurora_tenants.tenant.afterwards import renamed
 from aurora_tenants.tenant.connections import connection_notices
 from aurora_tenants.tenant.inspector import excess, is_inspector
 from aurora_tenants.tenant.isolation import orphans, patterns, place
+from aurora_tenants.tenant.missing import waiting_notices
 from aurora_tenants.tenant.plan import TenantPlan
 
 # The code of the notice that something should have been dropped and was not.
@@ -52,6 +53,7 @@ def notices(
             yield notice
     for plan in plans:
         yield from _left_empty(plan)
+        yield from waiting_notices(plan.waits, plan.desired, live.state)
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)

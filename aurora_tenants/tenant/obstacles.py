@@ -13,6 +13,7 @@ from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import tenant_tags
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy
+from aurora_tenants.tenant.missing import missing_objects
 from aurora_tenants.tenant.moves import definers_of_renamed, stranded
 from aurora_tenants.tenant.plan import TenantPlan
 
@@ -40,6 +41,7 @@ def _in_the_file(tenant: Tenant, plan: TenantPlan, live: State) -> Iterator[Prob
         yield _not_shared(tenant.name, sentence)
     yield from _too_long(tenant.name, plan.desired)
     yield from _unknown_roles(tenant.name, plan.desired, live)
+    yield from missing_objects(tenant.name, plan.changes, plan.desired, live)
     yield from _definers(tenant, plan.desired, live)
     yield from definers_of_renamed(plan.moves, live)
     yield from _undeployable(tenant, plan.stack)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Configuration, Tenant
 from aurora_tenants.mysql.changes import Change
-from aurora_tenants.mysql.grants import by_account
+from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import changes_of_all
@@ -26,6 +26,7 @@ from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
+from aurora_tenants.tenant.missing import now_there, without_waiting
 from aurora_tenants.tenant.moves import Move, first_names, gifts, imports, offered, offers, planned_moves, renames
 from aurora_tenants.tenant.removals import Removals, removals
 from aurora_tenants.tenant.secrets import SecretDrift, Secrets, asks_provider, drifted
@@ -39,6 +40,7 @@ class TenantPlan:
     live, desired: what MySQL holds of it, and will hold afterwards. refusals: a sentence for each thing of the file
     that is not the tenant's to take; not_shared: for each database of another's on which nothing can be granted.
     secrets: what differs of its secrets. moves: what comes from another tenant or goes there, or has another name now.
+    waits: grants that the file asks for on what is not there yet; no part of `desired`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class TenantPlan:
     not_shared: tuple[str, ...] = ()
     secrets: tuple[SecretDrift, ...] = ()
     moves: tuple[Move, ...] = ()
+    waits: tuple[Grant, ...] = ()
 
 
 def plan_tenants(
@@ -123,7 +126,8 @@ def _moving(
 class _Asked(NamedTuple):
     """What a tenant of the file asks for. before: what is left for it when a stack that failed is deleted first.
 
-    owner: as whom the provider will ask; a stack that is made, or made again, has an id that no entry has.
+    owner: as whom the provider will ask; a stack that is made, or made again, has an id that no entry has. waits: what
+    is no part of `desired` yet, because it is on something that is not there.
     """
 
     tenant: Tenant
@@ -135,6 +139,7 @@ class _Asked(NamedTuple):
     desired: Desired
     owner: Owner
     first_names: Mapping[str, str]
+    waits: tuple[Grant, ...] = ()
 
     def template(self, cluster: Cluster, tenant: Tenant) -> Template:
         """Of this tenant, or of a part of it."""
@@ -168,7 +173,9 @@ def _ask(
         stack_id = stack.id
     outputs = stack.outputs if stack else ()
     desired = read_desired(made.resources, name, Live(server, before), outputs, stack_id, failed_id)
-    return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id), first)
+    state, waits = without_waiting(desired.state, desired.may_wait, before, live.state)
+    desired = desired._replace(state=state)
+    return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id), first, waits)
 
 
 def _agree(asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database]) -> Agreed:
@@ -203,6 +210,8 @@ def _plan_tenant(
         changes = (*asked.removed.changes, *changes_of_all(desired, asked.before, server=live.server))
     else:
         stack_plan, changes = _updated(new, made, stack, live, desired)
+        if stack_plan.origin == "drift":
+            changes = tuple(now_there(change, asked.desired.may_wait) for change in changes)
     return TenantPlan(
         tenant.name,
         stack_plan,
@@ -211,6 +220,7 @@ def _plan_tenant(
         desired=desired,
         refusals=asked.desired.refusals,
         not_shared=agreement.refused,
+        waits=asked.waits,
         moves=renames(tenant, asked.first_names, live.state, stack_plan.name),
     )
 
@@ -279,4 +289,4 @@ class LiveByStack:
         accounts.update(self._of_stack.get(stack, ()))
         grants = (grant for account in accounts for grant in self._grants.get(account, ()))
         users = {account: self._live.users[account] for account in accounts}
-        return State(self._live.databases, users, frozenset(grants))
+        return replace(self._live, users=users, grants=frozenset(grants), definers={})
