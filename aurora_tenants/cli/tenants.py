@@ -163,7 +163,7 @@ def plan(
     else:
         out.result(plan_text(proposal, file=str(target.file), explain=explain))
     if out_file and fingerprint:
-        saved.save(out_file, plan_data(proposal), fingerprint, target=target, only=only, allowed=allowed)
+        saved.save(out_file, plan_data(proposal), fingerprint, request)
         saved.tell(out, out_file, proposal, allowed)
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
