@@ -3,11 +3,12 @@
     before = fingerprint(configuration, live, deployed, place, entries, only)
     differences(before, fingerprint(…))      ("MySQL: user app@% was changed (privileges)", …)
 
-Four sections, each of things by name with what is said of each, its aspects:
+Five sections, each of things by name with what is said of each, its aspects:
 
 file      tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
 MySQL     databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
 stacks    the shared stack, each tenant's, the pause schedule's and its schedules; names that other stacks have taken
+secrets   those that differ from what their stacks say, and what heals them
 planned   what is then to be done of each tenant, and who can get in where
 
 What changes by itself is in none: passwords, how many objects run as an account, how many connections the server takes,
@@ -39,7 +40,7 @@ Section = Mapping[str, Aspects]
 # Digits of a digest. No two states of one thing are to share it by accident; whoever writes the file can have any.
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
-_READABLE = frozenset(("status", "template", "revision", "version", "action", "cluster"))
+_READABLE = frozenset(("status", "template", "revision", "version", "action", "cluster", "healed by"))
 
 
 class Place(NamedTuple):
@@ -53,12 +54,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What everything was at one time. Each section is of things by name. planned: None until there is a plan."""
+    """What everything was at one time. Each section is of things by name. secrets, planned: None until there is a plan:
+    lists of secrets may be old, and what seems to differ is only looked at for a plan.
+    """
 
     place: Place
     file: Section = field(default_factory=dict)
     mysql: Section = field(default_factory=dict)
     stacks: Section = field(default_factory=dict)
+    secrets: Section | None = None
     planned: Section | None = None
 
 
@@ -85,8 +89,8 @@ def fingerprint(
 
 
 def with_plan(inputs: Fingerprint, plan: Plan) -> Fingerprint:
-    """With the section of what is to be done, once a plan is made of these inputs."""
-    return replace(inputs, planned=dict(_planned(plan)))
+    """With what is known of secrets, and is to be done, once a plan is made of these inputs."""
+    return replace(inputs, secrets=dict(_secrets(plan)), planned=dict(_planned(plan)))
 
 
 def place_moved(before: Place, account: str, region: str) -> tuple[str, ...]:
@@ -98,7 +102,8 @@ def place_moved(before: Place, account: str, region: str) -> tuple[str, ...]:
 def differences(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
     """A sentence for each thing that is not as it was; none when nothing has moved.
 
-    What is planned is compared once it is known on both sides.
+    What follows from others is not said beside them: what is planned only where the secrets and all inputs are as they
+    were, and secrets only where the inputs are; both once they are known on both sides.
     """
     place = place_moved(before.place, now.place.account, now.place.region)
     if before.place.stack != now.place.stack:
@@ -107,13 +112,15 @@ def differences(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
         place += (f"the plan was made for cluster {before.place.cluster}, and this is {now.place.cluster}",)
     if place:
         return place  # everything else differs because of it
-    sections = (
-        ("tenants.yaml", "added", "taken out", before.file, now.file),
-        ("MySQL", "made", "dropped", before.mysql, now.mysql),
-        ("CloudFormation", "made", "deleted", before.stacks, now.stacks),
-        ("the plan", "added", "taken out", before.planned, now.planned),
+    return (
+        (
+            *_moved("tenants.yaml", "was added", "was taken out", before.file, now.file),
+            *_moved("MySQL", "was made", "was dropped", before.mysql, now.mysql),
+            *_moved("CloudFormation", "was made", "was deleted", before.stacks, now.stacks),
+        )
+        or tuple(_moved("Secrets Manager", "differs now", "differs no more", before.secrets, now.secrets))
+        or tuple(_moved("the plan", "was added", "was taken out", before.planned, now.planned))
     )
-    return tuple(sentence for section in sections for sentence in _moved(*section))
 
 
 def _moved(whose: str, made: str, gone: str, before: Section | None, now: Section | None) -> Iterator[str]:
@@ -121,9 +128,9 @@ def _moved(whose: str, made: str, gone: str, before: Section | None, now: Sectio
         return
     for name in sorted({*before, *now}):
         if name not in before:
-            yield f"{whose}: {name} was {made}"
+            yield f"{whose}: {name} {made}"
         elif name not in now:
-            yield f"{whose}: {name} was {gone}"
+            yield f"{whose}: {name} {gone}"
         elif before[name] != now[name]:
             yield f"{whose}: {name} was changed ({_which(before[name], now[name])})"
 
@@ -262,6 +269,16 @@ def _stack(stack: Stack) -> Aspects:
     }
 
 
+def _secrets(plan: Plan) -> Iterator[tuple[str, Aspects]]:
+    """What heals each, not the words in which a difference is said: these change by themselves."""
+    heals: dict[str, list[str]] = {}
+    for tenant in plan.tenants:
+        for drift in tenant.secrets:
+            heals.setdefault(drift.secret, []).extend(drift.heals)
+    for secret, found in heals.items():
+        yield f"secret {secret}", {"healed by": ", ".join(sorted(found))}
+
+
 def _planned(plan: Plan) -> Iterator[tuple[str, Aspects]]:
     for tenant in plan.tenants:
         if tenant.stack.is_changed or tenant.changes or tenant.refusals:
@@ -280,13 +297,11 @@ def _planned(plan: Plan) -> Iterator[tuple[str, Aspects]]:
 
 
 def _tenant(plan: TenantPlan) -> Aspects:
-    """Nothing of it that changes by itself, such as the words in which a difference is said."""
     return {
         "action": plan.stack.action,
         "stack": _digest(plan.stack),
         "statements": _digest([change.statement for change in plan.changes]),
         "what is not its to take": _digest((plan.refusals, plan.not_shared)),
-        "secrets": _digest([(drift.user, drift.secret, drift.heals) for drift in plan.secrets]),
         "moves": _digest(plan.moves),
     }
 

@@ -26,7 +26,7 @@ from aurora_tenants.safety import Allowed
 
 VERSION = 1
 _KEYS = frozenset(("version", "program", "made", "request", "fingerprint", "plan", "digest"))
-_SECTIONS = ("file", "mysql", "stacks", "planned")
+_SECTIONS = ("file", "mysql", "stacks", "secrets", "planned")
 _BEGINNING = re.compile(r'\{\s*"version":\s*\d+,\s*"program":\s*"')
 # More that has moved is counted.
 _MOST_MOVED = 20

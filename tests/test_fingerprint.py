@@ -348,9 +348,17 @@ def test_how_a_difference_of_a_secret_is_said_moves_nothing_and_what_heals_it_do
 
     overdue = SecretDrift("shop", "/shared/database/shop", "rotation: overdue by 1 day", ("rotate",))
     assert differences(with_drift(overdue), with_drift(overdue._replace(what="rotation: overdue by 2 days"))) == ()
+    secret = "Secrets Manager: secret /shared/database/shop"
     assert differences(with_drift(overdue), with_drift(overdue._replace(heals=("remake",)))) == (
-        "the plan: tenant shop was changed (secrets)",
+        f"{secret} was changed (healed by rotate, now remake)",
     )
+    assert differences(with_drift(), with_drift(overdue)) == (f"{secret} differs now",)
+    assert differences(with_drift(overdue), with_drift()) == (f"{secret} differs no more",)
+
+
+def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it():
+    now = in_file("ALL, database: shop", "SELECT, database: shop")
+    assert differences(WORLD.planned(), now.planned()) == ("tenants.yaml: tenant shop was changed (users)",)
 
 
 # Everything that there is

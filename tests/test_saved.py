@@ -22,6 +22,7 @@ FINGERPRINT = Fingerprint(
     {"tenant shop": {"users": "ab"}},
     {"user shop@%": {"owner": "cd", "privileges": "ef"}},
     {"stack shared-shop": {"status": "CREATE_COMPLETE"}},
+    {"secret /shared/database/shop": {"healed by": "restore"}},
     {"tenant shop": {"action": "update"}},
 )
 ALLOWED = Allowed(("shop", "old"), True, ("dba@%",))
@@ -76,7 +77,7 @@ def test_a_saved_plan_is_read_by_programs():
         "allow_mass_removal": True,
         "allow_access": ["dba@%"],
     }
-    assert [*data["fingerprint"]] == ["place", "file", "mysql", "stacks", "planned"]
+    assert [*data["fingerprint"]] == ["place", "file", "mysql", "stacks", "secrets", "planned"]
     assert TEXT.isascii()
 
 

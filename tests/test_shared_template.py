@@ -39,11 +39,13 @@ STACK = "shared-global"
 # What AWS knows no resource for, or (Describe…) asks for all of them when it is called without a name.
 WITHOUT_RESOURCE = {
     "cloudformation:DescribeStacks",
+    "cloudformation:ListImports",
     "cloudformation:ListStacks",
     "cloudwatch:GetMetricData",
     "rds:DescribeDBInstances",
     "scheduler:ListSchedules",
     "secretsmanager:GetRandomPassword",
+    "secretsmanager:ListSecrets",
 }
 
 SECRETS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -325,6 +327,8 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("PlanPolicy", "rds-data:ExecuteStatement", CLUSTER, True),
         ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR, True),
         ("PlanPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("PlanPolicy", "secretsmanager:DescribeSecret", TENANT, True),
+        ("PlanPolicy", "secretsmanager:RotateSecret", TENANT, False),
         ("PlanPolicy", "secretsmanager:GetSecretValue", MASTER, False),
         # A tenant's user could be named like the inspector and something more.
         ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR.replace("-AbCdEf", "-two-AbCdEf"), False),
@@ -348,6 +352,9 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}{STACK}-clusters/1", True),
         ("ApplyPolicy", "rds-data:ExecuteStatement", CLUSTER, False),
         ("ApplyPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("ApplyPolicy", "secretsmanager:RestoreSecret", TENANT, True),
+        ("ApplyPolicy", "secretsmanager:DeleteSecret", TENANT, False),
+        ("ApplyPolicy", "secretsmanager:UpdateSecretVersionStage", INSPECTOR, False),
         ("CloudFormationRole", "secretsmanager:CreateSecret", TENANT, True),
         ("CloudFormationRole", "secretsmanager:CreateSecret", OTHER, False),
         ("CloudFormationRole", "secretsmanager:GetSecretValue", MASTER, False),
@@ -388,6 +395,13 @@ def test_cloudformation_may_do_with_a_schedule_what_aws_says_it_has_to(operation
     for action in handlers[operation]["permissions"]:
         resource = PAUSE_ROLE if action == "iam:PassRole" else SCHEDULE
         assert decide(statements, Need(action, resource, passing)) is None, action
+
+
+@pytest.mark.parametrize("kind", ["Secret", "SecretTargetAttachment", "RotationSchedule"])
+def test_cloudformation_may_read_what_a_drift_aware_change_set_compares(kind: str) -> None:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::SecretsManager::{kind}").schema
+    for action in schema["handlers"]["read"]["permissions"]:
+        assert decide(dict(policies())["CloudFormationRole"], Need(action, TENANT, {})) is None, action
 
 
 def test_cloudformation_hands_the_scheduler_one_role_and_nobody_else_any() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_tenants.aws import healing
 from tests.cli.conftest import CommandLine, Ended
 from tests.cloud import CLUSTER, SHARED, Cloud
 from tests.endpoint import client
@@ -220,9 +221,36 @@ def test_the_clusters_stack_and_the_shared_one_are_nothing_for_ci(cloud: Cloud, 
         attack("continue_update_rollback", StackName=stack, RoleARN=role)
 
 
-def test_a_plan_sees_nothing_of_a_tenants_secret(run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles):
+def test_a_plan_sees_no_value_of_a_tenants_secret_and_changes_none(
+    run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles
+):
     run.file(SHOP % "SELECT")
     assert ci("Apply", "aurora-tenants apply --yes").code == 0
-    attack = Attacker(cloud, keys["Plan"])
-    for operation in ("describe_secret", "get_secret_value"):
-        attack(operation, SecretId=f"/{SHARED}/database/shop")
+    attack, secret = Attacker(cloud, keys["Plan"]), f"/{SHARED}/database/shop"
+    for operation in ("get_secret_value", "cancel_rotate_secret", "restore_secret", "rotate_secret"):
+        attack(operation, SecretId=secret)
+    for role in ("Plan", "Apply"):
+        ended = ci(role, "aurora-tenants plan --logins")
+        assert (ended.code, "secretsmanager:GetSecretValue" in ended.err) == (1, True)
+        assert "or leave --logins out" in ended.err
+
+
+def test_secrets_are_healed_with_the_policies_alone(
+    run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles, monkeypatch: pytest.MonkeyPatch
+):
+    """Each call that healing takes: restoring, labels, rotating; and what CloudFormation makes again in its role."""
+    monkeypatch.setattr(healing, "_POLL_SECONDS", 0.02)
+    run.file(SHOP % "SELECT" + "      fixed: {rotate_after_days: 0}\n      gone: {}\n")
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    secrets, prefix = cloud.client("secretsmanager"), f"/{SHARED}/database/"
+    rotates = secrets.describe_secret(SecretId=f"{prefix}shop")["RotationLambdaARN"]
+    secrets.put_secret_value(SecretId=f"{prefix}shop", SecretString="{}", VersionStages=["AWSPENDING"])
+    secrets.cancel_rotate_secret(SecretId=f"{prefix}shop")
+    secrets.rotate_secret(SecretId=f"{prefix}fixed", RotationLambdaARN=rotates, RotateImmediately=False)
+    secrets.delete_secret(SecretId=f"{prefix}fixed", RecoveryWindowInDays=7)
+    secrets.delete_secret(SecretId=f"{prefix}gone", ForceDeleteWithoutRecovery=True)
+    planned = ci("Plan", "aurora-tenants plan --output json")
+    assert {each["user"] for each in json.loads(planned.out)["tenants"][0]["secrets"]} == {"shop", "fixed", "gone"}
+    applied = ci("Apply", "aurora-tenants apply --yes")
+    assert applied.code == 0, applied
+    assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 0
