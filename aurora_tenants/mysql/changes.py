@@ -369,8 +369,8 @@ def drop_user(account: Account) -> str:
 
 
 def lock_user(account: Account) -> str:
-    """The statement after which nobody logs in to an account."""
-    return f"ALTER USER {account} ACCOUNT LOCK"
+    """The statement after which nobody can log in to an account, if it still exists."""
+    return f"ALTER USER IF EXISTS {account} ACCOUNT LOCK"
 
 
 def drop_database(name: str) -> str:

@@ -62,7 +62,7 @@ DROPPED = ["DROP USER IF EXISTS `shop`@`%`", "DELETE FROM aurora_tenants.`users`
     [
         (None, DROPPED),
         ("drop", DROPPED),
-        ("lock", ["ALTER USER `shop`@`%` ACCOUNT LOCK", RELEASED]),
+        ("lock", ["ALTER USER IF EXISTS `shop`@`%` ACCOUNT LOCK", RELEASED]),
         ("keep", [RELEASED]),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_user_that_leaves_the_file_goes_as_it_says(on_remove: UserOnRemove | N
 def test_one_that_was_adopted_is_never_dropped(on_remove: UserOnRemove | None, locks: bool):
     it = shop(on_remove)
     released = f"{OF_USER}'{SECRET}', 1, 1, '')"
-    lock = ["ALTER USER `shop`@`%` ACCOUNT LOCK"] if locks else []
+    lock = ["ALTER USER IF EXISTS `shop`@`%` ACCOUNT LOCK"] if locks else []
     assert statements(removed(it, adopted(live_after(it)))) == [*lock, released]
 
 
@@ -83,8 +83,8 @@ def test_every_account_of_a_user_is_locked():
     it = shop("lock", "10.0.0.1", "10.0.0.2")
     plan = removed(it, live_after(it))
     assert [text for text in statements(plan) if "LOCK" in text] == [
-        "ALTER USER `shop`@`10.0.0.1` ACCOUNT LOCK",
-        "ALTER USER `shop`@`10.0.0.2` ACCOUNT LOCK",
+        "ALTER USER IF EXISTS `shop`@`10.0.0.1` ACCOUNT LOCK",
+        "ALTER USER IF EXISTS `shop`@`10.0.0.2` ACCOUNT LOCK",
     ]
 
 
