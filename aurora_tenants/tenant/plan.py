@@ -23,6 +23,7 @@ from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
+from aurora_tenants.tenant.adopted import with_countdown
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
@@ -215,7 +216,7 @@ def _plan_tenant(
     return TenantPlan(
         tenant.name,
         stack_plan,
-        changes=(*left.revoked(desired, asked.owner), *changes),
+        changes=(*left.revoked(desired, asked.owner), *with_countdown(changes, tenant)),
         live=live.state,
         desired=desired,
         refusals=asked.desired.refusals,

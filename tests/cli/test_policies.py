@@ -121,6 +121,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_failed_stack_is_told_by_its_cause_and_made_anew(run: CommandLine, cloud: Cloud, ci: Roles):
     run.file(SHOP % "SELECT, table: missing")
     failed = ci("Apply", "aurora-tenants apply --yes")
