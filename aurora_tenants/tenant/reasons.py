@@ -42,8 +42,8 @@ class Line(NamedTuple):
 
 
 def unclear(plans: Iterable[TenantPlan]) -> list[TenantPlan]:
-    """The plans whose lines the file and drift may share: the template that is deployed tells the two apart."""
-    return [plan for plan in plans if plan.changes and plan.stack.action == "update" and plan.stack.origin == "file"]
+    """The plans that only the template that is deployed explains: what the file asks for anew, and what is drift."""
+    return [plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file"]
 
 
 def explain(
