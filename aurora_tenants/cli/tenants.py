@@ -108,11 +108,13 @@ def validate(
         out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
 
 
-def schema() -> None:
+def schema(
+    of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
+) -> None:
     """Print the JSON Schema of the file, for editors."""
     from aurora_tenants import data
 
-    typer.echo(data.text("tenants.schema.json"), nl=False)
+    typer.echo(data.text("plan.schema.json" if of_plan else "tenants.schema.json"), nl=False)
 
 
 def plan(
