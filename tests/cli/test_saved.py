@@ -207,6 +207,15 @@ def test_a_comment_and_a_rotated_password_move_nothing(pending: CommandLine, clo
     assert ended.code == 0, ended
 
 
+def test_what_only_a_login_shows_is_healed_by_a_plan_that_was_made_with_logins(pending: CommandLine, cloud: Cloud):
+    cloud.sql("ALTER USER blog IDENTIFIED BY 'Pass-word-1'")
+    save(pending, "--logins --tenant blog")
+    ended = pending("aurora-tenants apply plan.json")
+    assert ended.code == 0, ended
+    secret = json.loads(cloud.secrets()["/shared-global/database/blog"])
+    cloud.connect("blog", secret["password"]).close()
+
+
 # What was allowed
 
 
