@@ -85,7 +85,7 @@ class Account:
             invoke=self.functions.invoke,
             may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
             use_key=self.keys.use,
-            time_scale=time_scale,
+            now=self.clock.now,
         )
         self.guard = self._guard()
         self.data = RdsData(clusters=self.clusters, secret=self._secrets.current)

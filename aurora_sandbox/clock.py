@@ -1,7 +1,7 @@
 """The sandbox's clock: real time, until somebody moves it forward.
 
-The cluster's pausing, the schedules and the header Date of answers go by it; everything else (CloudFormation, secrets,
-functions, deadlines) stays in real time, which nobody can move. It never goes back.
+The cluster's pausing, the schedules, the dates of secrets and the header Date of answers go by it; everything else
+(CloudFormation, functions, deadlines) stays in real time, which nobody can move. It never goes back.
 
     clock.now()                   2026-03-28 12:00:00 UTC
     clock.move(10 hours later)    2026-03-28 22:00:00 UTC, and it goes on from there

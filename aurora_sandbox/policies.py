@@ -229,8 +229,10 @@ def _secretsmanager_needs(
     if "SecretId" not in parameters:
         return (Need(action, "*"),)
     first = _of_secret(action, parameters["SecretId"], arn_prefix, secret)
-    if "RotationLambdaARN" in parameters:
-        return (first, Need("lambda:InvokeFunction", parameters["RotationLambdaARN"]))
+    if action == "secretsmanager:RotateSecret":
+        facts = secret(parameters["SecretId"])
+        function = parameters.get("RotationLambdaARN") or (facts.rotation_function if facts else None)
+        return (first, Need("lambda:InvokeFunction", function)) if function else (first,)
     return (first,)
 
 

@@ -78,7 +78,7 @@ class Sandbox:
     ) -> Sandbox:
         """A new sandbox that answers requests.
 
-        time_scale divides every time that AWS takes or waits: Lambda's retries, ServiceTimeout, recovery windows.
+        time_scale divides every time that AWS takes or waits: Lambda's retries, ServiceTimeout.
         rollback_style: how a replaced custom resource is rolled back, which AWS does not say; see CloudFormation.
         Raises SandboxError if MySQL does not start.
         """

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from aurora_tenants.aws import stacks
+from aurora_tenants.aws.handover import hand_over
+from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.status import state_of
 from aurora_tenants.tenant.template import allowing_drops
+
+
+class Deploy(Protocol):
+    """Deploys a stack as `stacks.deploy` does."""
+
+    def __call__(self, cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,15 @@ def apply(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None] = lambda plan: None,
+    deploy: Deploy = stacks.deploy,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
-    A plan that needs what others share comes after them, and is not run when one of those has failed.
+    What moves from one stack to another leaves the first one before anything else happens. A plan that needs what
+    others share comes after them. None is run when what it needs has failed.
 
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
-    Both it and `tell` are called from the threads that work.
+    deploy: what brings a stack to its template. All three are called from the threads that work.
     """
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
@@ -56,13 +67,17 @@ def apply(
 
     def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
         """In the thread that worked, so before anything is told of the stack that it goes on with."""
-        result = _result(plan, cloudformation, allow_drop, tell, after)
+        result = _result(plan, cloudformation, allow_drop, tell, after, deploy)
         if is_last or not plan.needs or result.problems:  # there is another round for a late plan
             tell(Step(plan, result=result))
         return result
 
     with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
         try:
+            giving = [pool.submit(_handed_over, plan, cloudformation, tell) for plan in plans if plan.gifts]
+            for failed in (future.result() for future in as_completed(giving)):
+                if failed:
+                    results[failed.stack.name] = failed
             for group in (first, late, removals):
                 todo = [_next(plan, results) for plan in group]
                 ready = [plan for plan in todo if isinstance(plan, StackPlan)]
@@ -80,13 +95,22 @@ def apply(
     return tuple(replace(results[plan.name], stack=plan) for plan in plans)
 
 
-def run(plan: StackPlan, cloudformation: Any, *, tell: stacks.Tell, allow_drop: Iterable[str] = ()) -> None:
+def run(
+    plan: StackPlan,
+    cloudformation: Any,
+    *,
+    tell: stacks.Tell,
+    allow_drop: Iterable[str] = (),
+    deploy: Deploy = stacks.deploy,
+) -> None:
     """Brings one stack to its plan. Raises StackFailed, AwsError."""
     _allow_drops(plan, cloudformation, set(allow_drop), tell)
     if plan.action in ("delete", "replace"):
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
+    if plan.imports:
+        import_secrets(cloudformation, plan, tell=tell)
     if plan.is_changed and plan.template:
-        stacks.deploy(cloudformation, plan, tell=tell)
+        deploy(cloudformation, plan, tell=tell)
 
 
 def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
@@ -94,13 +118,27 @@ def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
     before = results.get(plan.name)
     if before and before.problems:
         return before
-    failed = [name for name in plan.needs if name in results and results[name].problems]
+    failed = [name for name in (*plan.givers, *plan.needs) if name in results and results[name].problems]
     if failed:
-        what = f"{plan.about} was not deployed: it needs what stack {failed[0]} shares, and that failed"
+        gives = "gives up" if failed[0] in plan.givers else "shares"
+        what = f"{plan.about} was not deployed: it needs what stack {failed[0]} {gives}, and that failed"
         fix = "mend that first, and apply again"
         return Result(plan, (Problem("not-started", what, context=plan.about, fix=fix),))
     # What was made in the first round is there now: it is neither made again nor deleted.
     return replace(plan, action="update", status="", drops=()) if before else plan
+
+
+def _handed_over(plan: StackPlan, cloudformation: Any, tell: Callable[[Step], None]) -> Result | None:
+    """Has a stack let go of what moves to others. Returns how that failed, and None if it did not."""
+    try:
+        hand_over(cloudformation, plan, tell=lambda event: tell(Step(plan, event)))
+    except AuroraTenantsError as error:
+        return Result(plan, _of_plan(error, plan))
+    return None
+
+
+def _of_plan(error: AuroraTenantsError, plan: StackPlan) -> tuple[Problem, ...]:
+    return tuple(replace(problem, context=problem.context or plan.about) for problem in error.problems)
 
 
 def _result(
@@ -109,13 +147,13 @@ def _result(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None],
+    deploy: Deploy,
 ) -> Result:
     try:
-        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
+        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop, deploy=deploy)
         after(plan)
     except AuroraTenantsError as error:
-        problems = (replace(problem, context=problem.context or plan.about) for problem in error.problems)
-        return Result(plan, tuple(problems))
+        return Result(plan, _of_plan(error, plan))
     return Result(plan)
 
 
@@ -125,7 +163,7 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     A stack whose deletion failed takes no update; the permission was written before its deletion began.
     """
     allowed = set(plan.drops).intersection(allow_drop)
-    if not allowed or plan.status == "DELETE_FAILED":
+    if not allowed or (plan.status and not state_of(plan.status).takes_update):
         return
     deployed = stacks.read_template(cloudformation, plan.name)
     try:

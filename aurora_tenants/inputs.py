@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.clusters import require_available
+from aurora_tenants.aws.logins import with_logins
+from aurora_tenants.aws.secrets import read_secrets
 from aurora_tenants.aws.stacks import read_deployed, read_template
 from aurora_tenants.aws.usable import no_inspector, repair_command, usable
 from aurora_tenants.aws.whose import require_account
@@ -19,9 +22,12 @@ from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
-from aurora_tenants.mysql.state import Live
+from aurora_tenants.mysql.objects import NOTHING, Asked
+from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
 from aurora_tenants.stack import Deployed, Shared, StackPlan
+from aurora_tenants.tenant.missing import asked
+from aurora_tenants.tenant.secrets import Secrets
 
 # CloudFormation's APIs begin to refuse at about ten calls at once.
 _AT_ONCE = 5
@@ -38,7 +44,8 @@ class Reading:
     """How MySQL is read. secret: of another user to read it as, instead of the inspector.
 
     wait_seconds: how long a cluster may take to wake, or to become available. may_wake: False refuses a paused cluster
-    instead. woken: called when a paused cluster wakes; waiting: with the reason of any other wait.
+    instead. woken: called when a paused cluster wakes; waiting: with the reason of any other wait. logins: whether each
+    user's login is tried.
     """
 
     secret: str | None = None
@@ -46,6 +53,7 @@ class Reading:
     may_wake: bool = True
     woken: Callable[[], None] = lambda: None
     waiting: Callable[[str], None] = lambda _: None
+    logins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class Inputs:
     """Everything that a plan compares, and the clients it was read with.
 
     woke: reading it woke a paused cluster. pause: None where there is no pause schedule, in the file or deployed.
-    account: the number of the AWS account.
+    account: the number of the AWS account. secrets: of the users; None where they were not asked for.
     """
 
     aws: Aws
@@ -64,6 +72,7 @@ class Inputs:
     account: str
     woke: bool = False
     pause: LivePause | None = None
+    secrets: Secrets | None = None
 
 
 def read_inputs(
@@ -73,6 +82,7 @@ def read_inputs(
     profile: str | None,
     reading: Reading,
     with_schedule: bool,
+    with_secrets: bool = True,
     located: Callable[[str, str], None] = lambda account, region: None,
 ) -> Inputs:
     """The file first, so that nothing is asked of AWS for a file that cannot be used; then which account it is.
@@ -84,13 +94,21 @@ def read_inputs(
     aws = connect(region=region or configuration.cluster.region, profile=profile)
     account = require_account(aws, configuration.cluster)
     located(account, aws.region)
-    return read_world(aws, configuration, reading, account=account, with_schedule=with_schedule)
+    return read_world(
+        aws, configuration, reading, account=account, with_schedule=with_schedule, with_secrets=with_secrets
+    )
 
 
 def read_world(
-    aws: Aws, configuration: Configuration, reading: Reading, *, account: str, with_schedule: bool
+    aws: Aws,
+    configuration: Configuration,
+    reading: Reading,
+    *,
+    account: str,
+    with_schedule: bool,
+    with_secrets: bool = True,
 ) -> Inputs:
-    """CloudFormation and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
+    """CloudFormation, secrets and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     cluster, woke = configuration.cluster, list[bool]()
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
@@ -105,7 +123,12 @@ def read_world(
     pause = None
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
-    live = read_live(aws, shared, replace(reading, woken=woken))
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(read_secrets, aws, cluster, shared) if with_secrets else None
+        live = read_live(aws, shared, replace(reading, woken=woken), partial(asked, configuration, deployed))
+        secrets = pending.result() if pending else None
+    if secrets and reading.logins:
+        secrets = with_logins(aws, configuration, deployed, shared, live.state, secrets)
     return Inputs(
         aws=aws,
         configuration=configuration,
@@ -115,6 +138,7 @@ def read_world(
         account=account,
         woke=bool(woke),
         pause=pause,
+        secrets=secrets,
     )
 
 
@@ -126,8 +150,10 @@ def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[s
         return dict(zip(parts, templates, strict=True))
 
 
-def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
-    """What MySQL holds, read as the inspector or with the secret given."""
+def read_live(
+    aws: Aws, shared: Shared, reading: Reading, looked_for: Callable[[Server], Asked] = lambda _: NOTHING
+) -> Live:
+    """What MySQL holds, read as the inspector or with the secret given. looked_for: on such a server."""
     secret = reading.secret
     if shared.inspector_problem and not secret:
         raise DatabaseError(no_inspector(shared.stack, shared.inspector_problem))
@@ -146,7 +172,8 @@ def read_live(aws: Aws, shared: Shared, reading: Reading) -> Live:
     )
     try:
         with asking("read MySQL"):
-            return Live(read_server(api.execute), read_state(api.execute))
+            server = read_server(api.execute)
+            return Live(server, read_state(api.execute, looked_for(server)))
     except DatabaseError as error:
         why = "" if secret else _damage(error)
         if not why:

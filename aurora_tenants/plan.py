@@ -7,8 +7,9 @@ Plan(cluster, tenants=(TenantPlan("shop-dev", …), …), schedule=SchedulePlan(
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from aurora_tenants.errors import InvalidUsage, Notice, Problem
 from aurora_tenants.model import Cluster, Configuration
@@ -16,6 +17,7 @@ from aurora_tenants.mysql.state import Live
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
+from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
@@ -24,6 +26,7 @@ from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
 from aurora_tenants.tenant.reasons import Line
+from aurora_tenants.tenant.secrets import Secrets, is_of_rotation, not_tried, without_of_file
 from aurora_tenants.tenant.watching import Watcher, new_watchers
 
 
@@ -92,13 +95,15 @@ def make_plan(
     *,
     pause: LivePause | None = None,
     only: Collection[str] = (),
+    secrets: Secrets | None = None,
 ) -> Plan:
     """The whole difference; with `only`, that of these tenants alone. Raises InvalidUsage for one that is nowhere.
 
-    pause: what there is of the pause schedule; None where there is none, in the file or deployed.
+    pause: what there is of the pause schedule; None where there is none, in the file or deployed. secrets: of the
+    users; None where they were not read.
     """
     _check_names(only, {*(tenant.name for tenant in configuration.tenants), *deployed.tenants})
-    tenants = plan_tenants(configuration, live, deployed, only=only)
+    tenants = plan_tenants(configuration, live, deployed, only=only, secrets=secrets)
     shared = deployed.shared
     schedule = plan_schedule(configuration.cluster, shared, deployed, pause) if shared and pause and not only else None
     changes = [change for tenant in tenants for change in tenant.changes]
@@ -111,6 +116,7 @@ def make_plan(
             *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
             *ignored(configuration, afterwards, live.server, master=deployed.master_user, only=only),
+            *(_of_secrets(secrets, tenants) if secrets else ()),
             *(schedule.notices if schedule else ()),
         ),
         problems=(
@@ -124,9 +130,32 @@ def make_plan(
     )
 
 
+def without_rotations_of_file(
+    plan: Plan, templates: Mapping[str, Mapping[str, Any]], deployed: Deployed, secrets: Secrets | None
+) -> Plan:
+    """The same without rotations that only differ because the file changed. templates: as `explain` has them."""
+
+    def told(tenant: TenantPlan) -> TenantPlan:
+        resources = templates.get(tenant.name, {}).get("Resources")
+        if not secrets or not resources or not any(map(is_of_rotation, tenant.secrets)):
+            return tenant
+        outputs = deployed.tenants[tenant.name].outputs
+        return replace(tenant, secrets=without_of_file(tenant.secrets, resources, outputs, secrets))
+
+    return replace(plan, tenants=tuple(map(told, plan.tenants)))
+
+
 def _failed(shared: Shared) -> tuple[Notice, ...]:
     problem = failed_rollback(shared.stack)
     return (Notice(problem.code, f"{problem.what}; {problem.why}; {problem.fix}"),)
+
+
+def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Notice]:
+    if sentence := not_tried(secrets):
+        yield Notice("logins-not-tried", sentence)
+    for tenant in tenants:
+        kept = tenant.desired.users.keys()
+        yield from old_passwords((user for it, user in tenant.live.users.items() if it in kept), secrets)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:

@@ -11,16 +11,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
+from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
+from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
-from aurora_tenants.plan import Plan, Proposal, make_plan
+from aurora_tenants.plan import Plan, Proposal, make_plan, without_rotations_of_file
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
@@ -30,6 +34,7 @@ from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
 from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.notices import LEFT_OVER
 from aurora_tenants.tenant.reasons import explain, unclear
+from aurora_tenants.tenant.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,17 @@ class Operator(Protocol):
         """Around the deployment; what it gives is called with every step, from the threads that work."""
 
 
-def reconcile(request: Request, operator: Operator) -> Outcome:
+def reconcile(
+    request: Request, operator: Operator, require_unmoved: Callable[[Fingerprint], None] | None = None
+) -> Outcome:
     """Brings CloudFormation, and MySQL through it, to what the file says.
 
+    require_unmoved: raises Refused unless everything is as when a plan was saved; it is told what the inputs are before
+    a plan is made of them, and again with what is planned.
     Raises InvalidFile, InvalidUsage, AwsError, DatabaseError, Refused; nothing was changed then.
     """
     inputs = read(request)
-    proposal = propose(inputs, request)
+    proposal = _propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
     operator.show(proposal)
     if proposal.refusals:
         raise Refused(*proposal.refusals)
@@ -96,12 +105,35 @@ def preview(request: Request) -> Proposal:
     return propose(read(request), request)
 
 
+def preview_to_save(request: Request) -> tuple[Proposal, Fingerprint]:
+    """As `preview`, with what it was made from. Raises as it does."""
+    inputs = read(request)
+    proposal = propose(inputs, request)
+    return proposal, with_plan(fingerprint_of(inputs, request), proposal.plan)
+
+
+def _propose_unmoved(inputs: Inputs, request: Request, require: Callable[[Fingerprint], None]) -> Proposal:
+    now = fingerprint_of(inputs, request)
+    require(now)
+    proposal = propose(inputs, request)
+    require(with_plan(now, proposal.plan))
+    return proposal
+
+
+def fingerprint_of(inputs: Inputs, request: Request) -> Fingerprint:
+    """What was read, in digests; nothing more is read for it."""
+    shared, configuration = inputs.shared, inputs.configuration
+    place = Place(inputs.account, inputs.aws.region, shared.cluster_arn, configuration.cluster.stack)
+    schedules = inputs.pause.entries if inputs.pause else ()
+    return fingerprint(configuration, inputs.live, inputs.deployed, place, schedules, only=request.only)
+
+
 def check_isolation(request: Request) -> tuple[Breach, ...]:
     """The breaches that ignore.users silences.
 
     Raises Breached with everybody else who can get into a database that is not theirs, or holds what no owner allows.
     """
-    inputs = read(request, with_schedule=False)
+    inputs = read(request, with_schedule=False, with_secrets=False)
     server, state = inputs.live
     found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
     told = {breach.identity for breach in found}
@@ -112,7 +144,7 @@ def check_isolation(request: Request) -> tuple[Breach, ...]:
     return ignored_breaches(inputs.configuration, state, server, inputs.deployed.master_user)
 
 
-def read(request: Request, *, with_schedule: bool = True) -> Inputs:
+def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = True) -> Inputs:
     """Everything that is compared; the pause schedule is left out where only some tenants are asked for.
 
     Raises InvalidFile, AwsError, DatabaseError.
@@ -123,6 +155,7 @@ def read(request: Request, *, with_schedule: bool = True) -> Inputs:
         profile=request.profile,
         reading=request.reading,
         with_schedule=with_schedule and not request.only,
+        with_secrets=with_secrets,
         located=request.located,
     )
 
@@ -132,8 +165,9 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     configuration, deployed, live = inputs.configuration, inputs.deployed, inputs.live
     if refused := safety.no_tenants(configuration, deployed, request.allowed):
         raise Refused(*refused)
-    plan = make_plan(configuration, live, deployed, pause=inputs.pause, only=request.only)
+    plan, secrets = _plan(inputs, request)
     templates = read_templates(inputs.aws, (tenant.stack for tenant in unclear(plan.tenants)))
+    plan = without_rotations_of_file(plan, templates, deployed, secrets)
     cost = None
     if inputs.pause and not request.only:
         cost = of_schedule(configuration, inputs.aws.region, inputs.pause.cluster, acu_price=request.acu_price)
@@ -152,6 +186,18 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     )
 
 
+def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
+    """The plan, and the secrets as they are: what seems to differ is looked at once more, since lists may be old."""
+    secrets = inputs.secrets
+    make = partial(make_plan, inputs.configuration, inputs.live, inputs.deployed, pause=inputs.pause, only=request.only)
+    plan = make(secrets=secrets)
+    doubtful = {drift.secret for tenant in plan.tenants for drift in tenant.secrets}
+    if not secrets or not doubtful:
+        return plan, secrets
+    secrets = confirmed(inputs.aws, inputs.configuration.cluster, secrets, doubtful)
+    return make(secrets=secrets), secrets
+
+
 def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
     plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
@@ -167,6 +213,7 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         allow_drop=request.allowed.drops,
         tell=tell,
         after=after,
+        deploy=healer(inputs.aws, inputs.shared, plan.tenants).deploy,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)

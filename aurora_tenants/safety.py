@@ -9,6 +9,7 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.state import State
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, failed_rollback
 from aurora_tenants.tenant.isolation import Summary
@@ -135,7 +136,7 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             "drops-database",
-            f"database {name} would be dropped with everything in it",
+            f"database {name} would be dropped with everything in it{_contents(tenant.live, name)}",
             why="it is no longer in tenants.yaml, and its on_remove was drop",
             fix=f"if that is meant: --allow-drop {name}",
             context=f"tenant {tenant.name}",
@@ -146,8 +147,17 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     )
 
 
+def _contents(live: State, name: str) -> str:
+    """How much is in a database, where that is known. name: as the file has it; a server may store it in lower case."""
+    contents = live.contents.get(name) or live.contents.get(name.lower())
+    return f": {contents}" if contents else ""
+
+
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
-    gone, total = [tenant.name for tenant in plan.tenants if tenant.stack.action == "delete"], plan.deployed_count
+    deleted = [tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
+    # Of a tenant that only gets another name nothing is removed.
+    gone = [it.name for it in deleted if not it.moves or {change.action for change in it.changes} - {"offer"}]
+    total = plan.deployed_count
     is_all = bool(gone) and len(gone) == total
     if not is_all and (total < _MASS_REMOVAL_FROM or len(gone) <= total * _MASS_REMOVAL):
         return ()

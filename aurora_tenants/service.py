@@ -15,7 +15,7 @@ from typing import Any
 from aurora_tenants.aws.stacks import read_stack
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
 from aurora_tenants.model import Cluster, Configuration, Tenant
-from aurora_tenants.naming import SERVER, logical_id, stack_name
+from aurora_tenants.naming import SERVER, logical_id, renamed_users, stack_name
 from aurora_tenants.plan import unknown_tenant
 
 _ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
@@ -33,9 +33,10 @@ def environment(
     login = tenant.users[_one_of("user", user, [entry.name for entry in tenant.users], tenant)]
     names = [entry.name for entry in tenant.databases]
     of_database = logical_id("Database", names[_one_of("database", database, names, tenant)])
-    of_login = logical_id("User" if login.auth == "iam" else "Secret", login.name)
     stack = read_stack(cloudformation, stack_name(configuration.cluster, name))
     outputs = stack.outputs if stack else {}
+    made_as = renamed_users(outputs).get(login.name, login.name)
+    of_login = logical_id("User" if login.auth == "iam" else "Secret", made_as)
     if not stack or not {of_login, of_database} <= outputs.keys():
         why = f"its stack is {stack.status}" if stack else "it has no stack"
         raise AwsError(Problem("not-deployed", f"tenant {name} is not deployed as the file says", why, "run apply"))

@@ -89,11 +89,30 @@ ABILITIES: dict[str, tuple[Call, ...]] = {
     "read a tenant's password": (Call("secretsmanager:GetSecretValue", TENANT),),
     "see a tenant's secret without its password": (Call("secretsmanager:DescribeSecret", TENANT),),
     "set a tenant's password": (Call("secretsmanager:PutSecretValue", TENANT),),
-    "make, delete and rotate tenants' secrets": each(
-        "secretsmanager", ("CreateSecret", "DeleteSecret", "UpdateSecret", "RotateSecret"), TENANT
+    "list the names, tags and dates of all secrets of the region": (Call("secretsmanager:ListSecrets", "*"),),
+    "make, change and delete tenants' secrets": each(
+        "secretsmanager", ("CreateSecret", "DeleteSecret", "UpdateSecret"), TENANT
+    ),
+    "turn the rotation of a tenant's secret on and off, and rotate it now": together(
+        *each("secretsmanager", ("RotateSecret", "CancelRotateSecret"), TENANT),
+        Call("lambda:InvokeFunction", ARNS["DatabaseSecretRotation.Arn"]),
+    ),
+    "restore a tenant's secret that waits for its deletion": (Call("secretsmanager:RestoreSecret", TENANT),),
+    "move the labels of a tenant's secret to other versions": (
+        Call("secretsmanager:UpdateSecretVersionStage", TENANT),
+    ),
+    "rotate or restore the inspector's secret": each(
+        "secretsmanager", ("RotateSecret", "CancelRotateSecret", "RestoreSecret"), INSPECTOR
     ),
     "set the inspector's password": (Call("secretsmanager:PutSecretValue", INSPECTOR),),
     "delete the inspector's secret": each("secretsmanager", ("DeleteSecret", "UpdateSecret"), INSPECTOR),
+    # What CloudFormation was seen to do of an import: it reads the secret, and then updates description and tags.
+    "take a tenant's secret into a stack by an import": together(
+        *each("secretsmanager", ("DescribeSecret", "UpdateSecret", "TagResource"), TENANT)
+    ),
+    "take the inspector's secret into a stack by an import": together(
+        *each("secretsmanager", ("DescribeSecret", "UpdateSecret", "TagResource"), INSPECTOR)
+    ),
     "read or change any other secret": (
         *each("secretsmanager", ("GetSecretValue", "DescribeSecret", "PutSecretValue", "DeleteSecret"), OTHER),
         Call("secretsmanager:GetSecretValue", f"{SECRETS}/{STACK}-prod/database/shop-AbCdEf"),

@@ -26,6 +26,7 @@ from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS
 from aurora_tenants.mysql.properties import wanted_user
 from aurora_tenants.mysql.state import Server as Variables
@@ -38,11 +39,13 @@ STACK = "shared-global"
 # What AWS knows no resource for, or (Describe…) asks for all of them when it is called without a name.
 WITHOUT_RESOURCE = {
     "cloudformation:DescribeStacks",
+    "cloudformation:ListImports",
     "cloudformation:ListStacks",
     "cloudwatch:GetMetricData",
     "rds:DescribeDBInstances",
     "scheduler:ListSchedules",
     "secretsmanager:GetRandomPassword",
+    "secretsmanager:ListSecrets",
 }
 
 SECRETS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -211,7 +214,7 @@ def test_the_inspector_asks_for_no_rights_since_the_provider_knows_them() -> Non
     asked = template()["Resources"]["Inspector"]["Properties"].keys()
     assert asked == {"ServiceToken", "ServiceTimeout", "SecretId", "OnRefusal", "Revision"}
     server = Variables("9.7.4", True, "caching_sha2_password")
-    wanted = wanted_user(inspector_properties(), "inspector", server, may_reach_all=True)
+    wanted = wanted_user(inspector_properties(can_look=True), "inspector", server, may_reach_all=True)
     assert {(grant.privilege, grant.scope) for grant in wanted.grants} == RIGHTS
 
 
@@ -228,7 +231,7 @@ def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
 
 
 def inspector() -> list[dict[str, str]]:
-    return inspector_properties()["Privileges"]
+    return inspector_properties(can_look=True)["Privileges"]
 
 
 def read_by_live() -> set[str]:
@@ -237,20 +240,21 @@ def read_by_live() -> set[str]:
 
     def execute(statement: str) -> list[Row]:
         asked.append(statement)
-        return [("root", "4", "1")] if "information_schema.TABLES" in statement else []
+        return [("root", "4", "1", "0")] if "information_schema.TABLES" in statement else []
 
     read_state(execute)
     return {name.replace("`", "") for name in re.findall(r"FROM ((?:mysql|aurora_tenants)\.[`\w]+)", " ".join(asked))}
 
 
 def test_inspector_may_read_the_tables_that_are_read_and_no_other() -> None:
-    tables = {f"mysql.{entry['Table']}" for entry in inspector() if entry["Database"] == "mysql"}
+    tables = {f"mysql.{entry.get('Table')}" for entry in inspector() if entry["Database"] == "mysql"}
     of_owners = {"accounts", "databases", "definers", "shares", "users"}
     assert read_by_live() == tables | {f"{OWNERS}.{name}" for name in of_owners}
     assert "mysql.user" not in tables  # password hashes
     others = [(entry["Permission"], entry["Database"]) for entry in inspector() if entry["Database"] != "mysql"]
-    assert sorted(others) == [("SELECT", OWNERS), ("SHOW DATABASES", "*")]
-    assert {entry["Permission"] for entry in inspector()} == {"SELECT", "SHOW DATABASES"}
+    assert sorted(others) == [("EXECUTE", OWNERS), ("SELECT", OWNERS), ("SHOW DATABASES", "*")]
+    assert [it["Function"] for it in inspector() if it["Permission"] == "EXECUTE"] == [OBJECTS]
+    assert {it["Permission"] for it in inspector() if it["Database"] == "mysql"} == {"SELECT"}
 
 
 def test_inspector_sees_on_a_server_what_its_root_sees(server: Server) -> None:
@@ -260,7 +264,8 @@ def test_inspector_sees_on_a_server_what_its_root_sees(server: Server) -> None:
             account,
             [entry["Permission"]],
             database=entry["Database"],
-            table=entry["Table"],
+            table=entry.get("Table", "*"),
+            function=entry.get("Function", ""),
             partial_revokes=True,
         )
         for entry in inspector()
@@ -296,7 +301,10 @@ def test_policies_name_what_they_are_about() -> None:
         ("ProviderRole", "secretsmanager:GetSecretValue", MASTER, True),
         ("ProviderRole", "secretsmanager:GetSecretValue", TENANT, True),
         ("ProviderRole", "secretsmanager:GetSecretValue", OTHER, False),
-        ("ProviderRole", "secretsmanager:PutSecretValue", TENANT, False),
+        ("ProviderRole", "secretsmanager:PutSecretValue", TENANT, True),
+        ("ProviderRole", "secretsmanager:PutSecretValue", OTHER, False),
+        ("ProviderRole", "secretsmanager:PutSecretValue", MASTER, False),
+        ("ProviderRole", "secretsmanager:UpdateSecretVersionStage", TENANT, False),
         ("ProviderRole", "logs:PutLogEvents", ARNS["RotationLog.Arn"], False),
         ("RotationRole", "secretsmanager:GetSecretValue", OTHER, False),
         ("ProviderRole", "kms:Encrypt", KEY, False),
@@ -319,6 +327,8 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("PlanPolicy", "rds-data:ExecuteStatement", CLUSTER, True),
         ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR, True),
         ("PlanPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("PlanPolicy", "secretsmanager:DescribeSecret", TENANT, True),
+        ("PlanPolicy", "secretsmanager:RotateSecret", TENANT, False),
         ("PlanPolicy", "secretsmanager:GetSecretValue", MASTER, False),
         # A tenant's user could be named like the inspector and something more.
         ("PlanPolicy", "secretsmanager:GetSecretValue", INSPECTOR.replace("-AbCdEf", "-two-AbCdEf"), False),
@@ -342,6 +352,9 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("ApplyPolicy", "cloudformation:DeleteStack", f"{STACKS}{STACK}-clusters/1", True),
         ("ApplyPolicy", "rds-data:ExecuteStatement", CLUSTER, False),
         ("ApplyPolicy", "secretsmanager:GetSecretValue", TENANT, False),
+        ("ApplyPolicy", "secretsmanager:RestoreSecret", TENANT, True),
+        ("ApplyPolicy", "secretsmanager:DeleteSecret", TENANT, False),
+        ("ApplyPolicy", "secretsmanager:UpdateSecretVersionStage", INSPECTOR, False),
         ("CloudFormationRole", "secretsmanager:CreateSecret", TENANT, True),
         ("CloudFormationRole", "secretsmanager:CreateSecret", OTHER, False),
         ("CloudFormationRole", "secretsmanager:GetSecretValue", MASTER, False),
@@ -382,6 +395,13 @@ def test_cloudformation_may_do_with_a_schedule_what_aws_says_it_has_to(operation
     for action in handlers[operation]["permissions"]:
         resource = PAUSE_ROLE if action == "iam:PassRole" else SCHEDULE
         assert decide(statements, Need(action, resource, passing)) is None, action
+
+
+@pytest.mark.parametrize("kind", ["Secret", "SecretTargetAttachment", "RotationSchedule"])
+def test_cloudformation_may_read_what_a_drift_aware_change_set_compares(kind: str) -> None:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", f"AWS::SecretsManager::{kind}").schema
+    for action in schema["handlers"]["read"]["permissions"]:
+        assert decide(dict(policies())["CloudFormationRole"], Need(action, TENANT, {})) is None, action
 
 
 def test_cloudformation_hands_the_scheduler_one_role_and_nobody_else_any() -> None:

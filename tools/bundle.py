@@ -3,14 +3,15 @@
     python3 -m tools.bundle                 writes, if the template is out of date
     python3 -m tools.bundle --check         fails with a sentence if the template is out of date
     python3 -m tools.bundle --show [FILE]   prints the code that runs, indented; FILE: another template, or -
+    python3 -m tools.bundle --names         prints what the short names in that code stand for
     python3 -m tools.bundle --hash          prints the SHA-256 of the zip that `shared deploy --code-bucket` uploads
 
 Works in a clone with nothing installed, and runs nothing of the code that it finds in a template.
 
 Both functions run the same file, each from its own handler, so that shared code is there once. It is in Mappings,
-compressed, to keep the template within CloudFormation's limit of 51,200 bytes. A few statements around it unpack and
-run it, and give tracebacks its lines. Nothing else may be there: `check` compares every byte around the compressed
-code, and the code itself by meaning.
+compressed and under short names, to keep the template within CloudFormation's limit of 51,200 bytes. A few statements
+around it unpack and run it, and give tracebacks its lines. Nothing else may be there: `check` compares every byte
+around the compressed code, and the code itself by meaning.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from aurora_tenants.aws.code import BLOCK, ENTRIES, INDENT, build, program_in
 from tools.flatten import flatten
+from tools.shorten import shorten
 
 CHECKOUT = Path(__file__).parents[1]
 TEMPLATE = CHECKOUT / "cfn" / "shared.yml"
@@ -60,6 +62,11 @@ class StaleTemplate(Exception):
 def source(module: str) -> str:
     """The text of a module of this checkout."""
     return CHECKOUT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+
+
+def generated(read: Callable[[str], str] = source) -> str:
+    """The code of both functions as it runs, made from the modules: nothing but what they need, under short names."""
+    return shorten(flatten(ENTRIES, read), ENTRIES)[0]
 
 
 def packed(code: str) -> str:
@@ -98,7 +105,7 @@ def check(template: str, read: Callable[[str], str] = source) -> None:
     Compares what the code means: how ast.unparse writes it and how bz2 packs it differs between machines.
     """
     try:
-        has_current = ast.dump(ast.parse(inlined(template))) == ast.dump(ast.parse(flatten(ENTRIES, read)))
+        has_current = ast.dump(ast.parse(inlined(template))) == ast.dump(ast.parse(generated(read)))
     except SyntaxError:
         has_current = False
     if not has_current:
@@ -134,7 +141,7 @@ def _write() -> None:
     try:
         check(template)
     except StaleTemplate:
-        TEMPLATE.write_text(bundled(template, _dense(flatten(ENTRIES, source))), encoding="utf-8")
+        TEMPLATE.write_text(bundled(template, _dense(generated())), encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -143,12 +150,16 @@ def main(arguments: Sequence[str]) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="only say whether cfn/shared.yml is current")
     mode.add_argument("--show", nargs="?", const=TEMPLATE, type=Path, metavar="FILE", help="print the code; - is stdin")
+    mode.add_argument("--names", action="store_true", help="print what the short names in the code stand for")
     mode.add_argument("--hash", action="store_true", help="print the SHA-256 of the code as a zip for S3")
     options = parser.parse_args(arguments)
     try:
         if options.show:
             text = sys.stdin.read() if str(options.show) == "-" else options.show.read_text(encoding="utf-8")
             sys.stdout.write(f"{ast.unparse(ast.parse(inlined(text)))}\n")
+        elif options.names:
+            names = shorten(flatten(ENTRIES, source), ENTRIES)[1]
+            sys.stdout.write("".join(f"{short:<4}{name}\n" for short, name in sorted(names.items())))
         elif options.hash:
             archive = build()
             sys.stdout.write(f"SHA-256     {archive.sha256}\nCodeSha256  {archive.checksum}\n")

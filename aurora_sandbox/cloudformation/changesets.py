@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from aurora_sandbox.cloudformation import answers
+from aurora_sandbox.cloudformation import answers, imports
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.drift import Drift, detect
 from aurora_sandbox.cloudformation.engine import Engine
@@ -17,7 +17,7 @@ from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid, refuse_failed
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure_of, requested
-from aurora_sandbox.cloudformation.stack import REVIEW, UPDATABLE, Change, ChangeSet, Stack
+from aurora_sandbox.cloudformation.stack import REVIEW, SETTLED, UPDATABLE, Change, ChangeSet, Resource, Stack
 from aurora_sandbox.cloudformation.types import ResourceFailed
 from aurora_sandbox.wire import ServiceError
 
@@ -39,12 +39,12 @@ class ChangeSets:
         name = request["ChangeSetName"]
         stack = self._region.find(request["StackName"])
         kind = request.get("ChangeSetType") or "UPDATE"
-        if kind not in ("CREATE", "UPDATE"):
-            raise invalid(f"the sandbox does not imitate change sets of type {kind}")
         if kind != "CREATE" and request.get("OnStackFailure") == "DELETE":
             raise invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE.")
-        if kind == "CREATE" and request.get("DeploymentMode"):
-            raise invalid("the sandbox does not imitate drift-aware change sets of type CREATE")
+        if kind != "UPDATE" and request.get("DeploymentMode"):
+            raise invalid(f"the sandbox does not imitate drift-aware change sets of type {kind}")
+        if kind != "IMPORT" and request.get("ResourcesToImport"):
+            raise invalid(f"the sandbox does not imitate imports by change sets of type {kind}")
         if kind == "CREATE":
             stack, wanted = self._for_creation(request, stack)
         else:
@@ -86,7 +86,7 @@ class ChangeSets:
                 "InvalidChangeSetStatus",
                 f"ChangeSet [{change_set.id}] cannot be executed in its current status of [{status}]",
             )
-        if stack.status not in UPDATABLE and stack.status != REVIEW:
+        if stack.status not in (SETTLED if change_set.to_import else UPDATABLE | {REVIEW}):
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         failure = on_failure_of(change_set, request)
         refuse_failed(stack.status, is_created_for_good=stack.is_created_for_good, rolls_back=failure != "DO_NOTHING")
@@ -105,6 +105,8 @@ class ChangeSets:
             stack.is_created_for_good = change_set.on_failure == "DO_NOTHING"
             stack.deployment = change_set.deployment
             self._engine.create(stack)
+        elif change_set.type == "IMPORT":
+            self._engine.take_in(stack, change_set.deployment, change_set.to_import)
         else:
             self._engine.update(stack, change_set.deployment, change_set.drift)
         return {}
@@ -135,7 +137,9 @@ class ChangeSets:
     def _for_update(self, request: Parameters, stack: Stack | None) -> tuple[Stack, Deployment]:
         if stack is None or stack.is_deleted:
             raise invalid(f"Stack [{request['StackName']}] does not exist")
-        if stack.status not in UPDATABLE:
+        if request.get("ChangeSetType") == "IMPORT":
+            imports.check_stack(stack)
+        elif stack.status not in UPDATABLE:
             raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
         wanted = requested(
             request, region=self._region, handlers=self._handlers, name=stack.name, stack_id=stack.id, live=stack
@@ -146,11 +150,17 @@ class ChangeSets:
         changes: tuple[Change, ...] = ()
         reason: str | None = None
         drift: Drift | None = None
+        to_import: Mapping[str, Resource] = {}
         try:
             drift = detect(stack, self._handlers) if request.get("DeploymentMode") else None
             preview = Preview(self._region, stack, wanted, drift)
             changes = preview.changes()
-            reason = None if kind == "CREATE" or preview.has_changes() else NO_CHANGES
+            if kind == "IMPORT":
+                to_import = imports.checked(request, stack, wanted, changes)
+                changes = imports.changes(to_import)
+                reason = imports.obstacle(to_import, stack, self._region, self._handlers)
+            elif kind == "UPDATE" and not preview.has_changes():
+                reason = NO_CHANGES
         except (StackFailed, Unresolvable, ResourceFailed) as exc:
             reason = str(exc)
         return ChangeSet(
@@ -160,14 +170,15 @@ class ChangeSets:
             description=request.get("Description"),
             created=datetime.now(UTC),
             status="FAILED" if reason else "CREATE_COMPLETE",
-            reason=reason,
+            reason=reason or (imports.REVIEW if kind == "IMPORT" else None),
             execution="UNAVAILABLE" if reason else "AVAILABLE",
             deployment=wanted,
-            changes=changes,
+            changes=() if reason else changes,
             on_failure=request.get("OnStackFailure"),
             role_arn=request.get("RoleARN"),
             notification_arns=tuple(request.get("NotificationARNs") or ()),
             drift=drift,
+            to_import={name: item.physical_id or "" for name, item in to_import.items()},
         )
 
     def _stack(self, name: str) -> Stack:

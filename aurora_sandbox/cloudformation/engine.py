@@ -3,6 +3,7 @@
     create   CREATE_IN_PROGRESS -> CREATE_COMPLETE | ROLLBACK_IN_PROGRESS -> ROLLBACK_COMPLETE
     update   UPDATE_IN_PROGRESS -> UPDATE_COMPLETE_CLEANUP_IN_PROGRESS -> UPDATE_COMPLETE
              | UPDATE_ROLLBACK_IN_PROGRESS -> …_COMPLETE_CLEANUP_IN_PROGRESS -> UPDATE_ROLLBACK_COMPLETE
+    import   IMPORT_IN_PROGRESS -> IMPORT_COMPLETE | IMPORT_ROLLBACK_IN_PROGRESS -> IMPORT_ROLLBACK_COMPLETE
     delete   DELETE_IN_PROGRESS -> DELETE_COMPLETE
 Every arrow may also lead to the status with _FAILED, where the stack stays until somebody decides.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.drift import Drift
@@ -41,6 +42,11 @@ class Engine:
     def update(self, stack: Stack, deployment: Deployment, drift: Drift | None = None) -> None:
         stack.previous, stack.deployment = stack.deployment, deployment
         self._start(stack, "UPDATE_IN_PROGRESS", lambda: self._update(stack, drift or {}))
+
+    def take_in(self, stack: Stack, deployment: Deployment, to_import: Mapping[str, str]) -> None:
+        """to_import: physical ids of what becomes the stack's, by logical id."""
+        stack.previous, stack.deployment = stack.deployment, deployment
+        self._start(stack, "IMPORT_IN_PROGRESS", lambda: self._take_in(stack, to_import))
 
     def delete(self, stack: Stack, *, retain: Collection[str] = ()) -> None:
         self._start(stack, "DELETE_IN_PROGRESS", lambda: self._delete(stack, retain))
@@ -114,6 +120,21 @@ class Engine:
             ]
         self._clean_up(stack, "UPDATE_COMPLETE")
 
+    def _take_in(self, stack: Stack, to_import: Mapping[str, str]) -> None:
+        reason = self._rollout(stack, {}).take_in(to_import)
+        with self._region.changed:
+            previous, stack.previous = stack.previous, None
+            if reason is None:
+                self._region.set_status(stack, "IMPORT_COMPLETE")
+                return
+            self._region.set_status(stack, "IMPORT_ROLLBACK_IN_PROGRESS", reason)
+            stack.deployment = previous or stack.deployment
+            for logical_id in to_import:
+                resource = stack.resources.pop(logical_id, None)
+                if resource is not None:
+                    self._region.note(stack, resource, "IMPORT_ROLLBACK_COMPLETE")
+            self._region.set_status(stack, "IMPORT_ROLLBACK_COMPLETE")
+
     def _roll_back_update(self, stack: Stack, rollout: Rollout, reason: str) -> None:
         with self._region.changed:
             stack.unfinished = dict(rollout.undo)
@@ -164,6 +185,8 @@ def _failed(status: str) -> str:
     """Where a stack stays that broke in this state."""
     if status.startswith(REVIEW):
         return "CREATE_FAILED"
+    if status.startswith("IMPORT"):
+        return "IMPORT_ROLLBACK_FAILED"
     for beginning in ("UPDATE_ROLLBACK", "ROLLBACK", "UPDATE", "DELETE"):
         if status.startswith(beginning):
             return f"{beginning}_FAILED"

@@ -11,7 +11,16 @@ from aurora_sandbox.cloudformation.dynamic import ResolveSecret, revealed
 from aurora_sandbox.cloudformation.properties import complaints, refusal
 from aurora_sandbox.cloudformation.schemas import schema
 from aurora_sandbox.cloudformation.stack import Resource, Stack
-from aurora_sandbox.cloudformation.types import Outcome, Readable, Request, ResourceFailed, ResourceType, is_custom
+from aurora_sandbox.cloudformation.types import (
+    Importable,
+    Outcome,
+    Readable,
+    Releasable,
+    Request,
+    ResourceFailed,
+    ResourceType,
+    is_custom,
+)
 from aurora_sandbox.documented import refused
 from aurora_sandbox.wire import ServiceError
 
@@ -72,6 +81,24 @@ class Handlers:
             return None
         differing = {name: value for name, value in read.items() if name in resource.properties}
         return {**resource.properties, **differing}
+
+    def found(self, stack: Stack, resource: Resource) -> Resource | None:
+        """The resource with what it is, if its physical id is that of one. Raises LookupError for a type of which the
+        sandbox imports nothing.
+        """
+        kind = self._type_of(resource)
+        if not isinstance(kind, Importable):
+            raise LookupError(resource.type)
+        request = replace(self._request(stack, resource, resource.properties), physical_id=resource.physical_id)
+        outcome = _translated(resource, lambda: kind.found(request))
+        return None if outcome is None else _made(resource, outcome)
+
+    def release(self, stack: Stack, resource: Resource) -> None:
+        """The stack lets it go, as it is."""
+        kind = self._type_of(resource)
+        if isinstance(kind, Releasable):
+            request = replace(self._request(stack, resource, resource.properties), physical_id=resource.physical_id)
+            _translated(resource, lambda: kind.release(request))
 
     def _type_of(self, resource: Resource) -> ResourceType:
         return self._custom if is_custom(resource.type) else self._resources[resource.type]

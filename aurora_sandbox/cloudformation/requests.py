@@ -34,7 +34,7 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "UpdateTerminationProtection": frozenset({"StackName", "EnableTerminationProtection"}),
     "CreateChangeSet": _TEMPLATE
     | {"StackName", "ChangeSetName", "ChangeSetType", "ClientToken", "Description", "UsePreviousTemplate"}
-    | {"OnStackFailure", "IncludeNestedStacks", "DeploymentMode"},
+    | {"OnStackFailure", "IncludeNestedStacks", "DeploymentMode", "ResourcesToImport"},
     "DescribeChangeSet": frozenset({"ChangeSetName", "StackName", "NextToken", "IncludePropertyValues"}),
     "ExecuteChangeSet": _OPERATION | _ROLLBACK | {"ChangeSetName"},
     "DeleteChangeSet": frozenset({"ChangeSetName", "StackName"}),

@@ -39,6 +39,7 @@ def _remove(region: Region, handlers: Handlers, stack: Stack, leftover: Leftover
         _tell(region, stack, resource, "DELETE_COMPLETE")
         return
     if leftover.is_kept:
+        handlers.release(stack, resource)
         _tell(region, stack, resource, "DELETE_SKIPPED")
         return
     _tell(region, stack, resource, "DELETE_IN_PROGRESS")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from typing import Any, Literal
 
 from aurora_sandbox.cloudformation.changes import action, attribute, wanted
@@ -74,6 +75,38 @@ class Rollout:
         except TooLate:
             return "Stack creation time exceeded the specified timeout."
         return None
+
+    def take_in(self, to_import: Mapping[str, str]) -> str | None:
+        """Makes what is there already the stack's, and nothing else; None if that is done, otherwise why not.
+
+        Its update is called after that, for the stack's tags: with the template's properties as the old ones, too, so
+        that no other value is generated. What that has written stays, should another resource then fail.
+        """
+        for logical_id in TopologicalSorter(self._deployment.dependencies).static_order():
+            if logical_id in to_import:
+                try:
+                    self._take_in(logical_id, to_import[logical_id])
+                except (Unresolvable, ResourceFailed) as exc:
+                    return str(exc)
+        return None
+
+    def _take_in(self, logical_id: str, physical_id: str) -> None:
+        declaration = self._deployment.resources[logical_id]
+        rules = rules_of(declaration.type, self._region)
+        target = replace(wanted(declaration, self._deployment, self._scope(), rules), physical_id=physical_id)
+        self._show(target, "IMPORT_IN_PROGRESS", "Resource import started.")
+        found = self._handlers.found(self._stack, target)
+        if found is None:
+            self._show(target, "IMPORT_FAILED", not_found(target))
+            raise ResourceFailed(not_found(target))
+        self._show(found, "IMPORT_COMPLETE", "Resource import completed.")
+        self._show(found, "UPDATE_IN_PROGRESS", "Apply stack-level tags to imported resource if applicable.")
+        try:
+            made = self._handlers.update(self._stack, found, target)
+        except ResourceFailed as exc:
+            self._show(found, "UPDATE_FAILED", exc.reason)
+            raise
+        self._show(made, "UPDATE_COMPLETE")
 
     def _deploy(self, logical_id: str) -> None:
         try:
@@ -235,6 +268,11 @@ class Rollout:
 def rules_of(type_name: str, region: Region) -> Schema | None:
     """AWS's rules for a type; None for custom resources, for which there are none."""
     return None if is_custom(type_name) else schema(region.name, type_name)
+
+
+def not_found(resource: Resource) -> str:
+    """What AWS says of a resource to import that is not there."""
+    return f"Resource of type '{resource.type}' with identifier '{resource.physical_id}' was not found."
 
 
 def failures(stack: Stack) -> str:

@@ -15,9 +15,16 @@ from aurora_sandbox.cloudformation.deployment import Deployment
 OnFailure = Literal["ROLLBACK", "DO_NOTHING", "DELETE"]
 
 # From these a stack can be updated. Source: "Stack status codes", AWS CloudFormation User Guide.
-UPDATABLE = frozenset(
-    {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "CREATE_FAILED"}
+SETTLED = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
 )
+UPDATABLE = SETTLED | {"UPDATE_FAILED", "CREATE_FAILED"}
 REVIEW = "REVIEW_IN_PROGRESS"
 # Of a resource that its stack does not have any more, or never had.
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
@@ -121,7 +128,7 @@ class Change:
     drift: what a drift-aware change set found: IN_SYNC, MODIFIED, DELETED, UNSUPPORTED for custom resources.
     """
 
-    action: Literal["Add", "Modify", "Remove"]
+    action: Literal["Add", "Modify", "Remove", "Import"]
     logical_id: str
     type: str
     physical_id: str | None = None
@@ -136,6 +143,7 @@ class ChangeSet:
     """An operation that was prepared and can be looked at. on_failure: None if that was not said.
 
     drift: what a drift-aware one found when it was made (drift.Drift); None for any other.
+    to_import: the physical ids of what it takes into the stack, by logical id.
     """
 
     id: str
@@ -152,6 +160,7 @@ class ChangeSet:
     role_arn: str | None
     notification_arns: tuple[str, ...]
     drift: Mapping[str, Mapping[str, Any] | None] | None = None
+    to_import: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

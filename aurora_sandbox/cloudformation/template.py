@@ -78,7 +78,10 @@ _SNAPSHOT_TYPES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A resource as the template declares it, intrinsic functions and all."""
+    """A resource as the template declares it, intrinsic functions and all.
+
+    has_deletion_policy: it stands there, and is not just the default.
+    """
 
     logical_id: str
     type: str
@@ -88,6 +91,7 @@ class Declaration:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     metadata: Any = None
+    has_deletion_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,7 @@ def _declaration(logical_id: str, raw: Any) -> Declaration:
         deletion_policy=_policy(raw, "DeletionPolicy", default),
         update_replace_policy=_policy(raw, "UpdateReplacePolicy", "Delete"),
         metadata=raw.get("Metadata"),
+        has_deletion_policy="DeletionPolicy" in raw,
     )
 
 

@@ -75,6 +75,21 @@ class Readable(Protocol):
         """The properties that can be read, as they are now; None if there is no such resource any more."""
 
 
+@runtime_checkable
+class Importable(Protocol):
+    """A type whose resources CloudFormation can take into a stack that did not make them."""
+
+    def found(self, request: Request) -> Outcome | None:
+        """The resource of this physical id as it is; None if there is none."""
+
+
+@runtime_checkable
+class Releasable(Protocol):
+    """A type that has to be told of a resource that its stack lets go and does not delete."""
+
+    def release(self, request: Request) -> None: ...
+
+
 def is_custom(type_name: str) -> bool:
     """Whether resources of this type are made by a Lambda function of the user."""
     return type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource"

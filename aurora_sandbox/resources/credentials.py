@@ -75,6 +75,12 @@ class SecretType:
         """CloudFormation leaves no recovery window, so that the name is free at once."""
         self.ask("DeleteSecret", SecretId=request.physical_id, ForceDeleteWithoutRecovery=True)
 
+    def found(self, request: Request) -> Outcome | None:
+        """By its ARN alone."""
+        secret = _described(self.ask, request.physical_id or "")
+        is_it = secret is not None and secret["ARN"] == request.physical_id
+        return Outcome(request.physical_id or "", {"Id": request.physical_id}) if is_it else None
+
     def read(self, request: Request) -> Properties | None:
         """Its value cannot be read. One that is marked for deletion still has its name."""
         secret = _described(self.ask, request.physical_id or "")
@@ -132,6 +138,11 @@ class Attachment:
             self._attached.discard(secret_arn)
             if _exists(self.ask, secret_arn):
                 self._write(secret_arn, {})
+
+    def release(self, request: Request) -> None:
+        """The secret keeps what was written into it, and another stack may attach it."""
+        with self._lock:
+            self._attached.discard(request.physical_id or "")
 
     def read(self, request: Request) -> Properties | None:
         return None if _described(self.ask, request.physical_id or "") is None else {}

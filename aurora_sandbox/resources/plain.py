@@ -76,6 +76,7 @@ def plain_types(boto: Boto, clusters: Clusters) -> dict[str, ResourceType]:
         "AWS::SSM::Parameter": Parameter(boto),
         "AWS::Logs::LogGroup": LogGroup(boto),
         "AWS::SQS::Queue": Queue(boto),
+        "AWS::CloudFormation::WaitConditionHandle": WaitConditionHandle(),
     }
 
 
@@ -111,6 +112,23 @@ def _instance_attributes(instance: Mapping[str, Any], clusters: Clusters) -> dic
 def _group(request: Request) -> str:
     group: str = request.properties.get("GroupName", "default")
     return group
+
+
+@dataclass(frozen=True, slots=True)
+class WaitConditionHandle:
+    """AWS::CloudFormation::WaitConditionHandle; Ref is a URL, where nothing answers: there are no wait conditions."""
+
+    def create(self, request: Request) -> Outcome:
+        return self._outcome(f"https://wait.invalid/{request.stack_id.rpartition('/')[2]}/{request.logical_id}")
+
+    def update(self, request: Request) -> Outcome:
+        return self._outcome(request.physical_id or "")
+
+    def delete(self, request: Request) -> None:
+        """It was only a URL."""
+
+    def _outcome(self, url: str) -> Outcome:
+        return Outcome(url, {"Id": url})
 
 
 @dataclass(frozen=True, slots=True)

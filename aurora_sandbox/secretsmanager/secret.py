@@ -34,12 +34,16 @@ class Version:
 
 @dataclass(slots=True)
 class Rotation:
-    """How the secret is rotated. The function's ARN stays after rotation was cancelled, as AWS keeps it."""
+    """How the secret is rotated. Function and rules stay after rotation was cancelled, as AWS keeps them.
+
+    since: when it was turned on, or got the rules that it has. rotated: when the last rotation ended well.
+    """
 
     enabled: bool = False
     function_arn: str | None = None
     rules: dict[str, Any] = field(default_factory=dict)
     rotated: datetime | None = None
+    since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -132,11 +136,14 @@ class Secret:
         return {version.id: sorted(version.stages) for version in self.versions.values() if version.stages}
 
     def next_rotation(self) -> datetime | None:
-        """When the next rotation is due; None if rotation is off, or follows cron(…), which is not evaluated."""
+        """When the next rotation is due; None if rotation is off, or follows cron(…), which is not evaluated.
+
+        Nothing of it happens then: a rotation that did not come has a date in the past, as one that fails has in AWS.
+        """
         if not self.rotation.enabled:
             return None
-        interval = interval_of(self.rotation.rules)
-        return (self.rotation.rotated or self.changed) + interval if interval else None
+        interval, rotated = interval_of(self.rotation.rules), self.rotation.rotated or self.created
+        return max(rotated, self.rotation.since or rotated) + interval if interval else None
 
 
 def interval_of(rules: dict[str, Any]) -> timedelta | None:

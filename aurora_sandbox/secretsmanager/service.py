@@ -34,7 +34,7 @@ NOBODY = Caller("")  # the sandbox itself, which may do what its owner may
 
 
 class SecretsManager:
-    """The service. A recovery window of one day lasts a day divided by `time_scale`.
+    """The service. now: by which every date of a secret goes, and the recovery windows.
 
     `invoke(function_arn, event)` runs a rotation function and raises if it fails.
     `use_key(key, actions, secret_arn, caller)` raises ServiceError if the caller may not use a secret's KMS key.
@@ -52,11 +52,10 @@ class SecretsManager:
         invoke: Callable[[str, dict[str, str]], object],
         may_invoke: Callable[[str], bool] = lambda function_arn: True,
         use_key: UseKey = lambda key, actions, secret_arn, caller: None,
-        time_scale: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._prefix = f"arn:aws:secretsmanager:{region}:{account}:secret:"
-        self._may_invoke, self._use_key, self._time_scale, self._now = may_invoke, use_key, time_scale, now
+        self._may_invoke, self._use_key, self._now = may_invoke, use_key, now
         self._lock = threading.RLock()
         self._rotations = Rotations(invoke, self._lock, now)
         self._secrets: dict[str, Secret] = {}  # by ARN
@@ -227,23 +226,26 @@ class SecretsManager:
             return {"ARN": f"{self._prefix}{secret_id}", "Name": secret_id, "DeletionDate": self._now()}
         secret = self._find_for_change(secret_id, deleted=is_forced)
         recovery = timedelta(days=0 if is_forced else days or DEFAULT_RECOVERY_DAYS)
-        secret.gone_on = self._now() + recovery / self._time_scale
+        secret.gone_on, secret.changed = self._now() + recovery, self._now()
         if is_forced:
             self._forget(secret)
         return {**_arn_and_name(secret), "DeletionDate": secret.gone_on}
 
     def _restore(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"], deleted=True)
-        secret.gone_on = None
+        secret.gone_on, secret.changed = None, self._now()
         return _arn_and_name(secret)
 
     def _tag(self, parameters: Parameters) -> Parameters:
-        self._find(parameters["SecretId"]).tags |= _tags(parameters)
+        secret = self._find(parameters["SecretId"])
+        secret.tags |= _tags(parameters)
+        secret.changed = self._now()
         return {}
 
     def _untag(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"])
         secret.tags = {key: value for key, value in secret.tags.items() if key not in parameters["TagKeys"]}
+        secret.changed = self._now()
         return {}
 
     def _list(self, parameters: Parameters) -> Parameters:
@@ -318,6 +320,9 @@ class SecretsManager:
         rules = parameters.get("RotationRules") or secret.rotation.rules
         check_rules(rules)
         secret.readable()
+        secret.changed = self._now()
+        if not secret.rotation.enabled or rules != secret.rotation.rules:
+            secret.rotation.since = self._now()
         secret.rotation.enabled, secret.rotation.function_arn, secret.rotation.rules = True, function_arn, rules
         token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
         self._rotations.begin(secret, token, immediately=parameters.get("RotateImmediately", True))
@@ -325,7 +330,7 @@ class SecretsManager:
 
     def _cancel_rotation(self, parameters: Parameters) -> Parameters:
         secret = self._find_for_change(parameters["SecretId"])
-        secret.rotation.enabled = False
+        secret.rotation.enabled, secret.changed = False, self._now()
         self._rotations.cancel(secret)
         return _arn_and_name(secret)
 

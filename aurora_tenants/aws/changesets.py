@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from aurora_tenants.aws.clients import asking, code_of
@@ -34,7 +35,7 @@ class ChangeSet:
     stack: str
     stack_id: str
     name: str
-    kind: Literal["CREATE", "UPDATE"]
+    kind: Literal["CREATE", "UPDATE", "IMPORT"]
     has_made_stack: bool = False
     keeps_failed: bool = False
 
@@ -46,6 +47,7 @@ def make(
     *,
     keeps_failed: bool = False,
     reverts_drift: bool = False,
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> ChangeSet | None:
     """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
 
@@ -53,8 +55,11 @@ def make(
     keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. So does whatever goes on.
     reverts_drift: what was changed or deleted by hand is set back and made again. ("Drift-aware change sets",
     CloudFormation User Guide)
+    secrets: it imports these and does nothing else; ARNs by the logical ids that they have in the template.
     """
-    kind: Literal["CREATE", "UPDATE"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
+    kind: Literal["CREATE", "UPDATE", "IMPORT"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
+    if secrets:
+        kind = "IMPORT"
     name = f"aurora-tenants-{time.time_ns()}"
     with asking(f"deploy stack {plan.name}"):
         stack_id = cloudformation.create_change_set(
@@ -63,6 +68,7 @@ def make(
             ChangeSetType=kind,
             **wanted(plan),
             **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
+            **({"ResourcesToImport": _imported(secrets)} if secrets else {}),
         )["StackId"]
     keeps = before.is_unfinished if before and kind == "UPDATE" else keeps_failed
     made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None, keeps_failed=keeps)
@@ -84,6 +90,13 @@ def wanted(plan: StackPlan) -> dict[str, Any]:
         "Capabilities": _CAPABILITIES,
         **({"RoleARN": plan.role_arn} if plan.role_arn else {}),
     }
+
+
+def _imported(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"ResourceType": "AWS::SecretsManager::Secret", "LogicalResourceId": name, "ResourceIdentifier": {"Id": arn}}
+        for name, arn in sorted(secrets.items())
+    ]
 
 
 def _has_changes(cloudformation: Any, made: ChangeSet) -> bool:

@@ -38,7 +38,7 @@ def write_code(deployment: Deployment, functions: Sequence[str]) -> None:
 
 
 def restore(aws: Aws, secret: str) -> None:
-    """Keeps a secret that is marked for deletion."""
+    """Keeps a secret that is marked for deletion; one that is not stays as it is."""
     with asking(f"restore secret {secret}", if_denied="allow secretsmanager:RestoreSecret on it"):
         aws.client("secretsmanager").restore_secret(SecretId=secret)
 
@@ -80,18 +80,34 @@ def end_rotation(aws: Aws, secret: str) -> None:
                 )
 
 
+def cancel_rotation(aws: Aws, secret: str) -> None:
+    """Turns the rotation of a secret off."""
+    allow = "allow secretsmanager:CancelRotateSecret on it"
+    with asking(f"turn off the rotation of secret {secret}", if_denied=allow):
+        aws.client("secretsmanager").cancel_rotate_secret(SecretId=secret)
+
+
+def delete(aws: Aws, secret: str) -> None:
+    """Deletes a secret at once, so that its name is free; it cannot be restored."""
+    by_hand = f"aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {secret}"
+    allow = f"allow secretsmanager:DeleteSecret on it, which ApplyPolicy does not, or run: {by_hand}"
+    with asking(f"delete secret {secret}, which is not the stack's", if_denied=allow):
+        aws.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
 def rotate(aws: Aws, secret: str, function: str) -> None:
     """Rotates a secret now, also one whose rotation was switched off, and waits for the end.
 
     function: ARN of the one that rotates it. Raises NotConverged if the end does not come.
     """
     client, until = aws.client("secretsmanager"), time.monotonic() + _MOST_SECONDS
-    with asking(f"rotate secret {secret}", if_denied="allow secretsmanager:RotateSecret and DescribeSecret on it"):
+    allow = "allow secretsmanager:RotateSecret and DescribeSecret on it, and lambda:InvokeFunction on what rotates it"
+    with asking(f"rotate secret {secret}", if_denied=allow):
         version = _begin(client, secret, function, until)
         while "AWSCURRENT" not in client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, ()):
             if time.monotonic() > until:
                 what = f"the rotation of secret {secret} has not ended after {_MOST_SECONDS:.0f} s"
-                fix = "look at the log of the rotation function, then repair again"
+                fix = f"look at the log of function {function.rpartition(':')[2]}, then run the same again"
                 raise NotConverged(Problem("rotation-stuck", what, "everything else is repaired", fix))
             time.sleep(_POLL_SECONDS)
 

@@ -39,6 +39,8 @@ class Event:
 
 Tell = Callable[[Event], None]
 
+# What may be left as it is when it cannot be rolled back, because the next update makes it as it should be.
+_SKIPPED = ("Custom::", "AWS::SecretsManager::")
 # Before what a custom resource's function has answered.
 _ANSWERED = "Message returned: "
 # What the provider tells of an error that it does not know, and AWS of rights that its role has lost.
@@ -124,6 +126,7 @@ def _stack(description: Mapping[str, Any]) -> Stack:
         },
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
         id=description.get("StackId", "").rpartition("/")[2],
+        role_arn=description.get("RoleARN", ""),
     )
 
 
@@ -141,6 +144,7 @@ def _shared(stack: Stack) -> Shared:
         status=stack.status,
         pause_role_arn=outputs.get("PauseScheduleRole", ""),
         pause_dead_letters=outputs.get("PauseScheduleDeadLetters", ""),
+        rotation_function=outputs.get("DatabaseSecretRotationLambda", ""),
     )
 
 
@@ -169,7 +173,7 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     if before is None:
         _finish(cloudformation, _create(cloudformation, plan), "CREATE_COMPLETE", "", tell)
         return True
-    if before.status == "UPDATE_ROLLBACK_FAILED":
+    if before.state.way == "roll back":
         continue_rollback(cloudformation, name, tell, role_arn=plan.role_arn)
     made = changesets.make(cloudformation, plan, before)
     if made is None:
@@ -230,14 +234,15 @@ def continue_rollback(
     try:
         _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
     except StackFailed:
-        # What cannot be rolled back, such as a grant on a table that is gone, is skipped and left to the next update.
+        # What cannot be rolled back, such as a grant on a table that is gone, or whatever needs a secret that is gone,
+        # is skipped and left to the next update.
         with asking(f"read the resources of stack {name}"):
             pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             failed = [
                 entry["LogicalResourceId"]
                 for page in pages
                 for entry in page["StackResourceSummaries"]
-                if entry["ResourceStatus"] == "UPDATE_FAILED" and entry["ResourceType"].startswith("Custom::")
+                if entry["ResourceStatus"] == "UPDATE_FAILED" and entry["ResourceType"].startswith(_SKIPPED)
             ]
         if not {*failed} - {*skip}:
             raise
@@ -280,6 +285,7 @@ def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
     cause = next((event for event in failures if event.resource != name), failures[0] if failures else None)
     ended = {
         "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
+        "IMPORT_ROLLBACK_COMPLETE": "was rolled back to what it was",
         "ROLLBACK_COMPLETE": "was rolled back; the next apply creates it again",
         "CREATE_FAILED": "ended as CREATE_FAILED, with what it has made; the next deployment goes on",
         "UPDATE_FAILED": "ended as UPDATE_FAILED, with what it has made; the next deployment goes on",
@@ -308,7 +314,7 @@ def first_failure(cloudformation: Any, name: str) -> Event | None:
     first = None
     for _, event in reversed([*_events(cloudformation, name, "")]):
         if event.type == "AWS::CloudFormation::Stack":
-            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
+            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
                 break
         elif event.status.endswith("_FAILED") and "cancelled" not in event.reason:
             first = event

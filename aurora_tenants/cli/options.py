@@ -128,6 +128,12 @@ def teller(out: Output, *, is_json: bool) -> Callable[[str, str], None]:
     return tell
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether the command line names a parameter itself, be it with the value that is the default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
 class InterruptedInFlight(KeyboardInterrupt):
     """An interrupt while something was being changed; its text says what becomes of that."""
 

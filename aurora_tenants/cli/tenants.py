@@ -22,8 +22,10 @@ from aurora_tenants.cli.options import (
     Target,
     ask,
     given_price,
+    is_given,
     teller,
 )
+from aurora_tenants.cli.saved import DANGERS, Dangers, Out, Saved
 from aurora_tenants.errors import Exit, NotConverged
 
 if TYPE_CHECKING:
@@ -52,6 +54,14 @@ Wait = Annotated[
     ),
 ]
 
+Logins = Annotated[
+    bool,
+    typer.Option(
+        "--logins",
+        help="Also try every user's login: reads each secret (secretsmanager:GetSecretValue), two calls for each user.",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Mysql:
@@ -60,7 +70,7 @@ class Mysql:
     secret: Secret = None
     wait: Wait = 180.0
 
-    def reading(self, out: Output, *, may_wake: bool = True) -> Reading:
+    def reading(self, out: Output, *, may_wake: bool = True, logins: bool = False) -> Reading:
         from aurora_tenants.inputs import Reading
 
         def woken() -> None:
@@ -69,7 +79,14 @@ class Mysql:
         def waiting(reason: str) -> None:
             out.tell(f"MySQL cannot be read yet, waiting up to {self.wait:.0f} s: {reason}")
 
-        return Reading(secret=self.secret, wait_seconds=self.wait, may_wake=may_wake, woken=woken, waiting=waiting)
+        return Reading(
+            secret=self.secret,
+            wait_seconds=self.wait,
+            may_wake=may_wake,
+            woken=woken,
+            waiting=waiting,
+            logins=logins,
+        )
 
 
 MYSQL = Mysql()
@@ -131,27 +148,34 @@ def plan(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Also what is written down for itself, and lines of the file.")
     ] = False,
-    allow_mass_removal: Annotated[
-        bool, typer.Option("--allow-mass-removal", help="A file without tenants is meant.")
-    ] = False,
+    logins: Logins = False,
+    out_file: Out = None,
+    dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     display: PlanDisplay = PLAN_DISPLAY,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
-    from aurora_tenants.reconcile import Request, preview
+    from aurora_tenants.cli import saved
+    from aurora_tenants.reconcile import Request, preview, preview_to_save
     from aurora_tenants.render.items import View
-    from aurora_tenants.safety import Allowed
+    from aurora_tenants.render.plan_json import plan_data
 
     out, price = display.open(), given_price(acu_price)
-    reading = mysql.reading(out, may_wake=not no_wake)
-    only, allowed = tuple(tenant or ()), Allowed(mass_removal=allow_mass_removal)
+    dangers.require_saved(out_file)
+    if out_file:
+        saved.check_writable(out_file)
+    reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
+    only, allowed = tuple(tenant or ()), dangers.allowed()
     located = teller(out, is_json=sql or display.output != "text")
     request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
-    proposal = preview(request)
+    proposal, fingerprint = preview_to_save(request) if out_file else (preview(request), None)
     form = "sql" if sql else display.output
     _show(out, proposal, form, file=str(target.file), view=View(explain=explain, verbose=verbose, summary=summary))
+    if out_file and fingerprint:
+        saved.save(out_file, plan_data(proposal), fingerprint, request)
+        saved.tell(out, out_file, proposal, allowed)
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
     if detailed_exitcode and proposal.plan.stacks:
@@ -159,48 +183,41 @@ def plan(
 
 
 def apply(
+    context: typer.Context,
+    saved_plan: Saved = None,
     target: Target = TARGET,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
-    allow_drop: Annotated[
-        list[str] | None, typer.Option("--allow-drop", help="Drop this database; may be repeated.", metavar="NAME")
-    ] = None,
-    allow_mass_removal: Annotated[
-        bool, typer.Option("--allow-mass-removal", help="Remove all tenants, or more than 30 % of ten or more.")
-    ] = False,
-    allow_access: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-access",
-            help="Let this account into what it could not get into; may be repeated.",
-            metavar="USER@HOST",
-        ),
-    ] = None,
+    logins: Logins = False,
+    dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
+    from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.reconcile import Request, reconcile
-    from aurora_tenants.safety import Allowed
 
     out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = mysql.reading(out)
-    allowed = Allowed(tuple(allow_drop or ()), allow_mass_removal, tuple(allow_access or ()))
-    only = tuple(tenant or ())
+    reading = mysql.reading(out, logins=logins)
     request = Request(
         **asdict(target),
-        only=only,
+        only=tuple(tenant or ()),
         reading=reading,
-        allowed=allowed,
+        allowed=dangers.allowed(),
         acu_price=price,
         parallel=parallel,
         located=teller(out, is_json=False),
     )
-    operator = _Operator(out, target.file, allowed, yes=yes)
+    saved = Reopened.read(saved_plan, request) if saved_plan else None
+    if saved:
+        request = saved.request(request, is_file_given=is_given(context, "file"))
+        out.tell(saved.title)
+    operator = _Operator(out, request.file, request.allowed, yes=yes or saved is not None)
     try:
-        _tell_outcome(out, reconcile(request, operator), str(target.file))
+        outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
+        _tell_outcome(out, outcome, str(request.file))
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise

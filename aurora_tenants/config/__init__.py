@@ -3,7 +3,8 @@
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
     declared     plain data → the model's values, each with its place, stages written out    (reading)
-    names, ownership, accounts, privileges, pause    the rules the schema cannot express    (hosts, server_privileges)
+    names, ownership, accounts, privileges, moves, pause    the rules that the schema cannot express
+                 (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import accounts, declared, names, ownership, pause, privileges, schema, yaml_file
+from aurora_tenants.config import accounts, declared, moves, names, ownership, pause, privileges, schema, yaml_file
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -40,6 +41,7 @@ def parse(text: str, file: str) -> Configuration:
             *ownership.problems(tenants),
             *accounts.problems(tenants),
             *privileges.problems(tenants),
+            *moves.problems(document, tenants),
             *pause.problems(document),
         ]
         if shape or rules:

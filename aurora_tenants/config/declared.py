@@ -81,7 +81,10 @@ class DeclaredTenant:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What is needed to read the entries of one tenant. family: the tenants that each entry of the file stands for."""
+    """What is needed to read the entries of one tenant. family: the tenants that each entry of the file stands for.
+
+    moved_from: where everything comes from that does not say so itself.
+    """
 
     document: Document
     stage: str | None
@@ -91,9 +94,15 @@ class _Reader:
     stages: tuple[str, ...]
     family: Mapping[str, tuple[str, ...]]
     full_names: frozenset[str]
+    moved_from: str | None
 
     def filled(self, text: str) -> str:
         return _filled(text, self.stage)
+
+    def giver(self, body: Mapping[str, Any]) -> str | None:
+        """The tenant that a database, a user or a role comes from."""
+        written = text(body, "moved_from")
+        return self.filled(written) if written else self.moved_from
 
 
 def stages(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -146,6 +155,7 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
             stages=by_name[name],
             family=family,
             full_names=full_names,
+            moved_from=_moved_from(bodies[name], stage),
         )
 
     return tuple(
@@ -184,6 +194,13 @@ def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTena
     return DeclaredTenant(value, path, reader.stage, reader.stages, databases, users, roles, reader.document)
 
 
+def _moved_from(body: Mapping[str, Any], stage: str | None) -> str | None:
+    """The tenant that one stage of an entry comes from: one name for all stages, or one for each."""
+    value = body.get("moved_from")
+    written = text(value, stage or "") if isinstance(value, dict) else text(body, "moved_from")
+    return _filled(written, stage) if written else None
+
+
 def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
     return tuple(member.value for member in members)
 
@@ -198,9 +215,11 @@ def _database(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader
         reader.filled(name),
         charset=_canonical(text(body, "charset")),
         collation=_canonical(text(body, "collation")),
-        on_remove=_on_remove(body, reader.on_remove),
+        # What is taken over is never dropped, whatever the defaults say.
+        on_remove=_on_remove(body, "retain" if body.get("adopt") is True else reader.on_remove),
         adopt=body.get("adopt") is True,
         shared_with=tuple(shared_with),
+        moved_from=reader.giver(body),
         where=reader.document.key(path),
     )
     return Placed(value, path, body)
@@ -213,6 +232,7 @@ def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
         privileges=_values(privileges),
         comment=None if comment is None else reader.filled(comment),
         adopt=body.get("adopt") is True,
+        moved_from=reader.giver(body),
         where=reader.document.key(path),
     )
     return Placed(value, path, body, privileges)
@@ -233,6 +253,9 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
         auth=auth,
         roles=_values(roles),
         default_roles=_default_roles(body, reader),
+        on_remove=_user_on_remove(body),
+        moved_from=reader.giver(body),
+        renamed_from=reader.filled(text(body, "renamed_from") or "") or None,
         where=reader.document.key(path),
     )
     return Placed(value, path, body, privileges, roles)
@@ -303,6 +326,7 @@ def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> model
         grant_option=body.get("grant_option") is True,
         procedure=reader.filled(procedure) if procedure else None,
         function=reader.filled(function) if function else None,
+        when_missing="skip" if body.get("when_missing") == "skip" else "fail",
         where=reader.document.key(path),
     )
 
@@ -322,3 +346,8 @@ def _canonical(name: str | None) -> str | None:
 def _on_remove(body: Mapping[str, Any], default: model.OnRemove) -> model.OnRemove:
     value = body.get("on_remove")
     return value if value in ("retain", "drop") else default
+
+
+def _user_on_remove(body: Mapping[str, Any]) -> model.UserOnRemove | None:
+    value = body.get("on_remove")
+    return value if value in ("drop", "lock", "keep") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 from unicodedata import normalize
 
 from aurora_tenants.config.declared import MOST_STAGES, STAGE, DeclaredTenant, Placed
@@ -101,6 +102,13 @@ def shared_stack(name: str) -> Iterator[Fault]:
         why = f"{made} characters, and {TIGHTEST.whose} takes {TIGHTEST.longest}"
         fix = f"shorten it by {excess}, to {longest} at most"
         yield "name-too-long", f"stack name {shown(name)} is {excess} too long", why, fix
+
+
+def spelling(noun: Literal["tenant", "user"], written: str) -> Iterator[Fault]:
+    """The faults of how a name is written that has been a tenant's or a user's, with placeholders in it or without."""
+    kind = _TENANT if noun == "tenant" else _USER
+    if without := _PLACEHOLDER.sub("", written):
+        yield from _misspelt(kind, without)
 
 
 def _stages(document: Document, tenant: DeclaredTenant) -> Iterator[PlacedFault]:

@@ -72,6 +72,11 @@ def _faults(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
         if name:
             yield from at((*privilege.path, key), _object(key, name))
     yield from _columns(privilege)
+    if not conflicts and level in ("GLOBAL", "DATABASE") and privilege.body.get("when_missing"):
+        why = f"a privilege on {_LEVELS[level]} is granted whether there is anything in it or not"
+        fix = "remove it, or add table, procedure or function"
+        fault = "nothing-to-wait-for", "when_missing is set for what cannot be missing", why, fix
+        yield (*privilege.path, "when_missing"), fault
 
 
 def _level(privilege: Privilege) -> str:

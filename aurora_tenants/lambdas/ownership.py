@@ -8,9 +8,10 @@ from functools import partial
 from typing import TypeVar
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.mysql.accounts import create_function, create_views, show_definers
+from aurora_tenants.mysql.accounts import FUNCTION, create_function, create_views, show_definers
 from aurora_tenants.mysql.dataapi import LOST
 from aurora_tenants.mysql.live import Execute, function_exists, read_schema_of_owners
+from aurora_tenants.mysql.objects import OBJECTS, create_objects
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
 
 # A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a grant is gone (1141, 1147,
@@ -77,13 +78,14 @@ def make_views(execute: Execute) -> None:
 def _make_views(execute: Execute) -> None:
     for statement in create_views():
         execute(statement)
-    if not function_exists(execute):
-        try:
-            execute(create_function())
-        except DatabaseError as error:
-            # Without it the inspector counts fewer objects, and everything else works.
-            if not error.is_of_mysql:
-                raise
+    for name, statement in ((FUNCTION, create_function()), (OBJECTS, create_objects())):
+        if not function_exists(execute, name):
+            try:
+                execute(statement)
+            except DatabaseError as error:
+                # Without it the inspector sees less, and everything else works.
+                if not error.is_of_mysql:
+                    raise
     if function_exists(execute):
         execute(show_definers())
 

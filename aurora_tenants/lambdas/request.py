@@ -120,6 +120,15 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"], ends)
 
 
+def with_user(secret: Secret, user: str) -> Secret:
+    """Writes this name into the secret, whose JSON is otherwise kept as it is by now, and returns the secret."""
+    client = boto3.client("secretsmanager", config=_PATIENT)
+    value = json.loads(client.get_secret_value(SecretId=secret.arn)["SecretString"])
+    text = json.dumps(value | {"username": user})
+    client.put_secret_value(SecretId=secret.arn, SecretString=text)
+    return Secret(secret.arn, secret.name, *credentials(secret.arn, text))
+
+
 def credentials(secret_id: str, text: str) -> tuple[str, Hashes]:
     """The user's name and the password's hashes, from a secret's JSON. Raises ValueError without showing any of it."""
     try:

@@ -20,6 +20,7 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, FUNCTION, GLOBAL_FLAGS, flags, user_of
 from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key, pattern
+from aurora_tenants.mysql.objects import NOTHING, OBJECTS, Answer, Asked, Page, answer, pages, sought
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
@@ -144,19 +145,31 @@ def _plugin(variables: dict[str, str]) -> str:
     return default if default in PASSWORD_PLUGINS else "caching_sha2_password"
 
 
-def read_state(execute: Execute) -> State:
-    """All databases, users and grants."""
-    _, has_owners, has_shares = _schema_of_owners(execute)
+def read_state(execute: Execute, asked: Asked = NOTHING) -> State:
+    """All databases, users and grants, and whether there is what those grants need that are asked for and not held."""
+    looks = _function(OBJECTS) if any(asked) else "0"
+    _, has_owners, has_shares, can_look = _schema_of_owners(execute, looks)
     databases = read_databases(execute, has_owners=has_owners, has_shares=has_shares)
     users, grants = read_users(execute, has_owners=has_owners)
-    definers: dict[Account, int] = {}
-    for definer, objects in execute(select(("Definer", "Objects"), f"FROM {_DEFINERS[has_owners]}")):
-        account = account_of(str(definer))
-        if account in users:
-            users[account] = users[account]._replace(objects=int(objects or 0))
-        else:
-            definers[account] = int(objects or 0)
-    return State(databases, users, grants, definers)
+    scopes = sought(asked.grants, grants) if asked.grants else frozenset[Scope]()
+    todo = [*pages(scopes, asked.databases)] if can_look else []
+    definers, found = _read_objects(execute, _DEFINERS[has_owners], todo)
+    users |= {it: user._replace(objects=definers.pop(it)) for it, user in users.items() if it in definers}
+    unseen = frozenset[Scope]() if can_look else scopes
+    return State(databases, users, grants, definers, found.missing, unseen, found.contents)
+
+
+def _read_objects(execute: Execute, definers: str, todo: Sequence[Page]) -> tuple[dict[Account, int], Answer]:
+    """How much runs as each account, and in the same statement what there is of what is asked for, or its first page.
+
+    definers: where the former is in the database.
+    """
+    also = f" UNION ALL SELECT NULL, {_text(todo[0].expression)}" if todo else ""
+    rows = execute(select(("Definer", "Objects"), f"FROM {definers}{also}"))
+    texts = [str(value) for definer, value in rows if definer is None]
+    texts += [str(execute(select((page.expression,), "FROM DUAL"))[0][0]) for page in todo[1:]]
+    counts = {account_of(str(definer)): int(count or 0) for definer, count in rows if definer is not None}
+    return counts, answer(zip(todo, texts, strict=True))
 
 
 def read_schema_of_owners(execute: Execute) -> tuple[str, bool]:
@@ -164,26 +177,30 @@ def read_schema_of_owners(execute: Execute) -> tuple[str, bool]:
 
     The shared stack brings that schema; without it nothing has an owner.
     """
-    user, *parts = _schema_of_owners(execute)
-    return user, all(parts)
+    user, has_owners, has_shares, _ = _schema_of_owners(execute)
+    return user, has_owners and has_shares
 
 
-def _schema_of_owners(execute: Execute) -> tuple[str, bool, bool]:
-    """The user that is logged in, whether the schema has owners, and whether it has shares."""
+def _schema_of_owners(execute: Execute, count: str = "0") -> tuple[str, bool, bool, bool]:
+    """The user that is logged in, whether the schema has owners, whether it has shares, whether `count` is not 0."""
     name = "SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"
     counts = (f"SUM(TABLE_NAME {comparison} 'shares')" for comparison in ("<>", "="))
-    tables = select((name, *counts), f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}")
-    ((user, owners, shares),) = execute(tables)
-    return str(user), owners == str(_TABLES_OF_OWNERS), shares == "1"
+    tables = f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}"
+    ((user, owners, shares, counted),) = execute(select((name, *counts, count), tables))
+    return str(user), owners == str(_TABLES_OF_OWNERS), shares == "1", counted != "0"
 
 
-def function_exists(execute: Execute) -> bool:
-    """Whether the schema of owners has the function that sees all definers."""
-    functions = f"information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {key(OWNERS)} AND ROUTINE_NAME = {key(FUNCTION)}"
-    return execute(select(("COUNT(*)",), f"FROM {functions}"))[0][0] != "0"
+def function_exists(execute: Execute, name: str = FUNCTION) -> bool:
+    """Whether the schema of owners has a function that this user may execute: the one that sees all definers."""
+    return execute(select((_function(name),), "FROM DUAL"))[0][0] != "0"
 
 
-class Contents(NamedTuple):
+def _function(name: str) -> str:
+    routines = "information_schema.ROUTINES"
+    return f"(SELECT COUNT(*) FROM {routines} WHERE ROUTINE_SCHEMA = {key(OWNERS)} AND ROUTINE_NAME = {key(name)})"
+
+
+class Droppable(NamedTuple):
     """What there is of a database: whether it is there, how much is in it, and how many shares it has.
 
     objects: its tables, views, routines and events.
@@ -194,7 +211,7 @@ class Contents(NamedTuple):
     shares: int
 
 
-def read_contents(execute: Execute, database: str) -> Contents:
+def read_contents(execute: Execute, database: str) -> Droppable:
     """In one statement what decides whether a database may be dropped."""
     parts = (("TABLES", "TABLE"), ("ROUTINES", "ROUTINE"), ("EVENTS", "EVENT"))
     objects = (
@@ -204,7 +221,7 @@ def read_contents(execute: Execute, database: str) -> Contents:
     there = f"(SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {key(database)})"
     shares = f"(SELECT COUNT(*) FROM {OWNERS}.shares WHERE name = {key(database)} AND NOT withdrawn)"
     ((schemata, count, shared),) = execute(select((there, " + ".join(objects), shares), "FROM DUAL"))
-    return Contents(schemata != "0", int(count or 0), int(shared or 0))
+    return Droppable(schemata != "0", int(count or 0), int(shared or 0))
 
 
 def read_databases(

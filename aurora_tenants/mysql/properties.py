@@ -12,7 +12,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from aurora_tenants.mysql.grants import ADMIN_OPTION, MEMBER, TENANT_GLOBAL, Grant, expand, normalise, role_scope
+from aurora_tenants.mysql.grants import (
+    ADMIN_OPTION,
+    MEMBER,
+    TENANT_GLOBAL,
+    Grant,
+    expand,
+    normalise,
+    role_scope,
+    row_scope,
+)
 from aurora_tenants.mysql.names import Account, is_aws_role, is_nowhere, is_reserved_database, is_reserved_user
 from aurora_tenants.mysql.options import IAM_PLUGIN, LONGEST_TEXT, PASSWORD_PLUGINS, Options, Require
 from aurora_tenants.mysql.state import Database, Server, State, User
@@ -20,7 +29,9 @@ from aurora_tenants.mysql.state import Database, Server, State, User
 _NAME = re.compile(r"[A-Za-z0-9_$-]+\Z")
 _HOST = re.compile(r"[a-z0-9._%:/-]{1,255}\Z")
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}\Z")
-_PRIVILEGE = frozenset({"Permission", "Database", "Table", "Columns", "Procedure", "Function", "GrantOption"})
+_PRIVILEGE = frozenset(
+    {"Permission", "Database", "Table", "Columns", "Procedure", "Function", "GrantOption", "WhenMissing"}
+)
 _REQUIRE = frozenset({"Subject", "Issuer", "Cipher"})
 _MOST = 2**32 - 1
 
@@ -43,6 +54,7 @@ def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_
     name: from its secret, or its property UserName. may_reach_all: whether it may hold anything on the whole server.
     Raises ValueError with a sentence.
     """
+    on_remove(properties)
     accounts = [Account(name, _host(host)) for host in _list(properties, "Hosts") or ["%"]]
     options = _options(properties)
     granted = _roles(properties)
@@ -68,12 +80,43 @@ def wanted_role(properties: Properties, server: Server) -> State:
     return State(users={role: User(role, options=options, is_role=True)}, grants=normalise(grants))
 
 
+def may_wait(properties: Properties, state: State, server: Server) -> frozenset[Grant]:
+    """Of the grants that a resource asks for, those that may wait until there is what they are on, folded.
+
+    They are asked for by entries with WhenMissing: skip alone. state: as wanted_user or wanted_role returns it.
+    """
+    asked: dict[bool, set[Grant]] = {True: set(), False: set()}
+    for entry in _list(properties, "Privileges"):
+        for account in state.users:
+            asked[text(entry, "WhenMissing") == "skip"] |= folded(_expanded(entry, account, server))
+    # A privilege on a table stands for one on its column, too, which is not in normal form.
+    in_normal_form = (grant._replace(scope=row_scope(grant.scope)) for grant in asked[False])
+    return frozenset(asked[True] - asked[False] - {*in_normal_form})
+
+
+def folded(grants: Iterable[Grant]) -> frozenset[Grant]:
+    """The grants with names of columns in lower case, for comparison: MySQL takes them in any."""
+    scopes = ((grant, grant.scope._replace(column=grant.scope.column.lower())) for grant in grants)
+    return frozenset(grant._replace(scope=scope) for grant, scope in scopes)
+
+
 def is_iam(properties: Properties) -> bool:
     """Whether a Custom::DatabaseUser logs in with IAM tokens. Raises ValueError unless Auth is password or iam."""
     auth = text(properties, "Auth").lower() or "password"
     if auth not in ("password", "iam"):
         raise ValueError(f"Auth must be password or iam, not {auth!r}")
     return auth == "iam"
+
+
+def on_remove(properties: Properties) -> str:
+    """What becomes of a Custom::DatabaseUser that is deleted; empty where it does not say. Raises ValueError.
+
+    drop, and empty: what the stack has made is dropped. keep: nothing happens to it. lock: nobody can log in any more.
+    """
+    value = text(properties, "OnRemove")
+    if value not in ("", "drop", "lock", "keep"):
+        raise ValueError(f"OnRemove must be drop, lock or keep, not {value!r}")
+    return value
 
 
 def text(properties: Properties, name: str) -> str:
@@ -184,6 +227,8 @@ def _privileges(properties: Properties, account: Account, server: Server, *, may
         if not isinstance(entry, Mapping) or not entry.keys() <= _PRIVILEGE or not all(entry.values()):
             names = ", ".join(sorted(_PRIVILEGE))
             raise ValueError(f"Privileges must be a list of entries that hold {names}, none of them empty")
+        if (when := text(entry, "WhenMissing")) not in ("", "fail", "skip"):
+            raise ValueError(f"WhenMissing must be fail or skip, not {when!r}")
         if routine := text(entry, "Procedure") or text(entry, "Function"):
             check_routine(routine)
         expanded = _expanded(entry, account, server)

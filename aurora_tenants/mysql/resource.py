@@ -18,6 +18,8 @@ from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import Server, State, User
 
+UNTIL_ROTATION = "the one it has now keeps working until the first rotation"
+
 
 def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Change, ...]:
     """What the provider runs for all resources of one stack, passwords included."""
@@ -109,4 +111,4 @@ def _password_why(user: User, known: User) -> str:
     if not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
         return ""
     why = "only if it does not have this password already"
-    return why if known.owner else f"{why}; the one it has now keeps working until the first rotation"
+    return why if known.owner else f"{why}; {UNTIL_ROTATION}"

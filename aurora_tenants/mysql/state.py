@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import Grant
+from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import Owner
@@ -78,17 +78,37 @@ class Server(NamedTuple):
         return "".join(letter.lower()[:1] for letter in name) if self.lower_case_names else name
 
 
+class Contents(NamedTuple):
+    """How much is in a database. tables: without views. rows, bytes: estimates."""
+
+    tables: int
+    rows: int
+    bytes: int
+
+    def __str__(self) -> str:
+        """31 tables, 12,400 rows, 210 MB."""
+        unit, of = ("MB", 1_000_000) if self.bytes >= 1_000_000 else ("kB", 1_000)
+        counts = ((self.tables, "table"), (self.rows, "row"))
+        texts = (f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s" for count, noun in counts)
+        return f"{', '.join(texts)}, {round(self.bytes / of):,} {unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Databases, users and grants: the desired ones in normal form, or all live ones.
 
-    definers: how many views, routines, triggers and events run as accounts that are not there; known of live ones only.
+    The rest is known of live ones only. definers: how many views, routines, triggers and events run as accounts that
+    are not there. missing: the tables, columns and routines that were looked for and are not there; unseen: those that
+    could not be looked for. contents: of the databases that were asked for.
     """
 
     databases: Mapping[str, Database] = field(default_factory=dict)
     users: Mapping[Account, User] = field(default_factory=dict)
     grants: frozenset[Grant] = frozenset()
     definers: Mapping[Account, int] = field(default_factory=dict)
+    missing: frozenset[Scope] = frozenset()
+    unseen: frozenset[Scope] = frozenset()
+    contents: Mapping[str, Contents] = field(default_factory=dict)
 
 
 class Live(NamedTuple):

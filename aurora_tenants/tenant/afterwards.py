@@ -34,13 +34,13 @@ def state_after(live: State, desired: Collection[State], todo: Collection[Change
 
 def renamed(live: State, desired: Collection[State]) -> set[Account]:
     """The names that accounts have today and give up: their owner keeps only those that are desired."""
-    kept: dict[tuple[str, tuple[str, str]], set[Account]] = {}
+    kept: dict[tuple[str, str], set[Account]] = {}
     for state in desired:
         for account, user in state.users.items():
             if user.owner:
-                kept.setdefault((account.user, user.owner.identity), set()).add(account)
+                kept.setdefault(user.owner.identity, set()).add(account)
     return {
         account
         for account, user in live.users.items()
-        if user.owner and account not in kept.get((account.user, user.owner.identity), {account})
+        if user.owner and not user.owner.released and account not in kept.get(user.owner.identity, {account})
     }

@@ -10,16 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from aurora_tenants.model import Cluster, Privilege, Tenant
+from aurora_tenants.model import Privilege, Tenant
 from aurora_tenants.mysql.changes import Change, subject
 from aurora_tenants.mysql.consent import consented, database_of, databases_of, leftovers
 from aurora_tenants.mysql.grants import Grant, by_account, revocable, statements
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, Server, State
-from aurora_tenants.stack import Template
 from aurora_tenants.tenant.inspector import is_inspector
-from aurora_tenants.tenant.template import template
 
 Databases = Mapping[str, Database]
 
@@ -107,12 +105,12 @@ def without_consent(state: State) -> dict[tuple[Account, str], str]:
     return dict(sorted(found.items()))
 
 
-def without(cluster: Cluster, tenant: Tenant, late: Collection[str], server: Server, *, keeps_server: bool) -> Template:
-    """The tenant's template without privileges on databases that are not shared with it yet."""
+def without(tenant: Tenant, late: Collection[str], server: Server) -> Tenant:
+    """The tenant without privileges on databases that are not shared with it yet."""
 
     def kept(privileges: tuple[Privilege, ...]) -> tuple[Privilege, ...]:
         return tuple(privilege for privilege in privileges if server.stored(privilege.database) not in late)
 
     roles = tuple(replace(role, privileges=kept(role.privileges)) for role in tenant.roles)
     users = tuple(replace(user, privileges=kept(user.privileges)) for user in tenant.users)
-    return template(cluster, replace(tenant, roles=roles, users=users), keeps_server=keeps_server)
+    return replace(tenant, roles=roles, users=users)

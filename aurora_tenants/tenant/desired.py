@@ -14,7 +14,7 @@ from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.one_name import check_name
 from aurora_tenants.mysql.owners import Owner, claim
-from aurora_tenants.mysql.properties import is_iam, wanted_database, wanted_role, wanted_user
+from aurora_tenants.mysql.properties import is_iam, may_wait, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.resource import check_kind
 from aurora_tenants.mysql.state import Database, Live, Server, State, User
 
@@ -28,10 +28,12 @@ class Desired(NamedTuple):
     """What a template asks for, with the owners that things will have.
 
     refusals: a sentence for each that is not the tenant's to take; such a thing has the owner that it asks for.
+    may_wait: see properties.may_wait.
     """
 
     state: State
     refusals: tuple[str, ...] = ()
+    may_wait: frozenset[Grant] = frozenset()
 
 
 def read_desired(
@@ -67,7 +69,22 @@ def read_desired(
         if known := live.state.users.get(renamed.get(account, account)):
             users[account] = user._replace(owner=owner_of(user, known))
     refusals += _of_others(resources, wanted.users, live.state, stack_id, refusals)
-    return Desired(State(databases, users, wanted.grants), tuple(refusals))
+    may_wait_ = _may_wait(resources, wanted, live.server)
+    return Desired(State(databases, users, wanted.grants), tuple(refusals), may_wait_)
+
+
+def _may_wait(resources: Resources, wanted: State, server: Server) -> frozenset[Grant]:
+    """The grants that may wait until there is what they are on."""
+    users: dict[str, dict[Account, User]] = {}
+    for account, user in wanted.users.items():
+        if user.owner:
+            users.setdefault(user.owner.resource, {})[account] = user
+    found = frozenset[Grant]()
+    for resource, accounts in users.items():
+        properties = resources[resource]["Properties"]
+        if any("WhenMissing" in entry for entry in properties.get("Privileges") or ()):
+            found |= may_wait(properties, State(users=accounts), server)
+    return found
 
 
 def _of_others(

@@ -12,7 +12,9 @@ from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import tenant_tags
-from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy
+from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy, stuck
+from aurora_tenants.tenant.missing import missing_objects
+from aurora_tenants.tenant.moves import definers_of_renamed, stranded
 from aurora_tenants.tenant.plan import TenantPlan
 
 
@@ -20,12 +22,15 @@ def obstacles(
     configuration: Configuration, plans: Iterable[TenantPlan], live: State, deployed: Deployed
 ) -> Iterator[Problem]:
     """Everything that stands in the way of these plans. live: all that MySQL holds."""
-    tenants = {tenant.name: tenant for tenant in configuration.tenants}
+    tenants, plans = {tenant.name: tenant for tenant in configuration.tenants}, tuple(plans)
+    yield from stranded({plan.name: plan.moves for plan in plans}, deployed)
     for plan in plans:
         if tenant := tenants.get(plan.name):
             yield from _in_the_file(tenant, plan, live)
         if stack := deployed.tenants.get(plan.name):
             yield from busy(stack, plan.stack.about)
+            if tenant:
+                yield from stuck(stack, plan.stack.about)
         if tenant:
             yield from _taken(configuration.cluster, plan.stack, deployed)
             yield from _master(tenant, deployed)
@@ -38,7 +43,9 @@ def _in_the_file(tenant: Tenant, plan: TenantPlan, live: State) -> Iterator[Prob
         yield _not_shared(tenant.name, sentence)
     yield from _too_long(tenant.name, plan.desired)
     yield from _unknown_roles(tenant.name, plan.desired, live)
+    yield from missing_objects(tenant.name, plan.changes, plan.desired, live)
     yield from _definers(tenant, plan.desired, live)
+    yield from definers_of_renamed(plan.moves, live)
     yield from _undeployable(tenant, plan.stack)
     if not plan.refusals:
         yield from _no_password(tenant.name, plan.desired, plan.live)

@@ -16,19 +16,21 @@ from typing import NamedTuple
 
 from aurora_tenants.model import Cluster, Configuration, Tenant
 from aurora_tenants.mysql.changes import Change
-from aurora_tenants.mysql.grants import by_account
+from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
+from aurora_tenants.tenant.adopted import with_countdown
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
-from aurora_tenants.tenant.moves import Move
+from aurora_tenants.tenant.missing import now_there, without_waiting
+from aurora_tenants.tenant.moves import Move, first_names, gifts, imports, offered, offers, planned_moves, renames
 from aurora_tenants.tenant.removals import Removals, removals
-from aurora_tenants.tenant.secrets import SecretDrift
+from aurora_tenants.tenant.secrets import SecretDrift, Secrets, asks_provider, drifted
 from aurora_tenants.tenant.template import template
 
 
@@ -39,6 +41,7 @@ class TenantPlan:
     live, desired: what MySQL holds of it, and will hold afterwards. refusals: a sentence for each thing of the file
     that is not the tenant's to take; not_shared: for each database of another's on which nothing can be granted.
     secrets: what differs of its secrets. moves: what comes from another tenant or goes there, or has another name now.
+    waits: grants that the file asks for on what is not there yet; no part of `desired`.
     """
 
     name: str
@@ -50,23 +53,35 @@ class TenantPlan:
     not_shared: tuple[str, ...] = ()
     secrets: tuple[SecretDrift, ...] = ()
     moves: tuple[Move, ...] = ()
+    waits: tuple[Grant, ...] = ()
 
 
 def plan_tenants(
-    configuration: Configuration, live: Live, deployed: Deployed, *, only: Collection[str] = ()
+    configuration: Configuration,
+    live: Live,
+    deployed: Deployed,
+    *,
+    only: Collection[str] = (),
+    secrets: Secrets | None = None,
 ) -> tuple[TenantPlan, ...]:
-    """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these."""
-    cluster, found = configuration.cluster, LiveByStack(live.state)
+    """A plan for each tenant of the file, and for each that is deployed and no longer in it; with `only`, of these.
+
+    secrets: None where they were not read.
+    """
+    cluster, before = configuration.cluster, live
+    moves = planned_moves(configuration, deployed, live)
+    live = offered(live, moves, cluster)
+    found = LiveByStack(live.state)
     named = [tenant for tenant in configuration.tenants if not only or tenant.name in only]
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
-    asked = [_ask(cluster, tenant, live.server, found, deployed) for tenant in named]
+    asked = [_ask(cluster, tenant, live.server, found, deployed, moves) for tenant in named]
     by_then = shared_by_then(live.state.databases, (each.desired.state for each in asked))
     agreements = [_agree(each, live.state.databases, by_then) for each in asked]
     waited_for = {stack for agreement in agreements for stack in agreement.late.values()}
     left = LeftBehind(live.state)
-    return (
+    plans = (
         *(
-            _plan_tenant(cluster, each, agreement, deployed, waited_for, left)
+            _with_secrets(_plan_tenant(cluster, each, agreement, deployed, waited_for, left), each, secrets)
             for each, agreement in zip(asked, agreements, strict=True)
         ),
         *(
@@ -75,12 +90,45 @@ def plan_tenants(
             if not only or name in only
         ),
     )
+    if not moves:
+        return plans
+    arns = {name: secret.arn for name, secret in secrets.by_name.items()} if secrets else {}
+    return tuple(_moving(cluster, plan, moves, before, deployed, arns) for plan in plans)
+
+
+def _moving(
+    cluster: Cluster,
+    plan: TenantPlan,
+    moves: Collection[Move],
+    live: Live,
+    deployed: Deployed,
+    arns: Mapping[str, str],
+) -> TenantPlan:
+    """The plan of a tenant with what it gives up and what it takes. arns: of secrets, by name."""
+    given = [move for move in moves if move.giver == plan.name and not move.has_left]
+    taken = [move for move in moves if move.receiver == plan.name]
+    if not given and not taken:
+        return plan
+    stack, deployed_stack = plan.stack, deployed.tenants.get(plan.name)
+    resources = stack.template.resources if isinstance(stack.template, Template) else {}
+    outputs = deployed_stack.outputs if deployed_stack and stack.action == "update" else {}
+    givers = {stack_name(cluster, move.giver) for move in taken if not move.has_left}
+    moving = replace(
+        stack,
+        gifts=gifts(given, cluster),
+        # One that is gone is made anew, and the provider gives the account its password beside the one before.
+        imports={it: arns[name] for it, name in imports(taken, resources, outputs).items() if name in arns},
+        givers=tuple(sorted(givers)),
+    )
+    changes = (*offers(live, given, cluster), *plan.changes)
+    return replace(plan, stack=moving, changes=changes, moves=(*plan.moves, *given, *taken))
 
 
 class _Asked(NamedTuple):
     """What a tenant of the file asks for. before: what is left for it when a stack that failed is deleted first.
 
-    owner: as whom the provider will ask; a stack that is made, or made again, has an id that no entry has.
+    owner: as whom the provider will ask; a stack that is made, or made again, has an id that no entry has. waits: what
+    is no part of `desired` yet, because it is on something that is not there.
     """
 
     tenant: Tenant
@@ -91,15 +139,30 @@ class _Asked(NamedTuple):
     before: State
     desired: Desired
     owner: Owner
+    first_names: Mapping[str, str]
+    waits: tuple[Grant, ...] = ()
 
-    @property
-    def keeps_server(self) -> bool:
-        return self.stack is not None and SERVER in self.stack.outputs
+    def template(self, cluster: Cluster, tenant: Tenant) -> Template:
+        """Of this tenant, or of a part of it."""
+        return _template(cluster, tenant, self.stack, self.first_names)
 
 
-def _ask(cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, deployed: Deployed) -> _Asked:
+def _template(cluster: Cluster, tenant: Tenant, stack: Stack | None, first: Mapping[str, str]) -> Template:
+    return template(cluster, tenant, keeps_server=stack is not None and SERVER in stack.outputs, renamed=first)
+
+
+def _ask(
+    cluster: Cluster,
+    tenant: Tenant,
+    server: Server,
+    found: LiveByStack,
+    deployed: Deployed,
+    moves: Collection[Move],
+) -> _Asked:
     name, stack = stack_name(cluster, tenant.name), deployed.tenants.get(tenant.name)
-    made = template(cluster, tenant, keeps_server=stack is not None and SERVER in stack.outputs)
+    is_new = stack is None or not stack.was_begun or stack.is_only_to_delete
+    first = first_names(tenant, {} if is_new or stack is None else stack.outputs, moves, cluster)
+    made = _template(cluster, tenant, stack, first)
     live = Live(server, found.of(name, (entry.name for entry in tenant.users_and_roles)))
     removed, before, stack_id, failed_id = Removals(), live.state, NEW, ""
     if stack is not None and stack.was_begun and stack.is_only_to_delete:
@@ -111,7 +174,9 @@ def _ask(cluster: Cluster, tenant: Tenant, server: Server, found: LiveByStack, d
         stack_id = stack.id
     outputs = stack.outputs if stack else ()
     desired = read_desired(made.resources, name, Live(server, before), outputs, stack_id, failed_id)
-    return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id))
+    state, waits = without_waiting(desired.state, desired.may_wait, before, live.state)
+    desired = desired._replace(state=state)
+    return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id), first, waits)
 
 
 def _agree(asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database]) -> Agreed:
@@ -135,7 +200,7 @@ def _plan_tenant(
     unplanned = untouched(cluster, tenant.name, deployed)
     new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
     if late := agreement.late:
-        first = without(cluster, tenant, late, live.server, keeps_server=asked.keeps_server)
+        first = asked.template(cluster, without(tenant, late, live.server))
         is_giver = unplanned.name in waited_for
         new = replace(new, needs=tuple(sorted({*late.values()})), first=first if is_giver else None)
     if stack is None or not stack.was_begun:
@@ -146,14 +211,18 @@ def _plan_tenant(
         changes = (*asked.removed.changes, *changes_of_all(desired, asked.before, server=live.server))
     else:
         stack_plan, changes = _updated(new, made, stack, live, desired)
+        if stack_plan.origin == "drift":
+            changes = tuple(now_there(change, asked.desired.may_wait) for change in changes)
     return TenantPlan(
         tenant.name,
         stack_plan,
-        changes=(*left.revoked(desired, asked.owner), *changes),
+        changes=(*left.revoked(desired, asked.owner), *with_countdown(changes, tenant)),
         live=live.state,
         desired=desired,
         refusals=asked.desired.refusals,
         not_shared=agreement.refused,
+        waits=asked.waits,
+        moves=renames(tenant, asked.first_names, live.state, stack_plan.name),
     )
 
 
@@ -166,13 +235,27 @@ def _updated(
     changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
     stack_plan = replace(
         new,
-        action="update" if is_other or changes or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
+        action="update" if is_other or changes or stack.state.has_to_end else "none",
         origin="file" if is_other else "drift",
-        parameters={REVISION: str(stack.revision(0) + bool(changes))},
+        # An update that has to go on needs something to do, too.
+        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.state.way == "go on"))},
         status=stack.status,
         drops=removed.drops,
     )
     return stack_plan, changes
+
+
+def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> TenantPlan:
+    """The same with what differs of the secrets of a stack that stays."""
+    stack = asked.stack
+    if secrets is None or stack is None or not stack.was_begun or plan.stack.action not in ("none", "update"):
+        return plan
+    found = drifted(asked.made.resources, stack.outputs, secrets)
+    parameters = dict(plan.stack.parameters)
+    if asks_provider(found, stack.outputs):
+        parameters[REVISION] = str(stack.revision(0) + 1)
+    action = "update" if found else plan.stack.action
+    return replace(plan, stack=replace(plan.stack, action=action, parameters=parameters), secrets=found)
 
 
 def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: LiveByStack, deployed: Deployed) -> TenantPlan:
@@ -208,4 +291,4 @@ class LiveByStack:
         accounts.update(self._of_stack.get(stack, ()))
         grants = (grant for account in accounts for grant in self._grants.get(account, ()))
         users = {account: self._live.users[account] for account in accounts}
-        return State(self._live.databases, users, frozenset(grants))
+        return replace(self._live, users=users, grants=frozenset(grants), definers={})

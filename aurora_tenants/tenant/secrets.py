@@ -1,10 +1,41 @@
-"""What differs between the secrets of a tenant's users and what its template says of them. Pure."""
+"""What differs between the secrets of a tenant's users and what its template says of them. Pure.
+
+drifted(template.resources, stack.outputs, secrets)
+(SecretDrift("shop", "/shared-global/database/shop", "rotation: off → every 30 days", ("rotation",)),)
+
+Of a secret's value nothing is known but what a login showed (`Login`), which is tried on request alone. When a secret
+was last changed (LastChangedDate) says nothing of who did it: a rotation, CloudFormation, a tag and a label that moves
+all change that date.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
-Heal = Literal["restore", "remake", "rotation", "rotate", "end-rotation", "attachment", "password"]
+from aurora_tenants.naming import DIGEST
+from aurora_tenants.stack import Template
+
+Heal = Literal[
+    "restore", "end-rotation", "replace", "remake", "cancel", "rotation", "attachment", "value", "password", "rotate"
+]
+
+# Heals for which the user's resource has to look at MySQL again.
+_ASKS_PROVIDER: frozenset[Heal] = frozenset({"value", "password"})
+# Where the template is deployed without something first: CloudFormation makes nothing again that it takes for there.
+_TAKES_APART: frozenset[Heal] = frozenset({"rotation", "attachment", "value"})
+# The digest of that template, which is of no file: if the second deployment does not come, the next plan goes on.
+_APART = "heals secrets"
+_OF_ROTATION: frozenset[Heal] = frozenset({"cancel", "rotation"})
+# Secrets Manager rotates within a day of the date that it tells, and tries a rotation that fails again by itself.
+_LATE, _STUCK = timedelta(days=1), timedelta(days=1)
+_DAYS = re.compile(r"rate\((\d+) days?\)")
+# What an attachment writes; anything else is the user's own login.
+ATTACHED = ("engine", "host", "port", "dbClusterIdentifier")
 
 
 class SecretDrift(NamedTuple):
@@ -17,3 +48,265 @@ class SecretDrift(NamedTuple):
     secret: str
     what: str
     heals: tuple[Heal, ...]
+
+
+class LiveSecret(NamedTuple):
+    """A secret as Secrets Manager lists it. is_deleted: it waits for its deletion, and can be restored until then.
+
+    function: ARN of what rotates it, which stays when rotation is off. days, schedule: how often; both empty for never.
+    has_pending: a version waits to become the current one.
+    """
+
+    name: str
+    arn: str
+    is_deleted: bool = False
+    rotates: bool = False
+    function: str = ""
+    days: int | None = None
+    schedule: str = ""
+    rotated: datetime | None = None
+    changed: datetime | None = None
+    next_rotation: datetime | None = None
+    has_pending: bool = False
+
+    @property
+    def period(self) -> str:
+        """`every 30 days`, or the expression that somebody set."""
+        found = _DAYS.fullmatch(self.schedule)
+        days = int(found[1]) if found else None if self.schedule else self.days
+        return every(days) if days else self.schedule or "at no time"
+
+
+class Login(NamedTuple):
+    """What came of a user's login. is_refused: MySQL does not accept the secret's password.
+
+    wrong: the fields of the secret that are missing or say something else. why_not: why the login tells nothing, or was
+    not tried; empty where it was.
+    """
+
+    is_refused: bool = False
+    wrong: tuple[str, ...] = ()
+    why_not: str = ""
+
+
+class Secrets(NamedTuple):
+    """The secrets of all users of a cluster, by name. function: ARN of what rotates them. now: by AWS's clock.
+
+    logins: by the secret's name, of those that were tried.
+    """
+
+    by_name: Mapping[str, LiveSecret]
+    function: str
+    now: datetime
+    logins: Mapping[str, Login] = MappingProxyType({})
+
+
+class Parts(NamedTuple):
+    """The logical ids of a user's resources in a template, and what it says of the rotation. days: None for none.
+
+    attachment, user, rotation: empty where there is none.
+    """
+
+    secret: str
+    name: str
+    username: str
+    attachment: str = ""
+    user: str = ""
+    rotation: str = ""
+    days: int | None = None
+
+
+def parts_of(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[Parts]:
+    """Of every secret that a tenant's template makes."""
+    by_secret: dict[str, dict[str, str]] = {}
+    for logical_id, resource in resources.items():
+        of = resource["Properties"].get("SecretId")
+        if isinstance(of, Mapping) and "Ref" in of:
+            by_secret.setdefault(of["Ref"], {})[resource["Type"]] = logical_id
+    for logical_id, resource in resources.items():
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            yield _parts(logical_id, resource["Properties"], by_secret.get(logical_id, {}), resources)
+
+
+def _parts(
+    logical_id: str, properties: Mapping[str, Any], others: Mapping[str, str], resources: Mapping[str, Any]
+) -> Parts:
+    user = others.get("Custom::DatabaseUser", "")
+    rotation = others.get("AWS::SecretsManager::RotationSchedule", "")
+    generated = json.loads(properties["GenerateSecretString"]["SecretStringTemplate"])
+    named = resources[user]["Properties"].get("UserName") if user else None
+    return Parts(
+        logical_id,
+        properties["Name"],
+        named or generated["username"],
+        others.get("AWS::SecretsManager::SecretTargetAttachment", ""),
+        user,
+        rotation,
+        int(resources[rotation]["Properties"]["RotationRules"]["AutomaticallyAfterDays"]) if rotation else None,
+    )
+
+
+def drifted(
+    resources: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, str], secrets: Secrets
+) -> tuple[SecretDrift, ...]:
+    """What differs for the secrets of a template that are deployed; one that is new is the file's doing.
+
+    outputs: of the stack, which tell the ARN of each secret by its logical id.
+    """
+    found: list[SecretDrift] = []
+    for parts in parts_of(resources):
+        if arn := outputs.get(parts.secret):
+            differences = _of_secret(parts, arn, secrets)
+            found += (SecretDrift(parts.username, parts.name, what, heals) for what, heals in differences)
+    return tuple(found)
+
+
+def without_of_file(
+    found: Iterable[SecretDrift],
+    deployed: Mapping[str, Mapping[str, Any]],
+    outputs: Mapping[str, str],
+    secrets: Secrets,
+) -> tuple[SecretDrift, ...]:
+    """The same without the rotations that only differ because the file changed. deployed: the resources until now."""
+    before = {drift.secret for drift in drifted(deployed, outputs, secrets) if is_of_rotation(drift)}
+    return tuple(drift for drift in found if not is_of_rotation(drift) or drift.secret in before)
+
+
+def is_of_rotation(drift: SecretDrift) -> bool:
+    """Whether it is about how often a secret is rotated, and by what: a change of the file looks like it."""
+    return bool(_OF_ROTATION.intersection(drift.heals))
+
+
+def asks_provider(found: Iterable[SecretDrift], outputs: Mapping[str, str]) -> bool:
+    """Whether users have to be compared with MySQL again; outputs: of the stack, which may be half healed."""
+    return outputs.get(DIGEST) == _APART or any(_ASKS_PROVIDER.intersection(drift.heals) for drift in found)
+
+
+def taken_apart(template: Template, found: Iterable[SecretDrift]) -> Template | None:
+    """What is deployed before the template, so that rotations, attachments and values are made again by it.
+
+    None where nothing is. Without its rotation a secret is not rotated, without its attachment it says no address; a
+    value is made again where what is to be generated is another.
+    """
+    heals: dict[str, set[Heal]] = {}
+    for drift in found:
+        heals.setdefault(drift.secret, set()).update(_TAKES_APART.intersection(drift.heals))
+    gone, others = set[str](), set[str]()
+    for parts in parts_of(template.resources):
+        wanted = heals.get(parts.name, set())
+        gone |= {parts.rotation} if "rotation" in wanted else set()
+        gone |= {parts.attachment} if wanted & {"attachment", "value"} else set()
+        others |= {parts.secret} if "value" in wanted else set()
+    gone.discard("")
+    if not gone | others:
+        return None
+    resources = {
+        name: _generating_another(each) if name in others else _not_after(gone, each)
+        for name, each in template.resources.items()
+        if name not in gone
+    }
+    outputs = template.body["Outputs"]
+    outputs = {**outputs, DIGEST: {**outputs[DIGEST], "Value": _APART}}
+    return Template({**template.body, "Resources": resources, "Outputs": outputs}, _APART)
+
+
+def _not_after(gone: Collection[str], resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    after = resource.get("DependsOn", ())
+    left = [name for name in ([after] if isinstance(after, str) else after) if name not in gone]
+    without = {key: value for key, value in resource.items() if key != "DependsOn"}
+    return {"DependsOn": left, **without} if left else without
+
+
+def _generating_another(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = resource["Properties"]
+    rules = properties["GenerateSecretString"]
+    another = {**rules, "PasswordLength": rules["PasswordLength"] + 1}
+    return {**resource, "Properties": {**properties, "GenerateSecretString": another}}
+
+
+_Difference = tuple[str, tuple[Heal, ...]]
+
+
+def _of_secret(parts: Parts, arn: str, secrets: Secrets) -> Iterator[_Difference]:
+    live = secrets.by_name.get(parts.name)
+    if live is None:
+        yield "secret: gone → made again, with another ARN and another password", ("remake",)
+        return
+    if live.arn != arn:
+        what = "secret: another one has its name → that one is deleted, and it is made again with another password"
+        yield what, ("replace", "remake")
+        return
+    if live.is_deleted:
+        yield "secret: waits for its deletion → restored", ("restore",)
+    yield from _rotation(parts, live, secrets)
+    if login := secrets.logins.get(parts.name):
+        yield from _login(login)
+
+
+def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Difference]:
+    is_rotated, schedule = parts.days is not None, _schedule(parts, live, secrets.function)
+    if schedule:
+        yield schedule
+    if live.has_pending and live.changed and secrets.now > live.changed + _STUCK:
+        since = f"stuck since {live.changed:%Y-%m-%d}"
+        if is_rotated:
+            yield f"rotation: {since} → begun again", ("end-rotation", "rotate")
+        else:
+            yield f"rotation: {since} → its version is taken back", ("end-rotation",)
+    elif is_rotated and live.rotates and not schedule and (due := _due(live)) and secrets.now > due + _LATE:
+        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", ("rotate",)
+
+
+def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:
+    """Whether rotation is on, how often, and by what; None where that is as the template says."""
+    if parts.days is None:
+        return (f"rotation: {live.period} → off", ("cancel",)) if live.rotates else None
+    wanted = every(parts.days)
+    # As long as a version waits to become the current one, no rotation can be set up.
+    heals: tuple[Heal, ...] = ("end-rotation", "rotation") if live.has_pending else ("rotation",)
+    if not live.rotates:
+        return f"rotation: off → {wanted}", heals
+    if function and live.function != function:
+        by, now = live.function.rpartition(":")[2] or "nobody", function.rpartition(":")[2]
+        return f"rotation: {live.period} by {by} → {wanted} by {now}", heals
+    return None if live.period == wanted else (f"rotation: {live.period} → {wanted}", heals)
+
+
+def _due(live: LiveSecret) -> datetime | None:
+    """When it is to be rotated next. Without a date: counted from the last change, which is never before its start."""
+    since = max(filter(None, (live.rotated, live.changed)), default=None)
+    return live.next_rotation or (since + timedelta(days=live.days) if since and live.days else None)
+
+
+def _login(login: Login) -> Iterator[_Difference]:
+    """A value that has no user or another one is made again, and with it all that an attachment writes."""
+    attached = [name for name in ATTACHED if name in login.wrong]
+    others = [name for name in login.wrong if name not in ATTACHED]
+    if others:
+        yield f"secret: {_and(others)} missing or wrong → made again, with another password", ("value",)
+    elif attached:
+        yield f"secret: {_and(attached)} missing or wrong → written again", ("attachment",)
+    if login.is_refused and not others:
+        yield "password: MySQL refuses it → set in MySQL again", ("password",)
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def every(days: int) -> str:
+    """`every day`, `every 30 days`."""
+    return "every day" if days == 1 else f"every {days} days"
+
+
+def not_tried(secrets: Secrets) -> str:
+    """Which logins told nothing, in a sentence; empty when all of them did, or none was asked for."""
+    whys: dict[str, int] = {}
+    for login in secrets.logins.values():
+        if login.why_not:
+            whys[login.why_not] = whys.get(login.why_not, 0) + 1
+    if not whys:
+        return ""
+    tried = len(secrets.logins) - sum(whys.values())
+    reasons = ", ".join(f"{number} {why}" for why, number in sorted(whys.items()))
+    return f"{tried} of {len(secrets.logins)} logins were tried; a refusal would mean nothing for {reasons}"

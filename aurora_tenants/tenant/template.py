@@ -120,7 +120,7 @@ class _Builder:
         if removed := [f"{user.name}={user.on_remove}" for user in self.tenant.users if user.on_remove]:
             text = "What becomes of users when they are removed"
             outputs[ON_REMOVE_USERS] = {"Value": ",".join(removed), "Description": text}
-        if renamed := [f"{user.name}={self.renamed[user.name]}" for user in self.tenant.users if self._first(user)]:
+        if renamed := [f"{user.name}={first}" for user in self.tenant.users if (first := self._first(user))]:
             text = "Users that had another name when they were made"
             outputs[RENAMED_USERS] = {"Value": ",".join(renamed), "Description": text}
         return outputs
@@ -207,8 +207,7 @@ class _Builder:
 
     def _first(self, user: TenantUser) -> str:
         """The name that a renamed user had when its resources were made; empty for one that was never renamed."""
-        first = self.renamed.get(user.name, "")
-        return first if first != user.name else ""
+        return self.renamed.get(user.name, "")
 
     def _giver(self, thing: TenantDatabase | TenantRole | TenantUser) -> str:
         """The stack that something comes from; empty for no other."""

@@ -213,6 +213,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "origin": "file",
         "reason": "new",
         "drops": [],
+        "secrets": [],
     }
     shown = [line for line in text.out.splitlines() if line.startswith("  ")]
     assert shown == [f"  {it['sign']} {it['kind']} {it['name']}  {it['text']}" for it in items]
@@ -248,6 +249,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
         "sts:GetCallerIdentity": 1,
         "cloudformation:DescribeStacks": 1,
         "rds-data:ExecuteStatement": 12,
+        "secretsmanager:ListSecrets": 1,
     }
 
 
@@ -287,6 +289,7 @@ def test_a_tenant_that_is_taken_out_loses_its_user_and_secret_and_keeps_its_data
     )
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_removed_tenant_may_be_the_only_one_named(run: CommandLine, cloud: Cloud):
     applied(run, shop("a") + shop("b"))
     run.file(shop("a") + broken("c"))
@@ -409,6 +412,7 @@ def test_a_yes_at_the_terminal_applies(run: CommandLine, cloud: Cloud, monkeypat
 # Failure
 
 
+@pytest.mark.usefixtures("blind")
 def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: CommandLine, cloud: Cloud):
     run.file(broken("a") + shop("b"))
     ended = run("aurora-tenants apply --yes --parallel 1")
@@ -427,6 +431,7 @@ def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: Comm
     assert users(cloud) == {"b"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_stack_whose_creation_failed_is_made_anew_when_the_cause_is_gone(run: CommandLine, cloud: Cloud):
     run.file(broken("a"))
     assert run("aurora-tenants apply --yes").code == 1
@@ -443,6 +448,7 @@ def test_a_stack_whose_creation_failed_is_made_anew_when_the_cause_is_gone(run: 
     assert grants(cloud, "a") == {"GRANT ALL PRIVILEGES ON `a`.* TO `a`@`%`"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_what_was_put_into_a_database_after_its_stack_failed_is_adopted(run: CommandLine, cloud: Cloud):
     run.file(broken("a"))
     assert run("aurora-tenants apply --yes").code == 1
@@ -456,6 +462,7 @@ def test_what_was_put_into_a_database_after_its_stack_failed_is_adopted(run: Com
     assert grants(cloud, "a") == {"GRANT SELECT ON `a`.`missing` TO `a`@`%`"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_failed_update_is_rolled_back_and_takes_nothing_away(run: CommandLine, cloud: Cloud):
     applied(run, shop("a"))
     run.file(broken("a"))

@@ -22,7 +22,7 @@ def test_stages_become_tenants_with_the_stage_filled_in_everywhere():
   shop:
     stages: [dev, prod]
     databases:
-      shop-{stage}: {shared_with: ["bill-{stage}"], charset: UTF8MB4, on_remove: drop, adopt: true}
+      shop-{stage}: {shared_with: ["bill-{stage}"], charset: UTF8MB4, on_remove: drop}
     users:
       shop-{stage}:
         rotate_after_days: 0
@@ -35,7 +35,7 @@ def test_stages_become_tenants_with_the_stage_filled_in_everywhere():
 
     def shop(stage: str) -> Tenant:
         database = f"shop-{stage}"
-        owned = TenantDatabase(database, "utf8mb4", on_remove="drop", adopt=True, shared_with=(f"bill-{stage}",))
+        owned = TenantDatabase(database, "utf8mb4", on_remove="drop", shared_with=(f"bill-{stage}",))
         privileges = (
             Privilege(("ALL",), database, grant_option=True),
             Privilege(("SELECT", "CREATE VIEW"), database, table=f"orders_{stage}"),

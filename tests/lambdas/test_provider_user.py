@@ -36,7 +36,7 @@ pytestmark = BOTH
 RULE = "use 1 to 32 characters of A-Z a-z 0-9 _ $ -"
 ENTRIES = (
     "Privileges must be a list of entries that hold Columns, Database, Function, GrantOption, Permission, Procedure,"
-    " Table, none of them empty"
+    " Table, WhenMissing, none of them empty"
 )
 OTHER_SECRET = "another secret needs another user name"
 
@@ -578,6 +578,20 @@ def test_adopted_user_is_let_go_of_when_the_name_in_the_secret_changes(world: Wo
     world.put(arn, new, "hush-1")
     assert world.deploy(stack, {"App": user(arn, Adopt=True, Revision="2")}).status == "UPDATE_COMPLETE"
     assert (world.takes(old, "hush-old"), world.user_owner(old)[4], world.takes(new, "hush-1")) == (True, 1, True)
+
+
+def test_the_name_in_a_secret_is_written_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in world.sandbox.environment.items():
+        monkeypatch.setenv(variable, value)
+    name, other = fresh("app"), fresh("app")
+    held = {"username": name, "password": "hush-new", "port": 3306, "note": "é"}
+    arn = world.secret_of(f"{PREFIX}{name}", SecretString=json.dumps(held))
+    read_before = request.Secret(arn, f"{PREFIX}{name}", name, hashes("hush-old"))
+    written = request.with_user(read_before, other)
+    now = json.loads(world.secrets.get_secret_value(SecretId=arn)["SecretString"])
+    assert now == held | {"username": other}
+    assert (written.arn, written.name, written.user) == (arn, f"{PREFIX}{name}", other)
+    assert written.password["mysql_native_password"] == hashes("hush-new")["mysql_native_password"]
 
 
 def test_secret_is_the_same_by_its_name_and_by_its_arn(world: World, shop: str) -> None:

@@ -19,7 +19,9 @@ from aurora_tenants.mysql.grants import (
     Grant,
     Scope,
     normalise,
+    statements,
 )
+from aurora_tenants.mysql.inspector import RIGHTS
 from aurora_tenants.mysql.live import (
     Execute,
     Row,
@@ -37,7 +39,6 @@ from tests.mysql_server import execute_as, make_owners, through_data_api
 
 APP = Account("app")
 OWNER = Owner("shared-app", "UserApp", "/shared/database/app")
-GRANT_TABLES = ("db", "tables_priv", "columns_priv", "procs_priv", "role_edges", "default_roles", "global_grants")
 
 
 WAYS: dict[str, Callable[[mysqld.Server], Execute]] = {
@@ -384,9 +385,8 @@ def test_a_password_hash_is_never_selected(execute: Execute, server: mysqld.Serv
 def inspector(execute: Execute, server: mysqld.Server) -> Execute:
     """A user with the rights that the shared stack gives its inspector: none on mysql.user, where the hashes are."""
     execute("CREATE USER inspector")
-    for table in GRANT_TABLES:
-        execute(f"GRANT SELECT ON mysql.{table} TO inspector")
-    run(execute, f"GRANT SELECT ON {OWNERS}.* TO inspector", "GRANT SHOW DATABASES ON *.* TO inspector")
+    account = Account("inspector")
+    run(execute, *(it.sql for it in statements([Grant(account, scope, name) for name, scope in RIGHTS], ())))
     return execute_as(server, "inspector")
 
 

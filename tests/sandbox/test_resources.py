@@ -23,7 +23,14 @@ from aurora_sandbox.awslambda import Lambda
 from aurora_sandbox.backing import Backing
 from aurora_sandbox.clients import Clients
 from aurora_sandbox.cloudformation.handlers import check
-from aurora_sandbox.cloudformation.types import Outcome, Request, ResourceFailed, ResourceType
+from aurora_sandbox.cloudformation.types import (
+    Importable,
+    Outcome,
+    Releasable,
+    Request,
+    ResourceFailed,
+    ResourceType,
+)
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.encryption import Keys
 from aurora_sandbox.functions import Functions, inline
@@ -444,6 +451,38 @@ def test_a_secret_has_one_attachment(account: Account) -> None:
     account.delete(attachment)
     account.create(kind, "Second", SecretId=secret.physical_id, **target)
     assert second.endswith("already exists.")
+
+
+def test_what_an_attachment_wrote_stays_when_its_stack_lets_it_go_and_another_may_attach_the_secret(
+    account: Account,
+) -> None:
+    target = {"TargetId": account.add_cluster(), "TargetType": "AWS::RDS::DBCluster"}
+    _, secret = account.create("AWS::SecretsManager::Secret", **GENERATED)
+    kind = "AWS::SecretsManager::SecretTargetAttachment"
+    attachment, _ = account.create(kind, SecretId=secret.physical_id, **target)
+    before = account.value(secret.physical_id)
+    released = account.types[kind]
+    assert isinstance(released, Releasable)
+    released.release(attachment)
+    assert account.value(secret.physical_id) == before
+    account.create(kind, "Second", SecretId=secret.physical_id, **target)
+    assert account.value(secret.physical_id) == before
+
+
+def test_a_wait_condition_handle_is_a_url_and_nothing_else(account: Account) -> None:
+    handle, made = account.create("AWS::CloudFormation::WaitConditionHandle")
+    assert made.physical_id.startswith("https://")
+    assert account.update(handle)[1] == made
+    account.delete(handle)
+
+
+def test_a_secret_is_imported_by_its_arn_alone(account: Account) -> None:
+    request, made = account.create("AWS::SecretsManager::Secret", **GENERATED)
+    kind = account.types["AWS::SecretsManager::Secret"]
+    assert isinstance(kind, Importable)
+    assert kind.found(replace(request, physical_id=made.physical_id)) == made
+    assert kind.found(replace(request, physical_id=GENERATED["Name"])) is None
+    assert kind.found(replace(request, physical_id=made.physical_id + "x")) is None
 
 
 def test_a_secret_that_is_not_json_and_a_cluster_that_is_not_there_are_not_attached(account: Account) -> None:

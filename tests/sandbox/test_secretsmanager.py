@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from aurora_sandbox.clock import Clock
 from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
 from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
@@ -219,10 +221,14 @@ def test_a_forced_deletion_can_be_repeated(account: Account) -> None:
     assert error(account, "DescribeSecret", SecretId="gone")[0] == "ResourceNotFoundException"
 
 
-def test_a_recovery_window_ends_after_its_scaled_days() -> None:
-    account = Account(time_scale=1e12)
+def test_a_recovery_window_ends_after_its_days() -> None:
+    clock = Clock()
+    account = Account(now=clock.now)
     account("CreateSecret", Name="app", SecretString="one")
     account("DeleteSecret", SecretId="app", RecoveryWindowInDays=7)
+    clock.move(clock.now() + timedelta(days=6))
+    assert error(account, "CreateSecret", Name="app", SecretString="two")[0] == "InvalidRequestException"
+    clock.move(clock.now() + timedelta(days=1))
     assert account("CreateSecret", Name="app", SecretString="two")["Name"] == "app"
 
 
@@ -318,6 +324,22 @@ def test_without_rotating_immediately_only_the_test_step_runs_on_a_version_that_
     described = account("DescribeSecret", SecretId="app")
     assert account.steps() == ["testSecret"]
     assert (described["RotationEnabled"], described["VersionIdsToStages"]) == (True, {FIRST: ["AWSCURRENT"]})
+
+
+def test_the_next_rotation_is_due_a_period_after_the_last_or_after_its_rules_were_set() -> None:
+    clock = Clock()
+    account = Account(now=clock.now)
+    account("CreateSecret", Name="app", SecretString="one")
+    clock.move(clock.now() + timedelta(days=100))
+    account("RotateSecret", SecretId="app", RotationLambdaARN=FUNCTION, RotationRules={"AutomaticallyAfterDays": 30},
+            RotateImmediately=False)  # fmt: skip
+    account.manager.rotation_outcome("app")
+    due = account("DescribeSecret", SecretId="app")["NextRotationDate"]
+    clock.move(clock.now() + timedelta(days=31))  # nothing starts it
+    account("TagResource", SecretId="app", Tags=[{"Key": "a", "Value": "b"}])
+    listed = account("ListSecrets")["SecretList"][0]
+    assert (listed["NextRotationDate"], clock.now() > due, "LastRotatedDate" in listed) == (due, True, False)
+    assert listed["LastChangedDate"] > due
 
 
 def test_cancelling_turns_rotation_off_and_keeps_the_function_for_the_next_time(account: Account) -> None:

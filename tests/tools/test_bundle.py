@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tools.bundle import (
     StaleTemplate,
     bundled,
     check,
+    generated,
     inlined,
     packed,
     source,
@@ -106,7 +108,11 @@ def test_private_name_of_two_modules_gets_its_module_in_front() -> None:
 
 
 def test_same_modules_give_the_same_text() -> None:
-    assert flatten(ENTRIES, source) == flatten(ENTRIES, source)
+    """In a process that iterates over sets in another order, too."""
+    command = [sys.executable, "-c", "from tools.bundle import generated; print(generated())"]
+    environment = os.environ | {"PYTHONHASHSEED": "1"}
+    done = subprocess.run(command, cwd=TEMPLATE.parents[1], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == f"{generated()}\n"
 
 
 def test_code_of_the_template_compiles_and_holds_no_docstring_or_annotation() -> None:
@@ -237,6 +243,8 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
     assert run("--show", "none.yml") == (1, "", "[Errno 2] No such file or directory: 'none.yml'\n")
     assert run() == (0, "", "")
     assert run("--check") == (0, "", "")
+    short = {long: short for short, long in map(str.split, run("--names")[1].splitlines())}
+    assert f"\ndef {short['converge']}(" in code
     archive = build()
     assert run("--hash") == (0, f"SHA-256     {archive.sha256}\nCodeSha256  {archive.checksum}\n", "")
 
@@ -244,7 +252,7 @@ def test_what_runs_can_be_shown_and_a_stale_template_is_told(tmp_path: Path) -> 
 def test_template_that_is_current_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another machine's bz2 and ast.unparse may write other bytes for the same code."""
     other = tmp_path / "shared.yml"
-    other.write_text(bundled(TEMPLATE.read_text(), "# written elsewhere\n" + flatten(ENTRIES, source)))
+    other.write_text(bundled(TEMPLATE.read_text(), "# written elsewhere\n" + generated()))
     before = other.read_text()
     monkeypatch.setattr(bundle, "TEMPLATE", other)
     bundle.main([])

@@ -69,6 +69,9 @@ class Memory:
     def read(self, request: Request) -> Mapping[str, Any] | None:
         return self.live.get(request.physical_id or "")
 
+    def found(self, request: Request) -> Outcome | None:
+        return self._outcome(request.physical_id or "") if request.physical_id in self.live else None
+
     def calls(self) -> list[tuple[str, str]]:
         return [(verb, request.logical_id) for verb, request in self.requests]
 

@@ -176,9 +176,9 @@ PROBES = (
     Probe(
         "definers-function",
         SECTION,
-        "The master user may create the function that counts which objects run as an account (1419 forbids it where a "
-        "binary log is written and `log_bin_trust_function_creators` is off).",
-        "Plans warn of fewer views and routines that lose their definer.",
+        "The master user may create the functions that count which objects run as an account, and look for what the "
+        "file names (1419 forbids it where a binary log is written and `log_bin_trust_function_creators` is off).",
+        "Plans warn of fewer views and routines that lose their definer, and do not see which tables are missing.",
         "a plan that drops a user that has a view, for the line `careful:`",
         "the function is there, and shows a view of the master's",
         _function,

@@ -1,0 +1,193 @@
+"""What goes from one tenant to another, or gets another name: who gives it up, who takes it, and what stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Live
+from aurora_tenants.plan import Plan, make_plan
+from aurora_tenants.safety import dangers
+from aurora_tenants.stack import Deployed, Stack
+from aurora_tenants.tenant.plan import TenantPlan
+from aurora_tenants.tenant.secrets import LiveSecret, Secrets
+from tests.values import CLUSTER, deployed, live_after, planned, stack_of
+
+OWN = Privilege(("ALL",), "orders")
+GIVER = Tenant(
+    "shop",
+    (TenantDatabase("shop"), TenantDatabase("orders", on_remove="drop")),
+    (TenantUser("shop", (Privilege(("ALL",), "shop"),)), TenantUser("orders", (OWN,), hosts=("%", "10.0.0.1"))),
+    (TenantRole("orders-reader", (Privilege(("SELECT",), "orders"),)),),
+)
+LEFT = Tenant("shop", GIVER.databases[:1], GIVER.users[:1])
+TAKER = Tenant(
+    "orders",
+    (replace(GIVER.databases[1], moved_from="shop"),),
+    (replace(GIVER.users[1], moved_from="shop"),),
+    (replace(GIVER.roles[0], moved_from="shop"),),
+)
+OFFER = ("shared-shop/DatabaseOrders", "shared-shop/UserOrders", "shared-shop/RoleOrdersReader")
+
+
+def with_outputs(it: Tenant, *names: str, **outputs: str) -> Stack:
+    """The stack of a tenant with the outputs that tell of its resources."""
+    stack = stack_of(it)
+    return replace(stack, outputs={**stack.outputs, **dict.fromkeys(names, "there"), **outputs})
+
+
+DEPLOYED = Deployed(None, {"shop": with_outputs(GIVER, "DatabaseOrders", "SecretOrders", "RoleOrdersReader")})
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:/shared/database/orders-AbCdEf"
+SECRETS = Secrets({"/shared/database/orders": LiveSecret("/shared/database/orders", ARN)}, "", datetime.now(UTC))
+
+
+def planned_with_secrets(*tenants: Tenant, live: Live, deployed: Deployed) -> Plan:
+    return make_plan(Configuration(CLUSTER, tenants), live, deployed, secrets=SECRETS)
+
+
+def by_tenant(plan: Plan) -> dict[str, TenantPlan]:
+    return {tenant.name: tenant for tenant in plan.tenants}
+
+
+def offered(live: Live) -> Live:
+    """The same once the giver has offered all that moves."""
+
+    def given(owner: Owner | None, name: str) -> Owner | None:
+        if owner is None or name not in ("orders", "orders-reader"):
+            return owner
+        resource = f"shared-shop/{owner.resource}"
+        return owner._replace(stack="shared-orders", resource=resource, released=True, stack_id="")
+
+    state = live.state
+    databases = {name: it._replace(owner=given(it.owner, name)) for name, it in state.databases.items()}
+    users = {account: it._replace(owner=given(it.owner, account.user)) for account, it in state.users.items()}
+    return live._replace(state=replace(state, databases=databases, users=users))
+
+
+def test_what_moves_is_given_up_by_one_stack_and_taken_by_another_and_nothing_is_dropped():
+    plan = planned_with_secrets(LEFT, TAKER, live=live_after(GIVER), deployed=DEPLOYED)
+    giver, taker = by_tenant(plan)["shop"], by_tenant(plan)["orders"]
+    assert plan.problems == ()
+    assert (giver.stack.action, giver.stack.gifts) == (
+        "update",
+        dict.fromkeys(("DatabaseOrders", "UserOrders", "RoleOrdersReader"), "shared-orders"),
+    )
+    assert {(change.action, change.subject) for change in giver.changes} == {
+        ("offer", "database orders"),
+        ("offer", "user orders"),
+        ("offer", "user orders@10.0.0.1"),
+        ("offer", "user orders-reader"),
+    }
+    assert all(resource in str(giver.changes) for resource in OFFER)
+    assert taker.stack.action == "create"
+    assert taker.stack.imports == {"SecretOrders": ARN}
+    assert (giver.stack.givers, taker.stack.givers) == ((), ("shared-shop",))
+    assert {(change.action, change.statement.split(" ", 1)[0]) for change in taker.changes} == {("record", "REPLACE")}
+    assert not {"drop", "create", "release", "grant", "revoke"} & {it.action for it in (*giver.changes, *taker.changes)}
+
+
+def test_what_moves_stays_as_droppable_as_it_was():
+    live = live_after(GIVER)
+    adopted = live.state.databases["orders"]
+    assert adopted.owner
+    databases = {**live.state.databases, "orders": adopted._replace(owner=adopted.owner._replace(adopted=True))}
+    for held in (live, live._replace(state=replace(live.state, databases=databases))):
+        taker = by_tenant(planned(LEFT, TAKER, live=held, deployed=DEPLOYED))["orders"]
+        before, after = held.state.databases["orders"].owner, taker.desired.databases["orders"].owner
+        assert before
+        assert after
+        assert (after.stack, after.resource, after.adopted) == ("shared-orders", "DatabaseOrders", before.adopted)
+
+
+def test_a_move_that_was_interrupted_goes_on():
+    live = offered(live_after(GIVER))
+    plan = planned_with_secrets(LEFT, TAKER, live=live, deployed=DEPLOYED)
+    giver, taker = by_tenant(plan)["shop"], by_tenant(plan)["orders"]
+    assert plan.problems == ()
+    assert len(giver.stack.gifts) == 3  # they are in its stack still
+    assert giver.changes == ()
+    assert taker.stack.givers == ("shared-shop",)
+    plan = planned_with_secrets(LEFT, TAKER, live=live, deployed=deployed(LEFT))
+    giver, taker = by_tenant(plan)["shop"], by_tenant(plan)["orders"]
+    assert (giver.stack.action, taker.stack.action, taker.stack.givers) == ("none", "create", ())
+    assert taker.stack.imports == {"SecretOrders": ARN}
+
+
+def test_what_has_arrived_does_not_move_again():
+    live, both = live_after(LEFT, TAKER), deployed(LEFT, TAKER)
+    plan = planned(LEFT, TAKER, live=live, deployed=both)
+    assert (plan.problems, plan.changed) == ((), ())
+
+
+def test_a_tenant_that_gets_another_name_is_no_removal():
+    renamed = Tenant(
+        "store",
+        tuple(replace(it, moved_from="shop") for it in GIVER.databases),
+        tuple(replace(it, moved_from="shop") for it in GIVER.users),
+        tuple(replace(it, moved_from="shop") for it in GIVER.roles),
+    )
+    plan = planned(renamed, live=live_after(GIVER), deployed=DEPLOYED)
+    assert by_tenant(plan)["shop"].stack.action == "delete"
+    assert {change.action for change in by_tenant(plan)["shop"].changes} == {"offer"}
+    assert (plan.problems, dangers(plan)) == ((), ())
+
+
+def test_two_tenants_change_places():
+    one, two = (Tenant(name, (TenantDatabase(name),), ()) for name in ("one", "two"))
+    stacks = {it.name: with_outputs(it, f"Database{it.name.title()}") for it in (one, two)}
+    swapped = (
+        Tenant("one", (TenantDatabase("two", moved_from="two"),)),
+        Tenant("two", (TenantDatabase("one", moved_from="one"),)),
+    )
+    plan = planned(*swapped, live=live_after(one, two), deployed=Deployed(None, stacks))
+    assert plan.problems == ()
+    assert {name: (it.stack.gifts, it.stack.givers) for name, it in by_tenant(plan).items()} == {
+        "one": ({"DatabaseOne": "shared-two"}, ("shared-two",)),
+        "two": ({"DatabaseTwo": "shared-one"}, ("shared-one",)),
+    }
+
+
+def test_neither_of_the_two_moves_without_the_other():
+    for only in ("shop", "orders"):
+        plan = planned(LEFT, TAKER, live=live_after(GIVER), deployed=DEPLOYED, only=only)
+        assert {problem.code for problem in plan.problems} == {"move-of-one"}
+        assert "--tenant shop --tenant orders" in plan.problems[0].fix
+
+
+def test_a_stack_that_can_only_be_deleted_gives_nothing_up():
+    stacks = {"shop": replace(DEPLOYED.tenants["shop"], status="DELETE_FAILED")}
+    plan = planned(LEFT, TAKER, live=live_after(GIVER), deployed=Deployed(None, stacks))
+    assert {problem.code for problem in plan.problems} >= {"move-from-failed"}
+
+
+def test_what_another_stack_owns_is_not_taken_by_a_word():
+    wrong = replace(TAKER, databases=(replace(TAKER.databases[0], moved_from="billing"),), users=(), roles=())
+    plan = planned(LEFT, wrong, live=live_after(GIVER), deployed=DEPLOYED)
+    assert "owned-by-another-stack" in {problem.code for problem in plan.problems}
+
+
+BEFORE = Tenant("shop", (TenantDatabase("shop"),), (TenantUser("shop", (Privilege(("ALL",), "shop"),)),))
+RENAMED = replace(BEFORE, users=(TenantUser("store", (Privilege(("ALL",), "shop"),), renamed_from="shop"),))
+
+
+def test_a_user_as_which_something_runs_keeps_its_name():
+    live = live_after(BEFORE)
+    users = {account: user._replace(objects=2) for account, user in live.state.users.items()}
+    stacks = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop")})
+    plan = planned(RENAMED, live=live._replace(state=replace(live.state, users=users)), deployed=stacks)
+    assert [problem.code for problem in plan.problems] == ["definer-renamed"]
+
+
+def test_a_new_tenant_has_nobody_to_rename():
+    plan = planned(RENAMED)
+    assert (plan.problems, plan.tenants[0].moves) == ((), ())
+    assert (
+        plan.tenants[0].stack.template_text()
+        == planned(replace(RENAMED, users=(replace(RENAMED.users[0], renamed_from=None),)))
+        .tenants[0]
+        .stack.template_text()
+    )

@@ -1,0 +1,112 @@
+"""Code under shorter names: it does the same, and what others call by name keeps its name."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+from tools.bundle import ENTRIES, source
+from tools.flatten import CannotBundle, flatten
+from tools.shorten import shorten
+
+# For each thing that a name can be, code that would go wrong if it were renamed alone.
+CODE = """
+import json
+from typing import NamedTuple
+LIMIT = 2
+KINDS = {"double": lambda number: number * LIMIT}
+json_text = "unused"
+class Told(NamedTuple):
+    text: object = LIMIT
+    words: object = ()
+    def with_words(self, words, *, limit=LIMIT):
+        return self._replace(words=tuple(word for word in words if len(word) > limit))
+def followed(number, *, factor=LIMIT):
+    return KINDS["double"](number) * factor
+def handed_on(number, *, factor=3):
+    return number * factor
+def named_like_a_field(text):
+    return Told(text=text)
+def limit(LIMIT):
+    return LIMIT
+def shadowed(words):
+    limit = [word for word in words]
+    return [words for words in limit if (last := words)], last
+def both(json_text):
+    def inner(followed):
+        return followed + a
+    a = json_text
+    return [inner(followed) for followed in (1, 2)], followed(5)
+def caught(**options):
+    try:
+        raise KeyError(*options)
+    except KeyError as error:
+        return f"{type(error).__name__} {error} {options=}"
+def late():
+    from math import sqrt as root
+    return root(4)
+def call(function, value):
+    return function(value, factor=7)
+def main(event, *, context=None):
+    told = Told().with_words(words=event["words"], limit=1)
+    return [
+        json.dumps(told._asdict()), followed(number=4, factor=3), call(handed_on, 2), limit(LIMIT=9), shadowed("ab"),
+        both(1), caught(option=1), late(), named_like_a_field("x"), context, Told._fields,
+        sorted("ba", key=lambda it: it),
+    ]
+"""
+
+
+def answer(code: str) -> Any:
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names["main"](event={"words": ["a", "bcd"]}, context="context")
+
+
+def test_code_does_the_same_under_shorter_names() -> None:
+    short, names = shorten(CODE, ["main"])
+    assert repr(answer(short)) == repr(answer(CODE))
+    assert {"KINDS", "handed_on", "both", "shadowed"} <= {*names.values()}
+
+
+def test_only_what_others_name_and_what_means_two_things_keeps_its_name() -> None:
+    tree = ast.parse(shorten(CODE, ["main"])[0])
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {name for name in functions if len(name) > 1} == {"main", "limit", "followed"}
+    parameters = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    # Of the handler; of functions that are handed on, whose calls are not followed; of a method, likewise.
+    kept = {"event", "context", "factor", "number", "words", "limit"}
+    assert {name for name in parameters if len(name) > 1} == kept | {"LIMIT", "followed"}
+
+
+def test_functions_of_the_template_keep_the_names_of_classes_fields_and_methods() -> None:
+    before = flatten(ENTRIES, source)
+    after = shorten(before, ENTRIES)[0]
+
+    def kept(code: str) -> list[str]:
+        tree = ast.parse(code)
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        members = [node for item in classes for node in item.body if not isinstance(node, ast.Assign)]
+        attributes = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        named = [str(getattr(node, "name", None) or ast.unparse(getattr(node, "target", node))) for node in members]
+        return [*(item.name for item in classes), *named, *attributes, *map(repr, texts)]
+
+    assert kept(after) == kept(before)
+    assert len(after) < len(before) * 0.75
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    global g\n    g = 1",
+        "def f():\n    return locals()",
+        "def f():\n    class Inner: pass",
+        "def f(x):\n    match x:\n        case [y]: return y",
+    ],
+)
+def test_code_whose_names_are_not_followed_is_refused(code: str) -> None:
+    with pytest.raises(CannotBundle, match="names cannot be shortened beside"):
+        shorten(code, [])
