@@ -7,7 +7,7 @@ Plan(cluster, tenants=(TenantPlan("shop-dev", …), …), schedule=SchedulePlan(
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from aurora_tenants.mysql.state import Live
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
+from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
@@ -112,7 +113,7 @@ def make_plan(
             *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
             *ignored(configuration, afterwards, live.server, master=deployed.master_user, only=only),
-            *(_not_tried(secrets) if secrets else ()),
+            *(_of_secrets(secrets, tenants) if secrets else ()),
             *(schedule.notices if schedule else ()),
         ),
         problems=(
@@ -146,9 +147,12 @@ def _failed(shared: Shared) -> tuple[Notice, ...]:
     return (Notice(problem.code, f"{problem.what}; {problem.why}; {problem.fix}"),)
 
 
-def _not_tried(secrets: Secrets) -> tuple[Notice, ...]:
-    sentence = not_tried(secrets)
-    return (Notice("logins-not-tried", sentence),) if sentence else ()
+def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Notice]:
+    if sentence := not_tried(secrets):
+        yield Notice("logins-not-tried", sentence)
+    for tenant in tenants:
+        kept = tenant.desired.users.keys()
+        yield from old_passwords((user for it, user in tenant.live.users.items() if it in kept), secrets)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:

@@ -34,10 +34,10 @@ def serve_user(request: Request) -> Resource:
         secret = secret or request.secret(_secret_id(request))
         make_views(execute)
     server = read_server(execute)
-    properties = request.properties
+    asked = request.properties
     if is_inspector:
-        properties = inspector_properties(can_look=function_exists(execute, OBJECTS))
-    wanted = wanted_user(properties, name, server, may_reach_all=is_inspector)
+        asked = inspector_properties(can_look=function_exists(execute, OBJECTS))
+    wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
     is_same = _is_same_user(request, name, secret)
     refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector))
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name

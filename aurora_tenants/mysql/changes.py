@@ -368,6 +368,11 @@ def drop_user(account: Account) -> str:
     return f"DROP USER IF EXISTS {account}"
 
 
+def lock_user(account: Account) -> str:
+    """The statement after which nobody can log in to an account, if it still exists."""
+    return f"ALTER USER IF EXISTS {account} ACCOUNT LOCK"
+
+
 def drop_database(name: str) -> str:
     """The statement that drops a database and every table in it."""
     return f"DROP DATABASE {identifier(name)}"

@@ -12,6 +12,7 @@ from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserve
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.adopted import kept_access
 from aurora_tenants.tenant.afterwards import renamed
 from aurora_tenants.tenant.connections import connection_notices
 from aurora_tenants.tenant.inspector import excess, is_inspector
@@ -54,6 +55,7 @@ def notices(
     for plan in plans:
         yield from _left_empty(plan)
         yield from waiting_notices(plan.waits, plan.desired, live.state)
+        yield from kept_access(plan.changes, plan.live.users, live.state, cluster)
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)

@@ -38,6 +38,7 @@ def has_rows(cloud: Cloud) -> bool:
     return cloud.sql("SELECT COUNT(*) FROM shop.t") == [(1,)]
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_stack_that_cannot_roll_back_is_brought_out_of_it_by_the_next_apply(run: CommandLine, cloud: Cloud):
     """A grant on a table that is gone can be given neither now nor in the rollback (1146)."""
     report = "      report: {privileges: [%s]}\n"
@@ -68,6 +69,7 @@ def test_replacing_a_stack_whose_deletion_failed_needs_leave_for_what_it_drops(r
     assert has_rows(cloud)
 
 
+@pytest.mark.usefixtures("blind")
 def test_leave_to_drop_does_not_outlive_its_run(run: CommandLine, cloud: Cloud):
     apply(run, DROPPED)
     cloud.sql("CREATE TABLE shop.t (id INT)", "INSERT INTO shop.t VALUES (1)")

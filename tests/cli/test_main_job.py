@@ -212,6 +212,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "action": "create",
         "origin": "file",
         "drops": [],
+        "secrets": [],
     }
     shown = [line for line in text.out.splitlines() if line.startswith("    ")]
     assert [line[6:] for line in shown] == [in_words(change) for change in changes]
@@ -256,6 +257,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
         "sts:GetCallerIdentity": 1,
         "cloudformation:DescribeStacks": 1,
         "rds-data:ExecuteStatement": 12,
+        "secretsmanager:ListSecrets": 1,
     }
 
 
@@ -298,6 +300,7 @@ def test_a_tenant_that_is_taken_out_loses_its_user_and_secret_and_keeps_its_data
     )
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_removed_tenant_may_be_the_only_one_named(run: CommandLine, cloud: Cloud):
     applied(run, shop("a") + shop("b"))
     run.file(shop("a") + broken("c"))
@@ -423,6 +426,7 @@ def test_a_yes_at_the_terminal_applies(run: CommandLine, cloud: Cloud, monkeypat
 # Failure
 
 
+@pytest.mark.usefixtures("blind")
 def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: CommandLine, cloud: Cloud):
     run.file(broken("a") + shop("b"))
     ended = run("aurora-tenants apply --yes --parallel 1")
@@ -441,6 +445,7 @@ def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: Comm
     assert users(cloud) == {"b"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_stack_whose_creation_failed_is_made_anew_when_the_cause_is_gone(run: CommandLine, cloud: Cloud):
     run.file(broken("a"))
     assert run("aurora-tenants apply --yes").code == 1
@@ -454,6 +459,7 @@ def test_a_stack_whose_creation_failed_is_made_anew_when_the_cause_is_gone(run: 
     assert grants(cloud, "a") == {"GRANT ALL PRIVILEGES ON `a`.* TO `a`@`%`"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_what_was_put_into_a_database_after_its_stack_failed_is_adopted(run: CommandLine, cloud: Cloud):
     run.file(broken("a"))
     assert run("aurora-tenants apply --yes").code == 1
@@ -467,6 +473,7 @@ def test_what_was_put_into_a_database_after_its_stack_failed_is_adopted(run: Com
     assert grants(cloud, "a") == {"GRANT SELECT ON `a`.`missing` TO `a`@`%`"}
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_failed_update_is_rolled_back_and_takes_nothing_away(run: CommandLine, cloud: Cloud):
     applied(run, shop("a"))
     run.file(broken("a"))

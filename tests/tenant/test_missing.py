@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantUser
+from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.grants import Scope
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.objects import Asked
-from aurora_tenants.mysql.state import Contents, Live
+from aurora_tenants.mysql.objects import sought
+from aurora_tenants.mysql.state import Contents, Live, Server
 from aurora_tenants.plan import Plan
 from aurora_tenants.safety import dangers
 from aurora_tenants.tenant.missing import asked
@@ -49,12 +49,22 @@ def ran(plan: Plan) -> list[str]:
 # What is asked
 
 
+def asked_for(it: Tenant, server: Server = SERVER) -> frozenset[Scope]:
+    return sought(asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, server).grants, ())
+
+
 def test_what_privileges_are_on_is_asked_and_nothing_else():
     report = Privilege(("EXECUTE",), "shop", procedure="Report")
     net = Privilege(("EXECUTE",), "shop", function="net")
     it = shop(on_orders("ID"), report, net, Privilege(("ALL",), "shop"), Privilege(("PROCESS",), "*"))
-    scopes = frozenset((ORDERS, ID, REPORT, Scope("FUNCTION", "shop", "net")))
-    assert asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, SERVER) == Asked(scopes)
+    assert asked_for(it) == {ORDERS, ID, REPORT, Scope("FUNCTION", "shop", "net")}
+
+
+def test_roles_and_every_host_ask():
+    users = (TenantUser("u", (on_orders(),), hosts=("10.0.0.1", "10.0.0.2")),)
+    it = Tenant("shop", users=users, roles=(TenantRole("r", (on_orders(),)),))
+    accounts = {grant.account for grant in asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, SERVER).grants}
+    assert accounts == {Account("u", "10.0.0.1"), Account("u", "10.0.0.2"), Account("r")}
 
 
 def test_a_file_without_such_privileges_asks_nothing():
@@ -71,8 +81,7 @@ def test_databases_are_measured_that_the_file_no_longer_names():
 
 def test_names_are_asked_as_the_server_stores_them():
     it = Tenant("shop", users=(TenantUser("u", (Privilege(("SELECT",), "Shop", "Orders"),)),))
-    folding = SERVER._replace(lower_case_names=True)
-    assert asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, folding).scopes == {ORDERS}
+    assert asked_for(it, SERVER._replace(lower_case_names=True)) == {ORDERS}
 
 
 # What would fail
