@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
@@ -19,7 +20,9 @@ from aurora_tenants.lambdas.permission import (
 )
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.lambdas.statement import run
+from aurora_tenants.lambdas.waiting import grant_the_rest
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
+from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import Account, account_of, is_nowhere, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
@@ -90,15 +93,15 @@ def _attempt(
     todo = tuple(change for change in todo if change.statement not in recorded.values())
     were_there = (it for it in desired.users if it in before.live.users)
     may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in were_there)
-    refused = _run(request, todo, desired, is_first=is_first, may_stop=may_stop)
+    refused = _run(request, todo, desired, is_first=is_first, may_stop=may_stop, waits=wanted.waits)
     _give_passwords(request, wanted, desired, existing, before)
     _give_up_others(execute, desired, existing)
     return refused
 
 
-def give_up(execute: Execute, entry: str, owner: Owner) -> None:
-    """Drops an account that its resource created, and releases one that it adopted."""
-    if owner.adopted:
+def give_up(execute: Execute, entry: str, owner: Owner, *, may_drop: bool = True) -> None:
+    """Drops an account that its resource created, and releases one that it adopted, or that it may not drop."""
+    if owner.adopted or not may_drop:
         execute(record_owner("users", entry, owner._replace(released=True)))
     else:
         execute(drop_user(account_of(entry)))
@@ -143,14 +146,20 @@ def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
 
 
 def _run(
-    request: Request, todo: Sequence[Change], wanted: State, *, is_first: bool = False, may_stop: bool = True
+    request: Request,
+    todo: Sequence[Change],
+    wanted: State,
+    *,
+    is_first: bool = False,
+    may_stop: bool = True,
+    waits: AbstractSet[Grant] = frozenset(),
 ) -> tuple[str, ...]:
     """Runs the changes. Returns a sentence for each that was not done and fails nothing.
 
-    That is a GRANT that the server refuses, with OnRefusal "report", or that only helps a REVOKE; a REVOKE of what
-    MySQL says is not there when it has been read twice; and what there is no time for: somebody who may pass on rights
-    can give any number of them. may_stop: False where an account is adopted, which nobody is to have with more rights
-    than are asked for.
+    That is a GRANT that the server refuses, with OnRefusal "report", or that only helps a REVOKE, or that `waits` for
+    what it is on (lambdas/waiting.py); a REVOKE of what MySQL says is not there when it has been read twice; and what
+    there is no time for: somebody who may pass on rights can give any number of them. may_stop: False where an account
+    is adopted, which nobody is to have with more rights than are asked for.
     """
     refused, left = list[str](), 0
     for change in todo:
@@ -163,9 +172,8 @@ def _run(
             is_stuck = change.action == "revoke" and error.number in NOT_THERE and not is_first
             may_fail = request.reports_refusals or wanted.grants.isdisjoint(change.grants)
             is_refusal = change.action == "grant" and may_fail and error.is_of_mysql
-            if not (is_stuck or is_refusal):
-                raise
-            refused.append(str(error))
+            is_told = is_stuck or is_refusal
+            refused += [str(error)] if is_told else grant_the_rest(request.execute, change, waits, error)
     if left:
         name = next(iter(wanted.users)).user
         refused.append(f"the time was up before {left} REVOKEs of user {name}; deploy again to go on")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import read_owned, select
 from aurora_tenants.mysql.names import Account, is_aws_role, key
@@ -19,7 +20,7 @@ class Wanted(NamedTuple):
     """What a resource asks for. state: the accounts of one name and their grants, without owners.
 
     secret: None where there is no password. is_same: the resource has been this user, or this role, before.
-    is_inspector: it is the shared stack's own user, which no other stack can have.
+    is_inspector: it is the shared stack's own user, which no other stack can have. waits: see properties.may_wait.
     """
 
     state: State
@@ -27,6 +28,7 @@ class Wanted(NamedTuple):
     secret: Secret | None = None
     is_same: bool = False
     is_inspector: bool = False
+    waits: frozenset[Grant] = frozenset()
 
     @property
     def name(self) -> str:

@@ -23,7 +23,6 @@ from aurora_tenants.tenant.desired import read_desired
 from aurora_tenants.tenant.places import places_of, places_of_change
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reliance import reliances_on, relied_on
-from aurora_tenants.tenant.secrets import is_of_rotation
 
 Origin = Literal["file", "drift", "spelling"]
 
@@ -43,9 +42,8 @@ class Line(NamedTuple):
 
 
 def unclear(plans: Iterable[TenantPlan]) -> list[TenantPlan]:
-    """The plans whose lines the file and drift may share: the template that is deployed tells the two apart."""
-    updated = (plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file")
-    return [plan for plan in updated if plan.changes or any(map(is_of_rotation, plan.secrets))]
+    """The plans that only the template that is deployed explains: what the file asks for anew, and what is drift."""
+    return [plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file"]
 
 
 def explain(
