@@ -290,7 +290,7 @@ def test_the_plan_of_one_tenant_in_another_file_is_applied_as_it_was_asked_for(p
     assert (other.code, "tenants.yaml: tenant shop was changed (users)" in other.err) == (1, True)
     applied = pending("aurora-tenants apply plan.json --yes")
     assert applied.code == 0, applied
-    assert "Compared 1 tenant of prod.yaml" in applied.out
+    assert " with --file prod.yaml --tenant shop.\n" in applied.err
 
 
 def test_a_plan_of_another_account_or_region_is_refused(pending: CommandLine, cloud: Cloud):
