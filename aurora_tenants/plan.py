@@ -21,6 +21,7 @@ from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
+from aurora_tenants.tenant.items import Item
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
@@ -69,7 +70,8 @@ class Plan:
 class Proposal:
     """What would be done, and what was compared for it.
 
-    lines: the changes of each tenant with their reasons, by tenant. dangers: what somebody should look at twice.
+    lines: the changes of each tenant with their reasons, by tenant. items: the same by object, as people read it, with
+    what CloudFormation alone knows. dangers: what somebody should look at twice.
     refusals: why it is not applied as it is. cost: of the schedule of the file. woke_cluster: to see all this, a paused
     cluster was woken. account, region: of AWS, where it was read.
     """
@@ -77,6 +79,7 @@ class Proposal:
     plan: Plan
     live: Live
     lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     dangers: tuple[Problem, ...] = ()
     refusals: tuple[Problem, ...] = ()
     cost: Cost | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import NamedTuple
 
@@ -23,7 +24,9 @@ from aurora_tenants.lambdas.permission import (
 )
 from aurora_tenants.lambdas.request import Request, Secret, with_user
 from aurora_tenants.lambdas.statement import run
+from aurora_tenants.lambdas.waiting import grant_the_rest
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
+from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
 from aurora_tenants.mysql.names import NOWHERE, Account, account_of, is_nowhere, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
@@ -97,7 +100,7 @@ def _attempt(
     todo = tuple(change for change in todo if change.statement not in recorded.values())
     were_there = (it for it in desired.users if it in before.live.users)
     may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in were_there)
-    run_all = partial(_run, request, wanted=desired, is_first=is_first, may_stop=may_stop)
+    run_all = partial(_run, request, wanted=desired, is_first=is_first, may_stop=may_stop, waits=wanted.waits)
     # Between a RENAME and this, whoever reads the secret cannot log in.
     renamed = max((at for at, change in enumerate(todo, 1) if _gives_name(change)), default=0)
     refused = run_all(todo[:renamed])
@@ -114,9 +117,12 @@ def _gives_name(change: Change) -> bool:
     return change.action == "rename" and NOWHERE not in change.statement
 
 
-def give_up(execute: Execute, entry: str, owner: Owner, giver: str = "") -> None:
-    """Drops an account that its resource created, releases one that it adopted. giver: who is to offer it again."""
-    if owner.adopted or giver:
+def give_up(execute: Execute, entry: str, owner: Owner, *, may_drop: bool = True, giver: str = "") -> None:
+    """Drops an account that its resource created, and releases one that it adopted, or that it may not drop.
+
+    giver: the stack that it came from, and that is to offer it again; empty for none.
+    """
+    if owner.adopted or giver or not may_drop:
         execute(record_owner("users", entry, let_go(owner, giver)))
     else:
         execute(drop_user(account_of(entry)))
@@ -168,14 +174,20 @@ def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
 
 
 def _run(
-    request: Request, todo: Sequence[Change], wanted: State, *, is_first: bool = False, may_stop: bool = True
+    request: Request,
+    todo: Sequence[Change],
+    wanted: State,
+    *,
+    is_first: bool = False,
+    may_stop: bool = True,
+    waits: AbstractSet[Grant] = frozenset(),
 ) -> tuple[str, ...]:
     """Runs the changes. Returns a sentence for each that was not done and fails nothing.
 
-    That is a GRANT that the server refuses, with OnRefusal "report", or that only helps a REVOKE; a REVOKE of what
-    MySQL says is not there when it has been read twice; and what there is no time for: somebody who may pass on rights
-    can give any number of them. may_stop: False where an account is adopted, which nobody is to have with more rights
-    than are asked for.
+    That is a GRANT that the server refuses, with OnRefusal "report", or that only helps a REVOKE, or that `waits` for
+    what it is on (lambdas/waiting.py); a REVOKE of what MySQL says is not there when it has been read twice; and what
+    there is no time for: somebody who may pass on rights can give any number of them. may_stop: False where an account
+    is adopted, which nobody is to have with more rights than are asked for.
     """
     refused, left = list[str](), 0
     for change in todo:
@@ -188,9 +200,8 @@ def _run(
             is_stuck = change.action == "revoke" and error.number in NOT_THERE and not is_first
             may_fail = request.reports_refusals or wanted.grants.isdisjoint(change.grants)
             is_refusal = change.action == "grant" and may_fail and error.is_of_mysql
-            if not (is_stuck or is_refusal):
-                raise
-            refused.append(str(error))
+            is_told = is_stuck or is_refusal
+            refused += [str(error)] if is_told else grant_the_rest(request.execute, change, waits, error)
     if left:
         name = next(iter(wanted.users)).user
         refused.append(f"the time was up before {left} REVOKEs of user {name}; deploy again to go on")

@@ -9,6 +9,7 @@ from aurora_tenants.lambdas.ownership import is_mine
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import read_owned, select
 from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
@@ -21,8 +22,8 @@ class Wanted(NamedTuple):
     """What a resource asks for. state: the accounts of one name and their grants, without owners.
 
     secret: None where there is no password. is_same: the resource has been this user, or this role, before.
-    is_inspector: it is the shared stack's own user, which no other stack can have. old_names: those that the accounts
-    of this resource may still have, and are not to have any more.
+    is_inspector: it is the shared stack's own user, which no other stack can have. waits: see properties.may_wait.
+    old_names: those that the accounts of this resource may still have, and are not to have any more.
     """
 
     state: State
@@ -30,6 +31,7 @@ class Wanted(NamedTuple):
     secret: Secret | None = None
     is_same: bool = False
     is_inspector: bool = False
+    waits: frozenset[Grant] = frozenset()
     old_names: frozenset[str] = frozenset()
 
     @property

@@ -12,12 +12,13 @@ from aurora_tenants.lambdas.accounts import converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.permission import Wanted
 from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
+from aurora_tenants.mysql.changes import lock_user
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import function_exists, read_owners, read_server
 from aurora_tenants.mysql.names import account_of, is_reserved_user
 from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS, Owner
-from aurora_tenants.mysql.properties import checked, is_iam, text, wanted_user
+from aurora_tenants.mysql.properties import checked, is_iam, may_wait, on_remove, text, wanted_user
 
 # No secret's ARN begins like this, and no name of a user or a role contains a colon.
 _IAM = "iam:"
@@ -39,8 +40,8 @@ def serve_user(request: Request) -> Resource:
     if is_inspector:
         asked = inspector_properties(can_look=function_exists(execute, OBJECTS))
     wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
-    is_same = _is_same_user(request, name, old_names | {name}, secret)
-    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, old_names))
+    is_same, waits = _is_same_user(request, name, old_names | {name}, secret), may_wait(asked, wanted, server)
+    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits, old_names))
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name
     return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
 
@@ -50,11 +51,24 @@ def delete_accounts(request: Request, physical_id: str) -> None:
 
     physical_id: a secret's ARN, `iam:` and a user's name, or `role:` and a role's.
     """
-    make_owners(request.execute)
-    giver = request.given_back_to
+    execute, giver, how = request.execute, request.given_back_to, _on_remove(request)
+    make_owners(execute)
     for entry, known in entries_of(request, physical_id).items():
-        if is_mine(known, request.owner):
-            give_up(request.execute, entry, known, giver)
+        if not is_mine(known, request.owner):
+            continue
+        if how == "lock" and not giver:
+            execute(lock_user(account_of(entry)))
+        give_up(execute, entry, known, may_drop=how in ("", "drop"), giver=giver)
+
+
+def _on_remove(request: Request) -> str:
+    """What its properties say of a user's end, or what loses least: nothing in them may keep a stack from its end."""
+    if request.event["ResourceType"] != "Custom::DatabaseUser":
+        return ""
+    try:
+        return on_remove(request.properties)
+    except ValueError:
+        return "keep"
 
 
 def entries_of(request: Request, physical_id: str) -> dict[str, Owner]:

@@ -54,6 +54,7 @@ def wanted_user(properties: Properties, name: str, server: Server, *, may_reach_
     name: from its secret, or its property UserName. may_reach_all: whether it may hold anything on the whole server.
     Raises ValueError with a sentence.
     """
+    on_remove(properties)
     accounts = [Account(name, _host(host)) for host in _list(properties, "Hosts") or ["%"]]
     options = _options(properties)
     granted = _roles(properties)
@@ -105,6 +106,17 @@ def is_iam(properties: Properties) -> bool:
     if auth not in ("password", "iam"):
         raise ValueError(f"Auth must be password or iam, not {auth!r}")
     return auth == "iam"
+
+
+def on_remove(properties: Properties) -> str:
+    """What becomes of a Custom::DatabaseUser that is deleted; empty where it does not say. Raises ValueError.
+
+    drop, and empty: what the stack has made is dropped. keep: nothing happens to it. lock: nobody can log in any more.
+    """
+    value = text(properties, "OnRemove")
+    if value not in ("", "drop", "lock", "keep"):
+        raise ValueError(f"OnRemove must be drop, lock or keep, not {value!r}")
+    return value
 
 
 def text(properties: Properties, name: str) -> str:

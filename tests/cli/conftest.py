@@ -84,6 +84,7 @@ def command_line(
     """A command line whose AWS account is this sandbox, in a directory."""
     set_environment(monkeypatch, cloud.environment)
     monkeypatch.chdir(directory)
+    monkeypatch.setenv("COLUMNS", "1000")  # tests/render looks at how lines are broken
     # The sandbox's times pass 100 times as fast as AWS's; looking as seldom as at AWS would take most of a test.
     monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     return CommandLine(directory, capsys)

@@ -209,14 +209,14 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
     cloud.deploy("other", other_stack(DatabaseServer="arn:aws:rds:x", ProviderVersion="0"))
     assert told(run, "aurora-tenants plan") == (
         "error: stack other is too old: its provider has version 0  [old-shared-stack]\n"
-        "    why: this program needs version 3\n"
+        "    why: this program needs version 4\n"
         "    fix: run: aurora-tenants shared deploy --stack other\n"
     )
     cloud.clean()
-    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="3", InspectorSecret="none"))
+    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="4", InspectorSecret="none"))
     assert "could not read MySQL" in told(run, "aurora-tenants plan")
     cloud.clean()
-    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "3", "InspectorProblem": "SELECT denied (1142)"}
+    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "4", "InspectorProblem": "SELECT denied (1142)"}
     cloud.deploy("other", other_stack(**outputs))
     assert told(run, "aurora-tenants plan") == (
         "error: the inspector of stack other could not be made as it should be  [no-inspector]\n"

@@ -36,7 +36,7 @@ pytestmark = BOTH
 RULE = "use 1 to 32 characters of A-Z a-z 0-9 _ $ -"
 ENTRIES = (
     "Privileges must be a list of entries that hold Columns, Database, Function, GrantOption, Permission, Procedure,"
-    " Table, none of them empty"
+    " Table, WhenMissing, none of them empty"
 )
 OTHER_SECRET = "another secret needs another user name"
 

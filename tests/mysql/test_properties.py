@@ -9,7 +9,7 @@ import pytest
 from aurora_tenants.mysql.grants import Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options, Require
-from aurora_tenants.mysql.properties import wanted_database, wanted_role, wanted_user
+from aurora_tenants.mysql.properties import may_wait, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.state import Database, Server, State, User
 
 SERVER = Server("8.0.42", True, "caching_sha2_password")
@@ -140,12 +140,36 @@ SELECT = {"Permission": "SELECT", "Database": "shop"}
         ({"Privileges": [{"Permission": "SYSTEM_USER", "Database": "*"}]}, "SYSTEM_USER is not a privilege"),
         ({"Privileges": [{"Permission": "CREATE USER", "Database": "*"}]}, "CREATE USER cannot be granted to a tenant"),
         ({"Privileges": [SELECT | {"Table": "t", "Procedure": "p"}]}, "name one of them"),
+        ({"Privileges": [SELECT | {"WhenMissing": "wait"}]}, "WhenMissing must be fail or skip, not 'wait'"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(properties: dict[str, Any], sentence: str):
     with pytest.raises(ValueError) as refused:
         wanted_user(properties, "app", SERVER)
     assert sentence in str(refused.value)
+
+
+SKIPPED = SELECT | {"Table": "t", "WhenMissing": "skip"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "waiting"),
+    [
+        ([SKIPPED], {("t", "", "SELECT")}),
+        ([SKIPPED, SELECT], {("t", "", "SELECT")}),  # what is on the database is another grant
+        ([SKIPPED, SELECT | {"Table": "t", "WhenMissing": "fail"}], set()),
+        ([SKIPPED, SELECT | {"Table": "t", "Columns": ["Id"]}], set()),  # which the table's would stand for
+        ([SKIPPED, SELECT | {"Table": "u"}], {("t", "", "SELECT")}),
+        ([SKIPPED | {"Columns": ["Id", "B"]}, SELECT | {"Table": "t", "Columns": ["id"]}], {("t", "b", "SELECT")}),
+        ([SKIPPED | {"GrantOption": "true"}], {("t", "", "SELECT"), ("t", "", "GRANT OPTION")}),
+        ([SKIPPED | {"GrantOption": "true"}, SELECT | {"Table": "t", "GrantOption": "true"}], set()),
+    ],
+)
+def test_only_what_no_other_entry_asks_for_may_wait(entries: list[Any], waiting: set[Any]):
+    properties = {"Privileges": entries, "Hosts": ["%", "10.%"]}
+    found = may_wait(properties, wanted_user(properties, "app", SERVER), SERVER)
+    assert {grant.account.host for grant in found} == ({"%", "10.%"} if waiting else set())
+    assert {(grant.scope.name, grant.scope.column, grant.privilege) for grant in found} == waiting
 
 
 @pytest.mark.parametrize("name", ["", "root", "a b", "x" * 33, "rdsadmin", "AWS_LAMBDA_ACCESS"])

@@ -44,6 +44,7 @@ REFUSALS: dict[int, Act] = {
     1007: by("CREATE DATABASE IF NOT EXISTS refused", "CREATE DATABASE refused"),
     1044: login("", then="CREATE DATABASE refused"),
     1045: login("", "hush-another"),
+    1054: by("CREATE USER IF NOT EXISTS granted", "GRANT SELECT (x) ON mysql.db TO granted"),
     1062: by(
         "CREATE DATABASE IF NOT EXISTS refused",
         "CREATE TABLE IF NOT EXISTS refused.t (a INT PRIMARY KEY)",
@@ -52,8 +53,14 @@ REFUSALS: dict[int, Act] = {
     ),
     1064: by("SELEC 'a (1234)'"),
     1141: by("CREATE USER IF NOT EXISTS granted", "REVOKE SELECT ON nothing.* FROM granted"),
+    1146: by("CREATE USER IF NOT EXISTS granted", "GRANT SELECT ON nothing.`ERROR 1045 (28000): y` TO granted"),
     1147: by("CREATE USER IF NOT EXISTS granted", "REVOKE SELECT ON mysql.db FROM granted"),
     1226: login("WITH MAX_USER_CONNECTIONS 1"),
+    1305: by(
+        "CREATE USER IF NOT EXISTS granted",
+        "CREATE DATABASE IF NOT EXISTS refused",
+        "GRANT EXECUTE ON PROCEDURE refused.nothing TO granted",
+    ),
     1295: by("PREPARE refused FROM 'CREATE ROLE refused'"),
     1396: by("DROP USER `nobody (1234)`"),
     1403: by(
@@ -124,7 +131,7 @@ def test_other_forms_that_clients_have_seen(text: str):
         "Invalid resource ARN: x",
         "45000 ms have passed",
         "Unknown database 'x (1045)'",
-        "Table 'x.ERROR 1045 (28000): y' doesn't exist",
+        "Table 'x.ERROR 1045 (28000): y' already exists",
         "near 'Error code: 1045; SQLState: 28000' at line 1",
         "",
     ],
