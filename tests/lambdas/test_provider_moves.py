@@ -10,7 +10,7 @@ import pytest
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.owners import Owner, let_go, offered
 from tests.lambdas.test_lost_answers import EITHER_WAY, Stack, each, seen, user_of
-from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, after, database, failing, fresh, on, role, user
+from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, after, database, failing, fresh, iam_user, on, role, user
 
 pytestmark = ONCE
 
@@ -292,6 +292,23 @@ def test_what_was_adopted_moves_as_adopted_and_what_is_not_there_is_made(world: 
     assert world.deploy(receiver, taking, consent=False).failures == {}
     assert (world.owner(shop), world.rows(shop)) == ((receiver, "Db", 1, 0), 2)
     assert (world.owner(new), world.takes(name, "hush-0")) == ((receiver, "New", 0, 0), True)
+
+
+def test_a_user_of_iam_moves_too(world: World, with_iam_plugin: None) -> None:
+    giver, receiver, first, name = (fresh(what) for what in ("giver", "receiver", "first", "app"))
+    world.iam(on=True)
+    for resource in (
+        iam_user(first),
+        iam_user(name, RenamedFrom=first),
+        iam_user(name, RenamedFrom=first, MovedTo=receiver),
+    ):
+        assert world.deploy(giver, {"App": resource}).failures == {}
+    assert world.physical_id(giver, "App") == f"iam:{first}"
+    world.delete(giver)
+    assert world.deploy(receiver, {"User": iam_user(name, MovedFrom=giver)}).failures == {}
+    assert (world.entries(name), world.physical_id(receiver, "User")) == ({"%": Owner(receiver, "User")}, f"iam:{name}")
+    world.delete(receiver)
+    assert not world.has_user(name)
 
 
 @EITHER_WAY

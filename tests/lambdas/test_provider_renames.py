@@ -187,6 +187,19 @@ def test_what_runs_as_a_user_keeps_its_name(app: Login) -> None:
     assert (refused.startswith(said), app.is_called(app.old, before=before)) == (True, True)
 
 
+def test_no_account_of_another_stack_gets_another_name(app: Login) -> None:
+    """Whoever can make secrets can make one that names a neighbour's user."""
+    world, before, evil, name = app.world, app.seen(app.old), fresh("evil"), fresh("x")
+    theirs = world.secret(app.old, "hush-evil", name=f"{PREFIX}{fresh('evil')}")
+    asked = user(theirs, UserName=name, RenamedFrom=app.old)
+    assert world.deploy(evil, {"App": asked}, consent=False).failures == {}
+    assert (app.is_called(app.old, before=before), world.takes(name, "hush-evil")) == (True, True)
+    ended = world.deploy(evil, {"App": user(theirs, UserName=app.old, RenamedFrom=name)}, consent=False)
+    assert ended.failures["App"].startswith(f"user {name} cannot be renamed: there is a user {app.old} already")
+    world.delete(evil)
+    assert app.is_called(app.old, before=before)
+
+
 def test_a_rotation_that_began_before_makes_way_for_the_next(app: Login) -> None:
     world, secrets, function = app.world, app.world.secrets, f"{SHARED}-database-secret-rotation"
     lambdas = f"arn:aws:lambda:eu-west-1:123456789012:function:{function}"
