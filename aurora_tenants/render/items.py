@@ -12,6 +12,7 @@ from aurora_tenants.mysql.changes import Change
 from aurora_tenants.render.stacks import STYLES, symbol
 from aurora_tenants.render.text import printable
 from aurora_tenants.tenant.items import Item, reason
+from aurora_tenants.tenant.objects import RECORDS
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line, rule
 
@@ -118,7 +119,7 @@ def _item(item: Item, view: View, *, left_out: Collection[str], with_origin: boo
     for sentence in item.relied_on:
         yield Text(printable(f"      careful: {sentence}"), "yellow")
     for line in item.lines if view.explain else ():
-        if view.verbose or line.change.action != "record":
+        if view.verbose or line.change.action not in RECORDS:
             yield from _explained(line)
 
 
