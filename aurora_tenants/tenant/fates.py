@@ -97,6 +97,4 @@ def as_they_are(lines: Iterable[Line], server: Server) -> list[Part]:
 
 
 def _dropped(contents: Contents | None) -> str:
-    if contents is None:
-        return "DROPPED with everything in it"
-    return f"DROPPED: {contents}" if contents.tables else "DROPPED: it has no table"
+    return "DROPPED with everything in it" if contents is None else f"DROPPED: {contents}"
