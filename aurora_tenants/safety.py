@@ -13,6 +13,7 @@ from aurora_tenants.mysql.state import State
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, failed_rollback
 from aurora_tenants.tenant.isolation import Summary
+from aurora_tenants.tenant.likely_moves import likely_moves
 from aurora_tenants.tenant.watching import Watcher
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
@@ -25,8 +26,9 @@ _MOST_NAMES = 5
 def dangers(plan: Plan) -> tuple[Problem, ...]:
     """Every dangerous change, each with its reason and the flag that allows it."""
     breaches, opened = plan.isolation
-    watched = map(_watched, plan.watchers)
-    return (*_drops(plan), *_mass_removal(plan), *map(_opened, opened), *watched, *map(breach_problem, breaches))
+    watched, others = map(_watched, plan.watchers), map(breach_problem, breaches)
+    moves = likely_moves(plan.tenants)
+    return (*_drops(plan), *_mass_removal(plan), *moves, *map(_opened, opened), *watched, *others)
 
 
 @dataclass(frozen=True, slots=True)
