@@ -12,6 +12,8 @@
                                           {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
                                           of an answer to the first statement from now on, and then to each so many;
                                           with "in_body": true in the middle of the answer
+                                          {"stack": {"name": …, "status": "IMPORT_ROLLBACK_FAILED"}}: the stack is in
+                                          this state from now on, whatever it did
                                           {"early": {"first": 1, "every": 0, "answer": null}}: those get what a cluster
                                           answers that is new; null: one such answer after the other
     POST /_sandbox/answers                {"error_numbers": "none", "base64": true, "reversed_keys": true}: what answers
@@ -38,7 +40,7 @@ from aurora_sandbox.account import Account
 from aurora_sandbox.clock import shown
 from aurora_sandbox.faults import Turns
 from aurora_sandbox.gate import OWN
-from aurora_sandbox.wire import Answer, Request
+from aurora_sandbox.wire import Answer, Request, service_model
 
 _KINDS = ("crash", "hang", "twice", None)
 
@@ -149,10 +151,22 @@ class Control:
             self._account.faults.drop(
                 _turns(fault), ran=bool(fault.get("ran", True)), in_body=bool(fault.get("in_body"))
             )
+        elif kind == "stack":
+            self._put(fault["name"], fault["status"])
         elif kind == "early":
             self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
         else:
             raise Unusable(f"there is no fault {kind}")
+
+    def _put(self, name: str, status: str) -> None:
+        region = self._account.cloudformation.region
+        if status not in service_model("cloudformation").shape_for("StackStatus").enum:
+            raise Unusable(f"CloudFormation has no state {status}")
+        with region.changed:
+            stack = region.find(name)
+            if stack is None or stack.is_deleted:
+                raise Unusable(f"there is no stack {name}")
+            region.set_status(stack, status)
 
 
 def _seconds(document: Mapping[str, Any]) -> float:

@@ -12,6 +12,7 @@ from aurora_tenants.aws.handover import hand_over
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.status import state_of
 from aurora_tenants.tenant.template import allowing_drops
 
 
@@ -162,7 +163,7 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     A stack whose deletion failed takes no update; the permission was written before its deletion began.
     """
     allowed = set(plan.drops).intersection(allow_drop)
-    if not allowed or plan.status == "DELETE_FAILED":
+    if not allowed or (plan.status and not state_of(plan.status).takes_update):
         return
     deployed = stacks.read_template(cloudformation, plan.name)
     try:

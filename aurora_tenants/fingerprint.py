@@ -3,16 +3,18 @@
     before = fingerprint(configuration, live, deployed, place, entries, only)
     differences(before, fingerprint(…))      ("MySQL: user app@% was changed (privileges)", …)
 
-Five sections, each of things by name with what is said of each, its aspects:
+Six sections, each of things by name with what is said of each, its aspects:
 
 file      tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
 MySQL     databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
+missing   tables, columns and routines that the file names, and that are not there
 stacks    the shared stack, each tenant's, the pause schedule's and its schedules; names that other stacks have taken
 secrets   those that differ from what their stacks say, and what heals them
 planned   what is then to be done of each tenant, and who can get in where
 
 What changes by itself is in none: passwords, how many objects run as an account, how many connections the server takes,
-the cluster's capacity. Whatever else decides what is done, though no other section has it, is in what is planned.
+the cluster's capacity; nor how much is in a database that would be dropped, once it is anything. Whatever else decides
+what is done, though no other section has it, is in what is planned.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any, NamedTuple
 from aurora_tenants.model import Configuration, Tenant
 from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.state import Database, Live, Server, User
+from aurora_tenants.mysql.state import Contents, Database, Live, Server, State, User
 from aurora_tenants.naming import DIGEST, REVISION, pause_stack, stack_name
 from aurora_tenants.plan import Plan
 from aurora_tenants.schedule.template import Entry
@@ -40,7 +42,9 @@ Section = Mapping[str, Aspects]
 # Digits of a digest. No two states of one thing are to share it by accident; whoever writes the file can have any.
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
-_READABLE = frozenset(("status", "template", "revision", "version", "action", "cluster", "healed by"))
+_READABLE = frozenset(
+    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state")
+)
 
 
 class Place(NamedTuple):
@@ -61,6 +65,7 @@ class Fingerprint:
     place: Place
     file: Section = field(default_factory=dict)
     mysql: Section = field(default_factory=dict)
+    missing: Section = field(default_factory=dict)
     stacks: Section = field(default_factory=dict)
     secrets: Section | None = None
     planned: Section | None = None
@@ -84,6 +89,7 @@ def fingerprint(
         place,
         dict(_file(configuration, scope)),
         dict(_mysql(live, scope)),
+        dict(_missing(live.state, scope)),
         dict(_stacks(deployed, schedules, scope)),
     )
 
@@ -116,6 +122,7 @@ def differences(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
         (
             *_moved("tenants.yaml", "was added", "was taken out", before.file, now.file),
             *_moved("MySQL", "was made", "was dropped", before.mysql, now.mysql),
+            *_moved("MySQL", "is not there any more", "is there now", before.missing, now.missing),
             *_moved("CloudFormation", "was made", "was deleted", before.stacks, now.stacks),
         )
         or tuple(_moved("Secrets Manager", "differs now", "differs no more", before.secrets, now.secrets))
@@ -171,6 +178,9 @@ class _Scope:
     def has_database(self, database: Database) -> bool:
         return self._server.stored(database.name) in self._databases or self._owns(database.owner)
 
+    def names_database(self, name: str) -> bool:
+        return name in self._databases
+
     def _owns(self, owner: Owner | None) -> bool:
         return owner is not None and (self.is_whole or owner.stack in self._stacks)
 
@@ -209,7 +219,7 @@ def _mysql(live: Live, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     yield "the server", {"version": server.version, "variables": _digest(steady._replace(version=""))}
     for name, database in state.databases.items():
         if scope.has_database(database):
-            yield f"database {name}", _database(database)
+            yield f"database {name}", _database(database, state.contents.get(name))
     users = {account: user for account, user in state.users.items() if scope.has_user(account.user, user.owner)}
     grants = by_account(grant for grant in state.grants if grant.account in users)
     for account, user in users.items():
@@ -219,12 +229,21 @@ def _mysql(live: Live, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
             yield f"what runs as {account.entry}, who is not there,", {"definers": "some"}
 
 
-def _database(database: Database) -> Aspects:
+def _missing(state: State, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
+    for known, objects in (("missing", state.missing), ("not to be seen", state.unseen)):
+        for it in objects:
+            if scope.names_database(it.database):
+                yield f"{it.level.lower()} {'.'.join(filter(None, it[1:]))}", {"state": known}
+
+
+def _database(database: Database, contents: Contents | None) -> Aspects:
+    """contents: of one that would be dropped."""
     plain = database._replace(name="", owner=None, shared_with=frozenset(), withdrawn_from=frozenset())
     return {
         "character set": _digest(plain),
         "owner": _digest(database.owner),
         "shares": _digest((database.shared_with, database.withdrawn_from)),
+        **({"contents": "some" if contents.tables else "no table"} if contents else {}),
     }
 
 
@@ -266,6 +285,7 @@ def _stack(stack: Stack) -> Aspects:
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),
         "id": stack.id,
+        "role": stack.role_arn,
     }
 
 
@@ -303,6 +323,7 @@ def _tenant(plan: TenantPlan) -> Aspects:
         "statements": _digest([change.statement for change in plan.changes]),
         "what is not its to take": _digest((plan.refusals, plan.not_shared)),
         "moves": _digest(plan.moves),
+        "what waits": _digest(plan.waits),
     }
 
 

@@ -124,7 +124,7 @@ def read_world(
     if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
         pause = scaling.read_pause(aws, cluster, shared)
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(read_secrets, aws, cluster, shared) if with_secrets and deployed.tenants else None
+        pending = pool.submit(read_secrets, aws, cluster, shared) if with_secrets else None
         live = read_live(aws, shared, replace(reading, woken=woken), partial(asked, configuration, deployed))
         secrets = pending.result() if pending else None
     if secrets and reading.logins:

@@ -7,7 +7,7 @@ Plan(cluster, tenants=(TenantPlan("shop-dev", …), …), schedule=SchedulePlan(
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,9 +17,11 @@ from aurora_tenants.mysql.state import Live
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
+from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
+from aurora_tenants.tenant.items import Item
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
@@ -68,7 +70,8 @@ class Plan:
 class Proposal:
     """What would be done, and what was compared for it.
 
-    lines: the changes of each tenant with their reasons, by tenant. dangers: what somebody should look at twice.
+    lines: the changes of each tenant with their reasons, by tenant. items: the same by object, as people read it, with
+    what CloudFormation alone knows. dangers: what somebody should look at twice.
     refusals: why it is not applied as it is. cost: of the schedule of the file. woke_cluster: to see all this, a paused
     cluster was woken. account, region: of AWS, where it was read.
     """
@@ -76,6 +79,7 @@ class Proposal:
     plan: Plan
     live: Live
     lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    items: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
     dangers: tuple[Problem, ...] = ()
     refusals: tuple[Problem, ...] = ()
     cost: Cost | None = None
@@ -112,7 +116,7 @@ def make_plan(
             *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
             *ignored(configuration, afterwards, live.server, master=deployed.master_user, only=only),
-            *(_not_tried(secrets) if secrets else ()),
+            *(_of_secrets(secrets, tenants) if secrets else ()),
             *(schedule.notices if schedule else ()),
         ),
         problems=(
@@ -146,9 +150,12 @@ def _failed(shared: Shared) -> tuple[Notice, ...]:
     return (Notice(problem.code, f"{problem.what}; {problem.why}; {problem.fix}"),)
 
 
-def _not_tried(secrets: Secrets) -> tuple[Notice, ...]:
-    sentence = not_tried(secrets)
-    return (Notice("logins-not-tried", sentence),) if sentence else ()
+def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Notice]:
+    if sentence := not_tried(secrets):
+        yield Notice("logins-not-tried", sentence)
+    for tenant in tenants:
+        kept = tenant.desired.users.keys()
+        yield from old_passwords((user for it, user in tenant.live.users.items() if it in kept), secrets)
 
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:

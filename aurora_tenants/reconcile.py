@@ -31,6 +31,7 @@ from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.ignored import ignored_breaches
 from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
+from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.notices import LEFT_OVER
 from aurora_tenants.tenant.reasons import explain, unclear
 from aurora_tenants.tenant.secrets import Secrets
@@ -170,10 +171,12 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     cost = None
     if inputs.pause and not request.only:
         cost = of_schedule(configuration, inputs.aws.region, inputs.pause.cluster, acu_price=request.acu_price)
+    lines = explain(plan.tenants, configuration, live, deployed, templates)
     return Proposal(
         plan,
         live,
-        lines=explain(plan.tenants, configuration, live, deployed, templates),
+        lines=lines,
+        items=items_of_all(plan.tenants, lines, configuration, live, deployed, templates),
         dangers=safety.dangers(plan),
         refusals=(*plan.problems, *safety.not_deployable(deployed), *safety.not_allowed(plan, request.allowed)),
         cost=cost,

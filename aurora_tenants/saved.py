@@ -26,7 +26,7 @@ from aurora_tenants.safety import Allowed
 
 VERSION = 1
 _KEYS = frozenset(("version", "program", "made", "request", "fingerprint", "plan", "digest"))
-_SECTIONS = ("file", "mysql", "stacks", "secrets", "planned")
+_SECTIONS = ("file", "mysql", "missing", "stacks", "secrets", "planned")
 _BEGINNING = re.compile(r'\{\s*"version":\s*\d+,\s*"program":\s*"')
 # More that has moved is counted.
 _MOST_MOVED = 20
@@ -34,7 +34,7 @@ _MOST_MOVED = 20
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """made: when. file: the tenants.yaml, as it was named. only, allowed: as in `Request`.
+    """made: when. file: the tenants.yaml, as it was named. only, allowed, logins: as in `Request` and its `Reading`.
 
     plan: what `plan --output json` says of it, for people and programs that review it; nothing is applied from there.
     program: the version that made it.
@@ -46,6 +46,7 @@ class SavedPlan:
     plan: Mapping[str, Any]
     only: tuple[str, ...] = ()
     allowed: Allowed = field(default_factory=Allowed)
+    logins: bool = False
     program: str = __version__
 
     @property
@@ -62,6 +63,7 @@ class SavedPlan:
             *(("--file", self.file) if self.file != "tenants.yaml" else ()),
             *(word for option, values in repeated for value in values for word in (option, value)),
             *(("--allow-mass-removal",) if allowed.mass_removal else ()),
+            *(("--logins",) if self.logins else ()),
         )
 
     def to_text(self) -> str:
@@ -77,6 +79,7 @@ class SavedPlan:
                 "allow_drop": [*allowed.drops],
                 "allow_mass_removal": allowed.mass_removal,
                 "allow_access": [*allowed.access],
+                "logins": self.logins,
             },
             "fingerprint": {"place": it.place._asdict()} | {name: getattr(it, name) for name in _SECTIONS},
             "plan": self.plan,
@@ -162,9 +165,9 @@ def _digest(data: Mapping[str, Any]) -> str:
 def _saved(data: Mapping[str, Any]) -> SavedPlan:
     """Raises LookupError, TypeError, ValueError, AttributeError for anything that is of another kind."""
     request, told = data["request"], data["fingerprint"]
-    mass_removal = request["allow_mass_removal"]
-    if not isinstance(mass_removal, bool):
-        raise TypeError("allow_mass_removal")
+    mass_removal, logins = request["allow_mass_removal"], request["logins"]
+    if not (isinstance(mass_removal, bool) and isinstance(logins, bool)):
+        raise TypeError("yes or no is expected")
     return SavedPlan(
         datetime.fromisoformat(data["made"]),
         _word(request["file"]),
@@ -175,6 +178,7 @@ def _saved(data: Mapping[str, Any]) -> SavedPlan:
         dict(data["plan"]),
         _words(request["tenants"]),
         Allowed(_words(request["allow_drop"]), mass_removal, _words(request["allow_access"])),
+        logins,
         _word(data["program"]),
     )
 

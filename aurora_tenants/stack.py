@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from aurora_tenants.errors import Problem
 from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.status import State, state_of
 
 Action = Literal["none", "create", "update", "replace", "delete"]
 Origin = Literal["file", "drift"]
@@ -33,7 +34,7 @@ class Stack:
     id: the last part of its ARN, which no other stack of the same name ever has. role_arn: what CloudFormation worked
     with last; empty for the caller's rights.
 
-    Source of what a status means: "Stack status codes", CloudFormation User Guide.
+    What a status means is in status.py.
     """
 
     name: str
@@ -46,6 +47,10 @@ class Stack:
     role_arn: str = ""
 
     @property
+    def state(self) -> State:
+        return state_of(self.status)
+
+    @property
     def was_begun(self) -> bool:
         """Whether anything was ever made of it. One that was not waits for a change set, for ever if nobody does."""
         return self.status != "REVIEW_IN_PROGRESS"
@@ -53,17 +58,17 @@ class Stack:
     @property
     def is_busy(self) -> bool:
         """Whether an operation is under way that has to end first."""
-        return self.was_begun and self.status.endswith("_IN_PROGRESS")
+        return self.state.way == "wait"
 
     @property
     def is_unfinished(self) -> bool:
         """Whether an operation failed and was not rolled back: an update goes on from there, without rollback again."""
-        return self.status in ("CREATE_FAILED", "UPDATE_FAILED")
+        return self.state.goes_on
 
     @property
     def is_only_to_delete(self) -> bool:
         """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
-        return self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+        return self.state.way == "make again"
 
     def revision(self, default: int) -> int:
         """The value of its parameter Revision; the default for a stack that has no number there."""
@@ -207,21 +212,14 @@ def failed(stack: Stack, shared: str) -> Problem | None:
 
     A rollback of an update that failed is another matter: what there was before may work.
     """
-    whys = {
-        "CREATE_FAILED": "its creation failed; what it has made is kept",
-        "UPDATE_FAILED": "its last update failed and was not rolled back",
-        "ROLLBACK_COMPLETE": "its creation failed and was rolled back",
-        "ROLLBACK_FAILED": "its creation failed, and so did its rollback",
-        "DELETE_FAILED": "its deletion began and did not finish",
-    }
-    if stack.status not in whys:
+    if stack.state.way not in ("go on", "make again", "by hand"):
         return None
     said = f": {stack.reason.strip()}" if stack.reason else ""
     fix = f"run: aurora-tenants shared deploy --stack {shared}, which goes on with it or makes it again"
-    if stack.status in ("ROLLBACK_FAILED", "DELETE_FAILED"):
+    if stack.status in ("ROLLBACK_FAILED", "DELETE_FAILED") or stack.state.way == "by hand":
         option = "" if stack.name == shared else " --with-cluster"
         fix = f"run: aurora-tenants shared delete --stack {shared}{option}; CloudFormation accepts only its deletion"
-    return Problem("failed-stack", f"stack {stack.name} is {stack.status}{said}", whys[stack.status], fix)
+    return Problem("failed-stack", f"stack {stack.name} is {stack.status}{said}", stack.state.said, fix)
 
 
 def failed_rollback(stack: str) -> Problem:
@@ -238,3 +236,17 @@ def busy(stack: Stack, about: str) -> list[Problem]:
         return []
     what = f"stack {stack.name} is in the middle of an operation: {stack.status}"
     return [Problem("stack-busy", what, context=about, fix="wait until it has ended, then try again")]
+
+
+def stuck(stack: Stack, about: str) -> list[Problem]:
+    """A state that only a person can lead a stack out of. about: as for `busy`."""
+    if stack.state.way != "by hand":
+        return []
+    what = f"stack {stack.name} is {stack.status}: nothing can be deployed on it"
+    why = f"{stack.state.said}; what is left of it is not known"
+    fix = (
+        f"look at it in CloudFormation; if it is to be made again: aws cloudformation delete-stack --stack-name"
+        f" {stack.name}, which drops its users with their secrets and keeps databases; then apply again, with"
+        " adopt: true for these"
+    )
+    return [Problem("stack-stuck", what, why, fix, context=about)]

@@ -50,6 +50,10 @@ class Endpoint:
     def throttle(self, service: str, operation: str, calls: int) -> None:
         self.post("faults", {"throttle": {"service": service, "operation": operation, "calls": calls}})
 
+    def put(self, stack: str, status: str) -> None:
+        """The stack is in this state from now on, whatever it did."""
+        self.post("faults", {"stack": {"name": stack, "status": status}})
+
     def early(self, first: int = 1, *, every: int = 0, answer: str | None = None) -> None:
         """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
         self.post("faults", {"early": {"first": first, "every": every, "answer": answer}})

@@ -17,7 +17,7 @@ from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.state import Database, Live, Server, State, User
+from aurora_tenants.mysql.state import Contents, Database, Live, Server, State, User
 from aurora_tenants.plan import make_plan
 from aurora_tenants.schedule.template import Entry
 from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
@@ -129,6 +129,7 @@ def shop_stack(**changed: str) -> dict[str, str]:
 
 DIGEST = WORLD.deployed.tenants["shop"].outputs["Digest"]
 ENTRY = Entry("awake-r1", "cron(0 7 ? * 2-6 *)", "UTC", "{}", "arn", "arn", "arn")
+ORDERS = Scope("TABLE", "shop", "orders")
 OF_SHOP = Owner("shared-shop", "UserShop", "/shared/database/shop")
 
 MOVED: list[tuple[World, str]] = [
@@ -155,6 +156,11 @@ MOVED: list[tuple[World, str]] = [
     (granted(SHOP_USER, Scope("DATABASE", "shop"), "GRANT OPTION"), "MySQL: user shop@% was changed (privileges)"),
     (granted(BLOG_USER, Scope("TABLE", "shop", "t")), "MySQL: user blog@% was changed (privileges)"),
     (in_mysql(definers={SHOP_USER: 2}), "MySQL: what runs as shop@%, who is not there, was made"),
+    (in_mysql(missing=frozenset((ORDERS,))), "MySQL: table shop.orders is not there any more"),
+    (
+        in_mysql(unseen=frozenset((ORDERS._replace(level="COLUMN", column="id"),))),
+        "MySQL: column shop.orders.id is not there any more",
+    ),
     (database("shop", collation="latin1_bin"), "MySQL: database shop was changed (character set)"),
     (database("shop", owner=Owner("shared-other", "DatabaseShop")), "MySQL: database shop was changed (owner)"),
     (database("shop", shared_with=frozenset(("shared-blog",))), "MySQL: database shop was changed (shares)"),
@@ -182,6 +188,7 @@ MOVED: list[tuple[World, str]] = [
         stack("shop", parameters={"Revision": "1", "Other": "x"}),
         "CloudFormation: stack shared-shop was changed (parameters)",
     ),
+    (stack("shop", role_arn="arn:role"), "CloudFormation: stack shared-shop was changed (role)"),
     (stack("shop", id="another"), "CloudFormation: stack shared-shop was changed (id)"),
     (in_cloudformation(tenants={"shop": stack_of(tenant("shop"))}), "CloudFormation: stack shared-blog was deleted"),
     (
@@ -255,6 +262,21 @@ def test_what_no_plan_depends_on_moves_none(now: World):
 def test_more_objects_of_an_account_move_nothing_but_the_first_do():
     some, more = user(SHOP_USER, objects=1), user(SHOP_USER, objects=50)
     assert differences(some.fingerprint(), more.fingerprint()) == ()
+
+
+def test_what_the_file_names_and_was_not_there_is_there_now():
+    missing, unseen = in_mysql(missing=frozenset((ORDERS,))), in_mysql(unseen=frozenset((ORDERS,)))
+    assert differences(missing.fingerprint(), WORLD.fingerprint()) == ("MySQL: table shop.orders is there now",)
+    assert differences(missing.fingerprint("blog"), WORLD.fingerprint("blog")) == ()
+    assert differences(missing.fingerprint(), unseen.fingerprint()) == (
+        "MySQL: table shop.orders was changed (state missing, now not to be seen)",
+    )
+
+
+def test_a_database_to_drop_moves_a_plan_when_something_comes_to_be_in_it_and_not_when_it_grows():
+    none, some, more = (in_mysql(contents={"shop": Contents(tables, 0, 0)}).fingerprint() for tables in (0, 1, 31))
+    assert differences(none, some) == ("MySQL: database shop was changed (contents no table, now some)",)
+    assert differences(some, more) == ()
 
 
 # A plan of some tenants
@@ -367,10 +389,10 @@ def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it()
 @pytest.mark.parametrize(
     ("kind", "known"),
     [
-        (TenantPlan, "name stack changes live desired refusals not_shared secrets moves"),
-        (State, "databases users grants definers"),
+        (TenantPlan, "name stack changes live desired refusals not_shared secrets moves waits"),
+        (State, "databases users grants definers missing unseen contents"),
         (Deployed, "shared tenants others pause_schedule shared_stacks made"),
-        (Stack, "name status reason tags parameters outputs id"),
+        (Stack, "name status reason tags parameters outputs id role_arn"),
         (Configuration, "cluster tenants ignore"),
         (Server, "version partial_revokes plugin lower_case_names charset collation mandatory_roles max_connections "
          "max_user_connections"),

@@ -21,6 +21,7 @@ FINGERPRINT = Fingerprint(
     PLACE,
     {"tenant shop": {"users": "ab"}},
     {"user shop@%": {"owner": "cd", "privileges": "ef"}},
+    {"table shop.orders": {"state": "missing"}},
     {"stack shared-shop": {"status": "CREATE_COMPLETE"}},
     {"secret /shared/database/shop": {"healed by": "restore"}},
     {"tenant shop": {"action": "update"}},
@@ -33,6 +34,7 @@ SAVED = SavedPlan(
     {"version": 1, "tenants": [{"tenant": "größer"}]},
     ("shop",),
     ALLOWED,
+    logins=True,
 )
 TEXT = SAVED.to_text()
 AGAIN = "make it again, and review that: aurora-tenants plan --out plan.json"
@@ -76,8 +78,9 @@ def test_a_saved_plan_is_read_by_programs():
         "allow_drop": ["shop", "old"],
         "allow_mass_removal": True,
         "allow_access": ["dba@%"],
+        "logins": True,
     }
-    assert [*data["fingerprint"]] == ["place", "file", "mysql", "stacks", "secrets", "planned"]
+    assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "secrets", "planned"]
     assert TEXT.isascii()
 
 
@@ -124,6 +127,7 @@ OF_FILE = ("fingerprint", "file")
         (("request",), (None, 7, "x", [], {})),
         (("request", "tenants"), (None, 7, "x", [7], [[]], {})),
         (("request", "allow_mass_removal"), (None, 1, "yes", [])),
+        (("request", "logins"), (None, 0, "no", {})),
         (("fingerprint",), (None, "x", [], {})),
         (("fingerprint", "place"), (None, "x", [], {}, {"account": "1"})),
         (("fingerprint", "planned"), (None, "x", ["x"], {"x": 1})),
@@ -192,7 +196,7 @@ def test_each_thing_that_has_moved_is_a_problem_and_the_last_says_what_to_do():
             "my plan.json was made before that, at 2026-03-01 09:30 UTC,"
             " and is applied as it was reviewed or not at all",
             "make it again, and review that: aurora-tenants plan --out 'my plan.json' --file envs/prod.yaml"
-            " --tenant shop --allow-drop shop --allow-drop old --allow-access dba@% --allow-mass-removal",
+            " --tenant shop --allow-drop shop --allow-drop old --allow-access dba@% --allow-mass-removal --logins",
         ),
     )
 

@@ -106,6 +106,13 @@ ABILITIES: dict[str, tuple[Call, ...]] = {
     ),
     "set the inspector's password": (Call("secretsmanager:PutSecretValue", INSPECTOR),),
     "delete the inspector's secret": each("secretsmanager", ("DeleteSecret", "UpdateSecret"), INSPECTOR),
+    # What CloudFormation was seen to do of an import: it reads the secret, and then updates description and tags.
+    "take a tenant's secret into a stack by an import": together(
+        *each("secretsmanager", ("DescribeSecret", "UpdateSecret", "TagResource"), TENANT)
+    ),
+    "take the inspector's secret into a stack by an import": together(
+        *each("secretsmanager", ("DescribeSecret", "UpdateSecret", "TagResource"), INSPECTOR)
+    ),
     "read or change any other secret": (
         *each("secretsmanager", ("GetSecretValue", "DescribeSecret", "PutSecretValue", "DeleteSecret"), OTHER),
         Call("secretsmanager:GetSecretValue", f"{SECRETS}/{STACK}-prod/database/shop-AbCdEf"),

@@ -40,7 +40,11 @@ def run(unpacked: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("arguments", "file"),
-    [(["schema"], "schema/tenants.schema.json"), (["shared", "template"], "cfn/shared.yml")],
+    [
+        (["schema"], "schema/tenants.schema.json"),
+        (["schema", "--plan"], "schema/plan.schema.json"),
+        (["shared", "template"], "cfn/shared.yml"),
+    ],
 )
 def test_files_of_other_languages_come_with_the_wheel(unpacked: Path, arguments: list[str], file: str):
     done = run(unpacked, *arguments)

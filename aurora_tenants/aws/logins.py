@@ -60,8 +60,8 @@ def with_logins(
         wrong = wrong_fields(text, user.name, address)
         if {"username", "password"}.intersection(wrong):
             return Login(wrong=wrong)
-        if why_not := _why_not(user.accounts):
-            return Login(wrong=wrong, why_not=why_not)
+        if reason := why_not(user.accounts):
+            return Login(wrong=wrong, why_not=reason)
         api = DataApi(aws.rds_data, shared.cluster_arn, secrets.by_name[user.secret].arn)
         return Login(is_refused=not _accepts(api, user), wrong=wrong)
 
@@ -121,7 +121,7 @@ def _is_readable(user: _User, secrets: Secrets) -> bool:
     return live is not None and not live.is_deleted
 
 
-def _why_not(accounts: tuple[User, ...]) -> str:
+def why_not(accounts: tuple[User, ...]) -> str:
     """Why a refused login of a user would mean nothing; empty where it would."""
     if not accounts:
         return "whose user is not in MySQL"

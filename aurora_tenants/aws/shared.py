@@ -12,11 +12,14 @@ from aurora_tenants.errors import AwsError, Problem, Refused
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG, cluster_stack, cluster_tags
 from aurora_tenants.stack import Stack
+from aurora_tenants.status import STATES
 
 # A stack whose creation failed has no outputs; it counts as a shared stack if it has all of these parameters.
 _PARAMETERS = {"ClusterArn", "ClusterHost", "ClusterResourceId", "MasterSecretArn"}
-# With these CloudFormation accepts only a deletion. ("Stack status codes", CloudFormation User Guide)
-_ONLY_TO_DELETE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+# With these CloudFormation accepts only a deletion.
+_ONLY_TO_DELETE = frozenset(
+    name for name, state in STATES.items() if state.way in ("make again", "by hand") and not state.takes_update
+)
 
 
 def prepare_deletion(aws: Aws, stack: str, *, with_cluster: bool = False) -> Callable[[stacks.Tell], None]:
@@ -106,7 +109,7 @@ def require_updatable(existing: Stack) -> None:
     if existing.status not in _ONLY_TO_DELETE or existing.status == "ROLLBACK_COMPLETE":
         return
     what, fix = f"stack {existing.name} cannot be deployed: it is {existing.status}", f"run: {_delete(existing.name)}"
-    why = "its creation failed, and so did its rollback; CloudFormation accepts only its deletion"
+    why = f"{existing.state.said}; CloudFormation accepts only its deletion"
     if existing.status == "DELETE_FAILED":
         why = "its deletion began and did not finish; CloudFormation accepts only another deletion"
     raise Refused(Problem("only-to-delete", what, why, fix))

@@ -173,7 +173,7 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     if before is None:
         _finish(cloudformation, _create(cloudformation, plan), "CREATE_COMPLETE", "", tell)
         return True
-    if before.status == "UPDATE_ROLLBACK_FAILED":
+    if before.state.way == "roll back":
         continue_rollback(cloudformation, name, tell, role_arn=plan.role_arn)
     made = changesets.make(cloudformation, plan, before)
     if made is None:

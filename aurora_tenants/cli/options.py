@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 
 import typer
 import typer.core
@@ -51,6 +51,8 @@ class Target:
 class Display:
     """How a command says what it found."""
 
+    forms: ClassVar[tuple[str, ...]] = ("text", "json")
+
     output: Format = "text"
     no_color: NoColor = False
 
@@ -60,15 +62,25 @@ class Display:
         return self.output == "json"
 
     def open(self) -> Output:
-        """Raises InvalidUsage for another form than the two there are."""
+        """Raises InvalidUsage for another form than those there are."""
         from aurora_tenants.render.output import Output
 
-        if self.output not in ("text", "json"):
-            raise InvalidUsage(Problem("unknown-output", f"--output cannot be {self.output}", fix="use text or json"))
+        if self.output not in self.forms:
+            use = f"use {', '.join(self.forms[:-1])} or {self.forms[-1]}"
+            raise InvalidUsage(Problem("unknown-output", f"--output cannot be {self.output}", fix=use))
         return Output(color=False if self.no_color else None)
 
 
-TARGET, DISPLAY = Target(), Display()
+@dataclass(frozen=True, slots=True)
+class PlanDisplay(Display):
+    """How `plan` says what it found: also in a form for comments on a change."""
+
+    forms: ClassVar[tuple[str, ...]] = ("text", "json", "markdown")
+
+    output: Annotated[str, typer.Option("--output", help="text, json or markdown.", metavar="FORMAT")] = "text"
+
+
+TARGET, DISPLAY, PLAN_DISPLAY = Target(), Display(), PlanDisplay()
 
 
 def with_groups(function: Callable[..., None]) -> Callable[..., None]:

@@ -67,7 +67,7 @@ def _tell(out: Output, damage: Damage) -> None:
 
 def _bring_back(out: Output, aws: Aws, proposal: Proposal, *, yes: bool, plan: bool) -> None:
     from aurora_tenants import repair
-    from aurora_tenants.render.plan import lost_text
+    from aurora_tenants.render.lost import lost_text
     from aurora_tenants.render.progress import Progress
     from aurora_tenants.render.text import count
 

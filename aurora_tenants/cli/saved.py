@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aurora_tenants.cli.options import Target
 from aurora_tenants.errors import AuroraTenantsError, InvalidFile, InvalidUsage, Problem, Refused
 
 if TYPE_CHECKING:
@@ -99,22 +98,15 @@ def check_writable(path: Path) -> None:
         raise InvalidUsage(Problem("file-exists", what, why, f"{fix}, or remove it"))
 
 
-def save(
-    path: Path,
-    plan: Mapping[str, Any],
-    fingerprint: Fingerprint,
-    *,
-    target: Target,
-    only: tuple[str, ...],
-    allowed: Allowed,
-) -> None:
+def save(path: Path, plan: Mapping[str, Any], fingerprint: Fingerprint, request: Request) -> None:
     """Writes the file, for its owner alone and whole or not at all. Raises AuroraTenantsError where that fails."""
     from aurora_tenants.saved import SavedPlan
 
+    file, logins = str(request.file), request.reading.logins
     made = datetime.now(UTC)
-    text = SavedPlan(made, str(target.file), fingerprint, plan, only=only, allowed=allowed).to_text()
+    saved = SavedPlan(made, file, fingerprint, plan, only=request.only, allowed=request.allowed, logins=logins)
     try:
-        _replace(Path(os.path.realpath(path)), text)
+        _replace(Path(os.path.realpath(path)), saved.to_text())
     except OSError as error:
         raise AuroraTenantsError(Problem("not-saved", f"{path} could not be written: {error.strerror}")) from error
 
@@ -187,7 +179,7 @@ class Reopened:
         return f"Applying {self.path}, made {self.plan.when}{f' with {options}' if options else ''}."
 
     def request(self, given: Request, *, is_file_given: bool) -> Request:
-        """The plan's file and region unless the command line names others, and what either of them allows."""
+        """The plan's file and region unless the command line names others; what either allows, and has tried."""
         from aurora_tenants.safety import Allowed
 
         saved = self.plan.allowed
@@ -201,6 +193,8 @@ class Reopened:
             file=given.file if is_file_given else Path(self.plan.file),
             region=given.region or self.plan.fingerprint.place.region,
             only=self.plan.only,
+            # What only a login shows is part of a plan that was made with logins.
+            reading=replace(given.reading, logins=given.reading.logins or self.plan.logins),
             allowed=allowed,
             located=self._located(given.located),
         )

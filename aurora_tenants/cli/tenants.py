@@ -12,11 +12,13 @@ import typer
 from aurora_tenants.cli.options import (
     DISPLAY,
     IN_FLIGHT,
+    PLAN_DISPLAY,
     TARGET,
     AcuPrice,
     Display,
     InterruptedInFlight,
     NoColor,
+    PlanDisplay,
     Target,
     ask,
     given_price,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from aurora_tenants.model import Configuration
     from aurora_tenants.plan import Plan, Proposal
     from aurora_tenants.reconcile import Outcome
+    from aurora_tenants.render.items import View
     from aurora_tenants.render.output import Output
     from aurora_tenants.safety import Allowed
 
@@ -122,11 +125,13 @@ def validate(
         out.result(f"Nobody can get into a tenant's database without belonging there{but}.")
 
 
-def schema() -> None:
+def schema(
+    of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
+) -> None:
     """Print the JSON Schema of the file, for editors."""
     from aurora_tenants import data
 
-    typer.echo(data.text("tenants.schema.json"), nl=False)
+    typer.echo(data.text("plan.schema.json" if of_plan else "tenants.schema.json"), nl=False)
 
 
 def plan(
@@ -135,19 +140,27 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say the rule behind each line.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say the SQL of each line, and the rule behind it.")
+    ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statements alone, to be read or pasted.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="One line for each tenant.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also what is written down for itself, and lines of the file.")
+    ] = False,
     logins: Logins = False,
     out_file: Out = None,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
-    display: Display = DISPLAY,
+    display: PlanDisplay = PLAN_DISPLAY,
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants.cli import saved
     from aurora_tenants.reconcile import Request, preview, preview_to_save
-    from aurora_tenants.render.plan import plan_data, plan_text
+    from aurora_tenants.render.items import View
+    from aurora_tenants.render.plan_json import plan_data
 
     out, price = display.open(), given_price(acu_price)
     dangers.require_saved(out_file)
@@ -155,15 +168,13 @@ def plan(
         saved.check_writable(out_file)
     reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
     only, allowed = tuple(tenant or ()), dangers.allowed()
-    located = teller(out, is_json=display.is_json)
+    located = teller(out, is_json=sql or display.output != "text")
     request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
     proposal, fingerprint = preview_to_save(request) if out_file else (preview(request), None)
-    if display.is_json:
-        out.json(plan_data(proposal))
-    else:
-        out.result(plan_text(proposal, file=str(target.file), explain=explain))
+    form = "sql" if sql else display.output
+    _show(out, proposal, form, file=str(target.file), view=View(explain=explain, verbose=verbose, summary=summary))
     if out_file and fingerprint:
-        saved.save(out_file, plan_data(proposal), fingerprint, target=target, only=only, allowed=allowed)
+        saved.save(out_file, plan_data(proposal), fingerprint, request)
         saved.tell(out, out_file, proposal, allowed)
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
@@ -235,6 +246,26 @@ def env(
     typer.echo(write(values))
 
 
+def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) -> None:
+    """Prints a plan in one of its forms: text, json, markdown, sql."""
+    if form == "json":
+        from aurora_tenants.render.plan_json import plan_data
+
+        out.json(plan_data(proposal))
+    elif form == "markdown":
+        from aurora_tenants.render.plan_markdown import plan_markdown
+
+        out.raw(plan_markdown(proposal, file=file))
+    elif form == "sql":
+        from aurora_tenants.render.sql import plan_sql
+
+        out.raw(plan_sql(proposal))
+    else:
+        from aurora_tenants.render.plan import plan_text
+
+        out.result(plan_text(proposal, file=file, width=out.width, view=view))
+
+
 class _Operator:
     """The person at the terminal, or nobody in CI. has_begun: something may have been changed."""
 
@@ -246,7 +277,7 @@ class _Operator:
         from aurora_tenants import safety
         from aurora_tenants.render.plan import plan_text
 
-        self._out.result(plan_text(proposal, file=self._file))
+        self._out.result(plan_text(proposal, file=self._file, width=self._out.width))
         for sentence in safety.unused(proposal.plan, self._allowed):
             self._out.tell(sentence)
 
@@ -273,7 +304,7 @@ def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
         done = len(results) - failed
         out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
     if outcome.left:
-        out.tell(plan_text(outcome.left, file=file))
+        out.tell(plan_text(outcome.left, file=file, width=out.width))
     if outcome.problems:
         raise NotConverged(*outcome.problems)
     if done := len(plan.changed):

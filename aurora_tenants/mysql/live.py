@@ -20,7 +20,7 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, FUNCTION, GLOBAL_FLAGS, flags, user_of
 from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key, pattern
-from aurora_tenants.mysql.objects import NOTHING, OBJECTS, Answer, Asked, answer, pages
+from aurora_tenants.mysql.objects import NOTHING, OBJECTS, Answer, Asked, Page, answer, pages, sought
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
@@ -146,23 +146,24 @@ def _plugin(variables: dict[str, str]) -> str:
 
 
 def read_state(execute: Execute, asked: Asked = NOTHING) -> State:
-    """All databases, users and grants, and what there is of what is asked for."""
+    """All databases, users and grants, and whether there is what those grants need that are asked for and not held."""
     looks = _function(OBJECTS) if any(asked) else "0"
     _, has_owners, has_shares, can_look = _schema_of_owners(execute, looks)
     databases = read_databases(execute, has_owners=has_owners, has_shares=has_shares)
     users, grants = read_users(execute, has_owners=has_owners)
-    definers, found = _read_objects(execute, _DEFINERS[has_owners], asked if can_look else NOTHING)
+    scopes = sought(asked.grants, grants) if asked.grants else frozenset[Scope]()
+    todo = [*pages(scopes, asked.databases)] if can_look else []
+    definers, found = _read_objects(execute, _DEFINERS[has_owners], todo)
     users |= {it: user._replace(objects=definers.pop(it)) for it, user in users.items() if it in definers}
-    unseen = frozenset[Scope]() if can_look else asked.scopes
+    unseen = frozenset[Scope]() if can_look else scopes
     return State(databases, users, grants, definers, found.missing, unseen, found.contents)
 
 
-def _read_objects(execute: Execute, definers: str, asked: Asked) -> tuple[dict[Account, int], Answer]:
+def _read_objects(execute: Execute, definers: str, todo: Sequence[Page]) -> tuple[dict[Account, int], Answer]:
     """How much runs as each account, and in the same statement what there is of what is asked for, or its first page.
 
     definers: where the former is in the database.
     """
-    todo = [*pages(asked)]
     also = f" UNION ALL SELECT NULL, {_text(todo[0].expression)}" if todo else ""
     rows = execute(select(("Definer", "Objects"), f"FROM {definers}{also}"))
     texts = [str(value) for definer, value in rows if definer is None]
@@ -288,19 +289,17 @@ def read_owned(execute: Execute, names: Collection[str], stack: str) -> dict[str
 
 def read_users(
     execute: Execute,
-    name: str | None = None,
-    *,
+    *only: str,
     has_owners: bool,
     owners: Mapping[str, Owner] | None = None,
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
-    """Users with their owners, and their grants; with `name`, the accounts of that user name alone.
+    """Users with their owners, and their grants. only: the names of users whose accounts these are; without any, all.
 
     owners: by `user@host`, where they are known already.
     """
-    only = (name,) if name else ()
     rows = list(_rows(execute, _Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS), *only))
-    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if name else []
-    if name and not rows:
+    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if only else []
+    if only and not rows:
         return {}, frozenset()  # grants go with their account
     if owners is None:
         owners = read_owners(execute, "users", *entries) if has_owners else {}

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import Scope
+from aurora_tenants.mysql.grants import Grant, Scope, row_scope
 from aurora_tenants.mysql.names import key
 from aurora_tenants.mysql.owners import OWNERS
+from aurora_tenants.mysql.properties import folded
 from aurora_tenants.mysql.state import Contents
 
 OBJECTS = "objects_1"
@@ -27,9 +28,9 @@ _MOST_BYTES = 30_000
 
 
 class Asked(NamedTuple):
-    """What is to be looked for, and the databases to measure, all under the names that the server stores."""
+    """The grants for which something has to be there, and the databases to measure, as the server stores names."""
 
-    scopes: frozenset[Scope] = frozenset()
+    grants: frozenset[Grant] = frozenset()
     databases: frozenset[str] = frozenset()
 
 
@@ -77,12 +78,21 @@ def create_objects() -> str:
     )
 
 
-def pages(asked: Asked) -> Iterator[Page]:
+def sought(grants: Iterable[Grant], held: Iterable[Grant]) -> frozenset[Scope]:
+    """What has to be there so that these can be granted beside those that are held, columns in lower case.
+
+    MySQL keeps a grant whose table is dropped, and nobody grants it again.
+    """
+    scopes = {grant.scope for grant in folded(grants) - folded(held)}
+    return frozenset(scopes | {row_scope(scope) for scope in scopes})
+
+
+def pages(scopes: Iterable[Scope], databases: Iterable[str]) -> Iterator[Page]:
     """What is asked, in as few statements as it takes; none where there is nothing to ask."""
     about: list[Scope] = []
     texts: list[str] = []
     size = 0
-    for scope in (*sorted(asked.scopes), *(Scope("DATABASE", name) for name in sorted(asked.databases))):
+    for scope in (*sorted(scopes), *(Scope("DATABASE", name) for name in sorted(databases))):
         # A routine's name is compared as a column's is.
         part = scope.column or scope.name
         text = json.dumps([scope.level, scope.database, scope.name, part], ensure_ascii=False, separators=(",", ":"))

@@ -14,6 +14,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.text import Span, Text
 
+from aurora_tenants.render.layout import LEAST
 from aurora_tenants.render.text import is_shown, printable, several_lines
 
 
@@ -23,6 +24,11 @@ class Output:
     def __init__(self, *, color: bool | None = None, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
         self.out = _console(out or sys.stdout, color)
         self.err = _console(err or sys.stderr, color)
+
+    @property
+    def width(self) -> int:
+        """In how many columns text is laid out: the terminal's, or those of the variable COLUMNS; 80 without either."""
+        return max(self.out.width, LEAST)
 
     def result(self, text: Text | str) -> None:
         """One line, or several, of a result."""

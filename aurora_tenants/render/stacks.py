@@ -16,8 +16,8 @@ def heading(plan: StackPlan, *, drifted: str, changed: str = "the file changed")
 
     drifted: what somebody else changed; empty when nothing was. changed: what a change of the file means.
     """
-    symbol = _SYMBOLS[plan.action]
-    text = Text(f"{symbol} {plan.action} {plan.about}", f"bold {STYLES[symbol]}")
+    sign = symbol(plan)
+    text = Text(f"{sign} {plan.action} {plan.about}", f"bold {STYLES[sign]}")
     return text.append(f"  (stack {plan.name}: {_reason(plan, drifted, changed)})\n", "dim")
 
 
@@ -32,6 +32,11 @@ def _reason(plan: StackPlan, drifted: str, changed: str) -> str:
     if plan.origin == "drift":
         return f"drift: {drifted}" if drifted else f"it is {plan.status}"
     return changed
+
+
+def symbol(plan: StackPlan) -> str:
+    """Whether it is made, changed or removed, as one character."""
+    return _SYMBOLS[plan.action]
 
 
 def total(plan: StackPlan) -> str:

@@ -24,7 +24,7 @@ from aurora_tenants.model import Capacity, Cluster, PauseSchedule
 from aurora_tenants.naming import DIGEST, PART_TAG, PAUSE_SCHEDULE, REVISION, pause_stack, pause_tags, schedule_group
 from aurora_tenants.schedule.template import Entry, entries, is_of_revision, pause_template, without_revision
 from aurora_tenants.schedule.week import lacks_auto_pause
-from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan, Template, busy
+from aurora_tenants.stack import Action, Deployed, Shared, Stack, StackPlan, Template, busy, stuck
 
 _ABOUT, _SECONDS = "pause schedule", "SecondsUntilAutoPause"
 
@@ -121,7 +121,7 @@ def _created(stack_plan: StackPlan, stack: Stack | None, live: LivePause) -> Sta
 def _updated(stack_plan: StackPlan, stack: Stack, live: LivePause, *, differs: bool) -> StackPlan:
     """differs: the schedules that are there are not what the file says."""
     is_other = isinstance(stack_plan.template, Template) and stack.outputs.get(DIGEST) != stack_plan.template.digest
-    has_to = is_other or differs or stack.status == "UPDATE_ROLLBACK_FAILED"
+    has_to = is_other or differs or stack.state.has_to_end
     revision = stack.revision(1)
     return replace(
         stack_plan,
@@ -135,6 +135,8 @@ def _problems(cluster: Cluster, shared: Shared, deployed: Deployed, live: LivePa
     """What stands in the way."""
     if deployed.pause_schedule:
         yield from busy(deployed.pause_schedule, _ABOUT)
+        if cluster.pause_schedule:
+            yield from stuck(deployed.pause_schedule, _ABOUT)
     if pause_stack(cluster) in deployed.others:
         yield _taken(cluster)
     if cluster.pause_schedule:

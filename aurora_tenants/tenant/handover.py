@@ -42,13 +42,7 @@ def giving(body: Body, gifts: Mapping[str, str]) -> Template:
 def without_gifts(body: Body, gifts: Collection[str]) -> Template:
     """A deployed template without these databases, roles and users, and without all that is for them alone."""
     resources = body["Resources"]
-    secrets = {secret for logical_id in gifts if (secret := _secret_of(resources[logical_id]))}
-    gone = {*gifts, *(name for secret in secrets for name in (secret, *_of_secret(resources, secret)))}
-    names = {name for logical_id in gifts for name in _names(resources, logical_id)}
-    left = {name: _after(resource, gone) for name, resource in resources.items() if name not in gone}
-    kept = {name: _listing(name, output, names) for name, output in body["Outputs"].items() if name not in gone}
-    outputs = {name: told for name, told in kept.items() if told["Value"] and not gone.intersection(_references(told))}
-    return _of_no_file(body, left or _PLACEHOLDER, outputs, "gave")
+    return _without(body, gifts, {secret for logical_id in gifts if (secret := _secret_of(resources[logical_id]))})
 
 
 def before_taking(body: Body, secrets: Collection[str]) -> Template:
@@ -58,7 +52,7 @@ def before_taking(body: Body, secrets: Collection[str]) -> Template:
     """
     resources = body["Resources"]
     users = [name for name, resource in resources.items() if _secret_of(resource) in secrets]
-    return without_gifts(body, users)
+    return _without(body, users, secrets)
 
 
 def taking(body: Body, wanted: Body, secrets: Collection[str]) -> Template:
@@ -71,6 +65,16 @@ def taking(body: Body, wanted: Body, secrets: Collection[str]) -> Template:
     taken = {name: {**_secret(wanted["Resources"][name], name), **_KEPT} for name in secrets}
     digest: str = body["Outputs"][DIGEST]["Value"]
     return Template({**body, "Resources": {**body["Resources"], **taken}}, digest)
+
+
+def _without(body: Body, gifts: Collection[str], secrets: Collection[str]) -> Template:
+    resources = body["Resources"]
+    gone = {*gifts, *(name for secret in secrets for name in (secret, *_of_secret(resources, secret)))}
+    names = {name for logical_id in gifts for name in _names(resources, logical_id)}
+    left = {name: _after(resource, gone) for name, resource in resources.items() if name not in gone}
+    kept = {name: _listing(name, output, names) for name, output in body["Outputs"].items() if name not in gone}
+    outputs = {name: told for name, told in kept.items() if told["Value"] and not gone.intersection(_references(told))}
+    return _of_no_file(body, left or _PLACEHOLDER, outputs, "gave")
 
 
 def _secret(resource: Body, name: str) -> Body:

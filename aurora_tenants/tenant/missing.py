@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from aurora_tenants.errors import Notice, Problem
-from aurora_tenants.model import Configuration, Privilege
+from aurora_tenants.model import Configuration, Privilege, TenantUser
 from aurora_tenants.mysql.changes import Change, moves, title
-from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, Grant, Scope
+from aurora_tenants.mysql.grants import GRANT_OPTION, PRIVILEGES, Grant, Scope, expand
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.objects import Asked
 from aurora_tenants.mysql.properties import folded
@@ -41,28 +41,33 @@ class Waiting(NamedTuple):
 
 def asked(configuration: Configuration, deployed: Deployed, server: Server) -> Asked:
     """What to look for: what privileges of the file are on, and how much is in databases that could be dropped."""
-    scopes = {
-        scope
+    grants = {
+        grant
         for tenant in configuration.tenants
         for entry in tenant.users_and_roles
         for privilege in entry.privileges
-        for scope in _objects(privilege, server)
+        if privilege.table != "*" or privilege.procedure or privilege.function
+        for host in (entry.hosts if isinstance(entry, TenantUser) else ("%",))
+        for grant in _granted(Account(entry.name, host), privilege, server)
     }
     kept = {server.stored(database.name) for tenant in configuration.tenants for database in tenant.databases}
     outputs = (stack.outputs.get(DROP_ON_REMOVE, "") for stack in deployed.tenants.values())
     droppable = {server.stored(name) for output in outputs for name in output.split(",") if name}
-    return Asked(frozenset(scopes), frozenset(droppable - kept))
+    return Asked(frozenset(grants), frozenset(droppable - kept))
 
 
-def _objects(privilege: Privilege, server: Server) -> Iterator[Scope]:
-    """What has to be there for a privilege; names of columns in lower case."""
-    database, table = server.stored(privilege.database), server.stored(privilege.table)
-    for level, routine in (("PROCEDURE", privilege.procedure), ("FUNCTION", privilege.function)):
-        if routine:
-            yield Scope(level, database, routine.lower())
-    if table != "*":
-        yield Scope("TABLE", database, table)
-        yield from (Scope("COLUMN", database, table, column.lower()) for column in privilege.columns)
+def _granted(account: Account, privilege: Privilege, server: Server) -> frozenset[Grant]:
+    return expand(
+        account,
+        privilege.permissions,
+        database=server.stored(privilege.database),
+        table=server.stored(privilege.table),
+        columns=privilege.columns,
+        procedure=privilege.procedure or "",
+        function=privilege.function or "",
+        grant_option=privilege.grant_option,
+        partial_revokes=server.partial_revokes,
+    )
 
 
 def without_waiting(desired: State, may_wait: frozenset[Grant], before: State, live: State) -> Waiting:
@@ -121,7 +126,7 @@ def waiting_notices(grants: Iterable[Grant], desired: State, live: State) -> Ite
     for (account, scope), waiting in sorted(by_object.items()):
         text = f"{_receiver(desired, account)} waits for {_called(scope)} with {_privileges(scope, waiting)}"
         if scope in live.unseen:
-            how = "whether it is there cannot be seen, because the shared stack lacks the function that looks"
+            how = "whether it is there cannot be seen"
             yield Notice("waits", f"{text}; {how}: granted by the next deployment of the tenant if it is there then")
         else:
             yield Notice("waits", f"{text}; granted by the first apply after the migration")

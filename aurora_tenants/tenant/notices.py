@@ -12,6 +12,7 @@ from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserve
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.adopted import kept_access
 from aurora_tenants.tenant.afterwards import renamed
 from aurora_tenants.tenant.connections import connection_notices
 from aurora_tenants.tenant.inspector import excess, is_inspector
@@ -54,12 +55,22 @@ def notices(
     for plan in plans:
         yield from _left_empty(plan)
         yield from waiting_notices(plan.waits, plan.desired, live.state)
+        yield from kept_access(plan.changes, plan.live.users, live.state, cluster)
+    yield from _unseen(configuration.cluster.stack, live.state)
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)
         yield from _irrevocable(live.state, configuration.cluster.stack)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
+
+
+def _unseen(shared: str, state: State) -> Iterator[Notice]:
+    """That nobody has looked for what the file names, and how that comes back."""
+    if state.unseen:
+        what = "whether the tables, columns and routines are there that new privileges are on could not be seen"
+        fix = f"MySQL refuses what is missing; to see it, run: aurora-tenants shared repair --stack {shared}"
+        yield Notice("unseen-objects", f"{what}, because the shared stack lacks the function that looks; {fix}")
 
 
 def _inspectors(shared: str, state: State) -> Iterator[Notice]:

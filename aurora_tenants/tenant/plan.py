@@ -23,6 +23,7 @@ from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
+from aurora_tenants.tenant.adopted import with_countdown
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
@@ -215,7 +216,7 @@ def _plan_tenant(
     return TenantPlan(
         tenant.name,
         stack_plan,
-        changes=(*left.revoked(desired, asked.owner), *changes),
+        changes=(*left.revoked(desired, asked.owner), *with_countdown(changes, tenant)),
         live=live.state,
         desired=desired,
         refusals=asked.desired.refusals,
@@ -234,9 +235,10 @@ def _updated(
     changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
     stack_plan = replace(
         new,
-        action="update" if is_other or changes or stack.status == "UPDATE_ROLLBACK_FAILED" else "none",
+        action="update" if is_other or changes or stack.state.has_to_end else "none",
         origin="file" if is_other else "drift",
-        parameters={REVISION: str(stack.revision(0) + bool(changes))},
+        # An update that has to go on needs something to do, too.
+        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.state.way == "go on"))},
         status=stack.status,
         drops=removed.drops,
     )

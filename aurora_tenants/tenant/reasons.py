@@ -23,7 +23,6 @@ from aurora_tenants.tenant.desired import read_desired
 from aurora_tenants.tenant.places import places_of, places_of_change
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reliance import reliances_on, relied_on
-from aurora_tenants.tenant.secrets import is_of_rotation
 
 Origin = Literal["file", "drift", "spelling"]
 
@@ -43,9 +42,8 @@ class Line(NamedTuple):
 
 
 def unclear(plans: Iterable[TenantPlan]) -> list[TenantPlan]:
-    """The plans whose lines the file and drift may share: the template that is deployed tells the two apart."""
-    updated = (plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file")
-    return [plan for plan in updated if plan.changes or any(map(is_of_rotation, plan.secrets))]
+    """The plans that only the template that is deployed explains: what the file asks for anew, and what is drift."""
+    return [plan for plan in plans if plan.stack.action == "update" and plan.stack.origin == "file"]
 
 
 def explain(
@@ -181,6 +179,9 @@ _RULES = {
     "record": "who owns what is recorded in MySQL before the thing itself is created",
     "create": "what MySQL lacks is created; nothing that exists is taken over without adopt: true",
     "alter": "what differs is altered in place: nothing is dropped and created again",
+    "offer": "what moves is given up in MySQL first, to one stack alone, so that nothing is dropped in between",
+    "share": "users of another stack are granted something here only once that is recorded in MySQL",
+    "withdraw": "that nothing is shared any more is recorded first; the other stack's deployment revokes the rights",
     "rename": "an account is renamed rather than created again: it keeps its password, its rights and its roles",
     "grant": "rights are granted before any is revoked, so that a right that is kept is never missing",
     "set": "a role does nothing until it is active: default roles are set once they are granted",

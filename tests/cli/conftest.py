@@ -84,6 +84,7 @@ def command_line(
     """A command line whose AWS account is this sandbox, in a directory."""
     set_environment(monkeypatch, cloud.environment)
     monkeypatch.chdir(directory)
+    monkeypatch.setenv("COLUMNS", "1000")  # tests/render looks at how lines are broken
     # The sandbox's times pass 100 times as fast as AWS's; looking as seldom as at AWS would take most of a test.
     monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
     return CommandLine(directory, capsys)
@@ -101,6 +102,15 @@ def clean(cloud: Cloud) -> Iterator[None]:
     """Every stack, database and user that a test makes is gone afterwards."""
     yield
     cloud.clean()
+
+
+@pytest.fixture
+def blind(cloud: Cloud) -> Iterator[None]:
+    """The inspector cannot look whether tables are there, so that a stack fails where one is missing."""
+    right = "EXECUTE ON FUNCTION aurora_tenants.objects_1"
+    cloud.sql(f"REVOKE {right} FROM aurora_tenants_inspector")
+    yield
+    cloud.sql(f"GRANT {right} TO aurora_tenants_inspector")
 
 
 class Terminal(io.StringIO):

@@ -57,21 +57,17 @@ def shop(run: CommandLine) -> CommandLine:
     return run
 
 
-def plan_of_drift(*changes: str) -> str:
-    count = f"{len(changes)} statement" + ("" if len(changes) == 1 else "s")
-    return (
-        "Compared 1 tenant of tenants.yaml with cluster shared-global: MySQL N with N databases and N users.\n"
-        "\n"
-        "~ update tenant shop  (stack shared-global-shop: drift: MySQL was changed by somebody else)\n"
-        + "".join(f"    {change}\n" for change in changes)
-        + f"\nTenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. {count} in MySQL.\n"
-    )
+def plan_of_drift(item: str, *statements: str, why: str = "something was changed by hand") -> str:
+    count = f"{len(statements)} statement" + ("" if len(statements) == 1 else "s")
+    return f"~ tenant shop  {why}\n  {item}\n\nTenants: 1 to update (1 by drift). {count} in MySQL.\n"
 
 
-def assert_healed(run: CommandLine, plan: str) -> None:
+def assert_healed(run: CommandLine, plan: str, *statements: str) -> None:
     """The plan says exactly this and with 2 that there is something to do; apply heals it; nothing is left."""
     planned = run("aurora-tenants plan --detailed-exitcode")
     assert (planned.code, planned.out, planned.err) == (2, plan, "")
+    sql = run("aurora-tenants plan --sql").out.splitlines()
+    assert [line for line in sql if line and not line.startswith("-- ")] == [f"{each};" for each in statements]
     applied = run("aurora-tenants apply --yes")
     assert (applied.code, applied.out) == (
         0,
@@ -81,56 +77,48 @@ def assert_healed(run: CommandLine, plan: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "changes"),
+    ("behind", "item", "statements"),
     [
         (
             ["REVOKE SELECT ON shop_1.* FROM report"],
-            ["+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`  -- drift, tenants.yaml:13"],
+            "~ user report  shop_1.*: none → SELECT (wider)",
+            ["GRANT SELECT ON `shop_1`.* TO `report`@`%`"],
         ),
         (
             ["GRANT INSERT ON shop_1.* TO report WITH GRANT OPTION"],
-            [
-                "- revoke  user report: REVOKE INSERT, GRANT OPTION ON `shop_1`.* FROM `report`@`%`"
-                "  -- drift, tenants.yaml:11"
-            ],
+            "~ user report  shop_1.*: SELECT, INSERT with GRANT OPTION → SELECT",
+            ["REVOKE INSERT, GRANT OPTION ON `shop_1`.* FROM `report`@`%`"],
         ),
         (
             ["GRANT PROCESS ON *.* TO report", "GRANT ROLE_ADMIN ON *.* TO report"],
-            [
-                "- revoke  user report: REVOKE RELOAD, ROLE_ADMIN ON *.* FROM `report`@`%`  -- drift, tenants.yaml:11",
-                "- revoke  user report: REVOKE PROCESS ON *.* FROM `report`@`%`  -- drift, tenants.yaml:11",
-            ],
+            "~ user report  *.*: PROCESS, ROLE_ADMIN → none",
+            ["REVOKE RELOAD, ROLE_ADMIN ON *.* FROM `report`@`%`", "REVOKE PROCESS ON *.* FROM `report`@`%`"],
         ),
         (
             ["GRANT SELECT ON mysql.* TO report"],
-            ["- revoke  user report: REVOKE SELECT ON `mysql`.* FROM `report`@`%`  -- drift, tenants.yaml:11"],
+            "~ user report  mysql.*: SELECT → none",
+            ["REVOKE SELECT ON `mysql`.* FROM `report`@`%`"],
         ),
         (
             ["CREATE ROLE helper", "GRANT helper TO report"],
-            ["- revoke  user report: REVOKE `helper`@`%` FROM `report`@`%`  -- drift, tenants.yaml:11"],
+            "~ user report  role helper: granted → none",
+            ["REVOKE `helper`@`%` FROM `report`@`%`"],
         ),
         (
             ["DROP USER report"],
-            [
-                f"~ record  user report: {RECORD_USER}  -- drift, tenants.yaml:11",
-                f"+ create  user report: {CREATE}  -- drift, tenants.yaml:11",
-                "+ grant   user report: GRANT SELECT ON `shop_1`.* TO `report`@`%`  -- drift, tenants.yaml:13",
-            ],
+            "+ user report  made again, with the password of its secret: it was dropped by hand; SELECT on shop_1.*",
+            [RECORD_USER, CREATE, "GRANT SELECT ON `shop_1`.* TO `report`@`%`"],
         ),
         (
             ["DROP DATABASE shop_1"],
-            [
-                f"~ record  database shop_1: {RECORD}  -- drift, tenants.yaml:6",
-                "+ create  database shop_1: CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'  -- drift, tenants.yaml:6",
-            ],
+            "+ database shop_1  made again: it was dropped by hand; charset: utf8mb4",
+            [RECORD, "CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'"],
         ),
         (
             ["ALTER DATABASE shop_1 CHARACTER SET latin1"],
-            [
-                "~ alter   database shop_1: ALTER DATABASE `shop_1` CHARACTER SET 'utf8mb4'"
-                "  -- drift, tenants.yaml:6: from latin1, latin1_swedish_ci;"
-                " existing tables keep the character set and collation they have"
-            ],
+            "~ database shop_1  charset: latin1 → utf8mb4; its tables keep the character set and collation that they"
+            " have",
+            ["ALTER DATABASE `shop_1` CHARACTER SET 'utf8mb4'"],
         ),
     ],
     ids=[
@@ -145,14 +133,14 @@ def assert_healed(run: CommandLine, plan: str) -> None:
     ],
 )
 def test_what_was_changed_behind_our_back_is_healed(
-    shop: CommandLine, cloud: Cloud, behind: list[str], changes: list[str]
+    shop: CommandLine, cloud: Cloud, behind: list[str], item: str, statements: list[str]
 ):
     cloud.sql("DROP ROLE IF EXISTS helper")
     cloud.sql(*behind, user="admin")
-    plan = plan_of_drift(*changes)
+    plan = plan_of_drift(item, *statements)
     if "CREATE ROLE helper" in behind:
         plan = plan.replace("\n\nTenants", f"\n\n{NOTICE}\nTenants")
-    assert_healed(shop, plan)
+    assert_healed(shop, plan, *statements)
     cloud.sql("DROP ROLE IF EXISTS helper")
 
 
@@ -217,7 +205,8 @@ def test_rights_by_pattern_are_told_and_open_what_they_match(
         "    why: SELECT on `sho%`.*; it belongs to no tenant\n"
         "    fix: REVOKE SELECT ON `sho%`.* FROM `legacy`@`%`\n"
         "\n"
-        "No changes: MySQL and CloudFormation hold what the file says.\n",
+        "No changes: MySQL and CloudFormation hold what the file says.\n"
+        "1 danger: see above.\n",
     )
 
 
@@ -228,11 +217,10 @@ def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
     run.file(TENANTS)
     assert run("aurora-tenants apply --yes").code == 0
     cloud.sql("REVOKE SELECT ON `shop\\_1`.* FROM report", "GRANT SELECT ON `shop_1`.* TO report")
-    assert_healed(
-        run,
-        plan_of_drift(
-            "+ grant   user report: GRANT SELECT ON `shop\\_1`.* TO `report`@`%`  -- spelling, tenants.yaml:13",
-            "- revoke  user report: REVOKE SELECT ON `shop_1`.* FROM `report`@`%`"
-            "  -- spelling, tenants.yaml:11: spelled shop_1, it also matches other databases",
-        ),
+    statements = (
+        "GRANT SELECT ON `shop\\_1`.* TO `report`@`%`",
+        "REVOKE SELECT ON `shop_1`.* FROM `report`@`%`",
     )
+    item = "~ user report  rights on shop_1.* reach: also databases with any other letter for _ → this database alone"
+    plan = plan_of_drift(item, *statements, why="MySQL takes a name for a pattern")
+    assert_healed(run, plan, *statements)

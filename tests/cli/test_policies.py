@@ -14,6 +14,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aurora_tenants.aws import healing
+from aurora_tenants.aws.importing import import_secrets
+from aurora_tenants.model import Cluster, Tenant, TenantUser
+from aurora_tenants.naming import tenant_tags
+from aurora_tenants.stack import StackPlan
+from aurora_tenants.tenant.template import template
 from tests.cli.conftest import CommandLine, Ended
 from tests.cloud import CLUSTER, SHARED, Cloud
 from tests.endpoint import client
@@ -116,6 +121,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
+@pytest.mark.usefixtures("blind")
 def test_a_failed_stack_is_told_by_its_cause_and_made_anew(run: CommandLine, cloud: Cloud, ci: Roles):
     run.file(SHOP % "SELECT, table: missing")
     failed = ci("Apply", "aurora-tenants apply --yes")
@@ -221,6 +227,29 @@ def test_the_clusters_stack_and_the_shared_one_are_nothing_for_ci(cloud: Cloud, 
         attack("continue_update_rollback", StackName=stack, RoleARN=role)
 
 
+def test_ci_takes_a_secret_into_a_tenants_stack(cloud: Cloud, keys: dict[str, str], role: str):
+    """The stack is made for it, then the secret imported: with the tags and the role that the policy asks for."""
+    secrets, name = cloud.client("secretsmanager"), f"/{SHARED}/database/taken"
+    arn = secrets.create_secret(Name=name, SecretString='{"username": "taken", "password": "x"}')["ARN"]
+    tenant, cluster = Tenant("shop", (), (TenantUser("taken"),)), Cluster(SHARED)
+    plan = StackPlan(
+        f"{SHARED}-shop",
+        "shop",
+        "tenant shop",
+        template=template(cluster, tenant),
+        parameters={"Revision": "1"},
+        tags=tenant_tags(cluster, "shop"),
+        role_arn=role,
+        imports={"SecretTaken": arn},
+    )
+    by_ci = client(cloud.environment | {"AWS_ACCESS_KEY_ID": keys["Apply"]}, "cloudformation")
+    import_secrets(by_ci, plan, tell=lambda event: None)
+    assert cloud.stacks()[plan.name] == "IMPORT_COMPLETE"
+    cloud.client("cloudformation").delete_stack(StackName=plan.name)
+    assert cloud.settled(plan.name) == "gone"
+    secrets.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
 def test_a_plan_sees_no_value_of_a_tenants_secret_and_changes_none(
     run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles
 ):
@@ -250,7 +279,7 @@ def test_secrets_are_healed_with_the_policies_alone(
     secrets.delete_secret(SecretId=f"{prefix}fixed", RecoveryWindowInDays=7)
     secrets.delete_secret(SecretId=f"{prefix}gone", ForceDeleteWithoutRecovery=True)
     planned = ci("Plan", "aurora-tenants plan --output json")
-    assert {each["user"] for each in json.loads(planned.out)["tenants"][0]["secrets"]} == {"shop", "fixed", "gone"}
+    assert {each["name"] for each in json.loads(planned.out)["tenants"][0]["items"]} == {"shop", "fixed", "gone"}
     applied = ci("Apply", "aurora-tenants apply --yes")
     assert applied.code == 0, applied
     assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 0

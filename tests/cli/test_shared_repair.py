@@ -29,7 +29,7 @@ TENANTS = """\
     roles: {shop_reader: {privileges: [{permission: SELECT, database: shop}]}}
     users: {shop: {privileges: [{permission: ALL, database: shop}]}}
   old:
-    databases: {old: {adopt: true, on_remove: drop}}
+    databases: {old: {adopt: true}}
     users: {old: {adopt: true, privileges: [{permission: ALL, database: old}]}}
 """
 TAKEN = "somebody took rights from the inspector's user, or something out of the schema aurora_tenants"
@@ -112,7 +112,7 @@ def test_entries_that_were_lost_come_back_as_adopted_and_nothing_becomes_droppab
     assert "    ~ record  database old: " in ended.out
     assert ended.out.endswith("2 tenants recorded again.\n")
     run.file("  unused: {databases: {unused: {}}}\n")
-    removed = run("aurora-tenants apply --yes --allow-mass-removal --allow-drop old --allow-drop shop")
+    removed = run("aurora-tenants apply --yes --allow-mass-removal --allow-drop shop")
     assert removed.code == 0, removed.err
     assert {name for (name,) in cloud.sql("SHOW DATABASES")} >= {"old", "shop"}
     assert cloud.sql("SELECT COUNT(*) FROM old.t") == [(0,)]

@@ -43,7 +43,20 @@ MISSING = (
     Scope("FUNCTION", "look", "monthly_report"),
     Scope("FUNCTION", "nowhere", "net_price"),
 )
-EVERYTHING = Asked(frozenset((*THERE, *MISSING)), frozenset(("look", "look_empty")))
+TENANT = Account("look_tenant")
+
+
+def for_all(*scopes: Scope) -> frozenset[Grant]:
+    """Grants that need all of this."""
+    return frozenset(
+        Grant(TENANT, it, "EXECUTE" if it.level in ("PROCEDURE", "FUNCTION") else "SELECT") for it in scopes
+    )
+
+
+EVERYTHING = Asked(for_all(*THERE, *MISSING), frozenset(("look", "look_empty")))
+# A column needs its table, too.
+ALL_MISSING = frozenset(MISSING) | {Scope("TABLE", "look", "customers")}
+SCOPES = objects.sought(EVERYTHING.grants, ())
 
 
 def fill(root: Execute) -> None:
@@ -78,7 +91,7 @@ def looking(server: mysqld.Server) -> Iterator[Execute]:
 
 
 def test_what_a_file_names_is_found_as_mysql_finds_it(looking: Execute):
-    assert read_state(looking, EVERYTHING).missing == frozenset(MISSING)
+    assert read_state(looking, EVERYTHING).missing == ALL_MISSING
 
 
 def test_it_is_told_how_much_is_in_a_database(looking: Execute):
@@ -90,7 +103,7 @@ def test_it_is_told_how_much_is_in_a_database(looking: Execute):
 
 def test_the_data_api_gives_the_same(looking: Execute, server: mysqld.Server):
     everybody = through_data_api(server, base64=True, reversed_keys=True)
-    assert read_state(everybody, EVERYTHING).missing == frozenset(MISSING)
+    assert read_state(everybody, EVERYTHING).missing == ALL_MISSING
     assert read_state(everybody, EVERYTHING).contents == read_state(looking, EVERYTHING).contents
 
 
@@ -109,6 +122,27 @@ def test_a_plan_reads_no_statement_more(looking: Execute):
     assert (count(objects.NOTHING), count(EVERYTHING)) == (12, 12)
 
 
+def test_what_is_held_is_not_asked(looking: Execute, server: mysqld.Server):
+    """So a file of a thousand tenants asks nothing when there is nothing to do."""
+    root = execute_as(server)
+    root(f"CREATE USER {TENANT}")
+    try:
+        root(f"GRANT SELECT, SELECT (Id) ON look.orders TO {TENANT}")
+        grants = for_all(Scope("TABLE", "look", "orders"), Scope("COLUMN", "look", "orders", "ID"))
+        root("RENAME TABLE look.orders TO look.moved")
+        sent: list[str] = []
+
+        def recording(statement: str) -> list[Row]:
+            sent.append(statement)
+            return list(looking(statement))
+
+        assert read_state(recording, Asked(grants)).missing == frozenset()
+        assert not any(f"{OWNERS}.{OBJECTS}(" in statement for statement in sent)
+    finally:
+        root("RENAME TABLE look.moved TO look.orders")
+        root(f"DROP USER {TENANT}")
+
+
 def test_what_is_too_much_for_a_statement_is_asked_in_several(looking: Execute, monkeypatch: pytest.MonkeyPatch):
     at_once, sent = read_state(looking, EVERYTHING), list[str]()
     monkeypatch.setattr(objects, "_MOST_BYTES", 200)
@@ -122,20 +156,20 @@ def test_what_is_too_much_for_a_statement_is_asked_in_several(looking: Execute, 
 
 
 def test_no_statement_is_longer_than_the_data_api_takes():
-    asked = Asked(frozenset(Scope("COLUMN", "d" * 64, "ü" * 64, f"{number:064}") for number in range(1_000)))
-    pages = list(objects.pages(asked))
+    scopes = {Scope("COLUMN", "d" * 64, "ü" * 64, f"{number:064}") for number in range(1_000)}
+    pages = list(objects.pages(scopes, ()))
     assert max(len(page.expression) for page in pages) < 65_000
-    assert frozenset(scope for page in pages for scope in page.about) == asked.scopes
+    assert frozenset(scope for page in pages for scope in page.about) == scopes
 
 
 def test_nobody_but_the_inspector_may_ask(looking: Execute, server: mysqld.Server):
     """A tenant could ask for the names of others' tables."""
-    root, tenant = execute_as(server), Account("look_tenant")
+    root, tenant = execute_as(server), TENANT
     root(f"CREATE USER {tenant}")
     try:
         root(f"GRANT ALL ON look.* TO {tenant} WITH GRANT OPTION")
         execute = execute_as(server, tenant.user)
-        (page,) = objects.pages(EVERYTHING)
+        (page,) = objects.pages(SCOPES, ())
         with pytest.raises(pymysql.OperationalError) as refused:
             execute(f"SELECT {page.expression}")
         assert refused.value.args[0] == 1370
@@ -150,7 +184,7 @@ def test_where_nobody_can_look_nothing_is_said_to_be_missing(looking: Execute, s
     root(f"DROP FUNCTION {OWNERS}.{OBJECTS}")
     try:
         state = read_state(looking, EVERYTHING)
-        assert (state.missing, state.unseen, state.contents) == (frozenset(), EVERYTHING.scopes, {})
+        assert (state.missing, state.unseen, state.contents) == (frozenset(), SCOPES, {})
     finally:
         make_views(root)
         root(f"GRANT EXECUTE ON FUNCTION {OWNERS}.{OBJECTS} TO {LOOKER}")
@@ -174,7 +208,7 @@ def test_a_server_that_cannot_have_the_function_has_everything_else(server_with:
 
     make_owners(execute)
     assert (refused, function_exists(root, OBJECTS)) == ({1419}, False)
-    assert read_state(execute, EVERYTHING).unseen == EVERYTHING.scopes
+    assert read_state(execute, EVERYTHING).unseen == SCOPES
 
 
 def test_a_server_that_folds_names_is_asked_for_the_folded_ones(server_folding_names: mysqld.Server):
@@ -187,6 +221,6 @@ def test_a_server_that_folds_names_is_asked_for_the_folded_ones(server_folding_n
     try:
         there = {Scope("TABLE", name, stored("ORDERS")), Scope("COLUMN", name, stored("ORDERS"), "ID")}
         gone = {Scope("TABLE", name, stored("ORDER"))}
-        assert read_state(root, Asked(frozenset(there | gone))).missing == gone
+        assert read_state(root, Asked(for_all(*there, *gone))).missing == gone
     finally:
         root(f"DROP DATABASE {identifier(name)}")

@@ -18,7 +18,8 @@ from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.preview import Change, Difference, Preview
 from aurora_tenants.render.doctor import doctor_data, doctor_text
 from aurora_tenants.render.output import Output
-from aurora_tenants.render.plan import plan_data, plan_text
+from aurora_tenants.render.plan import plan_text
+from aurora_tenants.render.plan_json import plan_data
 from aurora_tenants.render.preview import preview_data, preview_text
 from aurora_tenants.render.problems import problem_data, problem_text
 from aurora_tenants.render.progress import Progress, StackProgress

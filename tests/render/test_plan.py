@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from aurora_tenants import config
 from aurora_tenants.errors import Location, Problem
 from aurora_tenants.model import Configuration, Privilege, RoleGrant, TenantRole, TenantUser
 from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.plan import Proposal, make_plan
-from aurora_tenants.render.plan import plan_data, plan_text
+from aurora_tenants.render.items import View
+from aurora_tenants.render.plan import plan_text
+from aurora_tenants.render.plan_json import plan_data
 from aurora_tenants.render.problems import problem_text
 from aurora_tenants.safety import dangers
 from aurora_tenants.stack import Deployed
-from aurora_tenants.tenant.reasons import explain
+from aurora_tenants.tenant.items import items_of_all
+from aurora_tenants.tenant.reasons import explain, rule
+from aurora_tenants.tenant.template import template
 from tests.goldens import golden
 from tests.render.printed import text_of
 from tests.values import (
@@ -31,11 +41,17 @@ from tests.values import (
 )
 
 
-def proposed(configuration: Configuration, live: Live, deployed: Deployed) -> Proposal:
-    """What is shown of a plan, without the templates that are deployed."""
+def proposed(
+    configuration: Configuration,
+    live: Live,
+    deployed: Deployed,
+    templates: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Proposal:
+    """What is shown of a plan. templates: what is deployed, by tenant."""
     made = make_plan(configuration, live, deployed)
-    lines = explain(made.tenants, configuration, live, deployed, {})
-    return Proposal(made, live, lines, dangers(made), account="123456789012", region="eu-west-1")
+    lines = explain(made.tenants, configuration, live, deployed, templates or {})
+    items = items_of_all(made.tenants, lines, configuration, live, deployed, templates or {})
+    return Proposal(made, live, lines, items, dangers(made), account="123456789012", region="eu-west-1")
 
 
 def of_shop(live: Live) -> Proposal:
@@ -69,15 +85,16 @@ def of_every_kind() -> Proposal:
     stacks = {it.name: stack_of(it) for it in (app, drifted, rarely, gone, same)}
     stacks["broken"] = stack_of(tenant("broken"), status="ROLLBACK_COMPLETE")
     tenants = (tenant("new"), changed, drifted, rotated, same, tenant("broken"), taken)
-    return proposed(Configuration(CLUSTER, tenants), live, Deployed(None, stacks))
+    templates = {it.name: template(CLUSTER, it).body for it in (app, drifted, rarely, gone, same)}
+    return proposed(Configuration(CLUSTER, tenants), live, Deployed(None, stacks), templates)
 
 
 def at(line: int) -> Location:
     return Location("tenants.yaml", line, 5)
 
 
-def shown(proposal: Proposal, **how: bool) -> str:
-    return text_of(plan_text(proposal, file="tenants.yaml", **how))
+def shown(proposal: Proposal, *, width: int = 80, **how: bool) -> str:
+    return text_of(plan_text(proposal, file="tenants.yaml", width=width, view=View(**how)))
 
 
 def test_a_plan_with_everything_in_it():
@@ -90,20 +107,71 @@ def test_a_plan_with_the_rule_behind_each_line():
     assert text == golden("plan_explain.txt", text)
 
 
-def test_the_rules_are_all_that_explain_adds():
+def test_explain_adds_each_statement_and_the_rule_behind_it():
     made = of_every_kind()
-    explained = shown(made, explain=True).splitlines()
-    assert [line for line in explained if not line.startswith("              rule: ")] == shown(made).splitlines()
-    assert len(explained) - len(shown(made).splitlines()) == sum(map(len, made.lines.values()))
+    lines, explained = (shown(made, width=1000, explain=is_so).splitlines() for is_so in (False, True))
+    added = [line for line in explained if line.startswith("      ") and line not in lines]
+    asked = [line for of_one in made.lines.values() for line in of_one if line.change.action != "record"]
+    told = [(f"      {line.change.statement};", f"        rule: {rule(line)}") for line in asked]
+    assert sorted(zip(added[::2], added[1::2], strict=True)) == sorted(told)
+    assert [line for line in lines if not any(each.startswith(line) for each in explained)] == []
+
+
+def test_what_is_written_down_for_itself_is_shown_on_request_alone():
+    made = of_every_kind()
+    usual, everything = shown(made, explain=True), shown(made, width=1000, explain=True, verbose=True)
+    assert "aurora_tenants." not in usual
+    records = [line.change.statement for of_one in made.lines.values() for line in of_one]
+    assert [sql for sql in records if sql not in everything] == []
+    assert "  - user gone  dropped, and its secret deleted; the entry that says whose it is, is deleted\n" in everything
 
 
 def test_a_plan_without_changes_says_what_was_compared():
     live = live_after(SHOP)
-    assert shown(of_shop(live)) == (
+    assert shown(of_shop(live), width=100) == (
         "Compared 1 tenant of tenants.yaml with cluster shared: MySQL 8.0.42 with 1 database and 1 user.\n"
         "\n"
         "No changes: MySQL and CloudFormation hold what the file says.\n"
     )
+
+
+def test_one_line_for_each_tenant():
+    head = shown(of_every_kind(), summary=True).partition("\n\n")[0]
+    assert head.splitlines() == [
+        "+ tenant new  new: 1 database, 1 user",
+        "~ tenant app  file: 1 user, 1 role; 1 weaker",
+        "~ tenant drifted  by hand: 1 user; 1 weaker",
+        "~ tenant rarely  file: 1 user",
+        "~ tenant broken  to be made again: 1 stack, 1 database, 1 user",
+        "+ tenant taken  new: 1 database, 1 user",
+        "- tenant gone  no longer in the file: 1 database, 1 user; 1 DROPPED",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_plan_fits_its_width_and_breaks_no_name(width: int):
+    made = of_every_kind()
+    for how in ({}, {"summary": True}):
+        lines = shown(made, width=width, **how).splitlines()
+        assert [line for line in lines if len(line) > width] == []
+    words = shown(made, width=width).split()
+    assert words == shown(made, width=1000).split()
+
+
+def test_the_plan_of_the_example_fits_a_screen():
+    """With the line that says which account it is, which the command prints first."""
+    configuration = config.load(Path(__file__).parents[2] / "examples" / "tenants.yaml")
+    lines = shown(proposed(configuration, EMPTY, NOTHING_DEPLOYED)).splitlines()
+    assert len(lines) + 1 <= 20
+    assert "  + user shop-dev  ALL on shop-dev.*; secret, rotates every 30 days" in lines
+
+
+def test_sixty_new_tenants_fit_two_hundred_lines_and_sixty_in_short():
+    made = proposed(
+        Configuration(CLUSTER, tuple(tenant(f"t{number}") for number in range(60))), EMPTY, NOTHING_DEPLOYED
+    )
+    assert len(shown(made).splitlines()) <= 200
+    assert len(shown(made, summary=True).splitlines()) == 61
 
 
 def test_a_plan_as_json():
@@ -114,39 +182,42 @@ def test_a_plan_as_json():
 
 def test_text_and_json_say_the_same():
     made = of_every_kind()
-    data, text = plan_data(made), shown(made)
+    data, text = plan_data(made), shown(made, width=1000)
     in_json = [change["sql"] for it in data["tenants"] for change in it["changes"]]
     assert in_json == [change.statement for it in made.plan.changed for change in it.changes]
-    assert [sql for sql in in_json if sql not in text] == []
+    items = [item for it in data["tenants"] for item in it["items"]]
+    assert [
+        item for item in items if f"  {item['sign']} {item['kind']} {item['name']}  {item['text']}\n" not in text
+    ] == []
     told = [*(it["text"] for it in data["notices"]), *(it["what"] for it in (*data["dangers"], *data["problems"]))]
     assert [what for what in told if what not in text] == []
     assert [it["tenant"] for it in data["tenants"] if it["action"] == "none"] == ["same"]
     assert data["has_changes"] is True
 
 
+def test_each_statement_belongs_to_one_item():
+    for it in plan_data(of_every_kind())["tenants"]:
+        numbers = [number for item in it["items"] for number in item["changes"]]
+        assert sorted(numbers) == list(range(len(it["changes"])))
+
+
 def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
     live = live_after(SHOP)
     data = plan_data(of_shop(live))
-    assert data["tenants"] == [
-        {
-            "tenant": "shop",
-            "stack": "shared-shop",
-            "action": "none",
-            "origin": None,
-            "changes": [],
-            "drops": [],
-            "secrets": [],
-        }
-    ]
+    nothing = {"origin": None, "reason": None, "items": [], "changes": [], "drops": []}
+    assert data["tenants"] == [{"tenant": "shop", "stack": "shared-shop", "action": "none", **nothing}]
     assert data["has_changes"] is False
 
 
 def test_a_user_dropped_behind_our_back_is_called_drift():
     live = without_user(live_after(SHOP), "shop")
-    text = shown(of_shop(live))
-    assert "~ update tenant shop  (stack shared-shop: drift: MySQL was changed by somebody else)\n" in text
-    assert text.endswith("Tenants: 0 to create, 1 to update (1 by drift), 0 to remove, 0 unchanged. "
-                         "3 statements in MySQL.\n")  # fmt: skip
+    assert shown(of_shop(live)) == (
+        "~ tenant shop  something was changed by hand\n"
+        "  + user shop  made again, with the password of its secret: it was dropped by\n"
+        "    hand; ALL on shop.*\n"
+        "\n"
+        "Tenants: 1 to update (1 by drift). 3 statements in MySQL.\n"
+    )
 
 
 def test_what_looks_like_markup_is_shown_as_it_is():
@@ -166,5 +237,5 @@ def test_a_name_cannot_write_to_the_terminal_what_it_likes():
     member = Grant(Account(odd), role_scope(Account("shop")), MEMBER)
     held = held._replace(state=replace(held.state, grants=held.state.grants | {member}))
     assert "careful: it is a role of user evil\\x1b[2J\\nNo changes\\r\\x9b2J, who lose it too\n" in shown(
-        of_nobody(held, deployed(SHOP))
+        of_nobody(held, deployed(SHOP)), width=100
     )

@@ -469,6 +469,13 @@ def test_what_an_attachment_wrote_stays_when_its_stack_lets_it_go_and_another_ma
     assert account.value(secret.physical_id) == before
 
 
+def test_a_wait_condition_handle_is_a_url_and_nothing_else(account: Account) -> None:
+    handle, made = account.create("AWS::CloudFormation::WaitConditionHandle")
+    assert made.physical_id.startswith("https://")
+    assert account.update(handle)[1] == made
+    account.delete(handle)
+
+
 def test_a_secret_is_imported_by_its_arn_alone(account: Account) -> None:
     request, made = account.create("AWS::SecretsManager::Secret", **GENERATED)
     kind = account.types["AWS::SecretsManager::Secret"]

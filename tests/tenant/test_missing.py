@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantUser
+from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.grants import Scope
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.objects import Asked
-from aurora_tenants.mysql.state import Contents, Live
+from aurora_tenants.mysql.objects import sought
+from aurora_tenants.mysql.state import Contents, Live, Server
 from aurora_tenants.plan import Plan
 from aurora_tenants.safety import dangers
 from aurora_tenants.tenant.missing import asked
@@ -49,12 +49,22 @@ def ran(plan: Plan) -> list[str]:
 # What is asked
 
 
+def asked_for(it: Tenant, server: Server = SERVER) -> frozenset[Scope]:
+    return sought(asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, server).grants, ())
+
+
 def test_what_privileges_are_on_is_asked_and_nothing_else():
     report = Privilege(("EXECUTE",), "shop", procedure="Report")
     net = Privilege(("EXECUTE",), "shop", function="net")
     it = shop(on_orders("ID"), report, net, Privilege(("ALL",), "shop"), Privilege(("PROCESS",), "*"))
-    scopes = frozenset((ORDERS, ID, REPORT, Scope("FUNCTION", "shop", "net")))
-    assert asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, SERVER) == Asked(scopes)
+    assert asked_for(it) == {ORDERS, ID, REPORT, Scope("FUNCTION", "shop", "net")}
+
+
+def test_roles_and_every_host_ask():
+    users = (TenantUser("u", (on_orders(),), hosts=("10.0.0.1", "10.0.0.2")),)
+    it = Tenant("shop", users=users, roles=(TenantRole("r", (on_orders(),)),))
+    accounts = {grant.account for grant in asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, SERVER).grants}
+    assert accounts == {Account("u", "10.0.0.1"), Account("u", "10.0.0.2"), Account("r")}
 
 
 def test_a_file_without_such_privileges_asks_nothing():
@@ -71,8 +81,7 @@ def test_databases_are_measured_that_the_file_no_longer_names():
 
 def test_names_are_asked_as_the_server_stores_them():
     it = Tenant("shop", users=(TenantUser("u", (Privilege(("SELECT",), "Shop", "Orders"),)),))
-    folding = SERVER._replace(lower_case_names=True)
-    assert asked(Configuration(CLUSTER, (it,)), NOTHING_DEPLOYED, folding).scopes == {ORDERS}
+    assert asked_for(it, SERVER._replace(lower_case_names=True)) == {ORDERS}
 
 
 # What would fail
@@ -176,9 +185,11 @@ def test_where_nobody_can_look_what_may_wait_does_and_the_rest_is_left_to_mysql(
     assert plan.problems == ()
     assert ran(plan) == ["GRANT SELECT ON `shop`.`orders` TO `b`@`%`"]
     assert waits(plan) == [
-        "user a waits for table shop.orders with SELECT; whether it is there cannot be seen, because the shared stack "
-        "lacks the function that looks: granted by the next deployment of the tenant if it is there then"
+        "user a waits for table shop.orders with SELECT; whether it is there cannot be seen: granted by the next "
+        "deployment of the tenant if it is there then"
     ]
+    (unseen,) = (notice.text for notice in plan.notices if notice.code == "unseen-objects")
+    assert unseen.endswith("to see it, run: aurora-tenants shared repair --stack shared")
 
 
 def test_an_account_that_gets_another_host_keeps_what_it_holds():
@@ -203,13 +214,18 @@ def test_the_danger_of_a_drop_says_how_much_is_in_the_database():
     (danger,) = (it for it in dangers(planned(live=measured, deployed=deployed(old))) if it.code == "drops-database")
     what = "database shop-old would be dropped with everything in it: 31 tables, 12,400 rows, 210 MB"
     assert danger.what == what
+    empty = live._replace(state=replace(live.state, contents={"shop-old": Contents(0, 0, 0)}))
+    (danger,) = (it for it in dangers(planned(live=empty, deployed=deployed(old))) if it.code == "drops-database")
+    assert danger.what == "database shop-old would be dropped; there is no table in it"
     (unmeasured,) = (it for it in dangers(planned(live=live, deployed=deployed(old))) if it.code == "drops-database")
     assert unmeasured.what == "database shop-old would be dropped with everything in it"
 
 
 def test_contents_are_counted_in_words():
-    assert [str(Contents(*it)) for it in ((1, 1, 16_384), (0, 0, 0), (2, 5, 3_000_000_000))] == [
+    contents = (Contents(1, 1, 16_384), Contents(0, 0, 0), Contents(2, 5, 3_400_000_000_000), Contents(1, 0, 0))
+    assert [*map(str, contents)] == [
         "1 table, 1 row, 16 kB",
-        "0 tables, 0 rows, 0 kB",
-        "2 tables, 5 rows, 3,000 MB",
+        "there is no table in it",
+        "2 tables, 5 rows, 3,400 GB",
+        "1 table, 0 rows, 0 bytes",
     ]

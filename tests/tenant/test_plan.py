@@ -178,7 +178,8 @@ def test_what_belongs_to_nobody_is_adopted_when_the_file_says_so():
             "alter",
             "user shop",
             "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***' RETAIN CURRENT PASSWORD",
-            "only if it does not have this password already; the one it has now keeps working until the first rotation",
+            "only if it does not have this password already; the one it has now keeps working until the first rotation"
+            ", in 30 days",
         ),
     )
 

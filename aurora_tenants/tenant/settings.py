@@ -1,0 +1,179 @@
+"""What CloudFormation alone knows of a tenant's things: secrets, rotations, what becomes of what is removed. Pure.
+
+MySQL shows none of it, so the template that is deployed is compared with the one that is to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aurora_tenants.tenant.rights import NONE, Part, name
+
+Resources = Mapping[str, Mapping[str, Any]]
+
+KINDS_OF_RESOURCES: Mapping[str, str] = {
+    "Custom::Database": "database",
+    "Custom::DatabaseRole": "role",
+    "Custom::DatabaseUser": "user",
+}
+_SECRET, _ROTATION = "AWS::SecretsManager::Secret", "AWS::SecretsManager::RotationSchedule"
+# What every custom resource has, whatever the file says.
+_FORM = frozenset(("ServiceToken", "ServiceTimeout", "Revision"))
+# What the properties are called in the file. Those of the first are told apart in MySQL too, and told from there.
+_IN_MYSQL = {
+    "Charset": "charset",
+    "Collation": "collation",
+    "SharedWith": "shared_with",
+    "Hosts": "host",
+    "Auth": "auth",
+    "Plugin": "plugin",
+    "Require": "require",
+    "MaxQueriesPerHour": "max_queries_per_hour",
+    "MaxUpdatesPerHour": "max_updates_per_hour",
+    "MaxConnectionsPerHour": "max_connections_per_hour",
+    "MaxUserConnections": "max_user_connections",
+    "Locked": "locked",
+    "PasswordExpireAfterDays": "password_expire_after_days",
+    "PasswordHistory": "password_history",
+    "PasswordReuseAfterDays": "password_reuse_after_days",
+    "PasswordRequireCurrent": "password_require_current",
+    "Comment": "comment",
+    "Roles": "roles",
+    "DefaultRoles": "default_roles",
+    "Privileges": "privileges",
+}
+_TOLD = frozenset(("Adopt", "OnRemove", "SecretId", "UserName", "RenamedFrom", "MovedFrom", "Name"))
+
+
+class Settings(NamedTuple):
+    """Of one database, role or user. has_secret, rotate_after_days: of a user; 0 for never. skips: on what its rights
+    wait for what is not there yet.
+    """
+
+    kind: str = "user"
+    on_remove: str = ""
+    adopt: bool = False
+    has_secret: bool = False
+    rotate_after_days: int = 0
+    skips: tuple[str, ...] = ()
+
+
+def settings_of(resources: Resources) -> dict[str, Settings]:
+    """By the logical ids of databases, roles and users. Raises LookupError, TypeError, … for what others wrote."""
+    days = {
+        resource["Properties"]["SecretId"]["Ref"]: int(
+            resource["Properties"]["RotationRules"]["AutomaticallyAfterDays"]
+        )
+        for resource in resources.values()
+        if resource["Type"] == _ROTATION
+    }
+    found = {}
+    for logical_id, resource in resources.items():
+        if resource["Type"] in KINDS_OF_RESOURCES:
+            properties = resource["Properties"]
+            secret = properties.get("SecretId", {}).get("Ref", "")
+            found[logical_id] = Settings(
+                kind=KINDS_OF_RESOURCES[resource["Type"]],
+                on_remove=str(properties.get("OnRemove", "")),
+                adopt=bool(properties.get("Adopt")),
+                has_secret=bool(secret),
+                rotate_after_days=days.get(secret, 0),
+                skips=tuple(_on(entry) for entry in properties.get("Privileges", ()) if _skips(entry)),
+            )
+    return found
+
+
+def _skips(privilege: Mapping[str, Any]) -> bool:
+    return privilege.get("WhenMissing") == "skip"
+
+
+def _on(privilege: Mapping[str, Any]) -> str:
+    for kind in ("Procedure", "Function"):
+        if kind in privilege:
+            return f"{kind.lower()} {name(privilege['Database'])}.{name(privilege[kind])}"
+    return f"{name(privilege['Database'])}.{name(privilege.get('Table', '*'))}"
+
+
+def new_settings(settings: Settings) -> list[Part]:
+    """What is to be told of something that is made."""
+    parts = []
+    if settings.has_secret:
+        parts.append(Part(f"secret, {rotates(settings.rotate_after_days)}"))
+    if settings.on_remove and settings.on_remove != "retain":
+        parts.append(Part(f"on_remove: {settings.on_remove}"))
+    return parts + [Part(f"waits for {what}, if it is not there yet") for what in settings.skips]
+
+
+def rotates(days: int) -> str:
+    """`rotates every 30 days`."""
+    return f"rotates {_every(days)}" if days else "never rotated"
+
+
+def _every(days: int) -> str:
+    return {0: "never", 1: "every day"}.get(days, f"every {days:,} days")
+
+
+def setting_differences(new: Settings, old: Settings) -> list[Part]:
+    """What differs of something that is deployed already."""
+    parts = []
+    if new.has_secret and not old.has_secret:
+        parts.append(Part("secret", NONE, f"a new one, {rotates(new.rotate_after_days)}"))
+    elif old.has_secret and not new.has_secret:
+        parts.append(Part("its secret is deleted"))
+    elif new.rotate_after_days != old.rotate_after_days:
+        after, before = new.rotate_after_days, old.rotate_after_days
+        mark = "weaker" if before and (not after or after > before) else ""
+        parts.append(Part("rotates", _every(before), _every(after), mark))
+    if new.on_remove != old.on_remove:
+        parts.append(_on_remove(new, old))
+    if new.adopt != old.adopt:
+        parts.append(Part("adopt", _yes(old.adopt), _yes(new.adopt)))
+    for what in sorted({*new.skips} ^ {*old.skips}):
+        words = ("skip", "fail") if what in old.skips else ("fail", "skip")
+        parts.append(Part(f"when_missing on {what}", *words))
+    return parts
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _on_remove(new: Settings, old: Settings) -> Part:
+    """Weaker: a database that can be dropped from then on, a user who keeps access that it would have lost."""
+    default = "retain" if new.kind == "database" else "drop if its stack made it, else keep"
+    before, after = old.on_remove or default, new.on_remove or default
+    is_weaker = after == ("drop" if new.kind == "database" else "keep")
+    return Part("on_remove", before, after, "weaker" if is_weaker else "")
+
+
+class Changed(NamedTuple):
+    """What else differs between two templates. silent: keys of the file by logical id, which MySQL has to show;
+    form: what differs only in how this program writes it, "UserShop: ServiceTimeout".
+    """
+
+    silent: Mapping[str, tuple[str, ...]]
+    form: tuple[str, ...]
+
+
+def changed(new: Resources, old: Resources) -> Changed:
+    """What differs of the resources that both templates have."""
+    silent, form = dict[str, tuple[str, ...]](), list[str]()
+    for logical_id in new.keys() & old.keys():
+        after, before = new[logical_id], old[logical_id]
+        properties = _different(after.get("Properties", {}), before.get("Properties", {}))
+        is_custom = after["Type"] in KINDS_OF_RESOURCES
+        if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):
+            silent[logical_id] = keys
+        known = {*_IN_MYSQL, *_TOLD} if is_custom else {"RotationRules"} if after["Type"] == _ROTATION else set[str]()
+        rest = [each for each in properties if each not in known or each in _FORM]
+        # What a resource waits for follows from its privileges.
+        aside: dict[str, Any] = {"Properties": {}, "DependsOn": ()}
+        rest += _different({**after, **aside}, {**before, **aside})
+        if rest:
+            form.append(f"{logical_id}: {', '.join(rest)}")
+    return Changed(silent, tuple(sorted(form)))
+
+
+def _different(after: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in after.keys() | before.keys() if after.get(key) != before.get(key))
