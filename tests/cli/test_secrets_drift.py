@@ -223,6 +223,22 @@ def test_a_rotation_that_is_due_comes_at_once(shop: CommandLine, cloud: Cloud):
     cloud.connect("report", before).close()  # the dual password
 
 
+def test_a_rotation_that_fails_is_told_and_the_next_apply_begins_it_again(
+    shop: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    wait_days(cloud, 9)
+    cloud.fault(ROTATION, "crash")
+    with monkeypatch.context() as patch:
+        patch.setattr(healing, "_MOST_SECONDS", 0.5)
+        failed = shop("aurora-tenants apply --yes")
+    cloud.fault(ROTATION, None)
+    assert (failed.code, "[rotation-stuck]" in failed.err) == (1, True), failed
+    assert f"look at the log of function {ROTATION}, then run the same again" in failed.err
+    (line,) = secret_lines(shop)
+    assert line.startswith("user report: rotation: due since 20")
+    assert_healed(shop, cloud, [line])
+
+
 def test_a_rotation_that_is_stuck_is_begun_again(shop: CommandLine, cloud: Cloud):
     hand = Hand(cloud, "app")
     hand.leave_pending()
