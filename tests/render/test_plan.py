@@ -166,6 +166,14 @@ def test_the_plan_of_the_example_fits_a_screen():
     assert "  + user shop-dev  ALL on shop-dev.*; secret, rotates every 30 days" in lines
 
 
+def test_the_document_shows_what_plans_show():
+    root = Path(__file__).parents[2]
+    document = (root / "docs" / "plan.md").read_text()
+    example = proposed(config.load(root / "examples" / "tenants.yaml"), EMPTY, NOTHING_DEPLOYED)
+    assert f"```\n{shown(example)}```\n" in document
+    assert f"```\n{shown(of_every_kind()).partition(chr(10) * 2)[0]}\n```\n" in document
+
+
 def test_sixty_new_tenants_fit_two_hundred_lines_and_sixty_in_short():
     made = proposed(
         Configuration(CLUSTER, tuple(tenant(f"t{number}") for number in range(60))), EMPTY, NOTHING_DEPLOYED
