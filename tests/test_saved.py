@@ -123,8 +123,9 @@ OF_FILE = ("fingerprint", "file")
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        (("made",), (None, 7, "yesterday", [])),
+        (("made",), (None, 7, "yesterday", [], "0001-01-01T00:00:00+23:59")),
         (("request",), (None, 7, "x", [], {})),
+        (("request", "file"), (None, 7, "", "a\0b", "\ud800", ["x"])),
         (("request", "tenants"), (None, 7, "x", [7], [[]], {})),
         (("request", "allow_mass_removal"), (None, 1, "yes", [])),
         (("request", "logins"), (None, 0, "no", {})),
