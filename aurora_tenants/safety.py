@@ -138,7 +138,7 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             "drops-database",
-            f"database {name} would be dropped with everything in it{_contents(tenant.live, name)}",
+            f"database {name} would be dropped{_contents(tenant.live, name)}",
             why="it is no longer in tenants.yaml, and its on_remove was drop",
             fix=f"if that is meant: --allow-drop {name}",
             context=f"tenant {tenant.name}",
@@ -152,7 +152,9 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
 def _contents(live: State, name: str) -> str:
     """How much is in a database, where that is known. name: as the file has it; a server may store it in lower case."""
     contents = live.contents.get(name) or live.contents.get(name.lower())
-    return f": {contents}" if contents else ""
+    if contents and not contents.tables:
+        return f"; {contents}"
+    return " with everything in it" + (f": {contents}" if contents else "")
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:

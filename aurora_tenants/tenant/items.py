@@ -19,7 +19,7 @@ from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import FAILED_ROLLBACK, Deployed, StackPlan, Template
-from aurora_tenants.tenant.objects import Contents, Key, Objects
+from aurora_tenants.tenant.objects import Key, Objects
 from aurora_tenants.tenant.places import places_of
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
@@ -71,11 +71,10 @@ def items_of_all(
     live: Live,
     deployed: Deployed,
     templates: Mapping[str, Mapping[str, Any]],
-    contents: Mapping[str, Contents] | None = None,
 ) -> dict[str, tuple[Item, ...]]:
     """The items of each tenant that something happens to, those that weaken or lose something first.
 
-    lines, templates: by tenant, as `reasons.explain` gives and takes them. contents: what is in a database, by name.
+    lines, templates: by tenant, as `reasons.explain` gives and takes them.
     """
     tenants = {tenant.name: tenant for tenant in configuration.tenants}
     names = {*tenants, *deployed.tenants}
@@ -84,7 +83,7 @@ def items_of_all(
     for plan in plans:
         if plan.stack.is_changed:
             before = _resources(templates.get(plan.name))
-            objects = Objects(plan, lines.get(plan.name, ()), live, before, tenant_of, contents or {})
+            objects = Objects(plan, lines.get(plan.name, ()), live, before, tenant_of)
             tenant = tenants.get(plan.name)
             places = places_of(tenant, plan, live.server) if tenant else {}
             items = [_item(objects, key, places) for key in objects.all()]

@@ -11,7 +11,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import is_new_to
-from aurora_tenants.mysql.state import Live, State, User
+from aurora_tenants.mysql.state import Contents, Live, State, User
 from aurora_tenants.stack import Template
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.desired import login_of
@@ -37,14 +37,6 @@ from aurora_tenants.tenant.settings import (
 )
 
 
-class Contents(NamedTuple):
-    """What is in a database. rows: about; size_bytes: of data and indexes."""
-
-    tables: int
-    rows: int
-    size_bytes: int
-
-
 class Key(NamedTuple):
     """One object. kind: database, role or user. name: as MySQL stores it; of a renamed user the new one."""
 
@@ -68,10 +60,9 @@ class Objects:
         live: Live,
         before: Resources | None,
         tenant_of: Mapping[str, str],
-        contents: Mapping[str, Contents],
     ) -> None:
         self._plan, self._server, self._all_live = plan, live.server, live.state
-        self._tenant_of, self._contents = tenant_of, contents
+        self._tenant_of = tenant_of
         template = plan.stack.template
         self._after: Resources = template.resources if isinstance(template, Template) else {}
         self._settings, self._settings_before = settings_of(self._after), _settings(before)
@@ -291,7 +282,7 @@ class Objects:
         actions = {line.change.action for line in lines}
         if key.kind == "database":
             if "drop" in actions:
-                return [Part(_dropped(self._contents.get(key.name)))]
+                return [Part(_dropped(self._all_live.contents.get(key.name)))]
             return [Part("kept, belongs to nobody from then on")] if "release" in actions else []
         settings = self._settings_before.get(self._ids.get(key, ""))
         owners = [self._live.users[it].owner for it in self._known.get(key, ())]
@@ -367,19 +358,7 @@ def _password(user: User, known: User, settings: Settings, *, is_lost: bool) -> 
 def _dropped(contents: Contents | None) -> str:
     if contents is None:
         return "DROPPED with everything in it"
-    if not contents.tables:
-        return "DROPPED: it is empty"
-    tables = f"{contents.tables:,} table{'' if contents.tables == 1 else 's'}"
-    return f"DROPPED: {tables}, {contents.rows:,} row{'' if contents.rows == 1 else 's'}, {size(contents.size_bytes)}"
-
-
-def size(number: int) -> str:
-    """`210 MB`, of a number of bytes."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:,} {unit}"
-        number = round(number / 1000)
-    return f"{number:,} TB"
+    return f"DROPPED: {contents}"
 
 
 def _key_of_resource(resources: Resources, resource: Mapping[str, Any], stored: Callable[[str], str]) -> Key | None:

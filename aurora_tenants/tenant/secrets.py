@@ -254,7 +254,9 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
         else:
             yield f"rotation: {since} → its version is taken back", ("end-rotation",)
     elif is_rotated and live.rotates and not schedule and (due := _due(live)) and secrets.now > due + _LATE:
-        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", ("rotate",)
+        # A version that waits is of a rotation that fails; as long as it does, no other is begun.
+        heals: tuple[Heal, ...] = ("end-rotation", "rotate") if live.has_pending else ("rotate",)
+        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", heals
 
 
 def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:

@@ -14,11 +14,10 @@ from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.state import Database, Live, State, User
+from aurora_tenants.mysql.state import Contents, Database, Live, State, User
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.items import Item, items_of_all, reason
 from aurora_tenants.tenant.moves import Move
-from aurora_tenants.tenant.objects import Contents
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import explain
 from aurora_tenants.tenant.secrets import SecretDrift
@@ -41,12 +40,13 @@ def items(
     """The items of the only tenant that something happens to; before: what is deployed."""
     before = tuple(before)
     live = live or live_after(*before)
+    live = live._replace(state=replace(live.state, contents=contents or {}))
     deployed = deployed or Deployed(None, {it.name: stack_of(it) for it in before})
     bodies = {it.name: template(CLUSTER, it).body for it in before} if templates is None else templates
     plans = tuple(replace(it, **of_plan) for it in planned(*now, live=live, deployed=deployed).tenants)
     configuration = Configuration(CLUSTER, now)
     lines = explain(plans, configuration, live, deployed, bodies)
-    (found,) = items_of_all(plans, lines, configuration, live, deployed, bodies, contents).values()
+    (found,) = items_of_all(plans, lines, configuration, live, deployed, bodies).values()
     shown_of = [line for item in found for line in item.lines]
     assert sorted(map(id, shown_of)) == sorted(map(id, lines.get(plans[0].name, ())))
     return list(found)
@@ -236,7 +236,8 @@ def test_what_leaves_the_file_says_what_becomes_of_it():
     ]
     assert said(items(before=[before]))[0] == "- database old  DROPPED with everything in it"
     assert (
-        said(items(before=[before], contents={"old": Contents(0, 0, 0)}))[0] == "- database old  DROPPED: it is empty"
+        said(items(before=[before], contents={"old": Contents(0, 0, 0)}))[0]
+        == "- database old  DROPPED: there is no table in it"
     )
 
 

@@ -212,13 +212,18 @@ def test_the_danger_of_a_drop_says_how_much_is_in_the_database():
     (danger,) = (it for it in dangers(planned(live=measured, deployed=deployed(old))) if it.code == "drops-database")
     what = "database shop-old would be dropped with everything in it: 31 tables, 12,400 rows, 210 MB"
     assert danger.what == what
+    empty = live._replace(state=replace(live.state, contents={"shop-old": Contents(0, 0, 0)}))
+    (danger,) = (it for it in dangers(planned(live=empty, deployed=deployed(old))) if it.code == "drops-database")
+    assert danger.what == "database shop-old would be dropped; there is no table in it"
     (unmeasured,) = (it for it in dangers(planned(live=live, deployed=deployed(old))) if it.code == "drops-database")
     assert unmeasured.what == "database shop-old would be dropped with everything in it"
 
 
 def test_contents_are_counted_in_words():
-    assert [str(Contents(*it)) for it in ((1, 1, 16_384), (0, 0, 0), (2, 5, 3_000_000_000))] == [
+    contents = (Contents(1, 1, 16_384), Contents(0, 0, 0), Contents(2, 5, 3_400_000_000_000), Contents(1, 0, 0))
+    assert [*map(str, contents)] == [
         "1 table, 1 row, 16 kB",
-        "0 tables, 0 rows, 0 kB",
-        "2 tables, 5 rows, 3,000 MB",
+        "there is no table in it",
+        "2 tables, 5 rows, 3,400 GB",
+        "1 table, 0 rows, 0 bytes",
     ]

@@ -84,6 +84,11 @@ def test_a_secret_that_is_not_deployed_yet_is_the_files_doing():
         ),
         (FINE._replace(next_rotation=NOW - 2 * DAY), "rotation: due since 2026-11-25 → rotated now", ("rotate",)),
         (
+            FINE._replace(next_rotation=NOW - 2 * DAY, has_pending=True, changed=NOW),
+            "rotation: due since 2026-11-25 → rotated now",
+            ("end-rotation", "rotate"),
+        ),
+        (
             FINE._replace(next_rotation=None, rotated=NOW - 40 * DAY, changed=NOW - 40 * DAY),
             "rotation: due since 2026-11-17 → rotated now",
             ("rotate",),

@@ -217,6 +217,7 @@ _VARIABLES = (
 )
 # Parts that do not count for a probe either: another probe's, or shown beside what counts.
 UNCLAIMED: dict[str, set[str]] = {
+    "cancelled-rotation": {"$.function", "$.next"},  # a plan goes by RotationEnabled
     "checksum-of-object": {"$.checksum"},  # is_same counts
     "code-from-mapping": {"$.bytes"},  # more is no worse
     "code-moves-in-between": {"$.deploy.changed"},
@@ -232,6 +233,7 @@ UNCLAIMED: dict[str, set[str]] = {
         f"$.afterwards.{key}" for key in ("MinCapacity", "MaxCapacity", "SecondsUntilAutoPause")
     },
     "range-at-half-without-seconds": {"$.asleep.accepted", "$.awake.accepted"},  # an error counts, and what holds
+    "restored-secret": {"$.kept_rotation"},  # nobody says it, and apply does not rely on it
     "rotation-at-once": {"$.old_login rows", "$.enabled"},  # SELECT 1, and rotation-enabled's
     "update-keeps-capacity": {"$.set.accepted"},
     "rotation-not-at-once": {"$.stages"},  # AWS may have labels of its own; the values count
