@@ -27,7 +27,7 @@ from aurora_tenants.safety import Allowed
 
 VERSION = 1
 _KEYS = frozenset(("version", "program", "made", "request", "fingerprint", "plan", "digest"))
-_SECTIONS = ("file", "mysql", "missing", "stacks", "secrets", "planned")
+_SECTIONS = ("file", "mysql", "missing", "stacks", "schedules", "secrets", "planned")
 _BEGINNING = re.compile(r'\{\s*"version":\s*\d+,\s*"program":\s*"')
 # More that has moved is counted.
 _MOST_MOVED = 20

@@ -23,6 +23,7 @@ FINGERPRINT = Fingerprint(
     {"user shop@%": {"owner": "cd", "privileges": "ef"}},
     {"table shop.orders": {"state": "missing"}},
     {"stack shared-shop": {"status": "CREATE_COMPLETE"}},
+    {"the pause schedule": {"schedules": "01"}},
     {"secret /shared/database/shop": {"healed by": "restore"}},
     {"tenant shop": {"action": "update"}},
 )
@@ -80,7 +81,7 @@ def test_a_saved_plan_is_read_by_programs():
         "allow_access": ["dba@%"],
         "logins": True,
     }
-    assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "secrets", "planned"]
+    assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "schedules", "secrets", "planned"]
     assert TEXT.isascii()
 
 
