@@ -139,12 +139,12 @@ def test_one_line_for_each_tenant():
     head = shown(of_every_kind(), summary=True).partition("\n\n")[0]
     assert head.splitlines() == [
         "+ tenant new  new: 1 database, 1 user",
-        "~ tenant app  the file changed: user app (weaker), 1 role",
-        "~ tenant drifted  something was changed by hand: user drifted (weaker)",
-        "~ tenant rarely  the file changed: 1 user",
+        "~ tenant app  file: 1 user, 1 role; 1 weaker",
+        "~ tenant drifted  by hand: 1 user; 1 weaker",
+        "~ tenant rarely  file: 1 user",
         "~ tenant broken  to be made again: 1 stack, 1 database, 1 user",
         "+ tenant taken  new: 1 database, 1 user",
-        "- tenant gone  no longer in the file: database gone DROPPED, 1 user",
+        "- tenant gone  no longer in the file: 1 database, 1 user; 1 DROPPED",
     ]
 
 

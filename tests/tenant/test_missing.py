@@ -185,9 +185,11 @@ def test_where_nobody_can_look_what_may_wait_does_and_the_rest_is_left_to_mysql(
     assert plan.problems == ()
     assert ran(plan) == ["GRANT SELECT ON `shop`.`orders` TO `b`@`%`"]
     assert waits(plan) == [
-        "user a waits for table shop.orders with SELECT; whether it is there cannot be seen, because the shared stack "
-        "lacks the function that looks: granted by the next deployment of the tenant if it is there then"
+        "user a waits for table shop.orders with SELECT; whether it is there cannot be seen: granted by the next "
+        "deployment of the tenant if it is there then"
     ]
+    (unseen,) = (notice.text for notice in plan.notices if notice.code == "unseen-objects")
+    assert unseen.endswith("to see it, run: aurora-tenants shared repair --stack shared")
 
 
 def test_an_account_that_gets_another_host_keeps_what_it_holds():
