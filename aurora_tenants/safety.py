@@ -13,6 +13,7 @@ from aurora_tenants.mysql.state import State
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, failed_rollback
 from aurora_tenants.tenant.isolation import Summary
+from aurora_tenants.tenant.likely_moves import likely_moves
 from aurora_tenants.tenant.watching import Watcher
 
 # More than this share of the tenants at once is more likely a mistake in the file than a wish; few tenants are exempt.
@@ -25,8 +26,9 @@ _MOST_NAMES = 5
 def dangers(plan: Plan) -> tuple[Problem, ...]:
     """Every dangerous change, each with its reason and the flag that allows it."""
     breaches, opened = plan.isolation
-    watched = map(_watched, plan.watchers)
-    return (*_drops(plan), *_mass_removal(plan), *map(_opened, opened), *watched, *map(breach_problem, breaches))
+    watched, others = map(_watched, plan.watchers), map(breach_problem, breaches)
+    moves = likely_moves(plan.tenants)
+    return (*_drops(plan), *_mass_removal(plan), *moves, *map(_opened, opened), *watched, *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             "drops-database",
-            f"database {name} would be dropped with everything in it{_contents(tenant.live, name)}",
+            f"database {name} would be dropped{_contents(tenant.live, name)}",
             why="it is no longer in tenants.yaml, and its on_remove was drop",
             fix=f"if that is meant: --allow-drop {name}",
             context=f"tenant {tenant.name}",
@@ -150,7 +152,9 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
 def _contents(live: State, name: str) -> str:
     """How much is in a database, where that is known. name: as the file has it; a server may store it in lower case."""
     contents = live.contents.get(name) or live.contents.get(name.lower())
-    return f": {contents}" if contents else ""
+    if contents and not contents.tables:
+        return f"; {contents}"
+    return " with everything in it" + (f": {contents}" if contents else "")
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:

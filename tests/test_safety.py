@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aurora_tenants.errors import Problem
@@ -144,3 +146,9 @@ def test_a_breach_of_other_tenants_is_not_told_of_in_a_plan_for_some():
     billing = tenant("billing")
     live = with_stray(live_after(SHOP, billing), on("shop"))
     assert dangers(planned(SHOP, billing, live=live, deployed=deployed(SHOP, billing), only="billing")) == ()
+
+
+def test_what_looks_like_a_move_is_a_danger_that_stops_nothing():
+    plan = planned(replace(SHOP, name="shop-prod"), live=live_after(SHOP), deployed=deployed(SHOP))
+    assert "looks-like-a-move" in {danger.code for danger in dangers(plan)}
+    assert "looks-like-a-move" not in {danger.code for danger in not_allowed(plan, Allowed())}

@@ -78,6 +78,9 @@ class Server(NamedTuple):
         return "".join(letter.lower()[:1] for letter in name) if self.lower_case_names else name
 
 
+_UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("bytes", 1))
+
+
 class Contents(NamedTuple):
     """How much is in a database. tables: without views. rows, bytes: estimates."""
 
@@ -86,11 +89,13 @@ class Contents(NamedTuple):
     bytes: int
 
     def __str__(self) -> str:
-        """31 tables, 12,400 rows, 210 MB."""
-        unit, of = ("MB", 1_000_000) if self.bytes >= 1_000_000 else ("kB", 1_000)
+        """31 tables, 12,400 rows, 210 MB; "there is no table in it"."""
+        if not self.tables:
+            return "there is no table in it"
+        size, unit = next((self.bytes / of, unit) for unit, of in _UNITS if self.bytes >= of or of == 1)
         counts = ((self.tables, "table"), (self.rows, "row"))
         texts = (f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s" for count, noun in counts)
-        return f"{', '.join(texts)}, {round(self.bytes / of):,} {unit}"
+        return f"{', '.join(texts)}, {round(size):,} {unit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from aurora_tenants.errors import Location
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.naming import stack_name
-from aurora_tenants.stack import FAILED_ROLLBACK, Deployed, StackPlan, Template
-from aurora_tenants.tenant.objects import Contents, Key, Objects
+from aurora_tenants.stack import Deployed, StackPlan, Template
+from aurora_tenants.status import STATES, State, state_of
+from aurora_tenants.tenant.objects import Key, Objects
 from aurora_tenants.tenant.places import places_of
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
@@ -71,11 +72,10 @@ def items_of_all(
     live: Live,
     deployed: Deployed,
     templates: Mapping[str, Mapping[str, Any]],
-    contents: Mapping[str, Contents] | None = None,
 ) -> dict[str, tuple[Item, ...]]:
     """The items of each tenant that something happens to, those that weaken or lose something first.
 
-    lines, templates: by tenant, as `reasons.explain` gives and takes them. contents: what is in a database, by name.
+    lines, templates: by tenant, as `reasons.explain` gives and takes them.
     """
     tenants = {tenant.name: tenant for tenant in configuration.tenants}
     names = {*tenants, *deployed.tenants}
@@ -84,7 +84,7 @@ def items_of_all(
     for plan in plans:
         if plan.stack.is_changed:
             before = _resources(templates.get(plan.name))
-            objects = Objects(plan, lines.get(plan.name, ()), live, before, tenant_of, contents or {})
+            objects = Objects(plan, lines.get(plan.name, ()), live, before, tenant_of)
             tenant = tenants.get(plan.name)
             places = places_of(tenant, plan, live.server) if tenant else {}
             items = [_item(objects, key, places) for key in objects.all()]
@@ -127,8 +127,8 @@ def _of_stack(plan: TenantPlan, before: Resources | None, items: Sequence[Item])
     if stack.action == "replace":
         failed = "deletion" if stack.status == "DELETE_FAILED" else "creation"
         parts.append(Part(f"its {failed} failed ({stack.status}): it is deleted and made again"))
-    elif says := _STATES.get(stack.status):
-        parts.append(Part(f"{says} ({stack.status}): {_ways_out(stack)}"))
+    elif state := _failed(stack):
+        parts.append(Part(f"{state.said} ({stack.status}): {_ways_out(stack)}"))
     if stack.action == "update" and stack.origin == "file":
         form = _form(stack, before)
         shown = [item for item in items if not item.is_record]
@@ -147,23 +147,19 @@ def _form(stack: StackPlan, before: Resources | None) -> tuple[str, ...] | None:
     return changed(stack.template.resources, before).form
 
 
-_STATES = {
-    FAILED_ROLLBACK: "its last update failed, and so did undoing it",
-    "UPDATE_FAILED": "its last update failed and was not undone",
-    "CREATE_FAILED": "its creation failed",
-    "ROLLBACK_FAILED": "its creation failed, and so did undoing it",
-    "ROLLBACK_COMPLETE": "its creation failed",
-    "DELETE_FAILED": "its deletion failed before",
-    "IMPORT_ROLLBACK_FAILED": "taking over what was another stack's failed, and so did undoing it",
-}
+def _failed(stack: StackPlan) -> State | None:
+    """What its state means; None if nothing has failed, or something is under way, which is a problem of the plan."""
+    state = STATES.get(stack.status)
+    return state if state and state.said and state.way not in ("wait", "create") else None
 
 
 def _ways_out(stack: StackPlan) -> str:
     if stack.action == "delete":
         return "it is deleted"
-    if stack.status.endswith("ROLLBACK_FAILED"):
-        return "undoing it is continued, then it is updated"
-    return "it is updated from where it is"
+    return {
+        "roll back": "undoing it is continued, then it is updated",
+        "go on": "it is updated from where it is",
+    }.get(state_of(stack.status).way, "nothing can be done here, as the problem says")
 
 
 def reason(plan: TenantPlan, items: Iterable[Item]) -> str:
@@ -174,7 +170,7 @@ def reason(plan: TenantPlan, items: Iterable[Item]) -> str:
     origins = origins or {origin for item in items for origin in item.origins}
     said = [text for origin, text in _REASONS.items() if origin in origins]
     if not said:
-        return "its stack has failed" if plan.stack.status in _STATES else _REASONS[plan.stack.origin]
+        return "its stack has failed" if _failed(plan.stack) else _REASONS[plan.stack.origin]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 

@@ -127,7 +127,7 @@ def _same_rights(left: Iterable[_Thing], made: Iterable[_Thing]) -> Iterator[Pro
         # Of several, one of the same tenant is the likeliest, and no other new one is said to be the same.
         old = next((each for each in before if each.tenant == new.tenant), before[0])
         before.remove(old)
-        gone = "dropped" if old.is_dropped else "let go"
+        gone = "dropped" if old.is_dropped else "left behind"
         what = f"user {old.name} is {gone}, and user {new.name} is made with the same rights"
         why = "it gets a new password, and whoever logs in with the old name and secret is shut out"
         if not old.is_dropped:
@@ -147,7 +147,7 @@ def _empty(left: Iterable[_Thing], made: Iterable[_Thing]) -> Iterator[Problem]:
         if not olds:
             continue
         old = olds[0]
-        gone = "dropped" if all(each.is_dropped for each in olds) else "let go"
+        gone = "dropped" if all(each.is_dropped for each in olds) else "left behind"
         verb = "is" if len(olds) == 1 else "are"
         what = f"database {new.name} is made empty, while {_listed(olds)} {verb} {gone}"
         why = "nothing that is in it goes along, and MySQL cannot rename a database"

@@ -14,11 +14,10 @@ from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.state import Database, Live, State, User
+from aurora_tenants.mysql.state import Contents, Database, Live, State, User
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.items import Item, items_of_all, reason
 from aurora_tenants.tenant.moves import Move
-from aurora_tenants.tenant.objects import Contents
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import explain
 from aurora_tenants.tenant.secrets import SecretDrift
@@ -35,7 +34,6 @@ def items(
     live: Live | None = None,
     deployed: Deployed | None = None,
     templates: Any = None,
-    contents: dict[str, Contents] | None = None,
     **of_plan: Any,
 ) -> list[Item]:
     """The items of the only tenant that something happens to; before: what is deployed."""
@@ -46,7 +44,7 @@ def items(
     plans = tuple(replace(it, **of_plan) for it in planned(*now, live=live, deployed=deployed).tenants)
     configuration = Configuration(CLUSTER, now)
     lines = explain(plans, configuration, live, deployed, bodies)
-    (found,) = items_of_all(plans, lines, configuration, live, deployed, bodies, contents).values()
+    (found,) = items_of_all(plans, lines, configuration, live, deployed, bodies).values()
     shown_of = [line for item in found for line in item.lines]
     assert sorted(map(id, shown_of)) == sorted(map(id, lines.get(plans[0].name, ())))
     return list(found)
@@ -228,16 +226,15 @@ def test_what_weakens_or_loses_something_comes_first():
 
 def test_what_leaves_the_file_says_what_becomes_of_it():
     before = Tenant("shop", (TenantDatabase("old", on_remove="drop"), TenantDatabase("shop")), (user("SELECT"),))
-    contents = {"old": Contents(31, 12_400, 210_000_000)}
-    assert said(items(before=[before], contents=contents)) == [
-        "- database old  DROPPED: 31 tables, 12,400 rows, 210 MB",
-        "- database shop  kept, belongs to nobody from then on",
-        "- user app  dropped, and its secret deleted",
-    ]
-    assert said(items(before=[before]))[0] == "- database old  DROPPED with everything in it"
-    assert (
-        said(items(before=[before], contents={"old": Contents(0, 0, 0)}))[0] == "- database old  DROPPED: it is empty"
-    )
+    live = live_after(before)
+    rest = ["- database shop  kept, belongs to nobody from then on", "- user app  dropped, and its secret deleted"]
+    for contents, text in (
+        ({"old": Contents(31, 12_400, 210_000_000)}, "DROPPED: 31 tables, 12,400 rows, 210 MB"),
+        ({"old": Contents(0, 0, 0)}, "DROPPED: there is no table in it"),
+        ({}, "DROPPED with everything in it"),
+    ):
+        there = live._replace(state=replace(live.state, contents=contents))
+        assert said(items(before=[before], live=there)) == [f"- database old  {text}", *rest]
 
 
 def test_an_adopted_user_that_leaves_keeps_what_it_has():

@@ -80,7 +80,7 @@ def test_an_adopted_user_is_let_go_and_not_dropped():
     world = (live._replace(state=replace(live.state, users=users)), deployed(before))
     (problem,) = found(having("shop", user("app2")), world=world)
     assert (problem.what, problem.why) == (
-        "user app is let go, and user app2 is made with the same rights",
+        "user app is left behind, and user app2 is made with the same rights",
         "it gets a new password and a new secret, and the old user keeps its rights",
     )
 
@@ -171,7 +171,7 @@ def test_what_is_forgotten_of_a_move_is_told():
 # An empty database in the place of another
 
 
-@pytest.mark.parametrize(("on_remove", "gone"), [("retain", "let go"), ("drop", "dropped")])
+@pytest.mark.parametrize(("on_remove", "gone"), [("retain", "left behind"), ("drop", "dropped")])
 def test_a_database_that_is_made_beside_one_that_goes_is_told_to_be_empty(on_remove: str, gone: str):
     before = having("shop", databases=("shop",), on_remove=on_remove)
     assert found(having("shop", databases=("shop_2",)), before=(before,)) == (
@@ -197,7 +197,7 @@ def test_a_database_that_is_made_beside_one_that_goes_is_told_to_be_empty(on_rem
 def test_a_database_under_a_name_with_another_stage_is_told_too(old: Tenant, new: Tenant):
     (problem,) = found(new, before=(old,))
     (before,), (after,) = old.databases, new.databases
-    assert problem.what == f"database {after.name} is made empty, while database {before.name} is let go"
+    assert problem.what == f"database {after.name} is made empty, while database {before.name} is left behind"
     assert problem.fix == (
         f"if it is to be the same: keep the name {before.name} in the file, with moved_from: {old.name}"
     )
@@ -212,7 +212,7 @@ def test_a_database_of_another_tenant_with_another_name_is_another_one():
 def test_very_many_are_counted():
     before = having("shop", databases=tuple(f"shop_{number}" for number in range(9)))
     (problem,) = found(having("shop", databases=("all",)), before=(before,))
-    assert problem.what.endswith("database shop_4, … (9) are let go")
+    assert problem.what.endswith("database shop_4, … (9) are left behind")
 
 
 def test_a_stack_that_is_made_again_gives_nothing_up():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from aurora_tenants.errors import Location
 from aurora_tenants.model import Privilege, RoleGrant, Tenant, TenantDatabase, TenantRole, TenantUser
+from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, role_scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
@@ -192,3 +193,9 @@ def test_every_line_has_a_rule():
     made = [*lines_of(before), *lines(now, before)]
     assert {line.change.action for line in made} == {"record", "create", "grant", "set", "alter", "revoke", "drop"}
     assert all(rule(line) for line in made)
+
+
+def test_every_kind_of_change_has_a_rule():
+    kinds = ["record", "offer", "share", "withdraw", "create", "alter", "rename", "grant", "set", "revoke", "drop"]
+    kinds += ["release"]
+    assert [rule(Line(Change(kind, "user shop", "SELECT 1"), "user shop")) for kind in kinds].count("") == 0

@@ -112,6 +112,6 @@ def test_every_type_that_the_sandbox_has_is_in_the_schemas():
     types = resource_types(
         secrets=nobody, functions=nobody, backing=Backing(nobody, nobody, nobody, nobody), boto=nobody
     )
-    assert len(types) == 23
+    assert len(types) == 24
     for name in types:
         assert complaints(schema("eu-west-1", name).raw, {"NoSuchProperty": 1})
