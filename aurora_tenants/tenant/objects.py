@@ -123,11 +123,16 @@ class Objects:
         return found
 
     def _logical_ids(self, before: Resources | None) -> dict[Key, str]:
-        """The ids of all that a template has, or had: also of what MySQL does not have any more."""
+        """The ids of all that a template has, or had: also of what MySQL does not have any more.
+
+        A resource that both have is one thing, whatever it was called before.
+        """
         ids = dict[Key, str]()
         for resources in (before or {}, self._after):
             for logical_id, resource in resources.items():
-                if key := _key_of_resource(resources, resource, self._server.stored):
+                is_older = resources is not self._after and logical_id in self._after
+                key = _key_of_resource(resources, resource, self._server.stored)
+                if key and not is_older:
                     ids[key] = logical_id
         for user in self._plan.desired.users.values():
             if user.owner:
