@@ -139,7 +139,7 @@ def test_one_line_for_each_tenant():
     head = shown(of_every_kind(), summary=True).partition("\n\n")[0]
     assert head.splitlines() == [
         "+ tenant new  new: 1 database, 1 user",
-        "~ tenant app  file: 1 user, 1 role; 1 weaker",
+        "~ tenant app  file: 1 role, 1 user",
         "~ tenant drifted  by hand: 1 user; 1 weaker",
         "~ tenant rarely  file: 1 user",
         "~ tenant broken  to be made again: 1 stack, 1 database, 1 user",
