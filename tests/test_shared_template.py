@@ -305,6 +305,8 @@ def test_policies_name_what_they_are_about() -> None:
         ("ProviderRole", "secretsmanager:PutSecretValue", OTHER, False),
         ("ProviderRole", "secretsmanager:PutSecretValue", MASTER, False),
         ("ProviderRole", "secretsmanager:UpdateSecretVersionStage", TENANT, False),
+        ("ProviderRole", "cloudformation:DescribeStacks", f"{STACKS}any/1", True),
+        ("ProviderRole", "cloudformation:DeleteStack", f"{STACKS}{STACK}-shop/1", False),
         ("ProviderRole", "logs:PutLogEvents", ARNS["RotationLog.Arn"], False),
         ("RotationRole", "secretsmanager:GetSecretValue", OTHER, False),
         ("ProviderRole", "kms:Encrypt", KEY, False),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, put_back, take, until_heard
@@ -15,18 +18,19 @@ from aurora_tenants.lambdas.permission import (
     Wanted,
     check_definers,
     check_name_of,
+    check_renames,
     check_roles,
     with_consent,
 )
-from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.lambdas.request import Request, Secret, with_user
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.lambdas.waiting import grant_the_rest
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
-from aurora_tenants.mysql.names import Account, account_of, is_nowhere, key
+from aurora_tenants.mysql.names import NOWHERE, Account, account_of, is_nowhere, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner
+from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, received, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import State, User
 
@@ -41,6 +45,7 @@ class _Before(NamedTuple):
 
     live: State
     entries: Mapping[Account, Owner]
+    recorded: Mapping[Account, Owner]
     sent: dict[Account, str | None]
 
 
@@ -49,8 +54,9 @@ def converge(request: Request, wanted: Wanted) -> str:
 
     Raises ValueError or DatabaseError with a sentence; then no new account remains, and an old one is as it was.
     """
-    existing = first = _read(request.execute, wanted.name)
+    existing = first = _read(request, wanted)
     before = _Before(*first, {})
+    check_renames(request, wanted, existing)
     check_name_of(request, wanted, existing)
     check_roles(request, wanted, existing)
     wanted, withdrawn = with_consent(request, wanted, existing)
@@ -63,11 +69,12 @@ def converge(request: Request, wanted: Wanted) -> str:
             if not tries.allow(error):
                 until_heard(lambda: _restore(request, wanted, before))
                 raise
-        except ValueError:
-            if existing is not first:  # somebody else was faster, and the first attempt has left something behind
+        except (ValueError, BotoCoreError, ClientError) as error:
+            # Somebody else was faster, and the first attempt has left something behind; or the secret was not changed.
+            if existing is not first or not isinstance(error, ValueError):
                 until_heard(lambda: _restore(request, wanted, before))
             raise
-        existing = _read(request.execute, wanted.name)
+        existing = _read(request, wanted)
 
 
 def _attempt(
@@ -84,7 +91,7 @@ def _attempt(
             recorded[account] = record_owner("users", account.entry, user.owner)
     if new := [it for it in desired.users if it not in before.entries and it not in before.live.users]:
         try:  # two that begin at the same time see each other here, if not before
-            check_name_of(request, wanted, existing._replace(entries=_entries(execute)), is_recorded=True)
+            check_name_of(request, wanted, existing._replace(entries=_entries(request, wanted)[0]), is_recorded=True)
             check_definers(request, wanted, new)
         except ValueError:
             for account in recorded:
@@ -93,35 +100,55 @@ def _attempt(
     todo = tuple(change for change in todo if change.statement not in recorded.values())
     were_there = (it for it in desired.users if it in before.live.users)
     may_stop = all((entry := before.entries.get(it)) and entry.is_of(request.owner) for it in were_there)
-    refused = _run(request, todo, desired, is_first=is_first, may_stop=may_stop, waits=wanted.waits)
+    run_all = partial(_run, request, wanted=desired, is_first=is_first, may_stop=may_stop, waits=wanted.waits)
+    # Between a RENAME and this, whoever reads the secret cannot log in.
+    renamed = max((at for at, change in enumerate(todo, 1) if _gives_name(change)), default=0)
+    refused = run_all(todo[:renamed])
+    if wanted.secret and wanted.secret.user != wanted.name:
+        wanted = wanted._replace(secret=with_user(wanted.secret, wanted.name))
+    refused += run_all(todo[renamed:])
     _give_passwords(request, wanted, desired, existing, before)
-    _give_up_others(execute, desired, existing)
+    _give_up_others(execute, wanted.names, desired, existing)
     return refused
 
 
-def give_up(execute: Execute, entry: str, owner: Owner, *, may_drop: bool = True) -> None:
-    """Drops an account that its resource created, and releases one that it adopted, or that it may not drop."""
-    if owner.adopted or not may_drop:
-        execute(record_owner("users", entry, owner._replace(released=True)))
+def _gives_name(change: Change) -> bool:
+    """Whether an account is renamed that clients may use already."""
+    return change.action == "rename" and NOWHERE not in change.statement
+
+
+def give_up(execute: Execute, entry: str, owner: Owner, *, may_drop: bool = True, giver: str = "") -> None:
+    """Drops an account that its resource created, and releases one that it adopted, or that it may not drop.
+
+    giver: the stack that it came from, and that is to offer it again; empty for none.
+    """
+    if owner.adopted or giver or not may_drop:
+        execute(record_owner("users", entry, let_go(owner, giver)))
     else:
         execute(drop_user(account_of(entry)))
         execute(forget_owner("users", entry))
 
 
-def _read(execute: Execute, name: str) -> Existing:
-    entries = _entries(execute)
+def _read(request: Request, wanted: Wanted) -> Existing:
+    entries, recorded = _entries(request, wanted)
     owners = {account.entry: owner for account, owner in entries.items()}
-    users, grants = read_users(execute, name, has_owners=True, owners=owners)
-    return Existing(State(users=users, grants=grants), entries)
+    users, grants = read_users(request.execute, *sorted(wanted.names), has_owners=True, owners=owners)
+    return Existing(State(users=users, grants=grants), entries, recorded)
 
 
-def _entries(execute: Execute) -> dict[Account, Owner]:
-    return {account_of(entry): owner for entry, owner in read_owners(execute, "users").items()}
+def _entries(request: Request, wanted: Wanted) -> tuple[dict[Account, Owner], dict[Account, Owner]]:
+    """Every entry by account, as this resource finds those of its user, and as they are: see Existing."""
+    recorded = {account_of(entry): owner for entry, owner in read_owners(request.execute, "users").items()}
+    entries = dict(recorded)
+    for account, owner in recorded.items():
+        if account.user in wanted.names and (its := received(owner, request.owner, request.moved_from)):
+            entries[account] = its
+    return entries, recorded
 
 
 def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
     """The desired state with its owners. Raises ValueError when this resource may not have one of the accounts."""
-    of_name = [owner for account, owner in existing.entries.items() if account.user == wanted.name]
+    of_name = [owner for account, owner in existing.entries.items() if account.user in wanted.names]
     known_secrets = [owner.secret for owner in of_name if is_mine(owner, request.owner)]
     # A user keeps the secret it was created from, also when it uses IAM now: its physical id may be that secret's ARN.
     secret = wanted.secret.name if wanted.secret else max(known_secrets, default="")
@@ -135,10 +162,11 @@ def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
             check_kind(user, known, is_same_resource=entry is not None and entry.identity == mine.identity)
         # The inspector of an earlier stack of this name is its own; one that is nobody's is somebody's.
         adopt = (wanted.is_inspector and entry is not None) or request.may_adopt(entry, is_same=is_same)
-        owner = take(title(user), entry, mine, adopt=adopt, exists=known is not None)
+        exists, moved_from = known is not None, request.moved_from
+        owner = take(title(user), entry, mine, adopt=adopt, exists=exists, moved_from=moved_from)
         # The inspector holds nothing of anybody's, so its stack drops it, whoever made it.
         users[account] = user._replace(owner=owner._replace(adopted=owner.adopted and not wanted.is_inspector))
-    # An account that only gets another host keeps its owner.
+    # An account that only gets another host or another name keeps its owner.
     for new, old in moves(State(users=users), existing.live).items():
         owner = take(subject(old), existing.entries[old], mine, adopt=False, exists=True)
         users[new] = users[new]._replace(owner=owner)
@@ -193,7 +221,8 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
         return
     is_conclusive = not _others(request, desired, existing) and login_is_conclusive(desired.users.values())
     is_denied = is_conclusive and not _can_login(request, wanted.secret)
-    is_create, renamed = request.event.get("RequestType") == "Create", moves(desired, before.live)
+    renamed = moves(desired, before.live)
+    is_create = request.event.get("RequestType") == "Create" and not request.moved_from
     for user, known in kept:
         owner_before = before.entries.get(renamed.get(user.account, user.account))
         is_new = is_create or known.has_no_password or is_new_to(user.owner, owner_before)
@@ -274,7 +303,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     Accounts are changed only after they have this resource's entry: whatever has another's, another resource changed.
     """
     execute, mine = request.execute, request.owner
-    now = _read(execute, wanted.name)
+    now = _read(request, wanted)
     touched = {account for account, owner in now.entries.items() if owner.identity == mine.identity}
     old = {
         account: user
@@ -287,14 +316,16 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     for account in touched & now.live.users.keys() - before.live.users.keys() - moves(owned, before.live).keys():
         execute(drop_user(account))
         execute(forget_owner("users", account.entry))
-    users, grants = read_users(execute, wanted.name, has_owners=True)
+    users, grants = read_users(execute, *sorted(wanted.names), has_owners=True)
     live = State(users=users, grants=grants)
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
     todo = changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password)
     _run(request, todo, State(users=wanted.state.users, grants=grants))
+    if wanted.secret and wanted.secret.user != wanted.name:
+        with_user(wanted.secret, wanted.secret.user)
     for account in {*touched & wanted.state.users.keys(), *old}:
-        entry, second = before.entries.get(account), before.sent.get(account)
+        entry, second = before.recorded.get(account), before.sent.get(account)
         if entry is None and second is not None and second != _second_password(execute, account):
             # Its second password is the one it came with: whoever adopts it next must not retain another.
             entry = mine._replace(adopted=True, released=True)
@@ -309,13 +340,12 @@ def _without_password(old: Mapping[Account, User], live: State) -> dict[Account,
     return {user.account: _with_plugin_of(known, user) for user, known in _kept(State(users=old), live)}
 
 
-def _give_up_others(execute: Execute, desired: State, existing: Existing) -> None:
+def _give_up_others(execute: Execute, names: Collection[str], desired: State, existing: Existing) -> None:
     """Gives up accounts of other names that this resource made from the same secret, before the name in it was changed.
 
     Also removes entries of accounts that somebody dropped by hand, at hosts that the user should not have any more, and
-    temporary accounts that were left over when an event came twice.
+    temporary accounts that were left over when an event came twice. names: those that it has, and had.
     """
-    names = {account.user for account in desired.users}
     owner = max(user.owner for user in desired.users.values() if user.owner)
     others = {account: known for account, known in existing.entries.items() if account not in desired.users}
     for account, known in others.items():

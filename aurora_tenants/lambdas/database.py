@@ -23,7 +23,7 @@ from aurora_tenants.mysql.live import (
     read_server,
     read_shares,
 )
-from aurora_tenants.mysql.owners import Owner, forget_owner, record_owner, withdraw_all
+from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, record_owner, withdraw_all
 from aurora_tenants.mysql.properties import wanted_database
 from aurora_tenants.mysql.state import Database, Server, State
 
@@ -78,7 +78,7 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
     # Before anything is recorded: this raises ValueError for a character set that no statement can hold.
     todo = [change.statement for change in changes(desired, State(databases=existing.live), server=server)]
     if name not in existing.live or not (known and known.is_of(request.owner)):
-        _revoke_leftovers(execute, wanted, request.owner)
+        _revoke_leftovers(request, wanted)
     if not known and name not in existing.live:
         execute(record_owner("databases", name, owner, "INSERT"))
         todo.remove(record_owner("databases", name, owner))
@@ -88,13 +88,14 @@ def _converge(request: Request, server: Server, wanted: Database, existing: _Exi
         run(execute, statement)
 
 
-def _revoke_leftovers(execute: Execute, wanted: Database, mine: Owner) -> None:
+def _revoke_leftovers(request: Request, wanted: Database) -> None:
     """Takes from accounts of other stacks what they hold on the name, before anything of this stack's is there."""
+    execute = request.execute
     for _ in range(_LOOKS):
         if not (grants := read_grants_on(execute, wanted.name)):
             return
         owners = read_owners(execute, "users", *{grant.account.entry for grant in grants})
-        found = leftovers(wanted.name, grants, owners, wanted.shared_with, mine)
+        found = leftovers(wanted.name, grants, owners, wanted.shared_with, request.owner, request.moved_from)
         for statement in statements((), revocable(found, ())):
             try:
                 run(execute, statement.sql)
@@ -107,12 +108,13 @@ def _revoke_leftovers(execute: Execute, wanted: Database, mine: Owner) -> None:
 
 def _take(request: Request, server: Server, name: str, known: Owner | None, *, exists: bool) -> Owner:
     """The owner to record. Raises ValueError when this resource may not have the database."""
-    what, mine = f"database {name}", request.owner
-    adopt = request.may_adopt(known, is_same=server.stored(request.id) == name)
+    what, mine, is_same = f"database {name}", request.owner, server.stored(request.id) == name
+    adopt = request.may_adopt(known, is_same=is_same)
     if exists and known and _is_left_empty(request.execute, name, known, mine):
         known = known._replace(stack_id=mine.stack_id)
-    owner = take(what, known, mine, adopt=adopt, exists=exists)
-    if exists and known and known.released and not owner.adopted and _allows_drop(request, server, name):
+    owner = take(what, known, mine, adopt=adopt, exists=exists, moved_from=request.moved_from)
+    is_taken = exists and known is not None and known.released and not is_same
+    if is_taken and not owner.adopted and _allows_drop(request, server, name):
         raise ValueError(
             f"AllowDrop must not name {what} in the deployment that takes it back: a rollback would drop it"
         )
@@ -133,7 +135,10 @@ def _allows_drop(request: Request, server: Server, name: str) -> bool:
 
 
 def delete_database(request: Request, physical_id: str) -> None:
-    """Drops it if the stack created it, OnRemove is drop, and it is empty or named in AllowDrop; else releases it."""
+    """Drops it if the stack created it, OnRemove is drop, and it is empty or named in AllowDrop; else releases it.
+
+    What came from another stack is offered by that again where the deployment that took it is rolled back.
+    """
     execute = request.execute
     server = read_server(execute)
     name = server.stored(physical_id)
@@ -141,10 +146,10 @@ def delete_database(request: Request, physical_id: str) -> None:
     owner = read_owners(execute, "databases", name).get(name)
     if owner is None or not is_mine(owner, request.owner):
         return
-    contents = read_contents(execute, name)
-    if contents.shares:  # whoever has it next has shared it with nobody
+    contents, giver = read_contents(execute, name), request.given_back_to
+    if contents.shares and not giver:  # whoever has it next has shared it with nobody
         execute(withdraw_all(name))
-    may_drop = request.text("OnRemove") == "drop" and not owner.adopted
+    may_drop = request.text("OnRemove") == "drop" and not owner.adopted and not giver
     if not contents.is_there:
         # Dropped by hand. The next database of that name must not be taken for this stack's.
         execute(forget_owner("databases", name))
@@ -152,4 +157,4 @@ def delete_database(request: Request, physical_id: str) -> None:
         execute(drop_database(name))
         execute(forget_owner("databases", name))
     else:
-        execute(record_owner("databases", name, owner._replace(released=True)))
+        execute(record_owner("databases", name, let_go(owner, giver)))

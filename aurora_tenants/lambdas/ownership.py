@@ -90,14 +90,14 @@ def _make_views(execute: Execute) -> None:
         execute(show_definers())
 
 
-def take(what: str, known: Owner | None, owner: Owner, *, adopt: bool, exists: bool) -> Owner:
+def take(what: str, known: Owner | None, owner: Owner, *, adopt: bool, exists: bool, moved_from: str = "") -> Owner:
     """The owner to record, once `owner` takes something that may not exist yet, or not any more.
 
     known: its owner now, None for nobody. Raises ValueError when this resource may not have it.
     """
     if not exists and known is None:
         return owner
-    taken = claim(what, known, owner, adopt=adopt or not exists)
+    taken = claim(what, known, owner, adopt=adopt or not exists, moved_from=moved_from)
     return taken._replace(adopted=taken.adopted and exists, stack_id=owner.stack_id)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from aurora_tenants.lambdas.ownership import is_mine
 from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.consent import consented, databases_of
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import read_owned, select
-from aurora_tenants.mysql.names import Account, is_aws_role, key
+from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
 from aurora_tenants.mysql.one_name import check_name
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.state import Server, State
@@ -21,6 +23,7 @@ class Wanted(NamedTuple):
 
     secret: None where there is no password. is_same: the resource has been this user, or this role, before.
     is_inspector: it is the shared stack's own user, which no other stack can have. waits: see properties.may_wait.
+    old_names: those that the accounts of this resource may still have, and are not to have any more.
     """
 
     state: State
@@ -29,10 +32,15 @@ class Wanted(NamedTuple):
     is_same: bool = False
     is_inspector: bool = False
     waits: frozenset[Grant] = frozenset()
+    old_names: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         return next(iter(self.state.users)).user
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.old_names | {self.name}
 
     @property
     def password(self) -> Hashes:
@@ -41,10 +49,14 @@ class Wanted(NamedTuple):
 
 
 class Existing(NamedTuple):
-    """The accounts of one name and their grants; and every entry in the table of owners, by account."""
+    """The accounts of one user and their grants; and every entry in the table of owners, by account.
+
+    recorded: the entries as they are; in `entries` and `live` those that this resource may take are its own already.
+    """
 
     live: State
     entries: Mapping[Account, Owner]
+    recorded: Mapping[Account, Owner]
 
 
 def check_name_of(request: Request, wanted: Wanted, existing: Existing, *, is_recorded: bool = False) -> None:
@@ -57,6 +69,28 @@ def check_name_of(request: Request, wanted: Wanted, existing: Existing, *, is_re
     check_name(wanted.state.users.keys(), known, request.owner, may_adopt, is_recorded=is_recorded)
 
 
+def check_renames(request: Request, wanted: Wanted, existing: Existing) -> None:
+    """Raises ValueError where accounts of this resource cannot get the name that is wanted."""
+    mine = {account for account, owner in existing.entries.items() if is_mine(owner, request.owner)}
+    old = [account for account in existing.live.users if account.user in wanted.old_names and account in mine]
+    for account in existing.live.users if old else ():
+        if account.user == wanted.name and account not in mine:
+            raise ValueError(f"{subject(old[0])} cannot be renamed: there is a {subject(account)} already")
+    if leaving := [account for account in old if account.user == request.text("RenamedFrom")]:
+        for definer, objects in _definers(request, leaving):
+            what = f"{objects} views, routines, triggers or events run as it, and would run no more"
+            raise ValueError(
+                f"{subject(account_of(definer))} cannot be renamed: {what}; give these another definer first"
+            )
+
+
+def _definers(request: Request, accounts: Collection[Account]) -> list[tuple[str, int]]:
+    """How many views, routines, triggers and events run as each of these accounts that has any."""
+    names = ", ".join(key(account.entry) for account in accounts)
+    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
+    return [(str(definer), int(objects or 0)) for definer, objects in rows]
+
+
 def check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:
     """Raises ValueError where a view or a routine runs as an account that is not there yet.
 
@@ -64,9 +98,7 @@ def check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -
     """
     if wanted.is_inspector or request.may_adopt(None, is_same=False):
         return
-    names = ", ".join(key(account.entry) for account in new)
-    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
-    for definer, objects in rows:
+    for definer, objects in _definers(request, new):
         what = f"{objects} views, routines, triggers or events run as user {definer}, who is not there"
         raise ValueError(f"{what}: they would have this user's rights; drop them, or set adopt: true")
 
@@ -80,8 +112,9 @@ def with_consent(request: Request, wanted: Wanted, existing: Existing) -> tuple[
         return wanted, ()
     mine, state = request.owner, wanted.state
     owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
-    # What an account holds that is to be adopted is nobody's consent.
-    held = [it for it in existing.live.grants if (entry := existing.entries.get(it.account)) and entry.is_of(mine)]
+    # What an account holds that is to be adopted, or comes from another stack, is nobody's consent.
+    its = (it for it in existing.live.grants if (entry := existing.recorded.get(it.account)) and entry.is_of(mine))
+    held = [it._replace(account=it.account._replace(user=wanted.name)) for it in its]
     consent = consented(state.grants, held, owned, mine)
     if consent.refused:
         raise ValueError("; ".join(consent.refused))

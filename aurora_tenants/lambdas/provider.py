@@ -7,6 +7,7 @@ event      Custom::Database                          Custom::DatabaseUser, Custo
 Create     create, or adopt what exists              create, or adopt what exists
 Update     the same; another name is another id      the same; another user or role is another id
 Delete     release, drop only when allowed           drop what it owns, release what it adopted
+MovedTo    offer it to another stack (lambdas/moving.py), and nothing else
 
 Physical ids are the database's name; the secret's ARN, or `iam:` and the user's name; `role:` and the role's. A failed
 Create answers with an id that none of them can have, so that the Delete which CloudFormation sends next does nothing.
@@ -24,6 +25,7 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.answer import DeadlineReached, deadline, send
 from aurora_tenants.lambdas.caller import check_stack, check_url
 from aurora_tenants.lambdas.database import delete_database, serve_database
+from aurora_tenants.lambdas.moving import give_away
 from aurora_tenants.lambdas.ownership import until_heard
 from aurora_tenants.lambdas.request import Request, Resource, is_shared_stack, request_of, stack_of
 from aurora_tenants.lambdas.role import serve_role
@@ -92,7 +94,7 @@ def _serve(request: Request, physical_id: str) -> Resource:
         raise ValueError(f"this function handles {', '.join(_KINDS)}, not {kind}")
     serve, delete = _KINDS[kind]
     if not is_delete:
-        return serve(request)
+        return give_away(request, physical_id) if request.text("MovedTo") else serve(request)
     until_heard(lambda: delete(request, physical_id))
     return Resource(physical_id, {})
 

@@ -17,7 +17,7 @@ from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.hashing import Hashes
 from aurora_tenants.mysql.live import Execute
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.properties import text, truth
+from aurora_tenants.mysql.properties import other_stack, text, truth
 
 _LEAST_SECONDS = 1.0
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
@@ -73,6 +73,23 @@ class Request(NamedTuple):
         """Whether what cannot be done for a user is reported as its attribute Refused, and fails no stack."""
         return self.text("OnRefusal") == "report"
 
+    @property
+    def moved_from(self) -> str:
+        """The stack that something is to come from; empty for none. Raises ValueError for what cannot be one."""
+        return other_stack(self.properties, "MovedFrom", self.owner.stack)
+
+    @property
+    def given_back_to(self) -> str:
+        """In a Delete, the stack that offers again what came from it, because what took it is rolled back.
+
+        Empty where the resource is really deleted, which only CloudFormation knows.
+        """
+        moved_from = self.text("MovedFrom")
+        if not moved_from:
+            return ""
+        stacks = boto3.client("cloudformation", config=_PATIENT).describe_stacks(StackName=self.event["StackId"])
+        return moved_from if "ROLLBACK" in stacks["Stacks"][0]["StackStatus"] else ""
+
     def text(self, name: str) -> str:
         """A property as text: CloudFormation sends every scalar as a string."""
         return text(self.properties, name)
@@ -125,7 +142,8 @@ def with_user(secret: Secret, user: str) -> Secret:
     client = boto3.client("secretsmanager", config=_PATIENT)
     value = json.loads(client.get_secret_value(SecretId=secret.arn)["SecretString"])
     text = json.dumps(value | {"username": user})
-    client.put_secret_value(SecretId=secret.arn, SecretString=text)
+    if value["username"] != user:
+        client.put_secret_value(SecretId=secret.arn, SecretString=text)
     return Secret(secret.arn, secret.name, *credentials(secret.arn, text))
 
 

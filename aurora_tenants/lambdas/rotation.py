@@ -105,11 +105,20 @@ def is_done(description: Mapping[str, Any], token: str, prefix: str) -> bool:
 
 
 def create_secret(rotation: Rotation) -> None:
-    """Stores the current value with another password as AWSPENDING, once."""
+    """Stores the current value with another password as AWSPENDING, once.
+
+    Raises ValueError for one that is stored and cannot become current; the next rotation begins with another.
+    """
     secrets = rotation.secrets
     current = rotation.value("AWSCURRENT")
     try:
-        secrets.get_secret_value(SecretId=rotation.name, VersionStage="AWSPENDING", VersionId=rotation.token)
+        rotation.pending()
+    except ValueError:
+        # Secrets Manager would go on with it for ever, perhaps because its user has another name since.
+        secrets.update_secret_version_stage(
+            SecretId=rotation.name, VersionStage="AWSPENDING", RemoveFromVersionId=rotation.token
+        )
+        raise
     except secrets.exceptions.ResourceNotFoundException:
         # Only letters and digits: nothing that has a meaning in SQL, a shell or a connection URL.
         password = secrets.get_random_password(PasswordLength=32, ExcludePunctuation=True)["RandomPassword"]

@@ -1,7 +1,7 @@
 """Custom::DatabaseUser: a user that logs in with the password in its secret, or with IAM tokens.
 
 Its physical id is the ARN of the secret it was created from, or `iam:` and its name. It keeps that id when it changes
-between the two.
+between the two, and when it gets another name (UserName and RenamedFrom).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aurora_tenants.mysql.live import function_exists, read_owners, read_server
 from aurora_tenants.mysql.names import account_of, is_reserved_user
 from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS, Owner
-from aurora_tenants.mysql.properties import checked, is_iam, may_wait, on_remove, wanted_user
+from aurora_tenants.mysql.properties import checked, is_iam, may_wait, on_remove, text, wanted_user
 
 # No secret's ARN begins like this, and no name of a user or a role contains a colon.
 _IAM = "iam:"
@@ -26,11 +26,12 @@ _IAM = "iam:"
 
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
-    name = secret.user if secret else request.text("UserName")
+    name, old_names = _names(request, secret)
     execute, is_inspector = request.execute, _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
     if make_owners(execute) == name:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
+    _check_secret(request, name, old_names, secret)
     if is_inspector:
         secret = secret or request.secret(_secret_id(request))
         make_views(execute)
@@ -39,9 +40,8 @@ def serve_user(request: Request) -> Resource:
     if is_inspector:
         asked = inspector_properties(can_look=function_exists(execute, OBJECTS))
     wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
-    is_same = _is_same_user(request, name, secret)
-    waits = may_wait(asked, wanted, server)
-    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits))
+    is_same, waits = _is_same_user(request, name, old_names | {name}, secret), may_wait(asked, wanted, server)
+    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits, old_names))
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name
     return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
 
@@ -51,17 +51,14 @@ def delete_accounts(request: Request, physical_id: str) -> None:
 
     physical_id: a secret's ARN, `iam:` and a user's name, or `role:` and a role's.
     """
-    execute, how = request.execute, _on_remove(request)
+    execute, giver, how = request.execute, request.given_back_to, _on_remove(request)
     make_owners(execute)
-    _, _, name = physical_id.partition(":")
-    secret = _secret_name(physical_id)
-    for entry, known in read_owners(execute, "users").items():
-        is_of_id = known.secret == secret if secret else account_of(entry).user == name
-        if not (is_of_id and is_mine(known, request.owner)):
+    for entry, known in entries_of(request, physical_id).items():
+        if not is_mine(known, request.owner):
             continue
-        if how == "lock":
+        if how == "lock" and not giver:
             execute(lock_user(account_of(entry)))
-        give_up(execute, entry, known, may_drop=how in ("", "drop"))
+        give_up(execute, entry, known, may_drop=how in ("", "drop"), giver=giver)
 
 
 def _on_remove(request: Request) -> str:
@@ -72,6 +69,41 @@ def _on_remove(request: Request) -> str:
         return on_remove(request.properties)
     except ValueError:
         return "keep"
+
+
+def entries_of(request: Request, physical_id: str) -> dict[str, Owner]:
+    """The entries of the accounts that a physical id (see delete_accounts) stands for, whosever they are."""
+    _, _, name = physical_id.partition(":")
+    names, secret = {name}, _secret_name(physical_id)
+    if physical_id.startswith(_IAM):
+        names |= {request.text("UserName"), request.text("RenamedFrom")}
+    return {
+        entry: known
+        for entry, known in read_owners(request.execute, "users").items()
+        if (known.secret == secret if secret else account_of(entry).user in names)
+    }
+
+
+def _names(request: Request, secret: Secret | None) -> tuple[str, frozenset[str]]:
+    """The user's name, and those that its accounts may have had until now.
+
+    The way back from another name says nothing of it but in what the properties were.
+    """
+    before = request.event.get("OldResourceProperties", {})
+    left, back = text(before, "UserName"), text(before, "RenamedFrom")
+    name, in_secret = request.text("UserName"), secret.user if secret else ""
+    if secret and not name:
+        name = back if back and left == in_secret else in_secret
+    old = {request.text("RenamedFrom"), left if back == name else ""} - {name, ""}
+    return name, frozenset(old)
+
+
+def _check_secret(request: Request, name: str, old_names: frozenset[str], secret: Secret | None) -> None:
+    """Raises ValueError where the name is none that the secret is for: a secret is no claim on another name."""
+    names = old_names | {name}
+    if secret and secret.user not in names and names.isdisjoint(_owned(request)):
+        why = f"secret {secret.name} is of user {secret.user}"
+        raise ValueError(f"{why}: UserName {name} needs RenamedFrom: {secret.user}, or a secret of its own")
 
 
 def _secret_id(request: Request) -> str:
@@ -87,27 +119,35 @@ def _is_inspector(name: str, owner: Owner) -> bool:
     return is_named_so and is_shared_stack(owner.stack)
 
 
-def _is_same_user(request: Request, name: str, secret: Secret | None) -> bool:
+def _is_same_user(request: Request, name: str, names: frozenset[str], secret: Secret | None) -> bool:
     """Whether the resource has been this user before; with another physical id CloudFormation would delete the user.
 
-    A secret counts by its name: one that was created again has another ARN. Raises ValueError for a secret whose user
-    was changed while the physical id names the old one: a rollback would not know which of them to delete.
+    names: that it is to have and may have had. A secret counts by its name: one that was created again has another ARN.
+    Raises ValueError for a secret whose user was changed while the physical id names the old one: a rollback would not
+    know which of them to delete.
     """
     if not request.id.startswith(_IAM):
         secret_of_id = _secret_name(request.id)
-        return secret_of_id == secret.name if secret else secret_of_id != "" and _owns(request, name, secret_of_id)
+        if secret:
+            return secret_of_id == secret.name
+        return secret_of_id != "" and any(_owned(request).get(it) == secret_of_id for it in names)
     before = request.id.removeprefix(_IAM)
-    if secret and before != name and _owns(request, before, secret.name):
+    if before in names:
+        return True
+    owned = _owned(request)
+    if secret and owned.get(before) == secret.name:
         raise ValueError(f"secret {secret.name} belongs to user {before}: user {name} needs a secret of its own")
-    return before == name
+    # It has had another name since, and keeps its id; one that has both is on its way to another id.
+    return before not in owned and not names.isdisjoint(owned)
 
 
-def _owns(request: Request, user: str, secret: str) -> bool:
-    """Whether this resource owns an account of that user that was created from that secret."""
-    return any(
-        account_of(entry).user == user and known.secret == secret and is_mine(known, request.owner)
+def _owned(request: Request) -> dict[str, str]:
+    """The names of users that this resource owns accounts of, each with the secret that they were created from."""
+    return {
+        account_of(entry).user: known.secret
         for entry, known in read_owners(request.execute, "users").items()
-    )
+        if is_mine(known, request.owner)
+    }
 
 
 def _secret_name(arn: str) -> str:

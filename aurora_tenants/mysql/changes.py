@@ -52,8 +52,9 @@ def changes(desired: State, live: State, *, server: Server, password: Hashes = H
 
     Create, rename, alter; grant, set default roles, drop accounts at other hosts; revoke, and what is granted late.
 
-    Only databases and users of `desired` are compared. Nothing that only `live` has is dropped here, except accounts at
-    hosts that a desired user's resource had before; but what a desired user holds beyond `desired` is revoked.
+    Only databases and users of `desired` are compared. Nothing that only `live` has is dropped here, except accounts
+    that a desired user's resource had before at other hosts, or under another name; but what a desired user holds
+    beyond `desired` is revoked.
     password: for users that are created or get another plugin.
     """
     renamed = moves(desired, live)
@@ -139,26 +140,31 @@ def removal(user: User, why: str = "") -> Iterator[Change]:
 
 
 def moves(desired: State, live: State) -> dict[Account, Account]:
-    """For new accounts, the live one to rename: the same user at a host that is not desired any more."""
-    free = _surplus(desired, live)
+    """For new accounts, the live one to rename: of the same resource, at a host or with a name that is not desired."""
+    free = {account: _resource(live.users[account]) for account in _surplus(desired, live)}
     renamed: dict[Account, Account] = {}
-    for account in sorted(desired.users.keys() - live.users.keys()):
-        old = next((old for old in free if old.user == account.user and old not in renamed.values()), None)
-        if old:
-            renamed[account] = old
+    for hosts_differ in (False, True) if free else ():
+        for account in sorted(desired.users.keys() - live.users.keys() - renamed.keys()):
+            resource = _resource(desired.users[account])
+            for old in free:
+                if free[old] == resource and (hosts_differ or old.host == account.host):
+                    renamed[account] = old
+                    del free[old]
+                    break
     return renamed
 
 
+def _resource(user: User) -> tuple[str, str] | None:
+    return user.owner.identity if user.owner else None
+
+
 def _surplus(desired: State, live: State) -> list[Account]:
-    """Accounts of the desired users, owned by the same resources, at hosts that are not desired."""
-    names = {(account.user, user.owner.identity) for account, user in desired.users.items() if user.owner}
+    """Accounts of the resources of desired users, at hosts or with names that are not desired."""
+    resources = {_resource(user) for user in desired.users.values()} - {None}
     return [
         account
         for account, user in sorted(live.users.items())
-        if account not in desired.users
-        and user.owner
-        and not user.owner.released
-        and (account.user, user.owner.identity) in names
+        if account not in desired.users and user.owner and not user.owner.released and _resource(user) in resources
     ]
 
 
@@ -231,7 +237,7 @@ def _shares(desired: Database, known: Database | None) -> Iterator[Change]:
     """With which stacks a database is shared from now on, and with which not any more, such as the one that had it."""
     about, before = f"database {desired.name}", known.shared_with if known else frozenset[str]()
     if desired.owner and known and known.owner:
-        before |= {known.owner.stack} - {desired.owner.stack} - known.withdrawn_from
+        before |= {known.owner.giver or known.owner.stack} - {desired.owner.stack} - known.withdrawn_from
     if gone := before - desired.shared_with:
         why = f"not shared any more with {', '.join(sorted(gone))}, whose rights here end with its next deployment"
         yield Change("withdraw", about, record_shares(desired.name, gone, withdrawn=True), why)

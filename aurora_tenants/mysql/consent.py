@@ -67,16 +67,25 @@ def consented(
 
 
 def leftovers(
-    database: str, grants: Iterable[Grant], owners: Mapping[str, Owner], shared_with: Collection[str], mine: Owner
+    database: str,
+    grants: Iterable[Grant],
+    owners: Mapping[str, Owner],
+    shared_with: Collection[str],
+    mine: Owner,
+    moved_from: str = "",
 ) -> frozenset[Grant]:
     """What accounts of other stacks hold on a database that is made, or taken over, and is not shared with them.
 
-    MySQL keeps grants when their database is dropped. owners: of accounts, by `user@host`.
+    MySQL keeps grants when their database is dropped. owners: of accounts, by `user@host`. moved_from: the stack that
+    the database comes from; the accounts that it offers as well come along. Whatever else is offered is the giver's.
     """
 
     def is_theirs(grant: Grant) -> bool:
         owner = owners.get(grant.account.entry)
-        return owner is not None and not owner.is_of(mine) and owner.stack not in shared_with
+        if owner is None or owner.is_of(mine):
+            return False
+        comes_along = bool(owner.giver) and (owner.giver, owner.stack) == (moved_from, mine.stack)
+        return not comes_along and (owner.giver or owner.stack) not in shared_with
 
     on_it = (grant for grant in grants if database_of(grant.scope) == database)
     return frozenset(grant for grant in on_it if is_revocable(grant) and is_theirs(grant))
@@ -85,11 +94,14 @@ def leftovers(
 def _may_use(database: Database | None, mine: Owner) -> bool:
     if database is None or database.owner is None:
         return False
-    return database.owner.is_of(mine) or (mine.stack in database.shared_with and not database.owner.released)
+    owner = database.owner  # until what is offered is taken, it is used as before
+    return owner.is_of(mine) or (mine.stack in database.shared_with and (bool(owner.giver) or not owner.released))
 
 
 def _why_not(database: Database | None, mine: Owner) -> str:
     owner = database.owner if database else None
+    if owner and owner.giver:
+        return f"it belongs to {owner}"
     if owner is None or owner.released:
         return (
             "it belongs to nobody; a stack has to create it before, or take it over with Adopt: true"

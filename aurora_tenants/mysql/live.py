@@ -289,19 +289,17 @@ def read_owned(execute: Execute, names: Collection[str], stack: str) -> dict[str
 
 def read_users(
     execute: Execute,
-    name: str | None = None,
-    *,
+    *only: str,
     has_owners: bool,
     owners: Mapping[str, Owner] | None = None,
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
-    """Users with their owners, and their grants; with `name`, the accounts of that user name alone.
+    """Users with their owners, and their grants. only: the names of users whose accounts these are; without any, all.
 
     owners: by `user@host`, where they are known already.
     """
-    only = (name,) if name else ()
     rows = list(_rows(execute, _Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS), *only))
-    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if name else []
-    if name and not rows:
+    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if only else []
+    if only and not rows:
         return {}, frozenset()  # grants go with their account
     if owners is None:
         owners = read_owners(execute, "users", *entries) if has_owners else {}

@@ -35,11 +35,20 @@ class Owner(NamedTuple):
     stack_id: str = ""
 
     def __str__(self) -> str:
-        return f"stack {self.stack}, resource {self.resource}"
+        offer = f"stack {self.giver}, which offers it to stack {self.stack}" if self.giver else ""
+        return offer or f"stack {self.stack}, resource {self.resource}"
+
+    @property
+    def giver(self) -> str:
+        """The stack that offers it to `stack`, as `offered` writes that down; empty where nobody does."""
+        return self.resource.rpartition("/")[0] if self.released else ""
 
     def is_of(self, other: Owner) -> bool:
-        """Whether both are of the very same stack; an entry that was written without a stack id is of any."""
-        return self.stack == other.stack and self.stack_id in ("", other.stack_id)
+        """Whether both are of the very same stack, which has what it offers until that is taken.
+
+        An entry that was written without a stack id is of any.
+        """
+        return (self.giver or self.stack) == other.stack and self.stack_id in ("", other.stack_id)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -47,18 +56,49 @@ class Owner(NamedTuple):
         return self.stack, self.resource
 
 
-def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner:
+def offered(owner: Owner, stack: str) -> Owner:
+    """The entry of something that its owner offers to a stack: whoever that is, it has to ask for it (`claim`)."""
+    return owner._replace(stack=stack, resource=f"{owner.stack}/{owner.resource}", released=True)
+
+
+def let_go(owner: Owner, giver: str = "") -> Owner:
+    """The entry of something left in MySQL for whoever adopts it. giver: the stack that is to offer it again."""
+    return owner._replace(resource=f"{giver}/{owner.resource}" if giver else owner.resource, released=True)
+
+
+def received(known: Owner | None, mine: Owner, moved_from: str) -> Owner | None:
+    """An entry as `mine` finds it: what the stack `moved_from` offers to it is its own, and what it offers itself.
+
+    Without a stack id, so that it is seen to differ from what is to be recorded.
+    """
+    if known and known.giver:
+        is_back = known.is_of(mine) and known.resource == f"{mine.stack}/{mine.resource}"
+        if is_back or (known.giver, known.stack) == (moved_from, mine.stack):
+            return known._replace(stack=mine.stack, resource=mine.resource, released=False, stack_id="")
+    return known
+
+
+def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool, moved_from: str = "") -> Owner:
     """The owner of something that exists, after `owner` has claimed it. known: who owns it now, None for nobody.
 
-    what: "database shop". Raises ValueError with a sentence when this resource may not have it. What it takes over from
-    nobody, from another resource or from a stack that released it counts as adopted: if the stack is rolled back,
-    CloudFormation deletes the new resource. What its own stack released becomes its own again; another stack of the
-    same name, which another stack id gives away, is another stack.
+    what: "database shop". moved_from: the stack that it is to come from, with everything as it is.
+    Raises ValueError with a sentence when this resource may not have it. What it takes over from nobody, from another
+    resource or from a stack that released it counts as adopted: if the stack is rolled back, CloudFormation deletes the
+    new resource. What its own stack released becomes its own again; another stack of the same name, which another stack
+    id gives away, is another stack. Nobody is given what another stack offers without asking for it by moved_from.
     """
+    known = received(known, owner, moved_from)
     if known is None:
         if not adopt:
             raise ValueError(f"{what} exists already and belongs to nobody; {_HOW_TO_ADOPT}")
         return owner._replace(adopted=True)
+    if known.giver and not (adopt and owner.stack in (known.giver, known.stack)):
+        fix = (
+            f"; MovedFrom: {known.giver} takes it over (moved_from in tenants.yaml)"
+            if known.stack == owner.stack
+            else ""
+        )
+        raise ValueError(f"{what} belongs to {known}{fix}")
     is_own_stack = known.is_of(owner)
     is_same = is_own_stack and known.resource == owner.resource
     # A user that changes between a password and IAM stays the same account, and keeps its physical id.
@@ -74,6 +114,8 @@ def claim(what: str, known: Owner | None, owner: Owner, *, adopt: bool) -> Owner
         raise ValueError(f"{what} was kept when {known} let go of it; {_HOW_TO_ADOPT}")
     if known.stack == owner.stack and not is_own_stack:
         raise ValueError(f"{what} belongs to an earlier stack {known.stack}, which did not give it up; {_HOW_TO_ADOPT}")
+    if known.stack == moved_from:
+        raise ValueError(f"{what} belongs to stack {moved_from}, which does not give it up")
     raise ValueError(f"{what} belongs to {known}")
 
 
@@ -92,6 +134,17 @@ def record_owner(kind: Kind, name: str, owner: Owner, verb: str = "REPLACE") -> 
 def forget_owner(kind: Kind, name: str) -> str:
     """The statement that removes an entry."""
     return f"DELETE FROM {OWNERS}.`{kind}` WHERE name = {literal(name)}"
+
+
+def offer(kind: Kind, names: Iterable[str], mine: Owner, stack: str) -> str:
+    """The statement with which `mine` offers to a stack what it owns of these; nobody else's entry is changed."""
+    new = offered(mine, stack)
+    return (
+        f"UPDATE {OWNERS}.`{kind}` SET stack = {literal(stack)}, resource = {literal(new.resource)}, released = 1,"
+        f" stack_id = {literal(mine.stack_id)} WHERE name IN ({', '.join(map(literal, names))})"
+        f" AND stack_id IN ('', {literal(mine.stack_id)}) AND (resource = {literal(new.resource)}"
+        f" OR NOT released AND stack = {literal(mine.stack)} AND resource = {literal(mine.resource)})"
+    )
 
 
 def record_shares(database: str, stacks: Iterable[str], *, withdrawn: bool) -> str:

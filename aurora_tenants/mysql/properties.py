@@ -127,6 +127,14 @@ def text(properties: Properties, name: str) -> str:
     return "" if value is None else str(value)
 
 
+def other_stack(properties: Properties, name: str, own: str) -> str:
+    """A property that names another stack than `own`; empty when it is not there. Raises ValueError with a sentence."""
+    stack = text(properties, name)
+    if stack and (not _STACK.match(stack) or stack == own):
+        raise ValueError(f"{name} must be the name of another stack, not {stack!r}")
+    return stack
+
+
 def truth(properties: Properties, name: str) -> bool:
     """Whether a property is true, or "true" as CloudFormation sends it."""
     return text(properties, name).lower() == "true"

@@ -49,9 +49,10 @@ def changes_of_one(desired: State, live: State, *, server: Server, password: Has
 
 def is_new_to(owner: Owner | None, before: Owner | None) -> bool:
     """Whether an account belonged to nobody, to another resource or to another secret until now."""
-    if before is None or owner is None or before.released:
+    if before is None or owner is None or (before.released and not before.giver):
         return True
-    return (before.identity, before.secret) != (owner.identity, owner.secret)
+    of_resource = before.giver or before.identity == owner.identity  # what is offered comes with its secret
+    return not of_resource or before.secret != owner.secret
 
 
 def check_kind(user: User, known: User, *, is_same_resource: bool) -> None:
@@ -75,13 +76,14 @@ def _by_resource(desired: State, live: State) -> Iterator[tuple[State, State]]:
     for account, user in sorted(desired.users.items(), key=lambda item: (not item[1].is_role, item[0])):
         accounts.setdefault(user.owner.identity if user.owner else account, []).append(account)
     wanted, held = by_account(desired.grants), by_account(live.grants)
-    live_by_name: dict[str, list[Account]] = {}
-    for account in live.users:
-        live_by_name.setdefault(account.user, []).append(account)
-    for of_resource in accounts.values():
+    found: dict[object, set[Account]] = {}
+    for account, user in live.users.items():
+        for key in (account.user, user.owner.identity if user.owner else account.user):
+            found.setdefault(key, set()).add(account)
+    for identity, of_resource in accounts.items():
         names = {account.user for account in of_resource}
-        of_names = [account for name in names for account in live_by_name.get(name, ())]
-        yield _part(desired, of_resource, wanted), _part(live, of_names, held)
+        there = set[Account]().union(*(found.get(key, ()) for key in (identity, *names)))
+        yield _part(desired, of_resource, wanted), _part(live, there, held)
 
 
 def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, Iterable[Grant]]) -> State:

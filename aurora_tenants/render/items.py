@@ -10,19 +10,15 @@ from rich.text import Text
 
 from aurora_tenants.mysql.changes import Change
 from aurora_tenants.render.stacks import STYLES, symbol
-from aurora_tenants.render.text import printable
+from aurora_tenants.render.text import count, printable
 from aurora_tenants.tenant.items import Item, reason
+from aurora_tenants.tenant.objects import RECORDS
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line, rule
 
 # Of what begins so, the commonest is said once for all new users of a tenant.
 _LIMIT = "max_"
-_ORIGINS = {
-    "file": "the file",
-    "drift": "changed by hand",
-    "spelling": "taken for a pattern",
-    "program": "newer version",
-}
+_SHORT = {"file": "file", "drift": "by hand", "spelling": "pattern", "program": "newer version"}
 
 
 class View(NamedTuple):
@@ -44,16 +40,16 @@ def tenant_lines(tenant: TenantPlan, items: Sequence[Item], view: View) -> Itera
     """Its heading, and a line for each of its objects; with `summary` all in one."""
     shown = [item for item in items if view.verbose or not item.is_record]
     if view.summary:
-        yield _heading(tenant, items).append(_summed_up(shown))
+        yield _in_short(tenant, shown)
         return
     common = {} if view.verbose or view.places else _common(shown)
     heading = _heading(tenant, items)
     for part in common.values():
         heading.append(f"; {part} where no other is said", "dim")
     yield heading
-    origins = {item.origins for item in shown if item.origins}
+    is_mixed = len({item.origins for item in shown if item.origins}) > 1
     for item in shown:
-        yield from _item(item, view, left_out=common.values(), with_origin=len(origins) > 1)
+        yield from _item(item, view, left_out=common.values(), is_mixed=is_mixed)
     if not shown:
         yield Text("  only what this program writes down for itself: --verbose shows it", "dim")
 
@@ -64,18 +60,28 @@ def _heading(tenant: TenantPlan, items: Sequence[Item]) -> Text:
     return text.append(f"  {reason(tenant, items)}", "dim")
 
 
-def _summed_up(items: Sequence[Item]) -> str:
-    """`: database shop DROPPED, user app (weaker), 2 users`: by name only what somebody should look at."""
-    alarming = [_name(item) + (" DROPPED" if item.loses_data else " (weaker)") for item in items if _is_alarming(item)]
-    rest = Counter(item.kind for item in items if not _is_alarming(item))
-    counted = [f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in rest.items()]
-    more = [f"{len(alarming) - 3} more of this kind"] if len(alarming) > 3 else []
-    said = [*alarming[:3], *more, *counted]
-    return f": {', '.join(said)}" if said else ""
+def _in_short(tenant: TenantPlan, items: Sequence[Item]) -> Text:
+    """`~ tenant app  file, by hand: 1 database, 2 users; 1 weaker; 1 DROPPED`."""
+    sign = symbol(tenant.stack)
+    text = Text(printable(f"{sign} tenant {tenant.name}"), f"bold {STYLES[sign]}")
+    origins = {origin for item in items for origin in item.origins}
+    is_update = tenant.stack.action == "update"
+    words = ", ".join(word for origin, word in _SHORT.items() if origin in origins) if is_update else ""
+    text.append(f"  {words or reason(tenant, items)}", "dim")
+    kinds = Counter(item.kind for item in items)
+    text.append(f": {', '.join(count(number, kind) for kind, number in kinds.items())}" if kinds else "")
+    if weaker := sum(item.weakens for item in items):
+        text.append("; ").append(f"{weaker} weaker", "bold yellow")
+    if dropped := sum(item.loses_data for item in items):
+        text.append("; ").append(f"{dropped} DROPPED", "bold red")
+    return text
 
 
-def _is_alarming(item: Item) -> bool:
-    return item.loses_data or item.weakens
+def _from_where(item: Item) -> str:
+    """What is not the file's doing, where others of the tenant are."""
+    if "drift" in item.origins:
+        return "partly changed by hand" if len(item.origins) > 1 else "changed by hand"
+    return "MySQL takes a name for a pattern" if "spelling" in item.origins else ""
 
 
 def _common(items: Sequence[Item]) -> dict[str, str]:
@@ -98,7 +104,7 @@ def _name(item: Item) -> str:
     return printable(f"{item.kind} {item.name}")
 
 
-def _item(item: Item, view: View, *, left_out: Collection[str], with_origin: bool) -> Iterator[Text]:
+def _item(item: Item, view: View, *, left_out: Collection[str], is_mixed: bool) -> Iterator[Text]:
     text = Text(f"  {item.sign} ", STYLES[item.sign]).append(_name(item)).append("  ")
     parts = [part for part in item.parts if view.verbose or not part.is_record]
     if item.sign == "+" and item.kind == "user":
@@ -108,8 +114,8 @@ def _item(item: Item, view: View, *, left_out: Collection[str], with_origin: boo
         bare = str(part._replace(mark=""))
         text.append(printable(bare), "bold red" if item.loses_data else "")
         text.append(f" ({part.mark})" if part.mark else "", "bold yellow")
-    if with_origin and item.origins:
-        text.append(f"  -- {' and '.join(_ORIGINS[origin] for origin in item.origins)}", "dim")
+    if is_mixed and (where := _from_where(item)):
+        text.append(f"  -- {where}", "dim")
     if (view.verbose or view.explain or view.places) and item.where:
         more = f" and {len(item.where) - 1} more" if len(item.where) > 1 else ""
         text.append(printable(f"  {item.where[0].file}:{item.where[0].line}{more}"), "dim")
@@ -118,7 +124,7 @@ def _item(item: Item, view: View, *, left_out: Collection[str], with_origin: boo
     for sentence in item.relied_on:
         yield Text(printable(f"      careful: {sentence}"), "yellow")
     for line in item.lines if view.explain else ():
-        if view.verbose or line.change.action != "record":
+        if view.verbose or line.change.action not in RECORDS:
             yield from _explained(line)
 
 

@@ -18,18 +18,46 @@ def fitted(text: Text, width: int, *, hanging: int = 2) -> Text:
 
 
 def _broken(line: Text, width: int, hanging: int) -> list[Text]:
+    """Between its parts, where that takes no more lines than between its words."""
     plain = line.plain
     indent = len(plain) - len(plain.lstrip(" "))
-    margin = " " * (indent + hanging)
-    done, start, last, parts = "", 0, -1, list[Text]()
-    for at in [*_gaps(plain, indent), len(plain)]:
-        if last >= 0 and cell_len(done + plain[start:at]) > width:
-            parts.append(Text(done).append_text(line[start:last]))
-            done, start = margin, last + 1
-            while start < at and plain[start] == " ":
-                start += 1
+    gaps, margin = _gaps(plain, indent), indent + hanging
+    by_words, by_parts = (_cuts(plain, gaps, width, margin, prefers=prefers) for prefers in (False, True))
+    parts, start = list[Text](), 0
+    for cut in by_parts if len(by_parts) <= len(by_words) else by_words:
+        parts.append(_from(line, start, cut, margin))
+        start = cut
+    return [*parts, _from(line, start, len(plain), margin)]
+
+
+def _from(line: Text, start: int, end: int, margin: int) -> Text:
+    """One line of it; all but the first are indented."""
+    if not start:
+        return line[:end]
+    first = end - len(line.plain[start:end].lstrip(" "))
+    return Text(" " * margin).append_text(line[first:end])
+
+
+def _cuts(plain: str, gaps: list[int], width: int, margin: int, *, prefers: bool) -> list[int]:
+    """The gaps at which lines end. prefers: before a whole part that fits into a line of its own."""
+    cuts, start, last = list[int](), 0, -1
+    for at in [*gaps, len(plain)]:
+        room = width - (margin if start else 0)
+        if last > start and cell_len(plain[start:at].lstrip(" ") if start else plain[start:at]) > room:
+            cut = last
+            if prefers:
+                cut = next((gap for gap in reversed(gaps) if start < gap <= last and _begins_part(plain, gap)), last)
+                ends = next((gap for gap in gaps if gap > cut and _begins_part(plain, gap)), len(plain))
+                cut = cut if cell_len(plain[cut:ends].strip()) <= width - margin else last
+            cuts.append(cut)
+            start = cut
         last = at
-    return [*parts, Text(done).append_text(line[start:])]
+    return cuts
+
+
+def _begins_part(plain: str, gap: int) -> bool:
+    """Whether another difference follows, or a remark that stands apart."""
+    return plain[gap - 1] == ";" or plain[gap : gap + 2] == "  "
 
 
 def _gaps(plain: str, begin: int) -> list[int]:

@@ -77,7 +77,8 @@ class LeftBehind:
             known = self._databases.get(name)
             if known and known.owner and known.owner.is_of(mine):
                 continue
-            left = leftovers(name, self._grants.get(name, ()), self._owners, database.shared_with, mine)
+            giver = known.owner.giver if known and known.owner else ""
+            left = leftovers(name, self._grants.get(name, ()), self._owners, database.shared_with, mine, giver)
             why = f"of another stack's, on database {name} of before"
             for sql, grants in statements((), revocable(left, ())):
                 found.append(Change("revoke", subject(grants[0].account), sql, why, grants))

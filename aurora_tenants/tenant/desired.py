@@ -13,7 +13,7 @@ from aurora_tenants.mysql.changes import moves, title
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.one_name import check_name
-from aurora_tenants.mysql.owners import Owner, claim
+from aurora_tenants.mysql.owners import Owner, claim, received
 from aurora_tenants.mysql.properties import is_iam, may_wait, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.resource import check_kind
 from aurora_tenants.mysql.state import Database, Live, Server, State, User
@@ -55,7 +55,8 @@ def read_desired(
         is_left = isinstance(known, Database) and bool(failed_id) and known.owner and known.owner.stack_id == failed_id
         its_id = failed_id if is_left else stack_id
         try:
-            return _taken(thing, known, its_id, may_adopt=bool(properties.get("Adopt")) or is_deployed)
+            may_adopt, giver = bool(properties.get("Adopt")) or is_deployed, str(properties.get("MovedFrom", ""))
+            return _taken(thing, known, its_id, may_adopt=may_adopt, moved_from=giver)
         except ValueError as error:
             refusals.append(str(error))
             return thing.owner
@@ -98,9 +99,11 @@ def _of_others(
     names = {account.user: user.owner for account, user in wanted.items() if user.owner}
     for name, owner in sorted(names.items()):
         accounts = {account for account in wanted if account.user == name}
-        adopts = bool(resources[owner.resource]["Properties"].get("Adopt"))
+        properties, mine = resources[owner.resource]["Properties"], owner._replace(stack_id=stack_id)
+        giver = str(properties.get("MovedFrom", ""))
+        of_name = {account: received(entry, mine, giver) for account, entry in known.items() if account.user == name}
         try:
-            check_name(accounts, known, owner._replace(stack_id=stack_id), _always(adopts))
+            check_name(accounts, of_name, mine, _always(bool(properties.get("Adopt"))))
         except ValueError as error:
             found.append(str(error))
     return found
@@ -136,18 +139,19 @@ def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, 
     if is_iam(properties):
         return str(properties["UserName"]), ""
     secret = resources[properties["SecretId"]["Ref"]]["Properties"]
-    username = json.loads(secret["GenerateSecretString"]["SecretStringTemplate"])["username"]
+    username = properties.get("UserName")  # of a user that had another name when its secret was made
+    username = username or json.loads(secret["GenerateSecretString"]["SecretStringTemplate"])["username"]
     return str(username), str(secret["Name"])
 
 
-def _taken(thing: Database | User, known: Database | User, stack_id: str, *, may_adopt: bool) -> Owner:
+def _taken(thing: Database | User, known: Database | User, stack_id: str, *, may_adopt: bool, moved_from: str) -> Owner:
     """The owner of something that exists. Raises ValueError with a sentence when it is not the tenant's to take."""
     assert thing.owner is not None
     if isinstance(thing, User) and isinstance(known, User):
         is_same = known.owner is not None and known.owner.identity == thing.owner.identity
         check_kind(thing, known, is_same_resource=is_same)
     what = title(thing) if isinstance(thing, User) else f"database {thing.name}"
-    taken = claim(what, known.owner, thing.owner._replace(stack_id=stack_id), adopt=may_adopt)
+    taken = claim(what, known.owner, thing.owner._replace(stack_id=stack_id), adopt=may_adopt, moved_from=moved_from)
     # What is new to the stack is shown without the id that the provider records: nobody knows that of a stack to come.
     return taken if known.owner and taken.stack_id == known.owner.stack_id else taken._replace(stack_id="")
 

@@ -126,7 +126,7 @@ def waiting_notices(grants: Iterable[Grant], desired: State, live: State) -> Ite
     for (account, scope), waiting in sorted(by_object.items()):
         text = f"{_receiver(desired, account)} waits for {_called(scope)} with {_privileges(scope, waiting)}"
         if scope in live.unseen:
-            how = "whether it is there cannot be seen, because the shared stack lacks the function that looks"
+            how = "whether it is there cannot be seen"
             yield Notice("waits", f"{text}; {how}: granted by the next deployment of the tenant if it is there then")
         else:
             yield Notice("waits", f"{text}; granted by the first apply after the migration")

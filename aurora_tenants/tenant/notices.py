@@ -56,12 +56,21 @@ def notices(
         yield from _left_empty(plan)
         yield from waiting_notices(plan.waits, plan.desired, live.state)
         yield from kept_access(plan.changes, plan.live.users, live.state, cluster)
+    yield from _unseen(configuration.cluster.stack, live.state)
     if not is_partial:
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)
         yield from _irrevocable(live.state, configuration.cluster.stack)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
+
+
+def _unseen(shared: str, state: State) -> Iterator[Notice]:
+    """That nobody has looked for what the file names, and how that comes back."""
+    if state.unseen:
+        what = "whether the tables, columns and routines are there that new privileges are on could not be seen"
+        fix = f"MySQL refuses what is missing; to see it, run: aurora-tenants shared repair --stack {shared}"
+        yield Notice("unseen-objects", f"{what}, because the shared stack lacks the function that looks; {fix}")
 
 
 def _inspectors(shared: str, state: State) -> Iterator[Notice]:

@@ -8,10 +8,7 @@ from typing import Any, Literal, NamedTuple
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.grants import by_account
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
-from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.resource import is_new_to
-from aurora_tenants.mysql.state import Contents, Live, State, User
+from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.stack import Template
 from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.desired import login_of
@@ -22,10 +19,10 @@ from aurora_tenants.tenant.differences import (
     new_account,
     new_database,
 )
-from aurora_tenants.tenant.moves import Move
+from aurora_tenants.tenant.fates import as_they_are, moved, of_password, removed_account, removed_database, taken
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
-from aurora_tenants.tenant.rights import NONE, Part, name, places, said
+from aurora_tenants.tenant.rights import Part
 from aurora_tenants.tenant.settings import (
     KINDS_OF_RESOURCES,
     Resources,
@@ -44,6 +41,8 @@ class Key(NamedTuple):
     name: str
 
 
+# What this program writes down for itself.
+RECORDS = ("record", "offer")
 _KINDS = ("database", "role", "user")
 
 
@@ -175,7 +174,7 @@ class Objects:
 
     def origins_of(self, key: Key, parts: Iterable[Part]) -> tuple[str, ...]:
         lines = self.lines_of(key)
-        told = [line for line in lines if line.change.action != "record"] or lines
+        told = [line for line in lines if line.change.action not in RECORDS] or lines
         origins = {origin for line in told for origin in line.origins}
         if key in self._moves or self._setting_parts(key) or not lines:
             origins.add("file")
@@ -188,20 +187,20 @@ class Objects:
     def parts_of(self, key: Key) -> list[Part]:
         """Everything that there is to say of an object; nothing where nothing happens to it."""
         parts = self._told(key)
-        lines = [line for line in self.lines_of(key) if line.change.action != "record"]
+        lines = [line for line in self.lines_of(key) if line.change.action not in RECORDS]
         if lines and not parts:
-            parts = self._as_they_are(lines)
+            parts = as_they_are(lines, self._server)
         if silent := self._unseen(key, parts):
             parts.append(Part(f"{silent}: MySQL has it already as the file says now"))
         for line in self.lines_of(key):
-            if line.change.action == "record":
+            if line.change.action in RECORDS:
                 verb = "deleted" if line.change.statement.startswith("DELETE ") else "written"
                 parts.append(Part(f"the entry that says whose it is, is {verb}", is_record=True))
         return parts
 
     def _told(self, key: Key) -> list[Part]:
         move = self._moves.get(key)
-        parts = [_moved(move, self._plan.name)] if move else []
+        parts = [moved(move, self._plan.name)] if move else []
         if move and move.receiver != self._plan.name:
             return parts
         if not self.is_desired(key):
@@ -232,7 +231,7 @@ class Objects:
             if self._was_deployed(key):
                 return [Part("made again: it was dropped by hand"), *new]
             return new
-        parts = [] if is_moved else self._taken(key, desired.owner, known.owner)
+        parts = [] if is_moved else taken(desired.owner, known.owner, was_deployed=self._was_deployed(key))
         return parts + database_differences(desired, known, self._tenant_of) + self._setting_parts(key)
 
     def _account(self, key: Key, *, is_moved: bool) -> list[Part]:
@@ -244,10 +243,10 @@ class Objects:
             password = ", with the password of its secret" if settings.has_secret else ""
             return [Part(f"made again{password}: it was dropped by hand"), *new_account(wanted, self._server)]
         known = self._as_named(Held.of(self._live, self._known[key], self._live_grants), key.name)
-        parts = [] if is_moved else self._taken(key, wanted.first.owner, known.first.owner)
+        parts = [] if is_moved else taken(wanted.first.owner, known.first.owner, was_deployed=self._was_deployed(key))
         is_new = bool(parts)
         if not wanted.first.is_role and not is_moved:
-            parts += _password(wanted.first, known.first, settings, is_lost=self._was_deployed(key))
+            parts += of_password(wanted.first, known.first, settings, is_lost=self._was_deployed(key))
         parts += account_differences(wanted, known, self._server)
         return parts + (new_settings(settings) if is_new and not self._was_deployed(key) else self._setting_parts(key))
 
@@ -258,63 +257,21 @@ class Objects:
         users = {host: user._replace(account=Account(its_name, host)) for host, user in held.users.items()}
         return Held(users, held.grants)
 
+    def _removed(self, key: Key) -> list[Part]:
+        lines = self.lines_of(key)
+        if key.kind == "database":
+            return removed_database({line.change.action for line in lines}, self._all_live.contents.get(key.name))
+        accounts = self._known.get(key, [])
+        settings = self._settings_before.get(self._ids.get(key, ""))
+        owners = [self._live.users[account].owner for account in accounts]
+        has_secret = settings.has_secret if settings else any(owner and owner.secret for owner in owners)
+        grants = [grant for account in accounts for grant in self._live_grants.get(account, ())]
+        return removed_account(key.kind, lines, grants, self._server, has_secret=has_secret)
+
     def _was_deployed(self, key: Key) -> bool:
         if self._is_known:
             return self._ids.get(key, "") in self._settings_before
         return self._plan.stack.action == "update" and self._plan.stack.origin == "drift"
-
-    def _taken(self, key: Key, owner: Owner | None, before: Owner | None) -> list[Part]:
-        """That something which is there belongs to the tenant from then on."""
-        if not is_new_to(owner, before) or owner is None:
-            return []
-        if before is None and self._was_deployed(key):
-            return [Part("MySQL does not say any more whose it is; it counts as adopted from then on")]
-        if owner.adopted:
-            return [Part("adopted: it belongs to this tenant from then on")]
-        if before and before.released and before.stack == owner.stack:
-            return [Part("taken back: it was kept when it left the file")]
-        if before and before.stack == owner.stack:
-            return []
-        return [Part("it is there already, and not this tenant's")]
-
-    def _removed(self, key: Key) -> list[Part]:
-        lines = self.lines_of(key)
-        actions = {line.change.action for line in lines}
-        if key.kind == "database":
-            if "drop" in actions:
-                return [Part(_dropped(self._all_live.contents.get(key.name)))]
-            return [Part("kept, belongs to nobody from then on")] if "release" in actions else []
-        settings = self._settings_before.get(self._ids.get(key, ""))
-        owners = [self._live.users[it].owner for it in self._known.get(key, ())]
-        secret = settings.has_secret if settings else any(owner and owner.secret for owner in owners)
-        if "drop" in actions:
-            return [Part("dropped" + (", and its secret deleted" if secret else ""))]
-        if "release" not in actions:
-            return [Part("its secret is deleted; MySQL has no such user any more")] if settings and secret else []
-        if any("ACCOUNT LOCK" in line.change.statement for line in lines):
-            return [Part("locked and kept, belongs to nobody from then on")]
-        return [Part(self._kept(key))] + ([Part("its secret is deleted")] if secret else [])
-
-    def _kept(self, key: Key) -> str:
-        """What somebody can go on doing who has left the file."""
-        grants = [grant for account in self._known.get(key, ()) for grant in self._live_grants.get(account, ())]
-        on = list(dict.fromkeys(places(grants, self._server)))
-        rights = f" and its rights on {', '.join(on)}" if on else ""
-        return f"kept: it keeps its {'password' if key.kind == 'user' else 'members'}{rights}"
-
-    def _as_they_are(self, lines: Iterable[Line]) -> list[Part]:
-        """Statements that no difference of the two states explains, such as rights of others on what is taken over."""
-        parts: list[Part] = []
-        for line in lines:
-            change = line.change
-            if change.action == "revoke" and change.grants:
-                why = f" ({change.why})" if change.why else ""
-                for part in said(change.grants, self._server):
-                    held, _, on = part.what.rpartition(" on ")
-                    parts.append(Part(f"{on}{why}", held or part.what, NONE))
-            else:
-                parts.append(Part(change.why or change.statement))
-        return list(dict.fromkeys(parts))
 
 
 def _key(user: User) -> Key:
@@ -326,39 +283,6 @@ def _settings(before: Resources | None) -> dict[str, Settings]:
         return settings_of(before or {})
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}  # somebody else wrote it
-
-
-def _moved(move: Move, tenant: str) -> Part:
-    if move.receiver != tenant:
-        return Part(f"moves to tenant {move.receiver}, nothing is dropped")
-    renamed = f"renamed from {name(move.old)}: password, secret and rights stay"
-    if move.giver == tenant:
-        return Part(renamed)
-    return Part(
-        f"moves here from tenant {move.giver}, nothing is dropped" + (f"; {renamed}" if move.old != move.name else "")
-    )
-
-
-def _password(user: User, known: User, settings: Settings, *, is_lost: bool) -> list[Part]:
-    """What becomes of the password of an account that is taken over, or that has none."""
-    has_password = user.options.plugin != IAM_PLUGIN and known.options.plugin in (None, *PASSWORD_PLUGINS)
-    if not has_password or not user.owner:
-        return []
-    if known.has_no_password and known.owner:
-        return [Part("password", NONE, "the secret's")]
-    if not user.owner.adopted or not is_new_to(user.owner, known.owner):
-        return []
-    if known.owner or is_lost:
-        return [Part("it gets the secret's password, if it has another")]
-    days = settings.rotate_after_days
-    until = f"until the first rotation, in {days:,} days" if days else "beside the secret's: it is never rotated"
-    return [Part(f"the password that it has now works {until}")]
-
-
-def _dropped(contents: Contents | None) -> str:
-    if contents is None:
-        return "DROPPED with everything in it"
-    return f"DROPPED: {contents}"
 
 
 def _key_of_resource(resources: Resources, resource: Mapping[str, Any], stored: Callable[[str], str]) -> Key | None:

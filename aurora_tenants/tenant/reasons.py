@@ -179,6 +179,7 @@ _RULES = {
     "record": "who owns what is recorded in MySQL before the thing itself is created",
     "create": "what MySQL lacks is created; nothing that exists is taken over without adopt: true",
     "alter": "what differs is altered in place: nothing is dropped and created again",
+    "offer": "what moves is given up in MySQL first, to one stack alone, so that nothing is dropped in between",
     "share": "users of another stack are granted something here only once that is recorded in MySQL",
     "withdraw": "that nothing is shared any more is recorded first; the other stack's deployment revokes the rights",
     "rename": "an account is renamed rather than created again: it keeps its password, its rights and its roles",

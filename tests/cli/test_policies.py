@@ -279,7 +279,7 @@ def test_secrets_are_healed_with_the_policies_alone(
     secrets.delete_secret(SecretId=f"{prefix}fixed", RecoveryWindowInDays=7)
     secrets.delete_secret(SecretId=f"{prefix}gone", ForceDeleteWithoutRecovery=True)
     planned = ci("Plan", "aurora-tenants plan --output json")
-    assert {each["user"] for each in json.loads(planned.out)["tenants"][0]["secrets"]} == {"shop", "fixed", "gone"}
+    assert {each["name"] for each in json.loads(planned.out)["tenants"][0]["items"]} == {"shop", "fixed", "gone"}
     applied = ci("Apply", "aurora-tenants apply --yes")
     assert applied.code == 0, applied
     assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 0

@@ -228,8 +228,8 @@ def test_a_danger_is_allowed_when_the_plan_is_saved_or_applied_and_by_nobody_els
     )
     refused = pending("aurora-tenants apply plan.json")
     assert refused.code == 1
-    assert "error: database shop_old would be dropped with everything in it" in refused.err
-    assert "[drops-database]" in refused.err
+    assert "error: database shop_old would be dropped" in refused.err
+    assert refused.err.count("[drops-database]") == 1
     assert refused.err.endswith("Nothing was changed.\n")
     allowed = pending("aurora-tenants plan --out plan.json --allow-drop shop_old --allow-drop more")
     assert allowed.err == (

@@ -34,13 +34,11 @@ def items(
     live: Live | None = None,
     deployed: Deployed | None = None,
     templates: Any = None,
-    contents: dict[str, Contents] | None = None,
     **of_plan: Any,
 ) -> list[Item]:
     """The items of the only tenant that something happens to; before: what is deployed."""
     before = tuple(before)
     live = live or live_after(*before)
-    live = live._replace(state=replace(live.state, contents=contents or {}))
     deployed = deployed or Deployed(None, {it.name: stack_of(it) for it in before})
     bodies = {it.name: template(CLUSTER, it).body for it in before} if templates is None else templates
     plans = tuple(replace(it, **of_plan) for it in planned(*now, live=live, deployed=deployed).tenants)
@@ -228,17 +226,15 @@ def test_what_weakens_or_loses_something_comes_first():
 
 def test_what_leaves_the_file_says_what_becomes_of_it():
     before = Tenant("shop", (TenantDatabase("old", on_remove="drop"), TenantDatabase("shop")), (user("SELECT"),))
-    contents = {"old": Contents(31, 12_400, 210_000_000)}
-    assert said(items(before=[before], contents=contents)) == [
-        "- database old  DROPPED: 31 tables, 12,400 rows, 210 MB",
-        "- database shop  kept, belongs to nobody from then on",
-        "- user app  dropped, and its secret deleted",
-    ]
-    assert said(items(before=[before]))[0] == "- database old  DROPPED with everything in it"
-    assert (
-        said(items(before=[before], contents={"old": Contents(0, 0, 0)}))[0]
-        == "- database old  DROPPED: there is no table in it"
-    )
+    live = live_after(before)
+    rest = ["- database shop  kept, belongs to nobody from then on", "- user app  dropped, and its secret deleted"]
+    for contents, text in (
+        ({"old": Contents(31, 12_400, 210_000_000)}, "DROPPED: 31 tables, 12,400 rows, 210 MB"),
+        ({"old": Contents(0, 0, 0)}, "DROPPED: there is no table in it"),
+        ({}, "DROPPED with everything in it"),
+    ):
+        there = live._replace(state=replace(live.state, contents=contents))
+        assert said(items(before=[before], live=there)) == [f"- database old  {text}", *rest]
 
 
 def test_an_adopted_user_that_leaves_keeps_what_it_has():

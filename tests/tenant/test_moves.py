@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
+from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Live
+from aurora_tenants.naming import RENAMED_USERS
 from aurora_tenants.plan import Plan, make_plan
 from aurora_tenants.safety import dangers
 from aurora_tenants.stack import Deployed, Stack
+from aurora_tenants.tenant.moves import Move
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.secrets import LiveSecret, Secrets
 from tests.values import CLUSTER, deployed, live_after, planned, stack_of
@@ -86,7 +89,9 @@ def test_what_moves_is_given_up_by_one_stack_and_taken_by_another_and_nothing_is
     assert taker.stack.action == "create"
     assert taker.stack.imports == {"SecretOrders": ARN}
     assert (giver.stack.givers, taker.stack.givers) == ((), ("shared-shop",))
-    assert {(change.action, change.statement.split(" ", 1)[0]) for change in taker.changes} == {("record", "REPLACE")}
+    assert {change.action for change in taker.changes} == {"record", "withdraw"}
+    (withdrawn,) = (change.statement for change in taker.changes if change.action == "withdraw")
+    assert withdrawn == "REPLACE INTO aurora_tenants.shares VALUES ('orders', 'shared-shop', 1)"
     assert not {"drop", "create", "release", "grant", "revoke"} & {it.action for it in (*giver.changes, *taker.changes)}
 
 
@@ -172,6 +177,40 @@ def test_what_another_stack_owns_is_not_taken_by_a_word():
 
 BEFORE = Tenant("shop", (TenantDatabase("shop"),), (TenantUser("shop", (Privilege(("ALL",), "shop"),)),))
 RENAMED = replace(BEFORE, users=(TenantUser("store", (Privilege(("ALL",), "shop"),), renamed_from="shop"),))
+
+
+def test_a_user_gets_another_name_and_keeps_everything():
+    stacks = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop")})
+    plan = planned(RENAMED, live=live_after(BEFORE), deployed=stacks)
+    (tenant,) = plan.tenants
+    assert plan.problems == ()
+    assert tenant.moves == (Move("user", "store", "shop", "shop", "shop", "UserShop"),)
+    assert [change.statement for change in tenant.changes if change.action not in ("record",)] == [
+        "RENAME USER `shop`@`%` TO `store`@`%`"
+    ]
+    assert tenant.stack.template
+    template = tenant.stack.template.text()  # type: ignore[union-attr]
+    assert '"UserName": "store"' in template
+    assert '"RenamedFrom": "shop"' in template
+    assert '"Name": "/shared/database/shop"' in template
+    assert '"Value": "store=shop"' in template
+
+
+def test_a_renamed_user_keeps_its_secret_for_ever():
+    live = live_after(BEFORE)
+    account = Account("store")
+    user = live.state.users[Account("shop")]._replace(account=account)
+    grants = frozenset(grant._replace(account=account) for grant in live.state.grants)
+    live = live._replace(state=replace(live.state, users={account: user}, grants=grants))
+    outputs = {RENAMED_USERS: "store=shop"}
+    for tenant in (RENAMED, replace(RENAMED, users=(replace(RENAMED.users[0], renamed_from=None),))):
+        plan = planned(tenant, live=live, deployed=Deployed(None, {"shop": with_outputs(BEFORE, **outputs)}))
+        assert (plan.problems, plan.tenants[0].changes, plan.tenants[0].moves) == ((), (), ())
+    back = replace(BEFORE, users=(replace(BEFORE.users[0], renamed_from="store"),))
+    plan = planned(back, live=live, deployed=Deployed(None, {"shop": with_outputs(BEFORE, **outputs)}))
+    assert [change.statement for change in plan.tenants[0].changes if change.action == "rename"] == [
+        "RENAME USER `store`@`%` TO `shop`@`%`"
+    ]
 
 
 def test_a_user_as_which_something_runs_keeps_its_name():
