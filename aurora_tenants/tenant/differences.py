@@ -11,7 +11,7 @@ from aurora_tenants.mysql.matching import covers
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options, Require
 from aurora_tenants.mysql.state import Database, Server, State, User
-from aurora_tenants.tenant.rights import NONE, Part, account_name, differences, name, said
+from aurora_tenants.tenant.rights import NONE, Part, Roles, account_name, differences, name, said
 
 NO_LIMIT, DEFAULT = "no limit", "the server's"
 LIMITS = ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
@@ -106,8 +106,11 @@ def _of_options(options: Options, names: Iterable[str]) -> list[Part]:
     ]
 
 
-def account_differences(wanted: Held, known: Held, server: Server) -> list[Part]:
-    """What differs of a user or a role that is there already. A difference that all accounts have is told once."""
+def account_differences(wanted: Held, known: Held, server: Server, roles: Roles) -> list[Part]:
+    """What differs of a user or a role that is there already. A difference that all accounts have is told once.
+
+    roles: what each role of the tenant will hold.
+    """
     parts = _host_differences(wanted, known)
     desired, live = (State(users={it.account: it for it in held.users.values()}) for held in (wanted, known))
     renamed = {new.host: old.host for new, old in moves(desired, live).items()}
@@ -115,7 +118,9 @@ def account_differences(wanted: Held, known: Held, server: Server) -> list[Part]
     for host, user in wanted.users.items():
         before = renamed.get(host, host)
         if before in known.users:
-            of_each[host] = _one_account(user, known.users[before], wanted.grants[host], known.grants[before], server)
+            held = {grant._replace(account=user.account) for grant in known.grants[before]}
+            rights = differences(wanted.grants[host], held, server, roles)
+            of_each[host] = _one_account(user, known.users[before], wanted.grants[host], held, rights)
     for part in dict.fromkeys(part for found in of_each.values() for part in found):
         hosts = [host for host, found in of_each.items() if part in found]
         is_of_all = len(hosts) == len(of_each)
@@ -134,15 +139,14 @@ def _host_differences(wanted: Held, known: Held) -> list[Part]:
 
 
 def _one_account(
-    user: User, known: User, grants: Collection[Grant], held: Collection[Grant], server: Server
+    user: User, known: User, grants: Collection[Grant], held: Collection[Grant], rights: Iterable[Part]
 ) -> list[Part]:
-    """grants, held: what the account will hold and what it holds, perhaps under another name."""
-    held = [grant._replace(account=user.account) for grant in held]
+    """grants, held: what the account will hold and what it holds. rights: how they differ."""
     parts = _option_differences(user.options, known.options)
     if user.is_role != known.is_role:
         was, will_be = ("a role" if it.is_role else "a user" for it in (known, user))
         parts.append(Part("it is", was, will_be))
-    parts += differences(grants, held, server)
+    parts += rights
     is_by_default = user.default_roles == _roles(grants) and known.default_roles == _roles(held)
     if not user.is_role and user.default_roles != known.default_roles and not is_by_default:
         parts.append(Part("default roles", _listed(known.default_roles), _listed(user.default_roles)))

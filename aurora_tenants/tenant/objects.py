@@ -69,6 +69,8 @@ class Objects:
         self._silent = changed(self._after, before).silent if before is not None else {}
         self._live = self._before(plan)
         self._live_grants, self._grants = by_account(self._live.grants), by_account(plan.desired.grants)
+        roles = [account for account, user in plan.desired.users.items() if user.is_role]
+        self._roles = {account: self._grants.get(account, []) for account in roles}
         self._moves = {Key(move.kind, move.name): move for move in plan.moves}
         self._lines = self._sorted_lines(lines)
         self._accounts, self._known = self._all_accounts()
@@ -123,11 +125,16 @@ class Objects:
         return found
 
     def _logical_ids(self, before: Resources | None) -> dict[Key, str]:
-        """The ids of all that a template has, or had: also of what MySQL does not have any more."""
+        """The ids of all that a template has, or had: also of what MySQL does not have any more.
+
+        A resource that both have is one thing, whatever it was called before.
+        """
         ids = dict[Key, str]()
         for resources in (before or {}, self._after):
             for logical_id, resource in resources.items():
-                if key := _key_of_resource(resources, resource, self._server.stored):
+                is_older = resources is not self._after and logical_id in self._after
+                key = _key_of_resource(resources, resource, self._server.stored)
+                if key and not is_older:
                     ids[key] = logical_id
         for user in self._plan.desired.users.values():
             if user.owner:
@@ -247,7 +254,7 @@ class Objects:
         is_new = bool(parts)
         if not wanted.first.is_role and not is_moved:
             parts += of_password(wanted.first, known.first, settings, is_lost=self._was_deployed(key))
-        parts += account_differences(wanted, known, self._server)
+        parts += account_differences(wanted, known, self._server, self._roles)
         return parts + (new_settings(settings) if is_new and not self._was_deployed(key) else self._setting_parts(key))
 
     def _as_named(self, held: Held, its_name: str) -> Held:

@@ -28,6 +28,7 @@ from aurora_tenants.mysql.state import Server
 
 NONE = "none"
 Mark = str  # "weaker", "wider", or nothing
+Roles = Mapping[Account, Collection[Grant]]
 
 _PLAIN = re.compile(r"[\w$.@%:/{}*=-]+", re.ASCII)
 _ORDER = {privilege: place for place, privilege in enumerate(GLOBAL_PRIVILEGES)}
@@ -87,14 +88,17 @@ def places(grants: Iterable[Grant], server: Server) -> list[str]:
     return [place.text for place in sorted(_by_place(grants, server, ()))]
 
 
-def differences(desired: Collection[Grant], live: Collection[Grant], server: Server) -> list[Part]:
-    """What one account will hold that it does not now, and the other way round."""
+def differences(desired: Collection[Grant], live: Collection[Grant], server: Server, roles: Roles) -> list[Part]:
+    """What one account will hold that it does not now, and the other way round.
+
+    roles: what each role of the tenant will hold: one that holds nothing new makes no access wider.
+    """
     wanted = as_stored(desired, live)
     stuck = {grant for grant in live if not is_revocable(grant)} - wanted  # what nothing takes away
     held = revocable(live, wanted) - stuck
     named = {unescaped(grant.scope.database) for grant in wanted if grant.scope.level == "DATABASE"}
     new, old = _by_place(wanted, server, named), _by_place(held, server, named)
-    gained = {_place(grant, server, named) for grant in wanted - held if not _is_covered(grant, held)}
+    gained = {_place(grant, server, named) for grant in wanted - held if not _is_covered(grant, held, roles)}
     parts = [
         _difference(place, old.get(place, frozenset()), new.get(place, frozenset()), is_wider=place in gained)
         for place in sorted(old.keys() | new.keys())
@@ -203,8 +207,10 @@ def _columns(held: _Held, other: _Held) -> list[str]:
     return texts
 
 
-def _is_covered(grant: Grant, held: Collection[Grant]) -> bool:
+def _is_covered(grant: Grant, held: Collection[Grant], roles: Roles) -> bool:
     """Whether an account can do the same already, by a right on something that holds this."""
+    if grant in held:
+        return True
     scope = grant.scope
     wider = [Scope("GLOBAL")]
     if scope.level in ("TABLE", "COLUMN", "PROCEDURE", "FUNCTION"):
@@ -214,6 +220,8 @@ def _is_covered(grant: Grant, held: Collection[Grant]) -> bool:
         wider += [Scope("DATABASE", spelled) for spelled in (unescaped(scope.database), scope.database)]
     if scope.level == "COLUMN":
         wider.append(row_scope(scope))
-    if scope.level == "ROLE" and grant.privilege == MEMBER:
-        return False
+    if scope.level == "ROLE":
+        of_role = [each._replace(account=grant.account) for each in roles.get(scope.role, ())]
+        is_known = scope.role in roles and grant.privilege == MEMBER
+        return is_known and all(_is_covered(each, held, {}) for each in of_role)
     return any(grant._replace(scope=each) in held for each in wider)

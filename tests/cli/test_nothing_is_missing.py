@@ -388,3 +388,36 @@ def hash_of(events: list[tuple[str, str, str, str]], begin: str) -> str:
     """What ends the id of a name that is no plain one."""
     (found,) = {logical_id for _, _, logical_id, _ in events if logical_id.startswith(begin)}
     return found.removeprefix(begin)
+
+
+def test_what_the_plan_says_to_move_is_there_afterwards_as_it_was(run: CommandLine, cloud: Cloud):
+    run.file(HERE)
+    ended = run("aurora-tenants apply --yes")
+    assert ended.code == 0, ended.err
+    cloud.sql("CREATE TABLE goods.marked (id INT)", "INSERT INTO goods.marked VALUES (7)")
+    before, passwords = state(cloud), logins(cloud)
+    run.file(THERE)
+    ended = run("aurora-tenants plan --output json")
+    assert ended.code == 0, ended.err
+    told = {(it["kind"], it["name"], it["differences"][0]["what"]) for it in items(json.loads(ended.out))}
+    here, there = "moves here from tenant {}, nothing is dropped", "moves to tenant {}, nothing is dropped"
+    things = (("database", "goods"), ("role", "goods-reader"), ("user", "goods"))
+    assert told == {
+        *((*thing, here.format("giver")) for thing in things),
+        *((*thing, there.format("taker")) for thing in things),
+        ("database", "whole", here.format("before")),
+        ("database", "whole", there.format("after")),
+        ("user", "remains", "renamed from stays: password, secret and rights stay"),
+    }
+    ended = run("aurora-tenants apply --yes")
+    assert ended.code == 0, ended.err
+    after = state(cloud)
+    assert cloud.sql("SELECT id FROM goods.marked") == [(7,)]
+    assert logins(cloud) == {name.replace("stays", "remains"): each for name, each in passwords.items()}
+    assert really_changed(before, after) == {}
+    assert run("aurora-tenants plan --detailed-exitcode").code == 0
+
+
+def logins(cloud: Cloud) -> dict[str, Any]:
+    """What each user logs in with."""
+    return dict(cloud.sql("SELECT User, authentication_string FROM mysql.user WHERE User NOT LIKE 'mysql.%'"))

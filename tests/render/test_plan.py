@@ -139,7 +139,7 @@ def test_one_line_for_each_tenant():
     head = shown(of_every_kind(), summary=True).partition("\n\n")[0]
     assert head.splitlines() == [
         "+ tenant new  new: 1 database, 1 user",
-        "~ tenant app  file: 1 user, 1 role; 1 weaker",
+        "~ tenant app  file: 1 role, 1 user",
         "~ tenant drifted  by hand: 1 user; 1 weaker",
         "~ tenant rarely  file: 1 user",
         "~ tenant broken  to be made again: 1 stack, 1 database, 1 user",
@@ -164,6 +164,14 @@ def test_the_plan_of_the_example_fits_a_screen():
     lines = shown(proposed(configuration, EMPTY, NOTHING_DEPLOYED)).splitlines()
     assert len(lines) + 1 <= 20
     assert "  + user shop-dev  ALL on shop-dev.*; secret, rotates every 30 days" in lines
+
+
+def test_the_document_shows_what_plans_show():
+    root = Path(__file__).parents[2]
+    document = (root / "docs" / "plan.md").read_text()
+    example = proposed(config.load(root / "examples" / "tenants.yaml"), EMPTY, NOTHING_DEPLOYED)
+    assert f"```\n{shown(example)}```\n" in document
+    assert f"```\n{shown(of_every_kind()).partition(chr(10) * 2)[0]}\n```\n" in document
 
 
 def test_sixty_new_tenants_fit_two_hundred_lines_and_sixty_in_short():

@@ -158,6 +158,8 @@ def test_a_role_is_granted_and_its_rights_are_a_line_of_its_own():
         "~ user app  role reader: none → granted (wider)",
         "+ role reader  SELECT on shop.*",
     ]
+    moved = said(items(shop(with_role, roles=(role,)), before=[shop(user("SELECT", "INSERT"))]))
+    assert moved[1] == "~ user app  role reader: none → granted; shop.*: SELECT, INSERT → none"
     may_pass_on = user(roles=(RoleGrant("reader", admin_option=True),), default_roles=())
     assert said(items(shop(may_pass_on, roles=(role,)), before=[shop(with_role, roles=(role,))])) == [
         "~ user app  role reader: granted → granted, to be granted on (wider); default roles: reader → none"
