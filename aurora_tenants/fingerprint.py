@@ -3,14 +3,15 @@
     before = fingerprint(configuration, live, deployed, place, entries, only)
     differences(before, fingerprint(…))      ("MySQL: user app@% was changed (privileges)", …)
 
-Six sections, each of things by name with what is said of each, its aspects:
+Seven sections, each of things by name with what is said of each, its aspects:
 
-file      tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
-MySQL     databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
-missing   tables, columns and routines that the file names, and that are not there
-stacks    the shared stack, each tenant's, the pause schedule's and its schedules; names that other stacks have taken
-secrets   those that differ from what their stacks say, and what heals them
-planned   what is then to be done of each tenant, and who can get in where
+file       tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
+MySQL      databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
+missing    tables, columns and routines that the file names, and that are not there
+stacks     the shared stack, each tenant's, the pause schedule's; names that other stacks have taken
+schedules  those of the pause schedule
+secrets    those that differ from what their stacks say, and what heals them
+planned    what is then to be done of each tenant, and who can get in where
 
 What changes by itself is in none: passwords, how many objects run as an account, how many connections the server takes,
 the cluster's capacity; nor how much is in a database that would be dropped, once it is anything. Whatever else decides
@@ -67,6 +68,7 @@ class Fingerprint:
     mysql: Section = field(default_factory=dict)
     missing: Section = field(default_factory=dict)
     stacks: Section = field(default_factory=dict)
+    schedules: Section = field(default_factory=dict)
     secrets: Section | None = None
     planned: Section | None = None
 
@@ -90,7 +92,8 @@ def fingerprint(
         dict(_file(configuration, scope)),
         dict(_mysql(live, scope)),
         dict(_missing(live.state, scope)),
-        dict(_stacks(deployed, schedules, scope)),
+        dict(_stacks(deployed, scope)),
+        _schedules(schedules) if scope.is_whole else {},
     )
 
 
@@ -124,6 +127,7 @@ def differences(before: Fingerprint, now: Fingerprint) -> tuple[str, ...]:
             *_moved("MySQL", "was made", "was dropped", before.mysql, now.mysql),
             *_moved("MySQL", "is not there any more", "is there now", before.missing, now.missing),
             *_moved("CloudFormation", "was made", "was deleted", before.stacks, now.stacks),
+            *_moved("EventBridge Scheduler", "was made", "was deleted", before.schedules, now.schedules),
         )
         or tuple(_moved("Secrets Manager", "differs now", "differs no more", before.secrets, now.secrets))
         or tuple(_moved("the plan", "was added", "was taken out", before.planned, now.planned))
@@ -255,7 +259,12 @@ def _user(user: User, grants: Iterable[Grant]) -> Aspects:
     }
 
 
-def _stacks(deployed: Deployed, schedules: Iterable[Entry] | None, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
+def _schedules(entries: Iterable[Entry] | None) -> Section:
+    there = None if entries is None else sorted(entries, key=lambda entry: entry.name)
+    return {"the pause schedule": {"schedules": _digest(there)}}
+
+
+def _stacks(deployed: Deployed, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     if deployed.shared:
         yield f"stack {deployed.shared.stack}", _shared(deployed.shared)
     for tenant, stack in deployed.tenants.items():
@@ -264,11 +273,8 @@ def _stacks(deployed: Deployed, schedules: Iterable[Entry] | None, scope: _Scope
     wanted = {stack_name(scope.cluster, tenant.name) for tenant in scope.tenants} | {pause_stack(scope.cluster)}
     for name in deployed.others & wanted:
         yield f"stack {name}, of somebody else,", {}
-    if scope.is_whole:
-        if deployed.pause_schedule:
-            yield f"stack {deployed.pause_schedule.name}", _stack(deployed.pause_schedule)
-        there = None if schedules is None else sorted(schedules, key=lambda entry: entry.name)
-        yield "the pause schedule", {"schedules": _digest(there)}
+    if scope.is_whole and deployed.pause_schedule:
+        yield f"stack {deployed.pause_schedule.name}", _stack(deployed.pause_schedule)
 
 
 def _shared(shared: Shared) -> Aspects:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from aurora_tenants.safety import Allowed
 
 VERSION = 1
 _KEYS = frozenset(("version", "program", "made", "request", "fingerprint", "plan", "digest"))
-_SECTIONS = ("file", "mysql", "missing", "stacks", "secrets", "planned")
+_SECTIONS = ("file", "mysql", "missing", "stacks", "schedules", "secrets", "planned")
 _BEGINNING = re.compile(r'\{\s*"version":\s*\d+,\s*"program":\s*"')
 # More that has moved is counted.
 _MOST_MOVED = 20
@@ -99,7 +100,7 @@ def parse(text: str, name: str) -> SavedPlan:
         raise InvalidFile(Problem("damaged-plan", what, why, _again(name)))
     try:
         return _saved(data)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what, why = (
             f"{name} is no saved plan, though it looks like one",
             f"a key is missing or of another kind: {error}",
@@ -163,14 +164,14 @@ def _digest(data: Mapping[str, Any]) -> str:
 
 
 def _saved(data: Mapping[str, Any]) -> SavedPlan:
-    """Raises LookupError, TypeError, ValueError, AttributeError for anything that is of another kind."""
+    """Raises LookupError, TypeError, ValueError, AttributeError, OverflowError for what is of another kind."""
     request, told = data["request"], data["fingerprint"]
     mass_removal, logins = request["allow_mass_removal"], request["logins"]
     if not (isinstance(mass_removal, bool) and isinstance(logins, bool)):
         raise TypeError("yes or no is expected")
     return SavedPlan(
-        datetime.fromisoformat(data["made"]),
-        _word(request["file"]),
+        datetime.fromisoformat(data["made"]).astimezone(UTC),
+        _path(request["file"]),
         Fingerprint(
             Place(**{key: _word(value) for key, value in told["place"].items()}),
             *(_section(told[name]) for name in _SECTIONS),
@@ -191,6 +192,13 @@ def _words(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise TypeError("a list is expected")
     return tuple(map(_word, values))
+
+
+def _path(value: Any) -> str:
+    """A name that a file can have."""
+    if not value or "\0" in os.fsencode(_word(value)).decode(errors="replace"):
+        raise ValueError("a file is expected")
+    return str(value)
 
 
 def _word(value: Any) -> str:

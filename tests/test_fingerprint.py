@@ -204,8 +204,8 @@ MOVED: list[tuple[World, str]] = [
         in_cloudformation(pause_schedule=Stack("shared-pause-schedule", "CREATE_COMPLETE")),
         "CloudFormation: stack shared-pause-schedule was made",
     ),
-    (WORLD._replace(schedules=(ENTRY,)), "CloudFormation: the pause schedule was changed (schedules)"),
-    (WORLD._replace(schedules=None), "CloudFormation: the pause schedule was changed (schedules)"),
+    (WORLD._replace(schedules=(ENTRY,)), "EventBridge Scheduler: the pause schedule was changed (schedules)"),
+    (WORLD._replace(schedules=None), "EventBridge Scheduler: the pause schedule was changed (schedules)"),
     (
         WORLD._replace(place=PLACE._replace(account="210987654321")),
         "the plan was made for account 123456789012, and this is 210987654321",

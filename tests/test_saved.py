@@ -23,6 +23,7 @@ FINGERPRINT = Fingerprint(
     {"user shop@%": {"owner": "cd", "privileges": "ef"}},
     {"table shop.orders": {"state": "missing"}},
     {"stack shared-shop": {"status": "CREATE_COMPLETE"}},
+    {"the pause schedule": {"schedules": "01"}},
     {"secret /shared/database/shop": {"healed by": "restore"}},
     {"tenant shop": {"action": "update"}},
 )
@@ -80,7 +81,7 @@ def test_a_saved_plan_is_read_by_programs():
         "allow_access": ["dba@%"],
         "logins": True,
     }
-    assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "secrets", "planned"]
+    assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "schedules", "secrets", "planned"]
     assert TEXT.isascii()
 
 
@@ -123,8 +124,9 @@ OF_FILE = ("fingerprint", "file")
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        (("made",), (None, 7, "yesterday", [])),
+        (("made",), (None, 7, "yesterday", [], "0001-01-01T00:00:00+23:59")),
         (("request",), (None, 7, "x", [], {})),
+        (("request", "file"), (None, 7, "", "a\0b", "\ud800", ["x"])),
         (("request", "tenants"), (None, 7, "x", [7], [[]], {})),
         (("request", "allow_mass_removal"), (None, 1, "yes", [])),
         (("request", "logins"), (None, 0, "no", {})),

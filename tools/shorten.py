@@ -1,11 +1,12 @@
 """Shorter names for the code of one file, which then packs into a tenth less.
 
     shorten("def said(name, *, end=''): return name + end\\ndef main(event): return said(event, end='.')", ["main"])
-    "def A(a, b=''): …", {"A": "said"}      the code, and what its functions and constants are called in the modules
+    "def A(z, y=''): …", {"A": "said"}      the code, and what its functions and constants are called in the modules
 
 Renamed are functions and constants (a capital letter first), and within a function what is its own (small letters). All
 else keeps its name: what the caller names, classes, because texts may name them, their fields and methods, imports, and
-parameters that are named by calls which cannot be followed. The same code has the same names on any machine.
+parameters that are named by calls which cannot be followed. A constant that is used once stands where it is used. The
+same code has the same names on any machine.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import keyword
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, product
-from string import ascii_lowercase, ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import NamedTuple
 
 from tools.flatten import CannotBundle
@@ -45,6 +46,7 @@ def shorten(code: str, keep: Collection[str]) -> tuple[str, Mapping[str, str]]:
     """
     tree = ast.parse(code)
     _refuse_unknown(tree)
+    tree = _Inline(_used_once(tree, keep)).visit(tree)
     calls = _calls(tree, keep)
     parameters: dict[str, Mapping[str, str]] = {}
     for unit in _units(tree):
@@ -72,6 +74,42 @@ def _refuse_unknown(tree: ast.Module) -> None:
             raise CannotBundle(f"names cannot be shortened beside `{ast.unparse(node)}`")
 
 
+def _used_once(tree: ast.Module, keep: Collection[str]) -> Mapping[str, ast.expr]:
+    """The literals that have a name and are used once, outside of any text that is put together."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    loads, stores = (Counter(it.id for it in names if isinstance(it.ctx, kind)) for kind in (ast.Load, ast.Store))
+    other = {*keep, *_other_meanings(tree)}
+    for text in (node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)):
+        other |= {node.id for node in ast.walk(text) if isinstance(node, ast.Name)}
+    named = {
+        target.id: statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and isinstance(target := statement.targets[0], ast.Name)
+    }
+    literal = (ast.Constant, ast.Tuple, ast.Load)
+    return {
+        name: value
+        for name, value in named.items()
+        if (loads[name], stores[name]) == (1, 1)
+        and name not in other
+        and all(isinstance(node, literal) for node in ast.walk(value))
+    }
+
+
+class _Inline(ast.NodeTransformer):
+    """Puts expressions in the place of their names, and leaves out the statements that gave them the names."""
+
+    def __init__(self, named: Mapping[str, ast.expr]) -> None:
+        self.named = named
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        target = node.targets[0]
+        return None if isinstance(target, ast.Name) and target.id in self.named else self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self.named.get(node.id, node)
+
+
 def _units(tree: ast.Module) -> Iterator[ast.stmt]:
     """Each is renamed as a whole, so that a name means one thing in it."""
     for statement in tree.body:
@@ -94,14 +132,14 @@ def _calls(tree: ast.Module, keep: Collection[str]) -> _Calls:
 
 
 def _local_names(unit: ast.stmt, calls: _Calls) -> Mapping[str, str]:
-    """Old name → new name of what belongs to the unit: a, b, … in the order in which they come."""
+    """Old name → new name of what belongs to the unit: z, y, … in the order in which they come."""
     bound: set[str] = set()
     kept: set[str] = set()
     _resolve([unit], frozenset(), bound, kept)
     kept |= {*_kept(unit, calls)}
     in_order = (node.id if isinstance(node, ast.Name) else node.arg for node in _in_order(unit))
     own = dict.fromkeys(name for name in in_order if name in bound - kept)
-    return dict(zip(own, _new_names("", ascii_lowercase, kept | (bound - own.keys())), strict=False))
+    return dict(zip(own, _new_names(ascii_lowercase[::-1], ascii_lowercase, kept | (bound - own.keys())), strict=False))
 
 
 def _kept(unit: ast.stmt, calls: _Calls) -> Iterator[str]:
@@ -193,11 +231,9 @@ def _in_order(node: ast.AST) -> Iterator[ast.Name | ast.arg]:
 def _global_names(tree: ast.Module, keep: Collection[str]) -> Mapping[str, str]:
     """Old name → new name of functions and constants; the shortest for the one that is used most."""
     used = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    own = {*_bindings(tree.body)} - {*keep, *_other_meanings(tree)}
-    in_order = sorted(own, key=lambda name: (-used[name], name))
-    return dict(
-        zip(in_order, _new_names(ascii_uppercase, ascii_lowercase, {*used, *_other_meanings(tree)}), strict=False)
-    )
+    other = {*_other_meanings(tree)}
+    in_order = sorted({*_bindings(tree.body)} - {*keep} - other, key=lambda name: (-used[name], name))
+    return dict(zip(in_order, _new_names(ascii_uppercase, digits + ascii_lowercase, {*used} | other), strict=False))
 
 
 def _other_meanings(tree: ast.Module) -> Iterator[str]:
@@ -217,7 +253,7 @@ def _other_meanings(tree: ast.Module) -> Iterator[str]:
 
 def _new_names(first: str, then: str, taken: Collection[str]) -> Iterator[str]:
     """Names of one and two characters that mean nothing yet."""
-    every = chain(first or then, map("".join, product(first or then, then)))
+    every = chain(first, map("".join, product(first, then)))
     return (name for name in every if name not in taken and not keyword.iskeyword(name) and not hasattr(builtins, name))
 
 

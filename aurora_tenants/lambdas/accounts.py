@@ -12,7 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, put_back, take, until_heard
-from aurora_tenants.lambdas.password import accepts_login, give_password, login_is_conclusive
+from aurora_tenants.lambdas.password import (
+    accepts_login,
+    give_password,
+    has_password,
+    login_is_conclusive,
+    retains,
+    second_password,
+)
 from aurora_tenants.lambdas.permission import (
     Existing,
     Wanted,
@@ -22,13 +29,13 @@ from aurora_tenants.lambdas.permission import (
     check_roles,
     with_consent,
 )
-from aurora_tenants.lambdas.request import Request, Secret, with_user
+from aurora_tenants.lambdas.request import Request, Secret, secret_name, with_user
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.lambdas.waiting import grant_the_rest
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.grants import Grant
-from aurora_tenants.mysql.live import Execute, read_owners, read_users, select
-from aurora_tenants.mysql.names import NOWHERE, Account, account_of, is_nowhere, key
+from aurora_tenants.mysql.live import Execute, read_owners, read_users
+from aurora_tenants.mysql.names import NOWHERE, Account, account_of, is_nowhere
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, received, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
@@ -212,7 +219,7 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
     """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
     Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
-    password, and in a Create, which may come twice.
+    password, if the secret was made again, and in a Create, which may come twice.
     """
     if wanted.secret is None:
         return
@@ -223,12 +230,22 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
     is_denied = is_conclusive and not _can_login(request, wanted.secret)
     renamed = moves(desired, before.live)
     is_create = request.event.get("RequestType") == "Create" and not request.moved_from
+    is_again = request.has_made_again(wanted.secret)
+    # A secret that the template names without its ARN looks like that forever.
+    is_just_made = is_create or (is_again and secret_name(request.text("SecretId")) != "")
     for user, known in kept:
         owner_before = before.entries.get(renamed.get(user.account, user.account))
-        is_new = is_create or known.has_no_password or is_new_to(user.owner, owner_before)
+        is_new_here = is_new_to(user.owner, owner_before)
+        is_new = is_just_made or known.has_no_password or is_new_here
         if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
             user, was_nobodys = _with_plugin_of(known, user), owner_before is None
-            retain = _retains(request.execute, user, known, before.sent, was_nobodys=was_nobodys)
+            if is_again and not is_new_here:
+                # Services have the one before. Retained twice, it would be replaced with the secret's own.
+                if has_password(request.execute, user, wanted.secret.password):
+                    continue
+                retain = not known.has_no_password
+            else:
+                retain = retains(request.execute, user, known, before.sent, was_nobodys=was_nobodys)
             give_password(request.execute, user, wanted.secret.password, retain=retain)
 
 
@@ -267,36 +284,6 @@ def _can_login(request: Request, secret: Secret) -> bool:
         return True  # MySQL has said nothing about the password
 
 
-def _retains(execute: Execute, user: User, known: User, sent: dict[Account, str | None], *, was_nobodys: bool) -> bool:
-    """Whether an adopted account keeps the password that it has beside the secret's.
-
-    If that was retained before, retaining again would replace it with the secret's own: by an adoption that was begun,
-    or by a statement of this event whose answer was lost, which shows in the second password. An account without a
-    password cannot be adopted (3878): it could not log in any more. One that has lost its password since gets the
-    secret's alone.
-
-    was_nobodys: it had no owner before this event. sent: see _Before; what is sent now is noted there.
-    """
-    if not (user.owner and user.owner.adopted):
-        return False
-    if known.has_no_password:
-        return was_nobodys
-    second = _second_password(execute, user.account)
-    if user.account in sent:
-        return sent[user.account] == second
-    retain = was_nobodys or not second
-    sent[user.account] = second if retain else None
-    return retain
-
-
-def _second_password(execute: Execute, account: Account) -> str:
-    """A digest of the password that an account has beside its current one; empty for none."""
-    digest = "COALESCE(SHA2(User_attributes->>'$.additional_password', 256), '')"
-    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
-    rows = execute(select((digest,), f"FROM mysql.user WHERE {where}"))
-    return str(rows[0][0]) if rows else ""
-
-
 def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     """Makes the accounts that existed before as they were, and drops new ones.
 
@@ -326,7 +313,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
         with_user(wanted.secret, wanted.secret.user)
     for account in {*touched & wanted.state.users.keys(), *old}:
         entry, second = before.recorded.get(account), before.sent.get(account)
-        if entry is None and second is not None and second != _second_password(execute, account):
+        if entry is None and second is not None and second != second_password(execute, account):
             # Its second password is the one it came with: whoever adopts it next must not retain another.
             entry = mine._replace(adopted=True, released=True)
         put_back(execute, "users", account.entry, entry)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from hashlib import sha256
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.hashing import Hashes, hashed
 from aurora_tenants.mysql.live import Execute, select
+from aurora_tenants.mysql.names import Account, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import User
@@ -25,13 +27,15 @@ _ACCEPTED = (1203, 1226, 1820, 1862, 3118)
 _SALT_BYTES = 15
 
 
-def hashes_of(secret: str, password: str) -> Hashes:
+def hashes_of(secret: str, password: str, version: str = "") -> Hashes:
     """What a statement may hold of a password, with a new salt: made once, so that a repeated statement is the same.
 
+    version: what no other value of a secret has. With it the salt is always the same, so that `has_password` knows it.
     Raises ValueError, which names the secret and does not show the password, for one that no client can log in with.
     """
+    salt = sha256(version.encode()).hexdigest()[:20] if version else secrets.token_urlsafe(_SALT_BYTES)
     try:
-        return hashed(password, secrets.token_urlsafe(_SALT_BYTES))
+        return hashed(password, salt)
     except ValueError as error:
         raise ValueError(f"the password in secret {secret} {error}") from None
 
@@ -62,6 +66,47 @@ def give_password(execute: Execute, user: User, password: Hashes, *, retain: boo
     user: as it is in MySQL now.
     """
     run(execute, set_password(user.account, str(user.options.plugin), password, retain=retain))
+
+
+def has_password(execute: Execute, user: User, password: Hashes) -> bool:
+    """Whether this is what MySQL stores for an account, salt and all; the same password with another salt is not."""
+    stored = bytes.fromhex(password[str(user.options.plugin)].removeprefix("0x"))
+    return _digest(execute, user.account, "authentication_string") == sha256(stored).hexdigest()
+
+
+def _digest(execute: Execute, account: Account, what: str) -> str:
+    """A digest of what MySQL stores of an account, such as a hash; empty for nothing."""
+    where = f"User = {key(account.user)} AND Host = {key(account.host)}"
+    rows = execute(select((f"COALESCE(SHA2({what}, 256), '')",), f"FROM mysql.user WHERE {where}"))
+    return str(rows[0][0]) if rows else ""
+
+
+def retains(execute: Execute, user: User, known: User, sent: dict[Account, str | None], *, was_nobodys: bool) -> bool:
+    """Whether an adopted account keeps the password that it has beside the secret's.
+
+    If that was retained before, retaining again would replace it with the secret's own: by an adoption that was begun,
+    or by a statement of this event whose answer was lost, which shows in the second password. An account without a
+    password cannot be adopted (3878): it could not log in any more. One that has lost its password since gets the
+    secret's alone.
+
+    was_nobodys: it had no owner before this event. sent: what this event has sent so far, see accounts._Before; what is
+    sent now is noted there.
+    """
+    if not (user.owner and user.owner.adopted):
+        return False
+    if known.has_no_password:
+        return was_nobodys
+    second = second_password(execute, user.account)
+    if user.account in sent:
+        return sent[user.account] == second
+    retain = was_nobodys or not second
+    sent[user.account] = second if retain else None
+    return retain
+
+
+def second_password(execute: Execute, account: Account) -> str:
+    """A digest of the password that an account has beside its current one; empty for none."""
+    return _digest(execute, account, "User_attributes->>'$.additional_password'")
 
 
 def accounts_of(users: Collection[User], secret: str) -> list[User]:

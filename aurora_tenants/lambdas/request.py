@@ -94,6 +94,15 @@ class Request(NamedTuple):
         """A property as text: CloudFormation sends every scalar as a string."""
         return text(self.properties, name)
 
+    def has_made_again(self, secret: Secret) -> bool:
+        """Whether a user's secret was deleted and made again under its name, which shows in its ARN.
+
+        Where the properties before held no ARN, the physical id does: that of the user's first secret of this name.
+        """
+        before = text(self.event.get("OldResourceProperties", {}), "SecretId")
+        before = before if secret_name(before) else self.id
+        return secret_name(before) == secret.name and before != secret.arn
+
     def may_adopt(self, known: Owner | None, *, is_same: bool) -> bool:
         """Whether something may be taken over. known: its owner. is_same: the resource has been this thing before.
 
@@ -108,6 +117,11 @@ def stack_of(event: Mapping[str, Any]) -> tuple[str, str]:
     """The name and the id of an event's stack."""
     _, name, stack_id = event["StackId"].split("/")
     return name, stack_id
+
+
+def secret_name(arn: str) -> str:
+    """The name in a secret's ARN, without the six characters that Secrets Manager adds; empty for another id."""
+    return arn.partition(":secret:")[2][:-7]
 
 
 def is_shared_stack(stack: str) -> bool:
@@ -131,8 +145,14 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     secrets = boto3.client("secretsmanager", config=_PATIENT)
 
     def secret(secret_id: str) -> Secret:
-        answer = secrets.get_secret_value(SecretId=secret_id)
-        return Secret(answer["ARN"], answer["Name"], *credentials(secret_id, answer.get("SecretString", "")))
+        try:
+            answer = secrets.get_secret_value(SecretId=secret_id)
+        except secrets.exceptions.ResourceNotFoundException:
+            # A rollback names one that is gone for good, and has been made again.
+            if not secret_name(secret_id):
+                raise
+            answer = secrets.get_secret_value(SecretId=secret_name(secret_id))
+        return _secret_of(secret_id, answer, answer.get("SecretString", ""))
 
     return Request(event, login(os.environ["MASTER_SECRET_ARN"]), login, secret, os.environ["CLUSTER_ARN"], ends)
 
@@ -140,15 +160,25 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
 def with_user(secret: Secret, user: str) -> Secret:
     """Writes this name into the secret, whose JSON is otherwise kept as it is by now, and returns the secret."""
     client = boto3.client("secretsmanager", config=_PATIENT)
-    value = json.loads(client.get_secret_value(SecretId=secret.arn)["SecretString"])
+    answer = client.get_secret_value(SecretId=secret.arn)
+    value = json.loads(answer["SecretString"])
     text = json.dumps(value | {"username": user})
     if value["username"] != user:
-        client.put_secret_value(SecretId=secret.arn, SecretString=text)
-    return Secret(secret.arn, secret.name, *credentials(secret.arn, text))
+        answer = client.put_secret_value(SecretId=secret.arn, SecretString=text)
+    return _secret_of(secret.arn, answer, text)
 
 
-def credentials(secret_id: str, text: str) -> tuple[str, Hashes]:
-    """The user's name and the password's hashes, from a secret's JSON. Raises ValueError without showing any of it."""
+def _secret_of(secret_id: str, answer: Mapping[str, Any], text: str) -> Secret:
+    """answer: of Secrets Manager, about this value of a secret."""
+    version = f"{answer['ARN']} {answer['VersionId']}"
+    return Secret(answer["ARN"], answer["Name"], *credentials(secret_id, text, version))
+
+
+def credentials(secret_id: str, text: str, version: str = "") -> tuple[str, Hashes]:
+    """The user's name and the password's hashes, from a secret's JSON. Raises ValueError without showing any of it.
+
+    version: see hashes_of.
+    """
     try:
         value = json.loads(text)
         name, password = value["username"], value["password"]
@@ -156,4 +186,4 @@ def credentials(secret_id: str, text: str) -> tuple[str, Hashes]:
         name = password = None
     if not (isinstance(name, str) and isinstance(password, str) and password):
         raise ValueError(f"secret {secret_id} is not JSON with a username and a password")
-    return name, hashes_of(secret_id, password)
+    return name, hashes_of(secret_id, password, version)

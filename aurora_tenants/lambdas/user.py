@@ -11,7 +11,7 @@ import re
 from aurora_tenants.lambdas.accounts import converge, give_up
 from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
 from aurora_tenants.lambdas.permission import Wanted
-from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack
+from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack, secret_name, with_user
 from aurora_tenants.mysql.changes import lock_user
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import function_exists, read_owners, read_server
@@ -26,10 +26,13 @@ _IAM = "iam:"
 
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
+    execute, master = request.execute, make_owners(request.execute)
+    if secret and request.id and not request.text("UserName"):
+        secret = _with_its_name(request, secret)
     name, old_names = _names(request, secret)
-    execute, is_inspector = request.execute, _is_inspector(name, request.owner)
+    is_inspector = _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    if make_owners(execute) == name:
+    if name == master:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
     _check_secret(request, name, old_names, secret)
     if is_inspector:
@@ -74,7 +77,7 @@ def _on_remove(request: Request) -> str:
 def entries_of(request: Request, physical_id: str) -> dict[str, Owner]:
     """The entries of the accounts that a physical id (see delete_accounts) stands for, whosever they are."""
     _, _, name = physical_id.partition(":")
-    names, secret = {name}, _secret_name(physical_id)
+    names, secret = {name}, secret_name(physical_id)
     if physical_id.startswith(_IAM):
         names |= {request.text("UserName"), request.text("RenamedFrom")}
     return {
@@ -127,7 +130,7 @@ def _is_same_user(request: Request, name: str, names: frozenset[str], secret: Se
     know which of them to delete.
     """
     if not request.id.startswith(_IAM):
-        secret_of_id = _secret_name(request.id)
+        secret_of_id = secret_name(request.id)
         if secret:
             return secret_of_id == secret.name
         return secret_of_id != "" and any(_owned(request).get(it) == secret_of_id for it in names)
@@ -150,6 +153,10 @@ def _owned(request: Request) -> dict[str, str]:
     }
 
 
-def _secret_name(arn: str) -> str:
-    """The name in a secret's ARN, without the six characters that Secrets Manager adds; empty for another id."""
-    return arn.partition(":secret:")[2][:-7]
+def _with_its_name(request: Request, secret: Secret) -> Secret:
+    """The secret with the name of the user that was created from it, which somebody may have changed by hand.
+
+    A user of another name would be made in its place otherwise, and its services could not log in any more.
+    """
+    users = {user for user, its in _owned(request).items() if its == secret.name}
+    return secret if secret.user in users or len(users) != 1 else with_user(secret, *users)

@@ -264,6 +264,23 @@ def test_a_plan_sees_no_value_of_a_tenants_secret_and_changes_none(
         assert "or leave --logins out" in ended.err
 
 
+def test_a_plan_that_may_not_list_secrets_says_how_it_may(run: CommandLine, cloud: Cloud, ci: Roles):
+    """As with the policies of a shared stack from before."""
+    iam = cloud.client("iam")
+    name = next(it["RoleName"] for it in iam.list_roles()["Roles"] if "-PlanRole-" in it["RoleName"])
+    deny = {"Effect": "Deny", "Action": "secretsmanager:ListSecrets", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=name, PolicyName="old", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    )
+    run.file(SHOP % "SELECT")
+    ended = ci("Plan", "aurora-tenants plan")
+    iam.delete_role_policy(RoleName=name, PolicyName="old")
+    assert (ended.code, ended.out) == (1, "")
+    assert f"allow secretsmanager:ListSecrets on *, as PlanPolicy does once stack {SHARED} is deployed again" in (
+        " ".join(ended.err.split())
+    )
+
+
 def test_secrets_are_healed_with_the_policies_alone(
     run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles, monkeypatch: pytest.MonkeyPatch
 ):

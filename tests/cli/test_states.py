@@ -61,6 +61,12 @@ def test_each_state_has_a_line_in_the_plan_and_apply_leads_out_of_it_or_says_who
     assert cloud.settled(STACK) == "gone"
     assert run("aurora-tenants apply --yes").code == 0
     assert cloud.sql("SELECT id FROM shop.t") == [(7,)]
+    # A tenant that leaves the file takes such a stack along.
+    cloud.put(STACK, "IMPORT_ROLLBACK_FAILED")
+    run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")
+    removed = run("aurora-tenants apply --yes --allow-mass-removal")
+    assert "(IMPORT_ROLLBACK_FAILED): it is deleted" in " ".join(removed.out.split())
+    assert (removed.code, cloud.stacks()) == (0, {})
 
 
 def test_a_stack_whose_update_was_not_rolled_back_is_gone_on_with(run: CommandLine, cloud: Cloud):

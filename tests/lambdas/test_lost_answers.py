@@ -66,9 +66,10 @@ class Stack:
         *,
         execute: Execute | None = None,
     ) -> None:
-        self.world, self._master, self._kind, self._secret = world, master, kind, secret
+        self.world, self._master, self._kind, self.secret = world, master, kind, secret
         self._execute = execute or master.execute
         self._name, self._id = fresh("stack"), ""
+        self._properties: Mapping[str, Any] = {}
 
     def serve(self, event: str, lost: int, *, ran: bool, for_good: bool = False, **properties: Any) -> int:
         """How many statements of this event change something. lost: the first whose answer is lost, 0 for none."""
@@ -80,16 +81,17 @@ class Stack:
                 "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{self._name}/1",
                 "LogicalResourceId": "App",
                 "ResourceProperties": properties,
-                **({"PhysicalResourceId": self._id} if self._id else {}),
+                **({"PhysicalResourceId": self._id, "OldResourceProperties": self._properties} if self._id else {}),
             },
             losing,
             lambda arn: DataApi(self._master.client, self._master.cluster_arn, arn).execute,
-            lambda _: self._secret or Secret("", "", "", {}),
+            lambda _: self.secret or Secret("", "", "", {}),
             self._master.cluster_arn,
             math.inf,
         )
         self.world.consent(self._name, {"App": {"Properties": properties}})
         self._id = provider._serve(request, self._id).physical_id
+        self._properties = properties
         return len(losing.statements)
 
 
@@ -171,6 +173,31 @@ def test_a_user_is_made_changed_and_dropped(
 
     for event in ("Create", "Update", "Delete"):
         each(lost_in(event))
+
+
+@EITHER_WAY
+def test_a_user_whose_secret_is_made_again_keeps_the_password_before(
+    world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch, ran: bool
+) -> None:
+    hosts = ["%", "10.0.0.1"]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", PROVIDER)
+
+    def served(lost: int) -> int:
+        first = user_of(world)
+        stack, name = Stack(world, master, "Custom::DatabaseUser", first), first.user
+        properties = {"Hosts": hosts, "Privileges": []}
+        stack.serve("Create", 0, ran=ran, SecretId=first.arn, **properties)
+        for host in hosts:  # as a rotation leaves it
+            world.sql(f"ALTER USER `{name}`@`{host}` IDENTIFIED BY 'hush-rotated' RETAIN CURRENT PASSWORD")
+        world.secrets.delete_secret(SecretId=first.arn, ForceDeleteWithoutRecovery=True)
+        stack.secret = again = Secret(world.secret(name, "hush-again"), first.name, name, hashes("hush-again"))
+        statements = stack.serve("Update", lost, ran=ran, SecretId=again.arn, **properties)
+        assert (world.takes(name, "hush-again"), world.takes(name, "hush-rotated")) == (True, True)
+        second = "User_attributes->>'$.additional_password' = ''"
+        assert world.sql(f"SELECT Host FROM mysql.user WHERE User = '{name}' AND COALESCE({second}, 1)") == []
+        return statements
+
+    each(served)
 
 
 @EITHER_WAY

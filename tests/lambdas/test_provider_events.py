@@ -281,16 +281,20 @@ def test_inspector_can_read_no_password_hash(world: World, master: DataApi) -> N
     assert not [cell for row in inspector(columns) for cell in row if hashed[8:] in str(cell)]
 
 
-def test_views_of_an_older_provider_are_made_again_when_the_inspector_is_served(world: World, asking: Asking) -> None:
+def test_views_and_functions_that_an_older_provider_lacks_are_made_when_the_inspector_is_served(
+    world: World, asking: Asking
+) -> None:
     name = "aurora_tenants_inspector"
     arn = str(world.secrets.describe_secret(SecretId=f"{PREFIX}{name}")["ARN"])
     password = asking(SHARED, arn, name)
     stack_id = world.cloudformation.describe_stacks(StackName=SHARED)["Stacks"][0]["StackId"]
     template = world.cloudformation.get_template(StackName=SHARED)["TemplateBody"]
-    assert 'Revision: !Sub "4.${Repair}"' in str(template)
+    assert 'Revision: !Sub "5.${Repair}"' in str(template)
     view = world.sql("SHOW CREATE VIEW aurora_tenants.accounts")
     grants = world.grants(name)
     world.sql("CREATE OR REPLACE VIEW aurora_tenants.accounts AS SELECT 1 AS one")
+    world.sql("DROP FUNCTION aurora_tenants.objects_1")
+    assert world.grants(name) != grants
     request = password._replace(
         event={
             **password.event,

@@ -157,15 +157,15 @@ def test_rename_makes_the_new_user_and_drops_the_old_one(iam: World, shop: str, 
     assert (iam.has_user(new), iam.entries(new)) == (False, {})
 
 
-def test_renamed_in_its_secret_a_user_that_was_of_iam_is_refused(iam: World) -> None:
+def test_renamed_in_its_secret_a_user_that_was_of_iam_stays_and_its_name_is_put_back(iam: World) -> None:
     """Both would be this resource's from this secret, and a rollback could not tell which to delete."""
     stack, name, new = fresh("stack"), fresh("app"), fresh("app")
     iam.deploy(stack, with_iam(name))
     iam.deploy(stack, with_password(name))
     ended = iam.deploy(stack, {"Secret": secret(name, new), "App": user(ref("Secret"), Revision="2")})
-    reason = f"secret {PREFIX}{name} belongs to user {name}: user {new} needs a secret of its own"
-    assert (ended.status, ended.failures) == ("UPDATE_ROLLBACK_COMPLETE", {"App": reason})
+    assert (ended.status, ended.failures) == ("UPDATE_COMPLETE", {})
     assert (iam.takes(name, "hush-stack"), iam.has_user(new)) == (True, False)
+    assert f'"username": "{name}"' in iam.secrets.get_secret_value(SecretId=f"{PREFIX}{name}")["SecretString"]
 
 
 def test_host_that_a_user_of_iam_gets_later_goes_with_the_others(iam: World, shop: str) -> None:

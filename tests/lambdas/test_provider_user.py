@@ -559,26 +559,23 @@ def test_rename_makes_the_new_user_and_drops_the_old(world: World, shop: str) ->
     assert world.takes(new, "hush-stack")
 
 
-def test_user_name_that_changes_in_the_secret_drops_the_old_user(world: World, shop: str) -> None:
-    stack, old, new = fresh("stack"), fresh("app"), fresh("app")
-    arn = world.secret(old)
-    world.deploy(stack, {"App": user(arn, on(shop))})
-    world.put(arn, new, "hush-1")
-    assert world.deploy(stack, {"App": user(arn, on(shop), Revision="2")}).status == "UPDATE_COMPLETE"
-    assert (world.has_user(old), world.takes(new, "hush-1")) == (False, True)
-    assert world.grants(new) == everything(shop, new)
-    world.delete(stack)
-    assert not world.has_user(new)
-
-
-def test_adopted_user_is_let_go_of_when_the_name_in_the_secret_changes(world: World) -> None:
-    stack, old, new = fresh("stack"), fresh("legacy"), fresh("app")
-    world.sql(f"CREATE USER `{old}` IDENTIFIED BY 'hush-old'")
-    arn = world.secret(old)
-    world.deploy(stack, {"App": user(arn, Adopt=True)})
-    world.put(arn, new, "hush-1")
-    assert world.deploy(stack, {"App": user(arn, Adopt=True, Revision="2")}).status == "UPDATE_COMPLETE"
-    assert (world.takes(old, "hush-old"), world.user_owner(old)[4], world.takes(new, "hush-1")) == (True, 1, True)
+@pytest.mark.parametrize("changed", ["app-by-hand", "root", "no name"])
+@pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
+def test_user_name_that_changes_in_the_secret_is_put_back(world: World, shop: str, adopted: bool, changed: str) -> None:
+    """A user that the name by hand would make has none of the first one's clients."""
+    stack, name = fresh("stack"), fresh("app")
+    if adopted:
+        world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-0'")
+    arn = world.secret(name)
+    world.deploy(stack, {"App": user(arn, on(shop), Adopt=adopted)})
+    by_hand = {"username": changed, "password": "hush-1", "port": 3306}
+    world.secrets.put_secret_value(SecretId=arn, SecretString=json.dumps(by_hand))
+    ended = world.deploy(stack, {"App": user(arn, on(shop), Adopt=adopted, Revision="2")}, {"Id": ref("App")})
+    assert (ended.status, ended.outputs) == ("UPDATE_COMPLETE", {"Id": arn})
+    text = world.secrets.get_secret_value(SecretId=arn)["SecretString"]
+    assert json.loads(text) == by_hand | {"username": name}
+    assert (world.takes(name, "hush-1"), world.grants(name)) == (True, everything(shop, name))
+    assert (world.has_user("app-by-hand"), world.user_owner(name)[3]) == (False, adopted)
 
 
 def test_the_name_in_a_secret_is_written_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

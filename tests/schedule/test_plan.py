@@ -194,12 +194,20 @@ def test_no_schedule_anywhere_is_nothing_to_do():
         ("DELETE_FAILED", "replace"),
         ("REVIEW_IN_PROGRESS", "create"),
         ("UPDATE_ROLLBACK_FAILED", "update"),
+        ("UPDATE_FAILED", "update"),
         ("UPDATE_ROLLBACK_COMPLETE", "none"),
     ],
 )
 def test_a_stack_that_ended_badly_is_brought_out_of_it(status: str, action: str):
     made = planned(live(), stack(status=status))
     assert (made.stack.action, made.problems) == (action, ())
+
+
+def test_a_stack_that_only_a_person_leads_on_is_a_problem_as_long_as_there_is_a_schedule():
+    it = stack(status="IMPORT_ROLLBACK_FAILED")
+    assert [problem.code for problem in planned(live(), it).problems] == ["stack-stuck"]
+    removed = planned(live(), it, cluster=replace(CLUSTER, pause_schedule=None))
+    assert (removed.stack.action, removed.problems) == ("delete", ())
 
 
 def test_what_a_failed_deletion_left_behind_does_not_take_the_new_ones_names():

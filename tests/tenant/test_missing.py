@@ -10,10 +10,12 @@ from aurora_tenants.mysql.grants import Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.objects import sought
 from aurora_tenants.mysql.state import Contents, Live, Server
+from aurora_tenants.naming import logical_id
 from aurora_tenants.plan import Plan
 from aurora_tenants.safety import dangers
+from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.missing import asked
-from tests.values import CLUSTER, EMPTY, NOTHING_DEPLOYED, SERVER, deployed, live_after, planned, tenant
+from tests.values import CLUSTER, EMPTY, NOTHING_DEPLOYED, SERVER, deployed, live_after, planned, stack_of, tenant
 
 ORDERS = Scope("TABLE", "shop", "orders")
 ID, COUNTRY = (ORDERS._replace(level="COLUMN", column=name) for name in ("id", "country"))
@@ -200,6 +202,18 @@ def test_an_account_that_gets_another_host_keeps_what_it_holds():
     plan = planned(after, live=without(live_after(before), ORDERS), deployed=deployed(before))
     assert (waits(plan), ran(plan)) == ([], [])
     assert plan.tenants[0].desired.users.keys() == {Account("u", "10.0.0.2")}
+
+
+def test_a_user_that_gets_another_name_keeps_what_it_holds():
+    before, after = (
+        Tenant("shop", (TenantDatabase("shop"),), (TenantUser(name, (on_orders(),), renamed_from=old),))
+        for name, old in (("old", None), ("new", "old"))
+    )
+    made = stack_of(before)
+    stack = replace(made, outputs={logical_id("Secret", "old"): "/shared/database/old", **made.outputs})
+    plan = planned(after, live=without(live_after(before), ORDERS), deployed=Deployed(None, {"shop": stack}))
+    assert (plan.problems, waits(plan), ran(plan)) == ((), [], [])
+    assert plan.tenants[0].desired.users.keys() == {Account("new")}
 
 
 # How much would be lost

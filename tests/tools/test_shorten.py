@@ -16,6 +16,11 @@ CODE = """
 import json
 from typing import NamedTuple
 LIMIT = 2
+ONCE = ("here", 'and "there"')
+TWICE = 7
+IN_TEXT = "a 'text'"
+SHADOWED = "elsewhere"
+LIST = [1]
 KINDS = {"double": lambda number: number * LIMIT}
 json_text = "unused"
 class Told(NamedTuple):
@@ -44,6 +49,9 @@ def caught(**options):
         raise KeyError(*options)
     except KeyError as error:
         return f"{type(error).__name__} {error} {options=}"
+def literals(SHADOWED):
+    LIST.append(TWICE + TWICE)
+    return [ONCE, f"{IN_TEXT}", SHADOWED, LIST]
 def late():
     from math import sqrt as root
     return root(4)
@@ -53,7 +61,7 @@ def main(event, *, context=None):
     told = Told().with_words(words=event["words"], limit=1)
     return [
         json.dumps(told._asdict()), followed(number=4, factor=3), call(handed_on, 2), limit(LIMIT=9), shadowed("ab"),
-        both(1), caught(option=1), late(), named_like_a_field("x"), context, Told._fields,
+        both(1), literals("here"), caught(option=1), late(), named_like_a_field("x"), context, Told._fields,
         sorted("ba", key=lambda it: it),
     ]
 """
@@ -92,7 +100,7 @@ def test_functions_of_the_template_keep_the_names_of_classes_fields_and_methods(
         attributes = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
         texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         named = [str(getattr(node, "name", None) or ast.unparse(getattr(node, "target", node))) for node in members]
-        return [*(item.name for item in classes), *named, *attributes, *map(repr, texts)]
+        return sorted([*(item.name for item in classes), *named, *attributes, *map(repr, texts)])
 
     assert kept(after) == kept(before)
     assert len(after) < len(before) * 0.75

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.cli.pause_schedule.conftest import SHOP, STACK, forget_dead_letters, move_to, scaling, schedules, set_to
+from tests.cli.pause_schedule.conftest import (
+    AWAKE,
+    BY_FILE,
+    SHOP,
+    STACK,
+    forget_dead_letters,
+    modify,
+    move_to,
+    scaling,
+    schedules,
+    set_to,
+)
 from tests.cloud import SHARED, Cloud
 
 
@@ -94,3 +105,19 @@ def test_what_could_not_be_delivered_is_reported(run: CommandLine, cloud: Cloud)
     finally:
         iam_client.put_role_policy(RoleName=role, PolicyName="pause", PolicyDocument=json.dumps(policy))
         forget_dead_letters(cloud)
+
+
+def test_a_saved_plan_is_moved_by_a_changed_schedule_and_not_by_the_cluster(run: CommandLine, cloud: Cloud):
+    run.file(SHOP, head=BY_FILE)
+    move_to(cloud, 1, 12)
+    assert run("aurora-tenants plan --out plan.json").code == 0
+    modify(cloud, AWAKE)
+    move_to(cloud, 1, 22)
+    ended = run("aurora-tenants apply plan.json")
+    assert ended.code == 0, ended
+    assert list(schedules(cloud)) == ["asleep-MON-FRI-1700-r1", "awake-MON-FRI-0700-r1"]
+    assert run("aurora-tenants plan --out plan.json").code == 0
+    disable(cloud)
+    ended = run("aurora-tenants apply plan.json")
+    assert ended.code == 1
+    assert "error: EventBridge Scheduler: the pause schedule was changed (schedules)  [plan-moved]" in ended.err
