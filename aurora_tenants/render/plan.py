@@ -60,7 +60,7 @@ def _told(proposal: Proposal) -> Iterator[Text]:
         ("Problems", [problem_text(found) for found in plan.problems]),
     ):
         if entries:
-            text = Text(title, "bold")
+            text = Text().append(title, "bold")
             for entry in entries:
                 text.append("\n  ").append(entry)
             yield text
@@ -72,7 +72,7 @@ def notice_text(notice: Notice) -> Text:
 
 def closing_text(proposal: Proposal) -> Text:
     """How much it is together, and what stands in its way."""
-    text = Text(summary(proposal.plan), "bold")
+    text = Text().append(summary(proposal.plan), "bold")
     counts = [
         count(len(entries), noun)
         for entries, noun in ((proposal.dangers, "danger"), (proposal.plan.problems, "problem"))
