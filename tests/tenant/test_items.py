@@ -11,7 +11,7 @@ import pytest
 from aurora_tenants.errors import Location
 from aurora_tenants.model import Configuration, Privilege, RoleGrant, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.grants import Grant, Scope
-from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.names import NOWHERE, Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Contents, Database, Live, State, User
@@ -184,6 +184,15 @@ def test_a_difference_of_one_host_alone_says_which():
     (item,) = items(shop(two), before=[shop(two)], live=live._replace(state=replace(live.state, grants=grants)))
     assert said([item]) == ["~ user app  shop.* at 10.1.%: none → SELECT (wider)"]
     assert item.origins == ("drift",)
+
+
+def test_an_account_that_was_never_finished_is_no_host_of_its_user():
+    it = shop(user("SELECT"))
+    live = live_after(it)
+    unfinished = Account("app", f"1.{NOWHERE}")
+    users = {**live.state.users, unfinished: live.state.users[Account("app")]._replace(account=unfinished)}
+    (item,) = items(it, before=[it], live=live._replace(state=replace(live.state, users=users)))
+    assert said([item]) == [f"~ user app  DROP USER IF EXISTS `app`@`1.{NOWHERE}`"]
 
 
 def test_what_cloudformation_alone_knows_is_told():
