@@ -286,7 +286,7 @@ def _stack(stack: Stack) -> Aspects:
     outputs = {name: value for name, value in stack.outputs.items() if name != DIGEST}
     return {
         "status": stack.status,
-        "template": stack.outputs.get(DIGEST, ""),
+        "template": "changed by hand" if stack.is_edited else stack.outputs.get(DIGEST, ""),
         "revision": stack.parameters.get(REVISION, ""),
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),

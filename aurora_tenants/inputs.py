@@ -25,7 +25,7 @@ from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.mysql.objects import NOTHING, Asked
 from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
-from aurora_tenants.stack import Deployed, Shared, StackPlan
+from aurora_tenants.stack import Deployed, Shared, StackPlan, Template
 from aurora_tenants.tenant.missing import asked
 from aurora_tenants.tenant.secrets import Secrets
 
@@ -112,6 +112,7 @@ def read_world(
     cluster, woke = configuration.cluster, list[bool]()
     deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
+    deployed = _with_edited(aws, deployed)
     if not reading.may_wake:
         require_available(aws, shared.cluster_arn)
         scaling.require_awake(aws, shared.cluster_arn)
@@ -142,12 +143,25 @@ def read_world(
     )
 
 
+def _with_edited(aws: Aws, deployed: Deployed) -> Deployed:
+    """With what became of the templates of the tenants' stacks that somebody else has updated: a call for each."""
+    by_others = {tenant: stack.name for tenant, stack in deployed.tenants.items() if stack.is_by_others}
+    edited = {
+        tenant: replace(deployed.tenants[tenant], is_edited=Template.is_edited(body))
+        for tenant, body in _templates(aws, by_others).items()
+    }
+    return replace(deployed, tenants={**deployed.tenants, **edited})
+
+
 def read_templates(aws: Aws, stacks: Iterable[StackPlan]) -> dict[str, Mapping[str, Any]]:
     """What is deployed of these stacks, by the part that each is the stack of. Raises AwsError."""
-    parts = {stack.part: stack.name for stack in stacks}
+    return _templates(aws, {stack.part: stack.name for stack in stacks})
+
+
+def _templates(aws: Aws, names: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        templates = pool.map(lambda name: read_template(aws.cloudformation, name), parts.values())
-        return dict(zip(parts, templates, strict=True))
+        templates = pool.map(lambda name: read_template(aws.cloudformation, name), names.values())
+        return dict(zip(names, templates, strict=True))
 
 
 def read_live(

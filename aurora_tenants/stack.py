@@ -32,7 +32,8 @@ class Stack:
     """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
 
     id: the last part of its ARN, which no other stack of the same name ever has. role_arn: what CloudFormation worked
-    with last; empty for the caller's rights.
+    with last; empty for the caller's rights. is_by_others: somebody else has updated it last. is_edited: its template
+    is not as this program wrote it; only looked at where it is by others.
 
     What a status means is in status.py.
     """
@@ -45,6 +46,8 @@ class Stack:
     outputs: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
     role_arn: str = ""
+    is_by_others: bool = False
+    is_edited: bool = False
 
     @property
     def state(self) -> State:
@@ -90,6 +93,13 @@ class Template:
         output = {"Value": digest, "Description": "Of this template; a plan compares it."}
         return cls({**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}, digest)
 
+    @staticmethod
+    def is_edited(body: Mapping[str, Any]) -> bool:
+        """Whether a template that is deployed has another digest than it says: somebody has changed it since."""
+        outputs = body.get("Outputs", {})
+        others = {name: output for name, output in outputs.items() if name != DIGEST}
+        return bool(Template.of({**body, "Outputs": others}).body["Outputs"][DIGEST] != outputs.get(DIGEST))
+
     @property
     def resources(self) -> Mapping[str, Mapping[str, Any]]:
         """By logical id."""
@@ -116,7 +126,8 @@ class StackPlan:
     part: what it is the stack of, in a word: shop-dev, pause-schedule. about: as people say it: tenant shop-dev.
     origin: why there is something to do: the file changed, or somebody else changed what the stack made.
     template: a text where it is shipped as a file. status: what CloudFormation says of the stack now; empty when there
-    is none. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops: databases
+    is none. is_edited: its template is no longer as it was deployed. role_arn: what CloudFormation works with; with
+    none, it works with the caller's rights. drops: databases
     that are dropped with it, once that is allowed. needs: the stacks that have to share a database first. first: what
     is deployed before that, where another stack waits for this one in turn.
 
@@ -135,6 +146,7 @@ class StackPlan:
     tags: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
     status: str = ""
+    is_edited: bool = False
     drops: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     first: Template | None = None

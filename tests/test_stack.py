@@ -62,6 +62,16 @@ def test_a_stack_without_a_number_there_has_the_default_revision(parameters: dic
     assert Stack("shared-shop", "CREATE_COMPLETE", parameters=parameters).revision(3) == expected
 
 
+def test_a_template_is_edited_when_it_is_no_longer_what_its_digest_is_of():
+    made = Template.of(BODY).body
+    assert not Template.is_edited(made)
+    assert not Template.is_edited(json.loads(json.dumps(made, indent=1)))
+    kept = {"Resources": {"Log": {**BODY["Resources"]["Log"], "DeletionPolicy": "Retain"}}}
+    silent = {"Outputs": {"Name": {"Value": "shop"}}}
+    for edited in (made | kept, made | {"Description": "by hand"}, made | silent, BODY, {}):
+        assert Template.is_edited(edited), edited
+
+
 def test_a_busy_stack_is_told_of_with_whose_it_is():
     assert busy(Stack("shared-shop", "UPDATE_IN_PROGRESS"), "tenant shop") == [
         Problem(

@@ -155,6 +155,7 @@ class CloudFormation:
         stack.on_failure = failure
         stack.timeout_seconds = None
         stack.updated = datetime.now(UTC)
+        stack.change_set_id = None  # a guess: AWS does not say whether it goes on to show the last one
         # Change sets were computed against what the stack was; they can be looked at, but not executed any more.
         stack.change_sets = {key: replace(item, execution="OBSOLETE") for key, item in stack.change_sets.items()}
         _remember(stack, request)

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ from aurora_tenants.preview import Change, Difference, Preview
 from aurora_tenants.stack import Stack, StackPlan
 
 _POLL_SECONDS = (0.2, 5.0)
+_PREFIX = "aurora-tenants-"
+# Between a change set's being made and its execution.
+_LONGEST = timedelta(minutes=15)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 # The reason that an empty change set gives; matched nowhere else. ("Change sets", CloudFormation User Guide)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -40,6 +44,19 @@ class ChangeSet:
     keeps_failed: bool = False
 
 
+def is_by_others(description: Mapping[str, Any]) -> bool:
+    """Whether a stack, as DescribeStacks tells it, was last updated by anything but a change set of this program.
+
+    An update without a change set may leave the id of the last one, so its time counts as well.
+    """
+    updated = description.get("LastUpdatedTime")
+    if updated is None:
+        return False
+    _, _, name = str(description.get("ChangeSetId", "")).partition(f":changeSet/{_PREFIX}")
+    made = name.partition("/")[0]
+    return not made.isdecimal() or updated > datetime.fromtimestamp(int(made) / 1e9, UTC) + _LONGEST
+
+
 def make(
     cloudformation: Any,
     plan: StackPlan,
@@ -60,7 +77,7 @@ def make(
     kind: Literal["CREATE", "UPDATE", "IMPORT"] = "CREATE" if before is None or not before.was_begun else "UPDATE"
     if secrets:
         kind = "IMPORT"
-    name = f"aurora-tenants-{time.time_ns()}"
+    name = f"{_PREFIX}{time.time_ns()}"
     with asking(f"deploy stack {plan.name}"):
         stack_id = cloudformation.create_change_set(
             StackName=plan.name,

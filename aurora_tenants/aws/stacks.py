@@ -127,6 +127,7 @@ def _stack(description: Mapping[str, Any]) -> Stack:
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
         id=description.get("StackId", "").rpartition("/")[2],
         role_arn=description.get("RoleARN", ""),
+        is_by_others=changesets.is_by_others(description),
     )
 
 

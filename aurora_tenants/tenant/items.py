@@ -29,6 +29,7 @@ from aurora_tenants.tenant.settings import Resources, changed
 
 Sign = Literal["+", "~", "-"]
 NEWER = "a newer version of this program writes its template in another form; nothing changes by that"
+EDITED = "its template was changed by hand: it is written again"
 UNREAD = "its template is another than the file's, and what is deployed could not be read"
 
 
@@ -129,12 +130,15 @@ def _of_stack(plan: TenantPlan, before: Resources | None, items: Sequence[Item])
         parts.append(Part(f"its {failed} failed ({stack.status}): it is deleted and made again"))
     elif state := _failed(stack):
         parts.append(Part(f"{state.said} ({stack.status}): {_ways_out(stack)}"))
+    if stack.action == "update" and stack.is_edited:
+        parts.append(Part(EDITED))
+        origins = ("drift",)
     if stack.action == "update" and stack.origin == "file":
         form = _form(stack, before)
         shown = [item for item in items if not item.is_record]
         if form is None:
-            parts += [] if shown else [Part(UNREAD)]
-        elif not shown:
+            parts += [] if shown or stack.is_edited else [Part(UNREAD)]
+        elif not shown and not stack.is_edited:
             parts.append(Part(NEWER))
             origins = ("program",)
         parts += [Part(f"written in another form: {each}", is_record=True) for each in form or ()]

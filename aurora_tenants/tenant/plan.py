@@ -235,11 +235,12 @@ def _updated(
     changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
     stack_plan = replace(
         new,
-        action="update" if is_other or changes or stack.state.has_to_end else "none",
+        action="update" if is_other or changes or stack.is_edited or stack.state.has_to_end else "none",
         origin="file" if is_other else "drift",
-        # An update that has to go on needs something to do, too.
-        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.state.way == "go on"))},
+        # An update that has to go on needs something to do, and so does one that only changes policies.
+        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.is_edited or stack.state.way == "go on"))},
         status=stack.status,
+        is_edited=stack.is_edited,
         drops=removed.drops,
     )
     return stack_plan, changes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,33 @@ from tests.cloud import Cloud
 GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "of-a-change-set"}}
 IMPORTS = {**GROUP, "Properties": {"LogGroupName": {"Fn::ImportValue": "gone"}}}
 TEMPLATE = {"Resources": {"Log": GROUP}}
+
+
+AN_HOUR = 3_600
+MADE = 1_800_000_000
+
+
+def described(updated: int | None, change_set: str = "") -> dict[str, Any]:
+    """updated: seconds after MADE, which is when change sets of this program were made."""
+    arn = f"arn:aws:cloudformation:eu-west-1:123456789012:changeSet/{change_set}/5a0c" if change_set else None
+    at = None if updated is None else datetime.fromtimestamp(MADE + updated, UTC)
+    return {key: value for key, value in {"LastUpdatedTime": at, "ChangeSetId": arn}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        (described(None), False),
+        (described(20, f"aurora-tenants-{MADE}000000000"), False),
+        (described(AN_HOUR, f"aurora-tenants-{MADE}000000000"), True),
+        (described(20), True),
+        (described(20, "awscli-cloudformation-package-deploy-1800000000"), True),
+        (described(20, "aurora-tenants-by-hand"), True),
+    ],
+    ids=["as created", "ours", "ours, and an update since", "no change set", "another's", "of a name like ours"],
+)
+def test_who_has_updated_a_stack_last_is_told_by_its_change_set(description: dict[str, Any], expected: bool):
+    assert changesets.is_by_others(description) is expected
 
 
 @pytest.fixture

@@ -174,6 +174,23 @@ def test_a_privilege_that_is_kept_never_pauses_while_drift_is_healed(shop: Comma
     assert len(asked) > 10
 
 
+def test_a_template_that_was_changed_by_hand_is_written_again(shop: CommandLine, cloud: Cloud):
+    """Neither MySQL nor the secrets show what somebody has changed here, and the digest stays."""
+    cloudformation, stack = cloud.client("cloudformation"), "shared-global-shop"
+    before = cloudformation.get_template(StackName=stack)["TemplateBody"]
+    edited = json.loads(json.dumps(before))
+    edited["Resources"]["SecretReport"]["DeletionPolicy"] = "Retain"
+    edited["Resources"]["Mine"] = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "mine"}}
+    same = [{"ParameterKey": "Revision", "UsePreviousValue": True}]
+    cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(edited), Parameters=same)
+    assert cloud.settled(stack) == "UPDATE_COMPLETE"
+    assert_healed(shop, plan_of_drift(f"~ stack {stack}  its template was changed by hand: it is written again"))
+    assert cloudformation.get_template(StackName=stack)["TemplateBody"] == before
+    before_calls = cloud.calls()
+    assert shop("aurora-tenants plan --detailed-exitcode").code == 0
+    assert (cloud.calls() - before_calls)["cloudformation:GetTemplate"] == 0
+
+
 # Where database names in grants are patterns
 
 

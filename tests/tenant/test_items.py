@@ -408,6 +408,22 @@ def test_a_stack_that_failed_says_what_becomes_of_it():
     assert reason(of_plan(it, it), [item]) == "something was changed by hand"
 
 
+def test_a_template_that_was_changed_by_hand_is_a_line_of_its_stack_whatever_else_there_is():
+    it, edited = shop(user("SELECT")), "~ stack shared-shop  its template was changed by hand: it is written again"
+    found = Deployed(None, {"shop": replace(stack_of(it), is_edited=True)})
+    (item,) = items(it, before=[it], deployed=found)
+    assert (said([item]), reason(of_plan(it, it), [item])) == ([edited], "something was changed by hand")
+    (plan,) = planned(it, live=live_after(it), deployed=found).tenants
+    assert (plan.stack.action, plan.stack.origin, plan.stack.parameters) == ("update", "drift", {"Revision": "2"})
+    # Without its digest, or with what nobody can read, it is said no other way.
+    for outputs, templates in (({}, None), ({}, {"shop": {}})):
+        silent = Deployed(None, {"shop": replace(found.tenants["shop"], outputs=outputs)})
+        assert said(items(it, before=[it], deployed=silent, templates=templates)) == [edited]
+    both = items(shop(user("SELECT", rotate_after_days=7)), before=[it], deployed=found)
+    assert [*said(both)] == [edited, "~ user app  rotates: every 30 days → every 7 days"]
+    assert reason(of_plan(it, it), both) == "the file changed and something was changed by hand"
+
+
 def test_an_item_says_where_the_file_asks_for_it():
     at = Location("tenants.yaml", 9, 5)
     before = shop(user("SELECT"))
