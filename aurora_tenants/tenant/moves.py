@@ -46,13 +46,15 @@ class Move(NamedTuple):
 
 
 def planned_moves(configuration: Configuration, deployed: Deployed, live: Live) -> tuple[Move, ...]:
-    """What goes from one tenant to another, as far as it has not arrived yet. `moved_from` is silent afterwards."""
+    """What goes from one tenant to another, as far as it has not arrived yet. `moved_from` is silent afterwards.
+
+    What a tenant has offered to another that has not taken it, and names again, comes back without that word.
+    """
     accounts = _accounts_by_name(live.state)
     return tuple(
         move
         for tenant in configuration.tenants
         for thing in _things(tenant)
-        if thing.moved_from and thing.moved_from != tenant.name
         for move in _move(configuration.cluster, tenant, thing, deployed, live, accounts)
     )
 
@@ -76,8 +78,8 @@ def _move(
     live: Live,
     accounts: Mapping[str, Iterable[User]],
 ) -> Iterator[Move]:
-    assert thing.moved_from
-    giver, receiver = stack_name(cluster, thing.moved_from), stack_name(cluster, tenant.name)
+    own, moved_from = stack_name(cluster, tenant.name), thing.moved_from or tenant.name
+    giver, stack = stack_name(cluster, moved_from), deployed.tenants.get(moved_from)
     held: Iterable[Database | User | None]
     if isinstance(thing, TenantDatabase):
         kind: Kind = "database"
@@ -85,14 +87,19 @@ def _move(
     else:
         kind, held = "role" if isinstance(thing, TenantRole) else "user", accounts.get(thing.name, ())
     owners = [it.owner for it in held if it and it.owner]
-    stack = deployed.tenants.get(thing.moved_from)
     kept = [it for it in owners if stack and not it.released and it.is_of(Owner(giver, "", stack_id=stack.id))]
-    if found := kept or [it for it in owners if _is_offered(it, giver, receiver)]:
-        _, _, resource = found[0].resource.rpartition("/")
+    coming = (kept or [it for it in owners if _is_offered(it, giver, own)]) if giver != own else []
+    back = [it for it in owners if it.giver == own]
+    for owner in (coming or back)[:1]:
+        _, _, resource = owner.resource.rpartition("/")
         ids = {resource, f"Secret{resource.removeprefix('User')}"}
-        has_left = not kept and not (stack and ids & stack.outputs.keys())
-        secret = found[0].secret if isinstance(thing, TenantUser) and thing.auth == "password" else ""
-        yield Move(kind, thing.name, thing.moved_from, tenant.name, thing.name, resource, secret, has_left)
+        secret = owner.secret if isinstance(thing, TenantUser) and thing.auth == "password" else ""
+        if coming:
+            has_left = not kept and not (stack and ids & stack.outputs.keys())
+            yield Move(kind, thing.name, moved_from, tenant.name, thing.name, resource, secret, has_left)
+        else:
+            taker = owner.stack.removeprefix(stack_name(cluster, ""))
+            yield Move(kind, thing.name, taker, tenant.name, thing.name, resource, secret, has_left=True)
 
 
 def _is_offered(owner: Owner, giver: str, receiver: str) -> bool:

@@ -58,6 +58,8 @@ def _refusal(tenant: str, sentence: str) -> Problem:
         fix = "add `adopt: true` to it in tenants.yaml, or choose another name"
     elif "cannot be created" in sentence:
         why, fix = "to MySQL a role is a user as well, and neither becomes the other", "choose another name"
+    elif ", which offers it to stack " in sentence:
+        code, fix = "owned-by-another-stack", "put it into the tenant that it is offered to, apply, and move it then"
     else:
         code, fix = "owned-by-another-stack", "remove it there first, or choose another name"
     return Problem(code, sentence, why, fix, context=f"tenant {tenant}")

@@ -331,6 +331,18 @@ def test_another_form_of_the_template_is_said_to_change_nothing():
     assert (item.origins, reason(of_plan(it, it), [item])) == (("program",), "this program has a newer version")
 
 
+def test_a_word_for_what_has_moved_or_was_renamed_long_ago_is_the_files_and_not_the_programs():
+    it = shop(user("SELECT"))
+    words = shop(replace(user("SELECT"), moved_from="elsewhere"))
+    for before, now in ((it, words), (words, it)):
+        (item,) = items(now, before=[before])
+        assert said([item]) == [
+            "~ stack shared-shop  moved_from: written or taken out, where what it is about is here already; nothing"
+            " changes by that"
+        ]
+        assert (item.origins, reason(of_plan(now, before), [item])) == (("file",), "the file changed")
+
+
 def test_a_template_that_cannot_be_read_is_said_so():
     it = shop(user("SELECT"))
     older = Deployed(None, {"shop": replace(stack_of(it), outputs={"Digest": "of an older version"})})

@@ -108,6 +108,40 @@ def test_what_moves_stays_as_droppable_as_it_was():
         assert (after.stack, after.resource, after.adopted) == ("shared-orders", "DatabaseOrders", before.adopted)
 
 
+def test_what_was_offered_and_not_taken_comes_back_without_a_word_with_its_secret():
+    live = offered(live_after(GIVER))
+    for there in (DEPLOYED, deployed(LEFT)):
+        plan = planned_with_secrets(GIVER, live=live, deployed=there)
+        (back,) = plan.tenants
+        assert plan.problems == ()
+        assert {(move.kind, move.name, move.giver) for move in back.moves} == {
+            ("database", "orders", "orders"),
+            ("user", "orders", "orders"),
+            ("role", "orders-reader", "orders"),
+        }
+        assert back.stack.imports == ({} if there is DEPLOYED else {"SecretOrders": ARN})
+        assert (back.stack.gifts, back.stack.givers) == ({}, ())
+        assert not {"drop", "create", "release", "grant", "revoke"} & {it.action for it in back.changes}
+        assert not dangers(plan)
+
+
+def test_what_is_offered_to_another_tenant_is_refused_with_the_way_to_it():
+    third = replace(TAKER, name="third", databases=(replace(TAKER.databases[0], moved_from="orders"),))
+    plan = planned_with_secrets(LEFT, third, live=offered(live_after(GIVER)), deployed=deployed(LEFT))
+    assert {(it.code, it.fix) for it in plan.problems} == {
+        ("owned-by-another-stack", "put it into the tenant that it is offered to, apply, and move it then")
+    }
+
+
+def test_a_database_that_moves_into_a_stack_that_is_made_again_may_have_anything_in_it():
+    """The notice is for those that the failed creation has made itself."""
+    failed = Stack("shared-orders", "ROLLBACK_COMPLETE", id="failed")
+    there = Deployed(None, {**deployed(LEFT).tenants, "orders": failed})
+    plan = planned_with_secrets(LEFT, TAKER, live=offered(live_after(GIVER)), deployed=there)
+    assert by_tenant(plan)["orders"].stack.action == "replace"
+    assert [notice.text for notice in plan.notices if notice.code == "left-by-failed-creation"] == []
+
+
 def test_a_move_that_was_interrupted_goes_on():
     live = offered(live_after(GIVER))
     plan = planned_with_secrets(LEFT, TAKER, live=live, deployed=DEPLOYED)
