@@ -25,6 +25,7 @@ from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.secrets import Secrets
 
 Kind = Literal["database", "role", "user"]
+_OTHER = "apply without it first"
 
 
 class Move(NamedTuple):
@@ -189,6 +190,8 @@ def first_names(tenant: Tenant, outputs: Mapping[str, str], moves: Iterable[Move
         before = known.get(user.renamed_from or "", user.renamed_from or "")
         if user.name in known:
             first[user.name] = known[user.name]
+        elif before == user.name:  # which is its first name: the provider has to be told of the one that it has
+            first[user.name] = user.name
         elif before and not _ids(user.name) & outputs.keys() and _ids(before) & outputs.keys():
             first[user.name] = before
     prefix = secret_name(cluster, "")
@@ -212,11 +215,36 @@ def renames(tenant: Tenant, first: Mapping[str, str], live: State, stack: str) -
             owned.setdefault(held.owner.resource, set()).add(account.user)
     found = []
     for user in tenant.users:
-        if user.name in first:
-            resource = logical_id("User", first[user.name])
-            for old in sorted(owned.get(resource, set()) - {user.name}):
-                found.append(Move("user", user.name, tenant.name, tenant.name, old, resource))
+        resource = logical_id("User", first.get(user.name, user.name))
+        names = owned.get(resource, set())
+        for old in sorted(names - {user.name}) if user.name in first else ():
+            found.append(Move("user", user.name, tenant.name, tenant.name, old, resource))
     return tuple(found)
+
+
+def names_in_use(configuration: Configuration, live: State, deployed: Deployed) -> Iterator[Problem]:
+    """Users with a name that another one was made with, whose secret and resources are called by it for ever."""
+    users = {user.name: (tenant.name, user) for tenant in configuration.tenants for user in tenant.users}
+    prefix = secret_name(configuration.cluster, "")
+    made_as = {
+        (account.user, user.owner.secret.removeprefix(prefix), "")
+        for account, user in live.users.items()
+        if user.owner and user.owner.secret and (user.owner.giver or not user.owner.released)
+    }
+    for name, stack in deployed.tenants.items():
+        made_as.update((now, first, name) for now, first in renamed_users(stack.outputs).items())
+    told = set[str]()
+    for now, first, of in sorted(made_as):
+        if now == first or first not in users or first in told:
+            continue
+        (tenant, user), (other, renamed) = users[first], users.get(now, (of, None))
+        is_clash = tenant == other or (renamed is not None and renamed.auth == user.auth == "password")
+        if is_clash and user.renamed_from != now:
+            told.add(first)
+            what = f"there can be no other user {first}: user {now} was made with this name"
+            why = "its secret and its resources are called by it still, and stay so"
+            fix = "choose another name" if renamed else f"if it is the same user: renamed_from: {now}; if not, {_OTHER}"
+            yield Problem("name-of-a-renamed-user", what, why, fix, context=f"tenant {tenant}")
 
 
 def stranded(moves: Mapping[str, Iterable[Move]], deployed: Deployed) -> Iterator[Problem]:

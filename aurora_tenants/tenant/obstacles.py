@@ -14,7 +14,7 @@ from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import tenant_tags
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy, stuck
 from aurora_tenants.tenant.missing import missing_objects
-from aurora_tenants.tenant.moves import definers_of_renamed, stranded
+from aurora_tenants.tenant.moves import definers_of_renamed, names_in_use, stranded
 from aurora_tenants.tenant.plan import TenantPlan
 
 
@@ -24,6 +24,8 @@ def obstacles(
     """Everything that stands in the way of these plans. live: all that MySQL holds."""
     tenants, plans = {tenant.name: tenant for tenant in configuration.tenants}, tuple(plans)
     yield from stranded({plan.name: plan.moves for plan in plans}, deployed)
+    about = {plan.stack.about for plan in plans}
+    yield from (problem for problem in names_in_use(configuration, live, deployed) if problem.context in about)
     for plan in plans:
         if tenant := tenants.get(plan.name):
             yield from _in_the_file(tenant, plan, live)

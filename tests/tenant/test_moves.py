@@ -252,6 +252,51 @@ def test_a_renamed_user_keeps_its_secret_for_ever():
     assert [change.statement for change in plan.tenants[0].changes if change.action == "rename"] == [
         "RENAME USER `store`@`%` TO `shop`@`%`"
     ]
+    assert [(move.old, move.name) for move in plan.tenants[0].moves] == [("store", "shop")]
+
+
+def test_nobody_gets_the_name_by_which_the_secret_of_a_renamed_user_is_called():
+    """Its resources would have the logical ids of the renamed one's, which would be gone then without a word."""
+    live = live_after(BEFORE)
+    user = live.state.users[Account("shop")]._replace(account=Account("store"))
+    live = live._replace(state=replace(live.state, users={Account("store"): user}))
+    store, shop, outputs = (
+        replace(RENAMED.users[0], renamed_from=None),
+        TenantUser("shop"),
+        {RENAMED_USERS: "store=shop"},
+    )
+    own = [replace(BEFORE, users=(store, shop))]
+    others = [replace(BEFORE, users=(store,)), Tenant("other", (), (shop,))]
+    iam = [replace(BEFORE, users=(store,)), Tenant("other", (), (replace(shop, auth="iam"),))]
+    for tenants, context in ((own, "tenant shop"), (others, "tenant other"), (iam, None)):
+        for there in (with_outputs(BEFORE, **outputs), with_outputs(BEFORE)):  # the one without is on its way
+            plan = planned(*tenants, live=live, deployed=Deployed(None, {"shop": there}))
+            found = [problem.context for problem in plan.problems if problem.code == "name-of-a-renamed-user"]
+            assert found == ([context] if context else [])
+
+
+def test_a_user_gets_its_first_name_back_by_the_word_alone():
+    live = live_after(BEFORE)
+    user = live.state.users[Account("shop")]._replace(account=Account("store"))
+    live = live._replace(state=replace(live.state, users={Account("store"): user}))
+    there = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop", **{RENAMED_USERS: "store=shop"})})
+    (problem,) = planned(BEFORE, live=live, deployed=there).problems
+    assert (problem.code, problem.fix) == (
+        "name-of-a-renamed-user",
+        "if it is the same user: renamed_from: store; if not, apply without it first",
+    )
+    plan = planned(replace(BEFORE, users=(replace(BEFORE.users[0], renamed_from="store"),)), live=live, deployed=there)
+    assert (plan.problems, [(it.old, it.name) for it in plan.tenants[0].moves]) == ((), [("store", "shop")])
+    text = plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
+    assert '"UserName": "shop"' in text
+    assert '"RenamedFrom": "store"' in text
+    assert '"Name": "/shared/database/shop"' in text
+    # And another one after that.
+    again = replace(BEFORE, users=(replace(BEFORE.users[0], name="third", renamed_from="shop"),))
+    there = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop", **{RENAMED_USERS: "shop=shop"})})
+    plan = planned(again, live=live_after(BEFORE), deployed=there)
+    assert [(it.old, it.name) for it in plan.tenants[0].moves] == [("shop", "third")]
+    assert '"third=shop"' in plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
 
 
 def test_a_user_as_which_something_runs_keeps_its_name():
