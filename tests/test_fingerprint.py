@@ -396,7 +396,7 @@ def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it()
         (Configuration, "cluster tenants ignore"),
         (Server, "version partial_revokes plugin lower_case_names charset collation mandatory_roles max_connections "
          "max_user_connections"),
-        (User, "account owner options default_roles is_role has_no_password restrictions objects"),
+        (User, "account owner options default_roles is_role has_no_password restrictions objects is_expired"),
         (Database, "name charset collation owner shared_with withdrawn_from"),
     ],
 )  # fmt: skip

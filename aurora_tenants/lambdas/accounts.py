@@ -219,7 +219,7 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
     """Sets the secret's password for existing accounts, unless a login shows that they have it.
 
     Where a login shows nothing, it is set if the account is new to the resource or to the secret, if it has lost its
-    password, if the secret was made again, and in a Create, which may come twice.
+    password, if the secret was made again, and in a Create, which may come twice. One that has expired is always set.
     """
     if wanted.secret is None:
         return
@@ -237,7 +237,7 @@ def _give_passwords(request: Request, wanted: Wanted, desired: State, existing: 
         owner_before = before.entries.get(renamed.get(user.account, user.account))
         is_new_here = is_new_to(user.owner, owner_before)
         is_new = is_just_made or known.has_no_password or is_new_here
-        if is_denied or (is_new and not (is_conclusive and len(desired.users) == 1)):
+        if is_denied or known.is_expired or (is_new and not (is_conclusive and len(desired.users) == 1)):
             user, was_nobodys = _with_plugin_of(known, user), owner_before is None
             if is_again and not is_new_here:
                 # Services have the one before. Retained twice, it would be replaced with the secret's own.

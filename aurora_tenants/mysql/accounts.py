@@ -130,4 +130,6 @@ def user_of(row: Sequence[Any], owners: Mapping[str, Owner]) -> tuple[User, str]
     entries = json.loads(restrictions) if restrictions else []
     restricted = tuple(Restriction(entry["Database"], frozenset(entry["Privileges"])) for entry in entries)
     owner = owners.get(account.entry)
-    return User(account, owner, options, frozenset(), is_role, has_no_password, restricted), global_flags
+    is_expired = expired == "Y" and plugin in PASSWORD_PLUGINS and not is_role
+    user = User(account, owner, options, frozenset(), is_role, has_no_password, restricted, is_expired=is_expired)
+    return user, global_flags

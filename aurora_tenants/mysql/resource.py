@@ -92,7 +92,7 @@ def _part(state: State, accounts: Iterable[Account], grants: Mapping[Account, It
 
 
 def _passwords(desired: State, live: State, server: Server) -> Iterator[Change]:
-    """Setting the secret's password, for accounts that are new to the secret or have no password."""
+    """Setting the secret's password, for accounts that are new to the secret or have none that is of use."""
     renamed = moves(desired, live)
     for account, user in sorted(desired.users.items()):
         known = live.users.get(renamed.get(account, account))
@@ -110,6 +110,8 @@ def _password_why(user: User, known: User) -> str:
     """Why an existing account gets the secret's password; empty when it keeps the one it has."""
     if known.has_no_password and known.owner:
         return "it has no password: whoever knows its name can log in"
+    if known.is_expired and known.owner:
+        return "it was made to expire: nobody can do anything with it"
     if not user.owner or not user.owner.adopted or not is_new_to(user.owner, known.owner):
         return ""
     why = "only if it does not have this password already"

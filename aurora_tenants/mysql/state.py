@@ -42,7 +42,8 @@ class User(NamedTuple):
 
     default_roles: those it begins every session with. The rest is known of live accounts only. has_no_password: whoever
     knows its name can log in, unless it is locked. restrictions: no file asks for any; MySQL adds its own. objects: how
-    many views, routines, triggers and events run as this account.
+    many views, routines, triggers and events run as this account. is_expired: its password was made to expire, and it
+    can do nothing until it has another.
     """
 
     account: Account
@@ -53,6 +54,7 @@ class User(NamedTuple):
     has_no_password: bool = False
     restrictions: tuple[Restriction, ...] = ()
     objects: int = 0
+    is_expired: bool = False
 
 
 class Server(NamedTuple):

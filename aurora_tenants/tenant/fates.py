@@ -48,6 +48,8 @@ def of_password(user: User, known: User, settings: Settings, *, is_lost: bool) -
         return []
     if known.has_no_password and known.owner:
         return [Part("password", NONE, "the secret's")]
+    if known.is_expired and known.owner:
+        return [Part("password", "made to expire", "the secret's again")]
     if not user.owner.adopted or not is_new_to(user.owner, known.owner):
         return []
     if known.owner or is_lost:

@@ -11,7 +11,7 @@ from aurora_tenants.mysql.grants import MEMBER
 from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
-from aurora_tenants.naming import tenant_tags
+from aurora_tenants.naming import REVISION, tenant_tags
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy, stuck
 from aurora_tenants.tenant.missing import missing_objects
 from aurora_tenants.tenant.moves import definers_of_renamed, names_in_use, stranded
@@ -27,7 +27,9 @@ def obstacles(
     about = {plan.stack.about for plan in plans}
     yield from (problem for problem in names_in_use(configuration, live, deployed) if problem.context in about)
     for plan in plans:
-        if tenant := tenants.get(plan.name):
+        tenant = tenants.get(plan.name)
+        # What it owns looks like somebody else's then.
+        if tenant and plan.stack.name not in deployed.others:
             yield from _in_the_file(tenant, plan, live)
         if stack := deployed.tenants.get(plan.name):
             yield from busy(stack, plan.stack.about)
@@ -92,13 +94,17 @@ def _taken(cluster: Cluster, stack: StackPlan, deployed: Deployed) -> list[Probl
     """A stack of somebody else's: an update to the tenant's template would delete all that is in it."""
     if stack.name not in deployed.others:
         return []
-    expected = " and ".join(f"{name}={value}" for name, value in tenant_tags(cluster, stack.part).items())
+    tags = tenant_tags(cluster, stack.part)
+    expected = " and ".join(f"{name}={value}" for name, value in tags.items())
+    given = " ".join(f"Key={name},Value={value}" for name, value in tags.items())
     return [
         Problem(
             "stack-not-ours",
             f"there is a stack {stack.name} that is not {stack.about}'s",
             f"it does not have the tags {expected}",
-            "rename the tenant, or deploy that stack under another name",
+            "rename the tenant, or deploy that stack under another name; if it is the tenant's and somebody has taken"
+            f" its tags away: aws cloudformation update-stack --stack-name {stack.name} --use-previous-template"
+            f" --parameters ParameterKey={REVISION},UsePreviousValue=true --tags {given}",
             context=stack.about,
         )
     ]

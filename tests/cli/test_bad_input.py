@@ -288,7 +288,10 @@ def test_a_stack_of_the_tenants_name_that_is_somebody_elses(run: CommandLine, cl
         "error: there is a stack shared-global-shop that is not tenant shop's  [stack-not-ours]\n"
         "    tenant shop\n"
         "    why: it does not have the tags aurora-tenants:cluster=shared-global and aurora-tenants:tenant=shop\n"
-        "    fix: rename the tenant, or deploy that stack under another name\n",
+        "    fix: rename the tenant, or deploy that stack under another name; if it is the tenant's and somebody has"
+        " taken its tags away: aws cloudformation update-stack --stack-name shared-global-shop --use-previous-template"
+        " --parameters ParameterKey=Revision,UsePreviousValue=true --tags"
+        " Key=aurora-tenants:cluster,Value=shared-global Key=aurora-tenants:tenant,Value=shop\n",
     )
     assert cloud.stacks() == {"shared-global-shop": "CREATE_COMPLETE"}
 

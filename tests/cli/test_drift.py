@@ -110,6 +110,11 @@ def assert_healed(run: CommandLine, plan: str, *statements: str) -> None:
             [RECORD_USER, CREATE, "GRANT SELECT ON `shop_1`.* TO `report`@`%`"],
         ),
         (
+            ["ALTER USER report PASSWORD EXPIRE"],
+            "~ user report  password: made to expire → the secret's again",
+            ["ALTER USER `report`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***'"],
+        ),
+        (
             ["DROP DATABASE shop_1"],
             "+ database shop_1  made again: it was dropped by hand; charset: utf8mb4",
             [RECORD, "CREATE DATABASE `shop_1` CHARACTER SET 'utf8mb4'"],
@@ -128,6 +133,7 @@ def assert_healed(run: CommandLine, plan: str, *statements: str) -> None:
         "another database opened",
         "role granted",
         "user dropped",
+        "password made to expire",
         "database dropped",
         "character set changed",
     ],

@@ -237,6 +237,17 @@ def test_account_whose_password_was_taken_away_gets_it_back(world: World, asking
     assert world.takes(name, "hush-0")
 
 
+def test_password_that_was_made_to_expire_is_set_again_though_a_login_accepts_it(world: World, asking: Asking) -> None:
+    stack, name = fresh("stack"), fresh("app")
+    arn = world.secret(name)
+    serve_user(asking(stack, arn, name))
+    world.sql(f"ALTER USER `{name}` PASSWORD EXPIRE")
+    assert {account.is_expired for account in world.accounts(name).values()} == {True}
+    serve_user(asking(stack, arn, name, arn))
+    assert {account.is_expired for account in world.accounts(name).values()} == {False}
+    assert world.takes(name, "hush-0")
+
+
 @pytest.mark.parametrize("event", ["Create", "Update"])
 def test_password_in_another_secret_reaches_accounts_whose_login_tells_nothing(
     world: World, asking: Asking, event: str

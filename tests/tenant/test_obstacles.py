@@ -115,12 +115,17 @@ def test_what_another_stack_owns_is_never_taken():
 def test_a_stack_of_this_name_that_is_not_the_tenants_is_never_touched():
     """An update would take out of it everything that is in it."""
     foreign = Deployed(None, {}, others=frozenset({SHOP_STACK, "network"}))
+    # Of a stack that has only lost its tags, everything seems to be somebody else's: that is not said beside it.
+    assert planned(SHOP, live=live_after(SHOP), deployed=foreign).problems == planned(SHOP, deployed=foreign).problems
     assert planned(SHOP, deployed=foreign).problems == (
         Problem(
             "stack-not-ours",
             "there is a stack shared-shop that is not tenant shop's",
             "it does not have the tags aurora-tenants:cluster=shared and aurora-tenants:tenant=shop",
-            "rename the tenant, or deploy that stack under another name",
+            "rename the tenant, or deploy that stack under another name; if it is the tenant's and somebody has taken"
+            " its tags away: aws cloudformation update-stack --stack-name shared-shop --use-previous-template"
+            " --parameters ParameterKey=Revision,UsePreviousValue=true --tags Key=aurora-tenants:cluster,Value=shared"
+            " Key=aurora-tenants:tenant,Value=shop",
             context="tenant shop",
         ),
     )

@@ -226,10 +226,16 @@ def with_account(live: Live, **changed: Any) -> Live:
 SET_PASSWORD = "ALTER USER `shop`@`%` IDENTIFIED WITH `caching_sha2_password` AS '***'"
 
 
-def test_a_user_that_lost_its_password_gets_the_secrets_again():
-    live = with_account(live_after(SHOP), options=Options(plugin="caching_sha2_password"), has_no_password=True)
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"has_no_password": True}, "it has no password: whoever knows its name can log in"),
+        ({"is_expired": True}, "it was made to expire: nobody can do anything with it"),
+    ],
+)
+def test_a_user_whose_password_is_of_no_use_gets_the_secrets_again(changed: dict[str, bool], why: str):
+    live = with_account(live_after(SHOP), options=Options(plugin="caching_sha2_password"), **changed)
     [line] = lines_of(SHOP, live=live, deployed=deployed(SHOP))
-    why = "it has no password: whoever knows its name can log in"
     assert line.change == Change("alter", "user shop", SET_PASSWORD, why)
     assert line.origins == ("drift",)
 
