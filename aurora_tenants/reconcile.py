@@ -206,6 +206,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         if plan.schedule and plan.schedule.schedule and stack is plan.schedule.stack:
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
+    healing = healer(inputs.aws, inputs.shared, plan.tenants)
+    healing.restore_moving(plan.stacks)
     results = apply(
         plan.stacks,
         inputs.aws.cloudformation,
@@ -213,7 +215,7 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         allow_drop=request.allowed.drops,
         tell=tell,
         after=after,
-        deploy=healer(inputs.aws, inputs.shared, plan.tenants).deploy,
+        deploy=healing.deploy,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)

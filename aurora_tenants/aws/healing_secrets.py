@@ -65,6 +65,13 @@ class Healer:
             raise
         return was_deployed
 
+    def restore_moving(self, plans: Iterable[StackPlan]) -> None:
+        """Before anything is handed over: CloudFormation takes no secret into a stack that waits for its deletion."""
+        for plan in plans:
+            if plan.imports:
+                for secret in _to(self.left.get(plan.name, ()), "restore"):
+                    healing.restore(self.aws, secret)
+
     def _before(self, found: Collection[SecretDrift]) -> None:
         """What needs no deployment, or has to be done before it."""
         for secret in _to(found, "restore"):

@@ -30,7 +30,15 @@ from aurora_tenants.tenant.desired import NEW, Desired, read_desired
 from aurora_tenants.tenant.missing import now_there, without_waiting
 from aurora_tenants.tenant.moves import Move, first_names, gifts, imports, offered, offers, planned_moves, renames
 from aurora_tenants.tenant.removals import Removals, removals
-from aurora_tenants.tenant.secrets import SecretDrift, Secrets, asks_provider, drifted
+from aurora_tenants.tenant.secrets import (
+    LiveSecret,
+    SecretDrift,
+    Secrets,
+    asks_provider,
+    drifted,
+    is_gone,
+    waits_for_deletion,
+)
 from aurora_tenants.tenant.template import template
 
 
@@ -92,8 +100,8 @@ def plan_tenants(
     )
     if not moves:
         return plans
-    arns = {name: secret.arn for name, secret in secrets.by_name.items()} if secrets else {}
-    return tuple(_moving(cluster, plan, moves, before, deployed, arns) for plan in plans)
+    there = secrets.by_name if secrets else None
+    return tuple(_moving(cluster, plan, moves, before, deployed, there) for plan in plans)
 
 
 def _moving(
@@ -102,9 +110,12 @@ def _moving(
     moves: Collection[Move],
     live: Live,
     deployed: Deployed,
-    arns: Mapping[str, str],
+    there: Mapping[str, LiveSecret] | None,
 ) -> TenantPlan:
-    """The plan of a tenant with what it gives up and what it takes. arns: of secrets, by name."""
+    """The plan of a tenant with what it gives up and what it takes.
+
+    there: the secrets that there are, by name; None where they were not read.
+    """
     given = [move for move in moves if move.giver == plan.name and not move.has_left]
     taken = [move for move in moves if move.receiver == plan.name]
     if not given and not taken:
@@ -113,15 +124,22 @@ def _moving(
     resources = stack.template.resources if isinstance(stack.template, Template) else {}
     outputs = deployed_stack.outputs if deployed_stack and stack.action == "update" else {}
     givers = {stack_name(cluster, move.giver) for move in taken if not move.has_left}
+    wanted = imports(taken, resources, outputs)
+    coming = {it: (there or {})[name] for it, name in wanted.items() if name in (there or {})}
+    user_of = {move.secret: move.name for move in taken}
+    found = [waits_for_deletion(user_of[it.name], it) for it in coming.values() if it.is_deleted]
+    if there is not None:
+        # It is made anew, and the provider gives the account its password beside the one before.
+        found += [is_gone(user_of[name], name) for name in wanted.values() if name not in there]
     moving = replace(
         stack,
         gifts=gifts(given, cluster),
-        # One that is gone is made anew, and the provider gives the account its password beside the one before.
-        imports={it: arns[name] for it, name in imports(taken, resources, outputs).items() if name in arns},
+        imports={logical_id: secret.arn for logical_id, secret in coming.items()},
         givers=tuple(sorted(givers)),
     )
     changes = (*offers(live, given, cluster), *plan.changes)
-    return replace(plan, stack=moving, changes=changes, moves=(*plan.moves, *given, *taken))
+    moves = (*plan.moves, *given, *taken)
+    return replace(plan, stack=moving, changes=changes, moves=moves, secrets=(*plan.secrets, *found))
 
 
 class _Asked(NamedTuple):

@@ -225,19 +225,31 @@ def _generating_another(resource: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 _Difference = tuple[str, tuple[Heal, ...]]
+_GONE = "secret: gone → made again, with another ARN and another password"
+_RESTORED: _Difference = ("secret: waits for its deletion → restored", ("restore",))
+
+
+def waits_for_deletion(user: str, secret: LiveSecret) -> SecretDrift:
+    """Of a secret that is to go to another stack, which takes in none that waits for its deletion."""
+    return SecretDrift(user, secret.name, *_RESTORED)
+
+
+def is_gone(user: str, secret: str) -> SecretDrift:
+    """Of a secret that was to go to another stack, whose template makes one. secret: its name."""
+    return SecretDrift(user, secret, _GONE, ())
 
 
 def _of_secret(parts: Parts, arn: str, secrets: Secrets) -> Iterator[_Difference]:
     live = secrets.by_name.get(parts.name)
     if live is None:
-        yield "secret: gone → made again, with another ARN and another password", ("remake",)
+        yield _GONE, ("remake",)
         return
     if live.arn != arn:
         what = "secret: another one has its name → that one is deleted, and it is made again with another password"
         yield what, ("replace", "remake")
         return
     if live.is_deleted:
-        yield "secret: waits for its deletion → restored", ("restore",)
+        yield _RESTORED
     yield from _rotation(parts, live, secrets)
     if login := secrets.logins.get(parts.name):
         yield from _login(login)

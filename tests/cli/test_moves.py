@@ -171,7 +171,9 @@ def test_a_tenant_gets_another_name_and_a_user_too(run: CommandLine, cloud: Clou
     assert (value["username"], value["password"]) == ("orders", password)
 
 
-def test_an_export_that_is_imported_does_not_move(run: CommandLine, cloud: Cloud):
+def test_an_export_that_is_imported_does_not_move_and_a_secret_that_waits_for_its_deletion_is_restored(
+    run: CommandLine, cloud: Cloud
+):
     run.file(TOGETHER)
     applied(run)
     template = {
@@ -189,7 +191,11 @@ def test_an_export_that_is_imported_does_not_move(run: CommandLine, cloud: Cloud
     assert entries(cloud, "databases") == before
     cloudformation.delete_stack(StackName="service")
     cloud.settled("service")
-    applied(run)
+    secrets, name = cloud.client("secretsmanager"), f"/{SHARED}/database/orders"
+    before = secrets.get_secret_value(SecretId=name)["SecretString"]
+    secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    assert "secret: waits for its deletion → restored" in applied(run)
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == before
 
 
 def test_random_moves_lose_nothing(run: CommandLine, cloud: Cloud):

@@ -95,6 +95,20 @@ def test_what_moves_is_given_up_by_one_stack_and_taken_by_another_and_nothing_is
     assert not {"drop", "create", "release", "grant", "revoke"} & {it.action for it in (*giver.changes, *taker.changes)}
 
 
+def test_a_secret_that_waits_for_its_deletion_is_restored_before_it_moves_and_one_that_is_gone_is_told():
+    secret = SECRETS.by_name["/shared/database/orders"]._replace(is_deleted=True)
+    secrets = SECRETS._replace(by_name={secret.name: secret})
+    for live, there in ((live_after(GIVER), DEPLOYED), (offered(live_after(GIVER)), deployed(LEFT))):
+        plan = make_plan(Configuration(CLUSTER, (LEFT, TAKER)), live, there, secrets=secrets)
+        found = by_tenant(plan)["orders"]
+        assert found.stack.imports == {"SecretOrders": ARN}
+        assert [(it.user, it.secret, it.heals) for it in found.secrets] == [("orders", secret.name, ("restore",))]
+        plan = make_plan(Configuration(CLUSTER, (LEFT, TAKER)), live, there, secrets=SECRETS._replace(by_name={}))
+        found = by_tenant(plan)["orders"]
+        assert found.stack.imports == {}
+        assert [it.what for it in found.secrets] == ["secret: gone → made again, with another ARN and another password"]
+
+
 def test_what_moves_stays_as_droppable_as_it_was():
     live = live_after(GIVER)
     adopted = live.state.databases["orders"]
