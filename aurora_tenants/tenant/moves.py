@@ -22,7 +22,6 @@ from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.naming import logical_id, renamed_users, secret_name, stack_name
 from aurora_tenants.stack import Deployed
-from aurora_tenants.tenant.secrets import Secrets
 
 Kind = Literal["database", "role", "user"]
 _OTHER = "apply without it first"
@@ -262,17 +261,6 @@ def stranded(moves: Mapping[str, Iterable[Move]], deployed: Deployed) -> Iterato
             why = f"stack {stack.name} is {stack.status}, and CloudFormation takes nothing but its deletion"
             fix = f"put it back into tenant {move.giver} and apply, then move it"
             yield Problem("move-from-failed", what, why, fix, context=f"tenant {move.receiver}")
-
-
-def deleted_secrets(moves: Iterable[Move], secrets: Secrets) -> Iterator[Problem]:
-    """Users that cannot move yet, because no stack can take in a secret that waits for its deletion."""
-    for move in dict.fromkeys(moves):
-        secret = secrets.by_name.get(move.secret)
-        if secret and secret.is_deleted:
-            what = f"user {move.name} cannot go to tenant {move.receiver}: secret {secret.name} waits for its deletion"
-            why = "CloudFormation takes in no such secret, and its password would be lost"
-            fix = f"run: aws secretsmanager restore-secret --secret-id {secret.name}"
-            yield Problem("move-of-deleted", what, why, fix, context=f"tenant {move.receiver}")
 
 
 def definers_of_renamed(moves: Iterable[Move], live: State) -> Iterator[Problem]:

@@ -217,13 +217,6 @@ def test_a_stack_that_can_only_be_deleted_gives_nothing_up():
     assert {problem.code for problem in plan.problems} >= {"move-from-failed"}
 
 
-def test_a_user_whose_secret_waits_for_its_deletion_does_not_move():
-    waits = SECRETS._replace(by_name={name: it._replace(is_deleted=True) for name, it in SECRETS.by_name.items()})
-    wanted = Configuration(CLUSTER, (LEFT, TAKER))
-    plan = make_plan(wanted, live_after(GIVER), DEPLOYED, secrets=waits)
-    assert [problem.code for problem in plan.problems] == ["move-of-deleted"]
-
-
 def test_what_another_stack_owns_is_not_taken_by_a_word():
     wrong = replace(TAKER, databases=(replace(TAKER.databases[0], moved_from="billing"),), users=(), roles=())
     plan = planned(LEFT, wrong, live=live_after(GIVER), deployed=DEPLOYED)
