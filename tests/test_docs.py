@@ -70,9 +70,11 @@ OF_OTHERS = {"--hash", "--help", "--s3-bucket", "--s3-key", "--function-name"} |
     "--enable-iam-database-authentication",
     "--engine-version",
     "--manage-master-user-password",
+    "--parameters",
     "--quota-code",
     "--serverless-v2-scaling-configuration",
     "--service-code",
+    "--tags",
     "--use-previous-template",
 }
 
