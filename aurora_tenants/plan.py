@@ -22,6 +22,7 @@ from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.items import Item
+from aurora_tenants.tenant.moves import deleted_secrets
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
@@ -121,6 +122,7 @@ def make_plan(
         ),
         problems=(
             *obstacles(configuration, tenants, live.state, deployed),
+            *(deleted_secrets((move for tenant in tenants for move in tenant.moves), secrets) if secrets else ()),
             *(schedule.problems if schedule else ()),
         ),
         isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),

@@ -26,7 +26,7 @@ from aurora_tenants.cli.options import (
     teller,
 )
 from aurora_tenants.cli.saved import DANGERS, Dangers, Out, Saved
-from aurora_tenants.errors import Exit, NotConverged
+from aurora_tenants.errors import Exit, InvalidUsage, NotConverged, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,6 +163,9 @@ def plan(
     from aurora_tenants.render.plan_json import plan_data
 
     out, price = display.open(), given_price(acu_price)
+    if sql and display.output != "text":
+        what = f"--sql and --output {display.output} are two forms of one plan"
+        raise InvalidUsage(Problem("two-forms", what, fix="leave one of them out"))
     dangers.require_saved(out_file)
     if out_file:
         saved.check_writable(out_file)
@@ -257,9 +260,14 @@ def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) 
 
         out.raw(plan_markdown(proposal, file=file))
     elif form == "sql":
+        from aurora_tenants.render.problems import problem_text
         from aurora_tenants.render.sql import plan_sql
 
         out.raw(plan_sql(proposal))
+        for danger in proposal.dangers:
+            out.tell(problem_text(danger, severity="danger"))
+        for problem in proposal.plan.problems:
+            out.tell(problem_text(problem))
     else:
         from aurora_tenants.render.plan import plan_text
 

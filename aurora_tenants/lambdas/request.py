@@ -80,15 +80,25 @@ class Request(NamedTuple):
 
     @property
     def given_back_to(self) -> str:
-        """In a Delete, the stack that offers again what came from it, because what took it is rolled back.
+        """In a Delete, the stack that offers again what came from it, because what took it is rolled back: `name/id`.
 
-        Empty where the resource is really deleted, which only CloudFormation knows.
+        The name alone where that stack is gone. Empty where the resource is really deleted, which only CloudFormation
+        knows.
         """
         moved_from = self.text("MovedFrom")
         if not moved_from:
             return ""
-        stacks = boto3.client("cloudformation", config=_PATIENT).describe_stacks(StackName=self.event["StackId"])
-        return moved_from if "ROLLBACK" in stacks["Stacks"][0]["StackStatus"] else ""
+        client = boto3.client("cloudformation", config=_PATIENT)
+        (stack,) = client.describe_stacks(StackName=self.event["StackId"])["Stacks"]
+        if "ROLLBACK" not in stack["StackStatus"]:
+            return ""
+        try:
+            (giver,) = client.describe_stacks(StackName=moved_from)["Stacks"]
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            return moved_from
+        return "/".join(stack_of(giver))
 
     def text(self, name: str) -> str:
         """A property as text: CloudFormation sends every scalar as a string."""

@@ -62,8 +62,13 @@ def offered(owner: Owner, stack: str) -> Owner:
 
 
 def let_go(owner: Owner, giver: str = "") -> Owner:
-    """The entry of something left in MySQL for whoever adopts it. giver: the stack that is to offer it again."""
-    return owner._replace(resource=f"{giver}/{owner.resource}" if giver else owner.resource, released=True)
+    """The entry of something left in MySQL for whoever adopts it.
+
+    giver: the stack that is to offer it again, `name/id`; one without an id cannot take it back.
+    """
+    stack, _, stack_id = giver.partition("/")
+    resource = f"{stack}/{owner.resource}" if giver else owner.resource
+    return owner._replace(resource=resource, released=True, stack_id=stack_id or owner.stack_id)
 
 
 def received(known: Owner | None, mine: Owner, moved_from: str) -> Owner | None:

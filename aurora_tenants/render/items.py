@@ -56,14 +56,14 @@ def tenant_lines(tenant: TenantPlan, items: Sequence[Item], view: View) -> Itera
 
 def _heading(tenant: TenantPlan, items: Sequence[Item]) -> Text:
     sign = symbol(tenant.stack)
-    text = Text(printable(f"{sign} tenant {tenant.name}"), f"bold {STYLES[sign]}")
+    text = Text().append(printable(f"{sign} tenant {tenant.name}"), f"bold {STYLES[sign]}")
     return text.append(f"  {reason(tenant, items)}", "dim")
 
 
 def _in_short(tenant: TenantPlan, items: Sequence[Item]) -> Text:
     """`~ tenant app  file, by hand: 1 database, 2 users; 1 weaker; 1 DROPPED`."""
     sign = symbol(tenant.stack)
-    text = Text(printable(f"{sign} tenant {tenant.name}"), f"bold {STYLES[sign]}")
+    text = Text().append(printable(f"{sign} tenant {tenant.name}"), f"bold {STYLES[sign]}")
     origins = {origin for item in items for origin in item.origins}
     is_update = tenant.stack.action == "update"
     words = ", ".join(word for origin, word in _SHORT.items() if origin in origins) if is_update else ""
@@ -105,7 +105,7 @@ def _name(item: Item) -> str:
 
 
 def _item(item: Item, view: View, *, left_out: Collection[str], is_mixed: bool) -> Iterator[Text]:
-    text = Text(f"  {item.sign} ", STYLES[item.sign]).append(_name(item)).append("  ")
+    text = Text("  ").append(f"{item.sign} {_name(item)}", STYLES[item.sign]).append("  ")
     parts = [part for part in item.parts if view.verbose or not part.is_record]
     if item.sign == "+" and item.kind == "user":
         parts = [part for part in parts if str(part) not in left_out]

@@ -56,8 +56,8 @@ def _cuts(plain: str, gaps: list[int], width: int, margin: int, *, prefers: bool
 
 
 def _begins_part(plain: str, gap: int) -> bool:
-    """Whether another difference follows, or a remark that stands apart."""
-    return plain[gap - 1] == ";" or plain[gap : gap + 2] == "  "
+    """Whether another difference follows, another sentence, or a remark that stands apart."""
+    return plain[gap - 1] in ";." or plain[gap : gap + 2] == "  "
 
 
 def _gaps(plain: str, begin: int) -> list[int]:

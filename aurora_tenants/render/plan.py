@@ -26,23 +26,20 @@ def plan_text(proposal: Proposal, *, file: str, width: int = USUAL, view: View =
     where a terminal ends. width: of a line, in cells.
     """
     blocks = [list(tenant_lines(it, proposal.items.get(it.name, ()), view)) for it in proposal.plan.changed]
-    part = schedule.part(proposal.plan.schedule)
-    part.rstrip()
-    blocks += (
-        [[Text(part.plain.lstrip("\n")) if not part.spans else _without_break(part)]] if part.plain.strip() else []
-    )
-    few = sum(map(len, blocks)) <= _FEW_LINES and not view.summary
-    between = Text("\n\n" if few else "\n")
-    sections = [Text(compared(proposal, file))] if view.verbose or not proposal.plan.stacks else []
-    sections += [between.join(Text("\n").join(block) for block in blocks)] if blocks else []
-    sections += list(_told(proposal))
-    closing = closing_text(proposal)
-    gap = "\n\n" if few or len(sections) != 1 or not blocks else "\n"
-    return fitted(Text("\n\n").join(sections).append(gap if sections else "").append(closing), width)
-
-
-def _without_break(text: Text) -> Text:
-    return text[len(text.plain) - len(text.plain.lstrip("\n")) :]
+    if part := schedule.part(proposal.plan.schedule):
+        part.rstrip()
+        blocks.append([part[1:]])  # without the line break that it begins with
+    is_short = sum(map(len, blocks)) <= _FEW_LINES and not view.summary
+    lines = [Text(compared(proposal, file)), Text()] if view.verbose or not proposal.plan.stacks else []
+    for number, block in enumerate(blocks):
+        lines += [Text()] if number and is_short else []
+        lines += block
+    told = list(_told(proposal))
+    for section in told:
+        lines += [Text(), section] if lines and lines[-1] else [section]
+    lines += [Text()] if lines and lines[-1] and (is_short or told) else []
+    lines.append(closing_text(proposal))
+    return Text("\n").join(fitted(line, width) for line in lines)
 
 
 def compared(proposal: Proposal, file: str) -> str:
@@ -63,7 +60,7 @@ def _told(proposal: Proposal) -> Iterator[Text]:
         ("Problems", [problem_text(found) for found in plan.problems]),
     ):
         if entries:
-            text = Text(title, "bold")
+            text = Text().append(title, "bold")
             for entry in entries:
                 text.append("\n  ").append(entry)
             yield text
@@ -75,7 +72,7 @@ def notice_text(notice: Notice) -> Text:
 
 def closing_text(proposal: Proposal) -> Text:
     """How much it is together, and what stands in its way."""
-    text = Text(summary(proposal.plan), "bold")
+    text = Text().append(summary(proposal.plan), "bold")
     counts = [
         count(len(entries), noun)
         for entries, noun in ((proposal.dangers, "danger"), (proposal.plan.problems, "problem"))

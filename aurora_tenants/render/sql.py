@@ -24,7 +24,8 @@ def plan_sql(proposal: Proposal) -> str:
         head.append(
             "Where '***' stands goes the hash of a password, which nobody knows here. It cannot be run as it is."
         )
-    return "\n".join([*map(_comment, head), *_statements(proposal)]) + "\n"
+    statements = list(_statements(proposal)) or ["", _comment("nothing")]
+    return "\n".join([*map(_comment, head), *statements]) + "\n"
 
 
 def _statements(proposal: Proposal) -> Iterator[str]:

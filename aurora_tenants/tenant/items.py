@@ -25,11 +25,12 @@ from aurora_tenants.tenant.places import places_of
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
 from aurora_tenants.tenant.rights import Part
-from aurora_tenants.tenant.settings import Resources, changed
+from aurora_tenants.tenant.settings import Changed, Resources, changed
 
 Sign = Literal["+", "~", "-"]
 NEWER = "a newer version of this program writes its template in another form; nothing changes by that"
 EDITED = "its template was changed by hand: it is written again"
+SILENT = "written or taken out, where what it is about is here already; nothing changes by that"
 UNREAD = "its template is another than the file's, and what is deployed could not be read"
 
 
@@ -134,21 +135,26 @@ def _of_stack(plan: TenantPlan, before: Resources | None, items: Sequence[Item])
         parts.append(Part(EDITED))
         origins = ("drift",)
     if stack.action == "update" and stack.origin == "file":
-        form = _form(stack, before)
+        differs = _differs(stack, before)
         shown = [item for item in items if not item.is_record]
-        if form is None:
+        if differs is None:
             parts += [] if shown or stack.is_edited else [Part(UNREAD)]
+        elif not shown and not stack.is_edited and differs.words and not differs.form:
+            parts.append(Part(f"{' and '.join(differs.words)}: {SILENT}"))
+            origins = ("file",)
         elif not shown and not stack.is_edited:
             parts.append(Part(NEWER))
             origins = ("program",)
-        parts += [Part(f"written in another form: {each}", is_record=True) for each in form or ()]
+        parts += [
+            Part(f"written in another form: {each}", is_record=True) for each in (differs.form if differs else ())
+        ]
     return [Item("~", "stack", stack.name, tuple(parts), origins=origins)] if parts else []
 
 
-def _form(stack: StackPlan, before: Resources | None) -> tuple[str, ...] | None:
+def _differs(stack: StackPlan, before: Resources | None) -> Changed | None:
     if before is None or not isinstance(stack.template, Template):
         return None
-    return changed(stack.template.resources, before).form
+    return changed(stack.template.resources, before)
 
 
 def _failed(stack: StackPlan) -> State | None:

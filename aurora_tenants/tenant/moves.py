@@ -22,8 +22,10 @@ from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.naming import logical_id, renamed_users, secret_name, stack_name
 from aurora_tenants.stack import Deployed
+from aurora_tenants.tenant.secrets import Secrets
 
 Kind = Literal["database", "role", "user"]
+_OTHER = "apply without it first"
 
 
 class Move(NamedTuple):
@@ -45,13 +47,15 @@ class Move(NamedTuple):
 
 
 def planned_moves(configuration: Configuration, deployed: Deployed, live: Live) -> tuple[Move, ...]:
-    """What goes from one tenant to another, as far as it has not arrived yet. `moved_from` is silent afterwards."""
+    """What goes from one tenant to another, as far as it has not arrived yet. `moved_from` is silent afterwards.
+
+    What a tenant has offered to another that has not taken it, and names again, comes back without that word.
+    """
     accounts = _accounts_by_name(live.state)
     return tuple(
         move
         for tenant in configuration.tenants
         for thing in _things(tenant)
-        if thing.moved_from and thing.moved_from != tenant.name
         for move in _move(configuration.cluster, tenant, thing, deployed, live, accounts)
     )
 
@@ -75,8 +79,8 @@ def _move(
     live: Live,
     accounts: Mapping[str, Iterable[User]],
 ) -> Iterator[Move]:
-    assert thing.moved_from
-    giver, receiver = stack_name(cluster, thing.moved_from), stack_name(cluster, tenant.name)
+    own, moved_from = stack_name(cluster, tenant.name), thing.moved_from or tenant.name
+    giver, stack = stack_name(cluster, moved_from), deployed.tenants.get(moved_from)
     held: Iterable[Database | User | None]
     if isinstance(thing, TenantDatabase):
         kind: Kind = "database"
@@ -84,14 +88,19 @@ def _move(
     else:
         kind, held = "role" if isinstance(thing, TenantRole) else "user", accounts.get(thing.name, ())
     owners = [it.owner for it in held if it and it.owner]
-    stack = deployed.tenants.get(thing.moved_from)
     kept = [it for it in owners if stack and not it.released and it.is_of(Owner(giver, "", stack_id=stack.id))]
-    if found := kept or [it for it in owners if _is_offered(it, giver, receiver)]:
-        _, _, resource = found[0].resource.rpartition("/")
+    coming = (kept or [it for it in owners if _is_offered(it, giver, own)]) if giver != own else []
+    back = [it for it in owners if it.giver == own]
+    for owner in (coming or back)[:1]:
+        _, _, resource = owner.resource.rpartition("/")
         ids = {resource, f"Secret{resource.removeprefix('User')}"}
-        has_left = not kept and not (stack and ids & stack.outputs.keys())
-        secret = found[0].secret if isinstance(thing, TenantUser) and thing.auth == "password" else ""
-        yield Move(kind, thing.name, thing.moved_from, tenant.name, thing.name, resource, secret, has_left)
+        secret = owner.secret if isinstance(thing, TenantUser) and thing.auth == "password" else ""
+        if coming:
+            has_left = not kept and not (stack and ids & stack.outputs.keys())
+            yield Move(kind, thing.name, moved_from, tenant.name, thing.name, resource, secret, has_left)
+        else:
+            taker = owner.stack.removeprefix(stack_name(cluster, ""))
+            yield Move(kind, thing.name, taker, tenant.name, thing.name, resource, secret, has_left=True)
 
 
 def _is_offered(owner: Owner, giver: str, receiver: str) -> bool:
@@ -181,6 +190,8 @@ def first_names(tenant: Tenant, outputs: Mapping[str, str], moves: Iterable[Move
         before = known.get(user.renamed_from or "", user.renamed_from or "")
         if user.name in known:
             first[user.name] = known[user.name]
+        elif before == user.name:  # which is its first name: the provider has to be told of the one that it has
+            first[user.name] = user.name
         elif before and not _ids(user.name) & outputs.keys() and _ids(before) & outputs.keys():
             first[user.name] = before
     prefix = secret_name(cluster, "")
@@ -204,11 +215,36 @@ def renames(tenant: Tenant, first: Mapping[str, str], live: State, stack: str) -
             owned.setdefault(held.owner.resource, set()).add(account.user)
     found = []
     for user in tenant.users:
-        if user.name in first:
-            resource = logical_id("User", first[user.name])
-            for old in sorted(owned.get(resource, set()) - {user.name}):
-                found.append(Move("user", user.name, tenant.name, tenant.name, old, resource))
+        resource = logical_id("User", first.get(user.name, user.name))
+        names = owned.get(resource, set())
+        for old in sorted(names - {user.name}) if user.name in first else ():
+            found.append(Move("user", user.name, tenant.name, tenant.name, old, resource))
     return tuple(found)
+
+
+def names_in_use(configuration: Configuration, live: State, deployed: Deployed) -> Iterator[Problem]:
+    """Users with a name that another one was made with, whose secret and resources are called by it for ever."""
+    users = {user.name: (tenant.name, user) for tenant in configuration.tenants for user in tenant.users}
+    prefix = secret_name(configuration.cluster, "")
+    made_as = {
+        (account.user, user.owner.secret.removeprefix(prefix), "")
+        for account, user in live.users.items()
+        if user.owner and user.owner.secret and (user.owner.giver or not user.owner.released)
+    }
+    for name, stack in deployed.tenants.items():
+        made_as.update((now, first, name) for now, first in renamed_users(stack.outputs).items())
+    told = set[str]()
+    for now, first, of in sorted(made_as):
+        if now == first or first not in users or first in told:
+            continue
+        (tenant, user), (other, renamed) = users[first], users.get(now, (of, None))
+        is_clash = tenant == other or (renamed is not None and renamed.auth == user.auth == "password")
+        if is_clash and user.renamed_from != now:
+            told.add(first)
+            what = f"there can be no other user {first}: user {now} was made with this name"
+            why = "its secret and its resources are called by it still, and stay so"
+            fix = "choose another name" if renamed else f"if it is the same user: renamed_from: {now}; if not, {_OTHER}"
+            yield Problem("name-of-a-renamed-user", what, why, fix, context=f"tenant {tenant}")
 
 
 def stranded(moves: Mapping[str, Iterable[Move]], deployed: Deployed) -> Iterator[Problem]:
@@ -226,6 +262,17 @@ def stranded(moves: Mapping[str, Iterable[Move]], deployed: Deployed) -> Iterato
             why = f"stack {stack.name} is {stack.status}, and CloudFormation takes nothing but its deletion"
             fix = f"put it back into tenant {move.giver} and apply, then move it"
             yield Problem("move-from-failed", what, why, fix, context=f"tenant {move.receiver}")
+
+
+def deleted_secrets(moves: Iterable[Move], secrets: Secrets) -> Iterator[Problem]:
+    """Users that cannot move yet, because no stack can take in a secret that waits for its deletion."""
+    for move in dict.fromkeys(moves):
+        secret = secrets.by_name.get(move.secret)
+        if secret and secret.is_deleted:
+            what = f"user {move.name} cannot go to tenant {move.receiver}: secret {secret.name} waits for its deletion"
+            why = "CloudFormation takes in no such secret, and its password would be lost"
+            fix = f"run: aws secretsmanager restore-secret --secret-id {secret.name}"
+            yield Problem("move-of-deleted", what, why, fix, context=f"tenant {move.receiver}")
 
 
 def definers_of_renamed(moves: Iterable[Move], live: State) -> Iterator[Problem]:

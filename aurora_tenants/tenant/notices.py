@@ -53,7 +53,7 @@ def notices(
         if stack in stacks or (not is_partial and stack not in deployed_stacks):
             yield notice
     for plan in plans:
-        yield from _left_empty(plan)
+        yield from _left_empty(plan, {live.server.stored(it.name) for it in plan.moves if it.kind == "database"})
         yield from waiting_notices(plan.waits, plan.desired, live.state)
         yield from kept_access(plan.changes, plan.live.users, live.state, cluster)
     yield from _unseen(configuration.cluster.stack, live.state)
@@ -82,11 +82,16 @@ def _inspectors(shared: str, state: State) -> Iterator[Notice]:
         yield Notice("inspector-rights", f"{text}; run: aurora-tenants shared repair --stack {shared}")
 
 
-def _left_empty(plan: TenantPlan) -> Iterator[Notice]:
-    """Databases that a stack is to take back which is made again: a plan cannot see whether anything is in them."""
+def _left_empty(plan: TenantPlan, coming: Collection[str]) -> Iterator[Notice]:
+    """Databases that a stack is to take back which is made again: a plan cannot see whether anything is in them.
+
+    coming: those that it takes from another stack, with all that is in them.
+    """
     if plan.stack.action != "replace":
         return
     for name, database in sorted(plan.desired.databases.items()):
+        if name in coming:
+            continue
         known = plan.live.databases.get(name)
         if known and known.owner and known.owner.released and database.owner and not database.owner.adopted:
             what = f"database {name} was made and kept by the creation of stack {plan.stack.name}, which failed"

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.grants import by_account
-from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.names import Account, is_nowhere
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.stack import Template
 from aurora_tenants.tenant.afterwards import state_after
@@ -97,6 +97,8 @@ class Objects:
                 identities[user.owner.identity] = key
         old = {move.old: Key(move.kind, move.name) for move in self._moves.values() if move.old != move.name}
         for account, user in sorted(self._live.users.items()):
+            if is_nowhere(account.host):
+                continue  # one that was being made: it is no host of the user's
             is_mine = user.owner is not None and not user.owner.released
             key = old.get(account.user, _key(user))
             if user.owner and is_mine and identities.get(user.owner.identity, key).name == account.user:

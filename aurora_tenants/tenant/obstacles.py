@@ -14,7 +14,7 @@ from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import REVISION, tenant_tags
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy, stuck
 from aurora_tenants.tenant.missing import missing_objects
-from aurora_tenants.tenant.moves import definers_of_renamed, stranded
+from aurora_tenants.tenant.moves import definers_of_renamed, names_in_use, stranded
 from aurora_tenants.tenant.plan import TenantPlan
 
 
@@ -24,6 +24,8 @@ def obstacles(
     """Everything that stands in the way of these plans. live: all that MySQL holds."""
     tenants, plans = {tenant.name: tenant for tenant in configuration.tenants}, tuple(plans)
     yield from stranded({plan.name: plan.moves for plan in plans}, deployed)
+    about = {plan.stack.about for plan in plans}
+    yield from (problem for problem in names_in_use(configuration, live, deployed) if problem.context in about)
     for plan in plans:
         tenant = tenants.get(plan.name)
         # What it owns looks like somebody else's then.
@@ -60,6 +62,8 @@ def _refusal(tenant: str, sentence: str) -> Problem:
         fix = "add `adopt: true` to it in tenants.yaml, or choose another name"
     elif "cannot be created" in sentence:
         why, fix = "to MySQL a role is a user as well, and neither becomes the other", "choose another name"
+    elif ", which offers it to stack " in sentence:
+        code, fix = "owned-by-another-stack", "put it into the tenant that it is offered to, apply, and move it then"
     else:
         code, fix = "owned-by-another-stack", "remove it there first, or choose another name"
     return Problem(code, sentence, why, fix, context=f"tenant {tenant}")

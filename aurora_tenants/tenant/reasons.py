@@ -109,7 +109,7 @@ class _Origins:
         self._statements = {change.statement for change in drift}
         self._subjects = {(change.action, change.subject) for change in drift}
         self._grants = {(change.action, grant) for change in drift for grant in change.grants}
-        self._live = plan.live.grants
+        self._live, self._desired = plan.live.grants, plan.desired.grants
         self._spelled = {"grant": _unspelled(plan.live.grants), "revoke": _unspelled(plan.desired.grants)}
 
     def of(self, change: Change) -> tuple[Origin, ...]:
@@ -126,7 +126,7 @@ class _Origins:
     def _is_spelling(self, change: Change) -> bool:
         """Whether the same grants on databases are only spelled in another way."""
         is_grant = change.action == "grant"
-        moved = [grant for grant in change.grants if not is_grant or grant not in self._live]
+        moved = [grant for grant in change.grants if grant not in (self._live if is_grant else self._desired)]
         if not moved or not (change.why or is_grant) or not _is_database(moved):
             return False
         return _unspelled(moved) <= self._spelled[change.action]

@@ -43,7 +43,8 @@ _IN_MYSQL = {
     "DefaultRoles": "default_roles",
     "Privileges": "privileges",
 }
-_TOLD = frozenset(("Adopt", "OnRemove", "SecretId", "UserName", "RenamedFrom", "MovedFrom", "Name"))
+_WORDS = {"MovedFrom": "moved_from", "RenamedFrom": "renamed_from"}
+_TOLD = frozenset(("Adopt", "OnRemove", "SecretId", "UserName", "Name", *_WORDS))
 
 
 class Settings(NamedTuple):
@@ -149,22 +150,25 @@ def _on_remove(new: Settings, old: Settings) -> Part:
 
 class Changed(NamedTuple):
     """What else differs between two templates. silent: keys of the file by logical id, which MySQL has to show;
-    form: what differs only in how this program writes it, "UserShop: ServiceTimeout".
+    form: what differs only in how this program writes it, "UserShop: ServiceTimeout". words: keys of the file that say
+    where something was before, and mean nothing any more once it is here.
     """
 
     silent: Mapping[str, tuple[str, ...]]
     form: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 def changed(new: Resources, old: Resources) -> Changed:
     """What differs of the resources that both templates have."""
-    silent, form = dict[str, tuple[str, ...]](), list[str]()
+    silent, form, words = dict[str, tuple[str, ...]](), list[str](), set[str]()
     for logical_id in new.keys() & old.keys():
         after, before = new[logical_id], old[logical_id]
         properties = _different(after.get("Properties", {}), before.get("Properties", {}))
         is_custom = after["Type"] in KINDS_OF_RESOURCES
         if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):
             silent[logical_id] = keys
+        words |= {word for each, word in _WORDS.items() if is_custom and each in properties}
         known = {*_IN_MYSQL, *_TOLD} if is_custom else {"RotationRules"} if after["Type"] == _ROTATION else set[str]()
         rest = [each for each in properties if each not in known or each in _FORM]
         # What a resource waits for follows from its privileges.
@@ -172,7 +176,7 @@ def changed(new: Resources, old: Resources) -> Changed:
         rest += _different({**after, **aside}, {**before, **aside})
         if rest:
             form.append(f"{logical_id}: {', '.join(rest)}")
-    return Changed(silent, tuple(sorted(form)))
+    return Changed(silent, tuple(sorted(form)), tuple(sorted(words)))
 
 
 def _different(after: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:

@@ -401,7 +401,7 @@ def test_a_command_line_that_makes_no_sense_is_usage(run: CommandLine, line: str
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("plan --output xml", "error: --output cannot be xml  [unknown-output]\n    fix: use text or json\n"),
+        ("plan --output xml", "error: --output cannot be xml  [unknown-output]\n    fix: use text, json or markdown\n"),
         ("plan --tenant shpo", "error: there is no tenant shpo  [unknown-tenant]\n    fix: did you mean shop?\n"),
         ("apply --yes --tenant ''", "error: there is no tenant   [unknown-tenant]\n    fix: known: shop\n"),
         ("env shpo", "error: there is no tenant shpo  [unknown-tenant]\n    fix: did you mean shop?\n"),

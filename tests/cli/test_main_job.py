@@ -213,7 +213,6 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "origin": "file",
         "reason": "new",
         "drops": [],
-        "secrets": [],
     }
     shown = [line for line in text.out.splitlines() if line.startswith("  ")]
     assert shown == [f"  {it['sign']} {it['kind']} {it['name']}  {it['text']}" for it in items]

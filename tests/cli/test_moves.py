@@ -162,7 +162,13 @@ def test_a_tenant_gets_another_name_and_a_user_too(run: CommandLine, cloud: Clou
     assert told["DATABASE_SECRET"] == arn
     run.file(renamed.replace("      orders: {priv", "      sales: {priv"))
     applied(run)
-    assert cloud.sql("SELECT COUNT(*) FROM mysql.user WHERE User IN ('orders', 'sales')") == [(1,)]
+    run.file(renamed.replace("      orders: {priv", "      orders: {renamed_from: sales, priv"))
+    applied(run)
+    run.file(renamed)
+    applied(run)
+    assert cloud.sql("SELECT User FROM mysql.user WHERE User IN ('orders', 'sales')") == [("orders",)]
+    value = dict(json.loads(cloud.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]))
+    assert (value["username"], value["password"]) == ("orders", password)
 
 
 def test_an_export_that_is_imported_does_not_move(run: CommandLine, cloud: Cloud):

@@ -69,9 +69,9 @@ def test_the_whole_job_is_done_as_if_nothing_were_odd(run: CommandLine, cloud: C
         "SET DEFAULT ROLE NONE TO report",
         "ALTER USER blog IDENTIFIED BY 'somebody-else'",
     )
-    drifted = run("aurora-tenants plan --detailed-exitcode")
+    drifted = run("aurora-tenants plan --detailed-exitcode --sql")
     assert drifted.code == 2
-    for healed in ("GRANT INSERT ON `shop`", "REVOKE GRANT OPTION ON `blog`", "user shop@10.0.0.1: CREATE USER"):
+    for healed in ("GRANT INSERT ON `shop`", "REVOKE GRANT OPTION ON `blog`", "TO `shop`@`10.0.0.1`;"):
         assert healed in drifted.out, drifted.out
     assert run("aurora-tenants apply --yes").code == 0
     assert run("aurora-tenants plan --detailed-exitcode") == Ended(0, NO_CHANGES, "")

@@ -44,6 +44,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return CommandLine(tmp_path, capsys)
 
 
+def test_a_plan_has_one_form(run: CommandLine):
+    ended = run("aurora-tenants plan --sql --output markdown")
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err.startswith("error: --sql and --output markdown are two forms of one plan  [two-forms]\n")
+
+
 # A function's parameters
 
 
@@ -142,10 +148,11 @@ def test_these_commands_have_two_forms():
 @pytest.mark.parametrize("command", IN_EITHER_FORM)
 def test_another_form_of_output_is_refused_before_anything_is_read(run: CommandLine, command: str):
     """There is no tenants.yaml here, no account and no sandbox."""
+    forms = "text, json or markdown" if command == "aurora-tenants plan" else "text or json"
     assert run(f"{command} --output yaml") == Ended(
         64,
         "",
-        "error: --output cannot be yaml  [unknown-output]\n    fix: use text or json\nNothing was changed.\n",
+        f"error: --output cannot be yaml  [unknown-output]\n    fix: use {forms}\nNothing was changed.\n",
     )
 
 

@@ -35,6 +35,7 @@ def asking(world: World, master: DataApi, monkeypatch: pytest.MonkeyPatch) -> As
     def request(stack: str, arn: str, name: str, physical_id: str = "", **properties: Any) -> Request:
         event = {
             "RequestType": "Update" if physical_id else "Create",
+            "ResourceType": "Custom::DatabaseUser",
             "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{stack}/1",
             "LogicalResourceId": "App",
             "ResourceProperties": {"SecretId": arn, "Privileges": [], **properties},

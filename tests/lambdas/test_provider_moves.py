@@ -157,6 +157,10 @@ def test_a_receiver_that_is_rolled_back_drops_nothing_and_tries_again(either_wor
     assert house.deploy(house.receiver, taking, {"Bad": failing(*taking)}).keys() == {"Bad"}
     assert (world.status(house.receiver), house.entries()) == ("ROLLBACK_COMPLETE", again)
     assert house.seen() == before
+    # Who gave it up can take it back, and offer it once more.
+    assert house.deploy(house.giver, house.things(), house.staying()) == {}
+    assert (house.is_owned_by(house.giver), house.seen()) == (True, before)
+    house.give()
     world.delete(house.receiver)
     own = {"Own": database(fresh("own"))}
     assert house.deploy(house.receiver, own) == {}

@@ -105,6 +105,10 @@ def test_what_a_rollback_deletes_can_be_taken_again_and_not_by_a_new_stack_of_th
         assert claim("shop", again, receiver, adopt=False, moved_from="g") == RECEIVER._replace(stack_id="")
     with pytest.raises(ValueError, match=NEVER):
         claim("shop", again, GIVER._replace(resource=RECEIVER.resource), adopt=False)
+    back = let_go(RECEIVER._replace(stack_id="2"), f"g/{GIVER.stack_id}")
+    assert claim("shop", back, GIVER._replace(resource=RECEIVER.resource), adopt=False).stack == "g"
+    with pytest.raises(ValueError, match=NEVER):
+        claim("shop", back, GIVER._replace(resource=RECEIVER.resource, stack_id="made again"), adopt=False)
     assert let_go(GIVER) == GIVER._replace(released=True)
 
 

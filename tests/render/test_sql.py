@@ -38,6 +38,11 @@ def test_every_statement_of_the_plan_is_a_line_and_nothing_else_is():
     assert "Where '***' stands goes the hash of a password" in text
 
 
+def test_a_plan_without_statements_says_so():
+    text = plan_sql(proposed(Configuration(CLUSTER, ()), EMPTY, NOTHING_DEPLOYED))
+    assert (statements(text), text.splitlines()[-1]) == ([], "-- nothing")
+
+
 def test_a_plan_without_a_new_user_needs_no_word_on_passwords():
     before = live_after(of_one(()))
     text = plan_sql(proposed(Configuration(CLUSTER, ()), before, deployed(of_one(()))))

@@ -11,7 +11,7 @@ import pytest
 from aurora_tenants.errors import Location
 from aurora_tenants.model import Configuration, Privilege, RoleGrant, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.grants import Grant, Scope
-from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.names import NOWHERE, Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Contents, Database, Live, State, User
@@ -186,6 +186,15 @@ def test_a_difference_of_one_host_alone_says_which():
     assert item.origins == ("drift",)
 
 
+def test_an_account_that_was_never_finished_is_no_host_of_its_user():
+    it = shop(user("SELECT"))
+    live = live_after(it)
+    unfinished = Account("app", f"1.{NOWHERE}")
+    users = {**live.state.users, unfinished: live.state.users[Account("app")]._replace(account=unfinished)}
+    (item,) = items(it, before=[it], live=live._replace(state=replace(live.state, users=users)))
+    assert said([item]) == [f"~ user app  DROP USER IF EXISTS `app`@`1.{NOWHERE}`"]
+
+
 def test_what_cloudformation_alone_knows_is_told():
     assert changed(user("SELECT", rotate_after_days=7), user("SELECT")) == "rotates: every 30 days → every 7 days"
     rarer = changed(user("SELECT", rotate_after_days=0), user("SELECT", rotate_after_days=1))
@@ -320,6 +329,18 @@ def test_another_form_of_the_template_is_said_to_change_nothing():
         " that"
     ]
     assert (item.origins, reason(of_plan(it, it), [item])) == (("program",), "this program has a newer version")
+
+
+def test_a_word_for_what_has_moved_or_was_renamed_long_ago_is_the_files_and_not_the_programs():
+    it = shop(user("SELECT"))
+    words = shop(replace(user("SELECT"), moved_from="elsewhere"))
+    for before, now in ((it, words), (words, it)):
+        (item,) = items(now, before=[before])
+        assert said([item]) == [
+            "~ stack shared-shop  moved_from: written or taken out, where what it is about is here already; nothing"
+            " changes by that"
+        ]
+        assert (item.origins, reason(of_plan(now, before), [item])) == (("file",), "the file changed")
 
 
 def test_a_template_that_cannot_be_read_is_said_so():

@@ -108,6 +108,40 @@ def test_what_moves_stays_as_droppable_as_it_was():
         assert (after.stack, after.resource, after.adopted) == ("shared-orders", "DatabaseOrders", before.adopted)
 
 
+def test_what_was_offered_and_not_taken_comes_back_without_a_word_with_its_secret():
+    live = offered(live_after(GIVER))
+    for there in (DEPLOYED, deployed(LEFT)):
+        plan = planned_with_secrets(GIVER, live=live, deployed=there)
+        (back,) = plan.tenants
+        assert plan.problems == ()
+        assert {(move.kind, move.name, move.giver) for move in back.moves} == {
+            ("database", "orders", "orders"),
+            ("user", "orders", "orders"),
+            ("role", "orders-reader", "orders"),
+        }
+        assert back.stack.imports == ({} if there is DEPLOYED else {"SecretOrders": ARN})
+        assert (back.stack.gifts, back.stack.givers) == ({}, ())
+        assert not {"drop", "create", "release", "grant", "revoke"} & {it.action for it in back.changes}
+        assert not dangers(plan)
+
+
+def test_what_is_offered_to_another_tenant_is_refused_with_the_way_to_it():
+    third = replace(TAKER, name="third", databases=(replace(TAKER.databases[0], moved_from="orders"),))
+    plan = planned_with_secrets(LEFT, third, live=offered(live_after(GIVER)), deployed=deployed(LEFT))
+    assert {(it.code, it.fix) for it in plan.problems} == {
+        ("owned-by-another-stack", "put it into the tenant that it is offered to, apply, and move it then")
+    }
+
+
+def test_a_database_that_moves_into_a_stack_that_is_made_again_may_have_anything_in_it():
+    """The notice is for those that the failed creation has made itself."""
+    failed = Stack("shared-orders", "ROLLBACK_COMPLETE", id="failed")
+    there = Deployed(None, {**deployed(LEFT).tenants, "orders": failed})
+    plan = planned_with_secrets(LEFT, TAKER, live=offered(live_after(GIVER)), deployed=there)
+    assert by_tenant(plan)["orders"].stack.action == "replace"
+    assert [notice.text for notice in plan.notices if notice.code == "left-by-failed-creation"] == []
+
+
 def test_a_move_that_was_interrupted_goes_on():
     live = offered(live_after(GIVER))
     plan = planned_with_secrets(LEFT, TAKER, live=live, deployed=DEPLOYED)
@@ -169,6 +203,13 @@ def test_a_stack_that_can_only_be_deleted_gives_nothing_up():
     assert {problem.code for problem in plan.problems} >= {"move-from-failed"}
 
 
+def test_a_user_whose_secret_waits_for_its_deletion_does_not_move():
+    waits = SECRETS._replace(by_name={name: it._replace(is_deleted=True) for name, it in SECRETS.by_name.items()})
+    wanted = Configuration(CLUSTER, (LEFT, TAKER))
+    plan = make_plan(wanted, live_after(GIVER), DEPLOYED, secrets=waits)
+    assert [problem.code for problem in plan.problems] == ["move-of-deleted"]
+
+
 def test_what_another_stack_owns_is_not_taken_by_a_word():
     wrong = replace(TAKER, databases=(replace(TAKER.databases[0], moved_from="billing"),), users=(), roles=())
     plan = planned(LEFT, wrong, live=live_after(GIVER), deployed=DEPLOYED)
@@ -211,6 +252,51 @@ def test_a_renamed_user_keeps_its_secret_for_ever():
     assert [change.statement for change in plan.tenants[0].changes if change.action == "rename"] == [
         "RENAME USER `store`@`%` TO `shop`@`%`"
     ]
+    assert [(move.old, move.name) for move in plan.tenants[0].moves] == [("store", "shop")]
+
+
+def test_nobody_gets_the_name_by_which_the_secret_of_a_renamed_user_is_called():
+    """Its resources would have the logical ids of the renamed one's, which would be gone then without a word."""
+    live = live_after(BEFORE)
+    user = live.state.users[Account("shop")]._replace(account=Account("store"))
+    live = live._replace(state=replace(live.state, users={Account("store"): user}))
+    store, shop, outputs = (
+        replace(RENAMED.users[0], renamed_from=None),
+        TenantUser("shop"),
+        {RENAMED_USERS: "store=shop"},
+    )
+    own = [replace(BEFORE, users=(store, shop))]
+    others = [replace(BEFORE, users=(store,)), Tenant("other", (), (shop,))]
+    iam = [replace(BEFORE, users=(store,)), Tenant("other", (), (replace(shop, auth="iam"),))]
+    for tenants, context in ((own, "tenant shop"), (others, "tenant other"), (iam, None)):
+        for there in (with_outputs(BEFORE, **outputs), with_outputs(BEFORE)):  # the one without is on its way
+            plan = planned(*tenants, live=live, deployed=Deployed(None, {"shop": there}))
+            found = [problem.context for problem in plan.problems if problem.code == "name-of-a-renamed-user"]
+            assert found == ([context] if context else [])
+
+
+def test_a_user_gets_its_first_name_back_by_the_word_alone():
+    live = live_after(BEFORE)
+    user = live.state.users[Account("shop")]._replace(account=Account("store"))
+    live = live._replace(state=replace(live.state, users={Account("store"): user}))
+    there = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop", **{RENAMED_USERS: "store=shop"})})
+    (problem,) = planned(BEFORE, live=live, deployed=there).problems
+    assert (problem.code, problem.fix) == (
+        "name-of-a-renamed-user",
+        "if it is the same user: renamed_from: store; if not, apply without it first",
+    )
+    plan = planned(replace(BEFORE, users=(replace(BEFORE.users[0], renamed_from="store"),)), live=live, deployed=there)
+    assert (plan.problems, [(it.old, it.name) for it in plan.tenants[0].moves]) == ((), [("store", "shop")])
+    text = plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
+    assert '"UserName": "shop"' in text
+    assert '"RenamedFrom": "store"' in text
+    assert '"Name": "/shared/database/shop"' in text
+    # And another one after that.
+    again = replace(BEFORE, users=(replace(BEFORE.users[0], name="third", renamed_from="shop"),))
+    there = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop", **{RENAMED_USERS: "shop=shop"})})
+    plan = planned(again, live=live_after(BEFORE), deployed=there)
+    assert [(it.old, it.name) for it in plan.tenants[0].moves] == [("shop", "third")]
+    assert '"third=shop"' in plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
 
 
 def test_a_user_as_which_something_runs_keeps_its_name():

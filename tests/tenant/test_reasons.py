@@ -111,6 +111,19 @@ def test_a_right_by_pattern_that_the_file_never_asked_for_is_drift_not_spelling(
     assert (line.change.statement, line.origins) == ("REVOKE SELECT ON `sh_p`.* FROM `shop`@`%`", ("drift",))
 
 
+def test_what_another_stacks_account_loses_on_a_database_is_no_spelling():
+    held = live_after(shop("SELECT"))
+    users = {
+        name: it._replace(owner=it.owner and it.owner._replace(stack="shared-old"))
+        for name, it in held.state.users.items()
+    }
+    held = held._replace(state=replace(held.state, databases={}, users=users))
+    revoked = [line for line in lines_of(shop("SELECT"), live=held) if line.change.action == "revoke"]
+    assert [(line.change.statement, line.origins) for line in revoked] == [
+        ("REVOKE SELECT ON `shop`.* FROM `shop`@`%`", ("file",))
+    ]
+
+
 def test_an_option_changed_by_hand_is_drift_and_one_changed_in_the_file_is_not():
     plain, strict = shop("SELECT"), shop("SELECT", options=Options(require=Require("SSL")))
     (by_file,) = lines(strict, plain)
