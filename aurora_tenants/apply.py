@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from aurora_tenants.aws import stacks
@@ -47,6 +48,7 @@ def apply(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None] = lambda plan: None,
+    take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
@@ -55,7 +57,8 @@ def apply(
     others share comes after them. None is run when what it needs has failed.
 
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
-    deploy: what brings a stack to its template. All three are called from the threads that work.
+    take: what is done before secrets become a stack's; deploy: what brings a stack to its template. All four are called
+    from the threads that work.
     """
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
@@ -67,7 +70,7 @@ def apply(
 
     def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
         """In the thread that worked, so before anything is told of the stack that it goes on with."""
-        result = _result(plan, cloudformation, allow_drop, tell, after, deploy)
+        result = _result(plan, cloudformation, allow_drop, tell, after, partial(run, take=take, deploy=deploy))
         if is_last or not plan.needs or result.problems:  # there is another round for a late plan
             tell(Step(plan, result=result))
         return result
@@ -101,6 +104,7 @@ def run(
     *,
     tell: stacks.Tell,
     allow_drop: Iterable[str] = (),
+    take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
 ) -> None:
     """Brings one stack to its plan. Raises StackFailed, AwsError."""
@@ -108,6 +112,7 @@ def run(
     if plan.action in ("delete", "replace"):
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
     if plan.imports:
+        take(plan)
         import_secrets(cloudformation, plan, tell=tell)
     if plan.is_changed and plan.template:
         deploy(cloudformation, plan, tell=tell)
@@ -147,10 +152,10 @@ def _result(
     allow_drop: Collection[str],
     tell: Callable[[Step], None],
     after: Callable[[StackPlan], None],
-    deploy: Deploy,
+    run: Callable[..., None],
 ) -> Result:
     try:
-        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop, deploy=deploy)
+        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
         after(plan)
     except AuroraTenantsError as error:
         return Result(plan, _of_plan(error, plan))

@@ -207,7 +207,7 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
     healing = healer(inputs.aws, inputs.shared, plan.tenants)
-    healing.restore_moving(plan.stacks)
+    healing.before_moving(plan.stacks)
     results = apply(
         plan.stacks,
         inputs.aws.cloudformation,
@@ -215,6 +215,7 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         allow_drop=request.allowed.drops,
         tell=tell,
         after=after,
+        take=healing.take,
         deploy=healing.deploy,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)

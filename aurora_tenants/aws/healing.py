@@ -17,6 +17,7 @@ from aurora_tenants.aws.preparation import Deployment
 from aurora_tenants.errors import NotConverged, Problem
 
 _POLL_SECONDS, _MOST_SECONDS = 1.0, 180.0
+_LONGEST_ROTATION_SECONDS = 60.0
 ROTATION_DAYS = 30  # between two rotations of the inspector's password, as in cfn/shared.yml
 
 
@@ -78,6 +79,18 @@ def end_rotation(aws: Aws, secret: str) -> None:
                 client.update_secret_version_stage(
                     SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=version
                 )
+
+
+def await_rotation(aws: Aws, secret: str) -> None:
+    """Waits a minute at most for the end of a rotation that is under way; one that is switched off does not end."""
+    client, until = aws.client("secretsmanager"), time.monotonic() + _LONGEST_ROTATION_SECONDS
+    with asking(f"wait for the rotation of secret {secret}", if_denied="allow secretsmanager:DescribeSecret on it"):
+        while time.monotonic() < until:
+            told = client.describe_secret(SecretId=secret)
+            pending = [names for names in told.get("VersionIdsToStages", {}).values() if "AWSPENDING" in names]
+            if not told.get("RotationEnabled") or all("AWSCURRENT" in names for names in pending):
+                return
+            time.sleep(_POLL_SECONDS)
 
 
 def cancel_rotation(aws: Aws, secret: str) -> None:

@@ -65,12 +65,21 @@ class Healer:
             raise
         return was_deployed
 
-    def restore_moving(self, plans: Iterable[StackPlan]) -> None:
-        """Before anything is handed over: CloudFormation takes no secret into a stack that waits for its deletion."""
+    def before_moving(self, plans: Iterable[StackPlan]) -> None:
+        """Before anything is handed over: the giver's stack ends a rotation wherever it is, and CloudFormation takes no
+        secret into a stack that waits for its deletion.
+        """
         for plan in plans:
-            if plan.imports:
-                for secret in _to(self.left.get(plan.name, ()), "restore"):
-                    healing.restore(self.aws, secret)
+            found = self.left.get(plan.name, ()) if plan.imports else ()
+            for secret in _to(found, "restore"):
+                healing.restore(self.aws, secret)
+            for secret in _to(found, "end-rotation"):
+                healing.await_rotation(self.aws, secret)
+
+    def take(self, plan: StackPlan) -> None:
+        """A secret of which a version waits to become the current one gets no rotation in its new stack."""
+        for secret in plan.imports.values():
+            healing.end_rotation(self.aws, secret)
 
     def _before(self, found: Collection[SecretDrift]) -> None:
         """What needs no deployment, or has to be done before it."""

@@ -35,9 +35,9 @@ from aurora_tenants.tenant.secrets import (
     SecretDrift,
     Secrets,
     asks_provider,
+    before_move,
     drifted,
     is_gone,
-    waits_for_deletion,
 )
 from aurora_tenants.tenant.template import template
 
@@ -127,7 +127,7 @@ def _moving(
     wanted = imports(taken, resources, outputs)
     coming = {it: (there or {})[name] for it, name in wanted.items() if name in (there or {})}
     user_of = {move.secret: move.name for move in taken}
-    found = [waits_for_deletion(user_of[it.name], it) for it in coming.values() if it.is_deleted]
+    found = [drift for it in coming.values() for drift in before_move(user_of[it.name], it)]
     if there is not None:
         # It is made anew, and the provider gives the account its password beside the one before.
         found += [is_gone(user_of[name], name) for name in wanted.values() if name not in there]

@@ -229,9 +229,14 @@ _GONE = "secret: gone → made again, with another ARN and another password"
 _RESTORED: _Difference = ("secret: waits for its deletion → restored", ("restore",))
 
 
-def waits_for_deletion(user: str, secret: LiveSecret) -> SecretDrift:
-    """Of a secret that is to go to another stack, which takes in none that waits for its deletion."""
-    return SecretDrift(user, secret.name, *_RESTORED)
+def before_move(user: str, secret: LiveSecret) -> Iterator[SecretDrift]:
+    """What is done about a secret before it goes to another stack, which takes in none that waits for its deletion, and
+    rotates none of which a version waits to become the current one.
+    """
+    if secret.is_deleted:
+        yield SecretDrift(user, secret.name, *_RESTORED)
+    if secret.has_pending:
+        yield SecretDrift(user, secret.name, "rotation: under way → ended before it moves", ("end-rotation",))
 
 
 def is_gone(user: str, secret: str) -> SecretDrift:

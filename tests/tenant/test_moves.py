@@ -96,13 +96,16 @@ def test_what_moves_is_given_up_by_one_stack_and_taken_by_another_and_nothing_is
 
 
 def test_a_secret_that_waits_for_its_deletion_is_restored_before_it_moves_and_one_that_is_gone_is_told():
-    secret = SECRETS.by_name["/shared/database/orders"]._replace(is_deleted=True)
+    secret = SECRETS.by_name["/shared/database/orders"]._replace(is_deleted=True, has_pending=True)
     secrets = SECRETS._replace(by_name={secret.name: secret})
     for live, there in ((live_after(GIVER), DEPLOYED), (offered(live_after(GIVER)), deployed(LEFT))):
         plan = make_plan(Configuration(CLUSTER, (LEFT, TAKER)), live, there, secrets=secrets)
         found = by_tenant(plan)["orders"]
         assert found.stack.imports == {"SecretOrders": ARN}
-        assert [(it.user, it.secret, it.heals) for it in found.secrets] == [("orders", secret.name, ("restore",))]
+        assert [(it.user, it.secret, it.heals) for it in found.secrets] == [
+            ("orders", secret.name, ("restore",)),
+            ("orders", secret.name, ("end-rotation",)),
+        ]
         plan = make_plan(Configuration(CLUSTER, (LEFT, TAKER)), live, there, secrets=SECRETS._replace(by_name={}))
         found = by_tenant(plan)["orders"]
         assert found.stack.imports == {}
