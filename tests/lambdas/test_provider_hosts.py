@@ -36,8 +36,8 @@ def grants(world: World, name: str) -> dict[str, set[str]]:
     return found
 
 
-def test_every_host_has_the_same_password_rights_and_options(either_world: World, shop: str) -> None:
-    world, stack, name = either_world, fresh("stack"), fresh("app")
+def test_every_host_has_the_same_password_rights_and_options(world: World, shop: str) -> None:
+    world, stack, name = world, fresh("stack"), fresh("app")
     arn, hosts = world.secret(name), ["%", OFFICE, PLANT, "localhost"]
     world.deploy(stack, {"App": user(arn, on(shop, "SELECT"), Hosts=hosts, MaxUserConnections=7, Comment="ours")})
     select = {f"GRANT SELECT ON `{shop}`.*"}
@@ -129,8 +129,8 @@ def test_account_of_nobodys_at_a_new_host_needs_adopt(either_world: World, shop:
     assert hashes(world, name).keys() == {"localhost"}
 
 
-def test_adopted_account_at_another_host_is_still_never_dropped(either_world: World, shop: str) -> None:
-    world, stack, name = either_world, fresh("stack"), fresh("legacy")
+def test_adopted_account_at_another_host_is_still_never_dropped(world: World, shop: str) -> None:
+    world, stack, name = world, fresh("stack"), fresh("legacy")
     world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
     arn = world.secret(name)
     world.deploy(stack, {"App": user(arn, on(shop), Adopt=True)})
@@ -141,8 +141,8 @@ def test_adopted_account_at_another_host_is_still_never_dropped(either_world: Wo
     assert (hashes(world, name).keys(), world.entries(name)) == ({"localhost"}, {"localhost": entry})
 
 
-def test_host_that_was_let_go_of_comes_back(either_world: World, shop: str) -> None:
-    world, stack, name = either_world, fresh("stack"), fresh("app")
+def test_host_that_was_let_go_of_comes_back(world: World, shop: str) -> None:
+    world, stack, name = world, fresh("stack"), fresh("app")
     world.sql(f"CREATE USER `{name}`@localhost IDENTIFIED BY 'hush-old'")
     arn = world.secret(name)
     both, one = (user(arn, on(shop), Adopt=True, Hosts=hosts) for hosts in (["%", "localhost"], ["%"]))
@@ -155,8 +155,8 @@ def test_host_that_was_let_go_of_comes_back(either_world: World, shop: str) -> N
     assert world.takes(name, "hush-0")
 
 
-def test_host_that_somebody_dropped_is_made_again_or_forgotten(either_world: World, shop: str) -> None:
-    world, stack, name = either_world, fresh("stack"), fresh("app")
+def test_host_that_somebody_dropped_is_made_again_or_forgotten(world: World, shop: str) -> None:
+    world, stack, name = world, fresh("stack"), fresh("app")
     arn = world.secret(name)
     both = user(arn, on(shop), Hosts=["%", "localhost"])
     world.deploy(stack, {"App": both})
@@ -168,9 +168,9 @@ def test_host_that_somebody_dropped_is_made_again_or_forgotten(either_world: Wor
     assert world.entries(name).keys() == {"%"}
 
 
-def test_two_stacks_cannot_share_a_name(either_world: World, shop: str) -> None:
+def test_two_stacks_cannot_share_a_name(world: World, shop: str) -> None:
     """Not even at different hosts: what is granted to one at `%` applies to a client of the other's, too."""
-    world, one, two, name = either_world, fresh("stack"), fresh("stack"), fresh("app")
+    world, one, two, name = world, fresh("stack"), fresh("stack"), fresh("app")
     first, second = world.secret(name, "hush-1"), world.secret(name, "hush-2", name=f"{PREFIX}{fresh('other')}")
     world.deploy(one, {"App": user(first, on(shop, "SELECT"), Hosts=["%", OFFICE])})
     before, rights = hashes(world, name), grants(world, name)
