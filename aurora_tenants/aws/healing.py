@@ -93,6 +93,15 @@ def await_rotation(aws: Aws, secret: str) -> None:
             time.sleep(_POLL_SECONDS)
 
 
+def stop_rotation(aws: Aws, secret: str) -> None:
+    """Turns off a rotation that no stack has, as a deployment that failed leaves it, and ends one that is under way."""
+    with asking(f"read secret {secret}", if_denied="allow secretsmanager:DescribeSecret on it"):
+        is_on = aws.client("secretsmanager").describe_secret(SecretId=secret).get("RotationEnabled")
+    if is_on:
+        cancel_rotation(aws, secret)
+    end_rotation(aws, secret)
+
+
 def cancel_rotation(aws: Aws, secret: str) -> None:
     """Turns the rotation of a secret off."""
     allow = "allow secretsmanager:CancelRotateSecret on it"

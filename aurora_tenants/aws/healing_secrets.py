@@ -77,9 +77,9 @@ class Healer:
                 healing.await_rotation(self.aws, secret)
 
     def take(self, plan: StackPlan) -> None:
-        """A secret of which a version waits to become the current one gets no rotation in its new stack."""
+        """A secret that is rotated already, or of which a version waits, gets no rotation in its new stack."""
         for secret in plan.imports.values():
-            healing.end_rotation(self.aws, secret)
+            healing.stop_rotation(self.aws, secret)
 
     def _before(self, found: Collection[SecretDrift]) -> None:
         """What needs no deployment, or has to be done before it."""
