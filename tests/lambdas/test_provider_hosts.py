@@ -37,7 +37,7 @@ def grants(world: World, name: str) -> dict[str, set[str]]:
 
 
 def test_every_host_has_the_same_password_rights_and_options(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("app")
+    stack, name = fresh("stack"), fresh("app")
     arn, hosts = world.secret(name), ["%", OFFICE, PLANT, "localhost"]
     world.deploy(stack, {"App": user(arn, on(shop, "SELECT"), Hosts=hosts, MaxUserConnections=7, Comment="ours")})
     select = {f"GRANT SELECT ON `{shop}`.*"}
@@ -130,7 +130,7 @@ def test_account_of_nobodys_at_a_new_host_needs_adopt(either_world: World, shop:
 
 
 def test_adopted_account_at_another_host_is_still_never_dropped(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("legacy")
+    stack, name = fresh("stack"), fresh("legacy")
     world.sql(f"CREATE USER `{name}` IDENTIFIED BY 'hush-old'")
     arn = world.secret(name)
     world.deploy(stack, {"App": user(arn, on(shop), Adopt=True)})
@@ -142,7 +142,7 @@ def test_adopted_account_at_another_host_is_still_never_dropped(world: World, sh
 
 
 def test_host_that_was_let_go_of_comes_back(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("app")
+    stack, name = fresh("stack"), fresh("app")
     world.sql(f"CREATE USER `{name}`@localhost IDENTIFIED BY 'hush-old'")
     arn = world.secret(name)
     both, one = (user(arn, on(shop), Adopt=True, Hosts=hosts) for hosts in (["%", "localhost"], ["%"]))
@@ -156,7 +156,7 @@ def test_host_that_was_let_go_of_comes_back(world: World, shop: str) -> None:
 
 
 def test_host_that_somebody_dropped_is_made_again_or_forgotten(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("app")
+    stack, name = fresh("stack"), fresh("app")
     arn = world.secret(name)
     both = user(arn, on(shop), Hosts=["%", "localhost"])
     world.deploy(stack, {"App": both})
@@ -170,7 +170,7 @@ def test_host_that_somebody_dropped_is_made_again_or_forgotten(world: World, sho
 
 def test_two_stacks_cannot_share_a_name(world: World, shop: str) -> None:
     """Not even at different hosts: what is granted to one at `%` applies to a client of the other's, too."""
-    world, one, two, name = world, fresh("stack"), fresh("stack"), fresh("app")
+    one, two, name = fresh("stack"), fresh("stack"), fresh("app")
     first, second = world.secret(name, "hush-1"), world.secret(name, "hush-2", name=f"{PREFIX}{fresh('other')}")
     world.deploy(one, {"App": user(first, on(shop, "SELECT"), Hosts=["%", OFFICE])})
     before, rights = hashes(world, name), grants(world, name)

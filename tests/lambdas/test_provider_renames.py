@@ -232,7 +232,7 @@ def test_a_rotation_that_began_before_makes_way_for_the_next(app: Login) -> None
 
 
 def test_a_user_of_iam_gets_another_name(world: World, with_iam_plugin: None) -> None:
-    world, stack, shop = world, fresh("stack"), fresh("shop")
+    stack, shop = fresh("stack"), fresh("shop")
     world.iam(on=True)
     world.make_database(shop)
     first, second, third = (fresh(what) for what in ("first", "second", "third"))

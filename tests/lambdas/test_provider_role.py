@@ -27,7 +27,7 @@ def defaults(world: World, name: str) -> set[str]:
 
 
 def test_role_is_made_with_exactly_its_privileges_and_nobody_can_log_in_to_it(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("reader")
+    stack, name = fresh("stack"), fresh("reader")
     resource = role(name, on(shop, "SELECT"), Comment="who reads")
     ended = world.deploy(stack, {"Reader": resource}, {"Role": ref("Reader")})
     assert (ended.failures, ended.outputs) == ({}, {"Role": f"role:{name}"})
@@ -67,7 +67,7 @@ def test_role_that_fails_is_not_half_made(world: World, either_world: World, sho
 
 
 def test_role_with_members_is_dropped_and_they_lose_what_it_gave(world: World, shop: str) -> None:
-    world, stack, name, app = world, fresh("stack"), fresh("reader"), fresh("app")
+    stack, name, app = fresh("stack"), fresh("reader"), fresh("app")
     world.deploy(stack, {"Reader": role(name, on(shop, "SELECT")), "Db": database(fresh("db"))})
     arn = world.secret(app)
     world.deploy(fresh("stack"), {"App": user(arn)})
@@ -96,7 +96,7 @@ def test_rename_of_a_role_is_rolled_back(either_world: World, shop: str) -> None
 
 
 def test_role_of_somebody_else_needs_adopt_and_is_never_dropped(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("legacy")
+    stack, name = fresh("stack"), fresh("legacy")
     world.sql(f"CREATE ROLE `{name}`", f"GRANT DROP ON `{shop}`.* TO `{name}`")
     before = (world.accounts(name), world.grants(name))
     ended = world.deploy(fresh("stack"), {"Reader": role(name, on(shop, "SELECT"))})
@@ -117,7 +117,7 @@ def test_role_of_somebody_else_needs_adopt_and_is_never_dropped(world: World, sh
 
 
 def test_user_is_no_role_and_a_role_no_user(world: World) -> None:
-    world, person, reader = world, fresh("legacy"), fresh("reader")
+    person, reader = fresh("legacy"), fresh("reader")
     world.sql(f"CREATE USER `{person}` IDENTIFIED BY 'hush-old'", f"CREATE ROLE `{reader}`")
     ended = world.deploy(fresh("stack"), {"Reader": role(person, Adopt=True)})
     assert ended.failures == {"Reader": f"role {person} cannot be created: there is a user of this name"}
@@ -127,7 +127,7 @@ def test_user_is_no_role_and_a_role_no_user(world: World) -> None:
 
 
 def test_events_of_a_role_may_come_twice(world: World, shop: str) -> None:
-    world, stack, name, new = world, fresh("stack"), fresh("reader"), fresh("reader")
+    stack, name, new = fresh("stack"), fresh("reader"), fresh("reader")
     world.fault("twice")
     try:
         for of, rights in ((name, "SELECT"), (name, "INSERT, DROP"), (new, "INSERT")):
@@ -157,7 +157,7 @@ def test_role_that_is_mandatory_cannot_be_deleted_and_the_reason_is_told(world: 
 
 
 def test_roles_of_a_user_converge_with_their_options_and_defaults(world: World, shop: str) -> None:
-    world, stack, name = world, fresh("stack"), fresh("app")
+    stack, name = fresh("stack"), fresh("app")
     one, two = fresh("reader"), fresh("writer")
     arn = world.secret(name)
     roles = {"One": role(one, on(shop, "SELECT")), "Two": role(two, on(shop, "INSERT"))}
@@ -182,7 +182,7 @@ def test_roles_of_a_user_converge_with_their_options_and_defaults(world: World, 
 
 
 def test_roles_of_aurora_can_be_granted(world: World) -> None:
-    world, stack, name = world, fresh("stack"), fresh("app")
+    stack, name = fresh("stack"), fresh("app")
     resource = user(world.secret(name), Roles=[member("AWS_LAMBDA_ACCESS")])
     assert world.deploy(stack, {"App": resource}).failures == {}
     assert world.accounts(name)["%"].default_roles == {Account("AWS_LAMBDA_ACCESS")}
