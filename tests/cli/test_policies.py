@@ -231,14 +231,14 @@ def test_ci_takes_a_secret_into_a_tenants_stack(cloud: Cloud, keys: dict[str, st
     """The stack is made for it, then the secret imported: with the tags and the role that the policy asks for."""
     secrets, name = cloud.client("secretsmanager"), f"/{SHARED}/database/taken"
     arn = secrets.create_secret(Name=name, SecretString='{"username": "taken", "password": "x"}')["ARN"]
-    tenant, cluster = Tenant("shop", (), (TenantUser("taken"),)), Cluster(SHARED)
+    tenant, cluster = Tenant("taken", (), (TenantUser("taken"),)), Cluster(SHARED)
     plan = StackPlan(
-        f"{SHARED}-shop",
-        "shop",
-        "tenant shop",
+        f"{SHARED}-taken",
+        "taken",
+        "tenant taken",
         template=template(cluster, tenant),
         parameters={"Revision": "1"},
-        tags=tenant_tags(cluster, "shop"),
+        tags=tenant_tags(cluster, "taken"),
         role_arn=role,
         imports={"SecretTaken": arn},
     )

@@ -49,7 +49,7 @@ def test_schedules_that_still_send_the_seconds_are_told_apart_and_made_anew_by_t
     assert "1 change of the cluster's scaling failed in the last 14 days" in ended.out
     assert scaling(cloud) == ASLEEP
     assert (
-        f"\n~ update pause schedule  (stack {STACK}: the file changed)\n"
+        f"~ update pause schedule  (stack {STACK}: the file changed)\n"
         "    ~ alter   schedule awake-MON-FRI-0700: "
         "what it sends is 0.5 to 4 ACU with SecondsUntilAutoPause, which RDS refuses, not 0.5 to 4 ACU\n"
     ) in ended.out

@@ -78,7 +78,7 @@ def test_a_schedule_taken_out_of_the_file_is_removed_by_apply_and_the_scaling_st
     assert run("aurora-tenants pause-schedule clear --file-only").code == 0
     ended = run("aurora-tenants plan")
     assert (
-        f"\n- delete pause schedule  (stack {STACK}: no longer in the file)\n"
+        f"- delete pause schedule  (stack {STACK}: no longer in the file)\n"
         "    - drop    schedule asleep-MON-FRI-1700\n"
         "    - drop    schedule awake-MON-FRI-0700\n"
         "    the cluster's scaling stays as it is now: 0.5 to 4 ACU\n"

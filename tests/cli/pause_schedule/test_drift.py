@@ -56,7 +56,7 @@ def test_drift_is_seen_by_plan_and_healed_by_apply(run: CommandLine, cloud: Clou
     ended = run("aurora-tenants plan --detailed-exitcode")
     assert ended.code == 2
     assert (
-        f"\n~ update pause schedule  (stack {STACK}: drift: the schedules were changed by somebody else)\n    {shown}"
+        f"~ update pause schedule  (stack {STACK}: drift: the schedules were changed by somebody else)\n    {shown}"
     ) in ended.out
     ended = run("aurora-tenants apply --yes")
     assert ended.code == 0, ended
