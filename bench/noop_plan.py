@@ -22,7 +22,8 @@ from pathlib import Path
 from aurora_sandbox import mysqld
 from aurora_sandbox.install import install
 from aurora_sandbox.server import Sandbox
-from aurora_tenants.aws import shared
+from aurora_tenants.aws.preparation import NewCluster
+from aurora_tenants.aws.rollout import deploy
 
 COUNTED = ("rds-data:ExecuteStatement", "cloudformation:DescribeStacks")
 
@@ -54,7 +55,7 @@ def main(sizes: Sequence[int]) -> None:
 
 def _deploy_shared(sandbox: Sandbox) -> None:
     os.environ.update(sandbox.environment())
-    shared.deploy(region=None, profile=None, stack="shared-global", parameters={}, tell=lambda event: None)
+    deploy(region=None, profile=None, stack="shared-global", parameters={}, chosen=NewCluster())
 
 
 def _file(size: int) -> str:

@@ -262,10 +262,12 @@ GONE = "secret: gone → made again, with another ARN and another password"
 
 def test_a_secret_that_is_gone_is_made_again(shop: CommandLine, cloud: Cloud):
     hand = Hand(cloud, "app")
-    before = hand("describe_secret")["ARN"]
+    before, password = hand("describe_secret")["ARN"], hand.value["password"]
     hand.delete_at_once()
     assert_healed(shop, cloud, [f"user app: {GONE}"])
     assert hand("describe_secret")["ARN"] != before
+    assert hand.value["password"] != password
+    cloud.connect("app", password).close()  # a service that has the one before is not shut out
 
 
 def test_another_secret_of_the_name_makes_room(shop: CommandLine, cloud: Cloud):

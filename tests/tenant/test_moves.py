@@ -240,7 +240,7 @@ def test_a_user_gets_another_name_and_keeps_everything():
         "RENAME USER `shop`@`%` TO `store`@`%`"
     ]
     assert tenant.stack.template
-    template = tenant.stack.template.text()  # type: ignore[union-attr]
+    template = tenant.stack.template.text()
     assert '"UserName": "store"' in template
     assert '"RenamedFrom": "shop"' in template
     assert '"Name": "/shared/database/shop"' in template
@@ -297,7 +297,7 @@ def test_a_user_gets_its_first_name_back_by_the_word_alone():
     )
     plan = planned(replace(BEFORE, users=(replace(BEFORE.users[0], renamed_from="store"),)), live=live, deployed=there)
     assert (plan.problems, [(it.old, it.name) for it in plan.tenants[0].moves]) == ((), [("store", "shop")])
-    text = plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
+    text = plan.tenants[0].stack.template.text()
     assert '"UserName": "shop"' in text
     assert '"RenamedFrom": "store"' in text
     assert '"Name": "/shared/database/shop"' in text
@@ -306,7 +306,7 @@ def test_a_user_gets_its_first_name_back_by_the_word_alone():
     there = Deployed(None, {"shop": with_outputs(BEFORE, "SecretShop", **{RENAMED_USERS: "shop=shop"})})
     plan = planned(again, live=live_after(BEFORE), deployed=there)
     assert [(it.old, it.name) for it in plan.tenants[0].moves] == [("shop", "third")]
-    assert '"third=shop"' in plan.tenants[0].stack.template.text()  # type: ignore[union-attr]
+    assert '"third=shop"' in plan.tenants[0].stack.template.text()
 
 
 def test_a_user_as_which_something_runs_keeps_its_name():
