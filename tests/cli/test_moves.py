@@ -226,7 +226,7 @@ def test_random_moves_lose_nothing(run: CommandLine, cloud: Cloud):
         mark(cloud, name)
     services = [Service(cloud, name, name) for name in places]
     with services[0].running(), services[1].running(), services[2].running():
-        for _ in range(4):
+        for _ in range(3):
             moved = {}
             for name in chance.sample(sorted(places), chance.randint(1, 3)):
                 moved[name] = places[name]

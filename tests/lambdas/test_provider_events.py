@@ -15,10 +15,8 @@ from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.live import Execute, Row, read_server, read_state, read_users
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options, Require
-from tests.lambdas.world import BOTH, PREFIX, PROVIDER, SHARED, World, fresh, on
+from tests.lambdas.world import PREFIX, PROVIDER, SHARED, World, fresh, on
 from tests.mysql_server import hashes
-
-pytestmark = BOTH
 
 LOST = Problem("database-refused", "the cluster is gone")
 Asking = Callable[..., Request]

@@ -31,8 +31,6 @@ from tests.lambdas.world import (
 )
 from tests.mysql_server import hashes
 
-pytestmark = BOTH
-
 RULE = "use 1 to 32 characters of A-Z a-z 0-9 _ $ -"
 ENTRIES = (
     "Privileges must be a list of entries that hold Columns, Database, Function, GrantOption, Permission, Procedure,"
@@ -55,6 +53,7 @@ def shop(world: World) -> str:
 # What it makes
 
 
+@BOTH
 def test_user_is_made_with_its_secrets_password_and_exactly_its_privileges(world: World, shop: str) -> None:
     stack, name = fresh("stack"), fresh("app")
     arn = world.secret(name, "hush-its")

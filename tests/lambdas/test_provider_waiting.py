@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.lambdas.world import BOTH, World, fresh, on, role, user
-
-pytestmark = BOTH
+from tests.lambdas.world import World, fresh, on, role, user
 
 
 @pytest.fixture

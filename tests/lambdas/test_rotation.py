@@ -25,8 +25,6 @@ from aurora_tenants.mysql.options import IAM_PLUGIN
 from tests.endpoint import client, own
 from tests.lambdas.world import BOTH, STARTED
 
-pytestmark = BOTH
-
 SHARED = "shared-global"
 PREFIX = f"/{SHARED}/database/"
 # A service's stack as the article writes it, which rotates as soon as there is a schedule.
@@ -225,6 +223,7 @@ def tried(world: World) -> list[str]:
     return [name for name in names if name.startswith(f"{PREFIX}rotation-test/")]
 
 
+@BOTH
 def test_new_password_and_the_one_before_it_log_in(login: Login) -> None:
     first = login.password()
     second = login.rotate()

@@ -15,7 +15,7 @@ from tests.cli.doctor.conftest import Examine, bad, only_problem, result_of
 from tests.cli.test_policies import role_of
 from tests.cli.test_shared import PARAMETERS, shared_template, template
 from tests.cloud import PROVIDER, SHARED, Cloud
-from tests.endpoint import Endpoint, environment, until
+from tests.endpoint import Endpoint, until
 
 # The file and the names
 
@@ -133,9 +133,7 @@ def test_lost_events_are_a_warning(examine: Examine, cloud: Cloud):
 
 
 def wake(cloud: Cloud) -> None:
-    cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]
-    with environment(cloud.environment):
-        data = boto3.client("rds-data")
+    cluster, data = cloud.client("rds").describe_db_clusters()["DBClusters"][0], cloud.client("rds-data")
     call: Mapping[str, str] = {
         "resourceArn": cluster["DBClusterArn"],
         "secretArn": cluster["MasterUserSecret"]["SecretArn"],
