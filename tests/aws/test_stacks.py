@@ -85,7 +85,11 @@ def test_an_operation_that_is_lost_sight_of_is_not_called_no_change(cloudformati
     def lose(event: stacks.Event) -> None:
         cloud.throttle("cloudformation", "DescribeStacks", 1)
 
+    # One after the other, so that the stack is looked at while there is something left to do.
+    groups = {
+        f"Log{at}": {"Type": "AWS::Logs::LogGroup", **({"DependsOn": f"Log{at - 1}"} if at else {})} for at in range(40)
+    }
     with pytest.raises(AwsError) as caught:
-        deploy(cloudformation, TEMPLATE % "one", lose)
+        deploy(cloudformation, json.dumps({"Resources": groups}), lose)
     assert caught.value.problems[0].what == "could not read the stack: Rate exceeded"
     assert not caught.value.nothing_was_changed
