@@ -18,7 +18,8 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster, Configuration, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.changes import Change, subject
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.owners import Owner, record_owner
+from aurora_tenants.mysql.owners import Owner, offer
+from aurora_tenants.mysql.owners import offered as to_receiver
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.naming import logical_id, renamed_users, secret_name, stack_name
 from aurora_tenants.stack import Deployed
@@ -112,9 +113,9 @@ def offered(live: Live, moves: Collection[Move], cluster: Cluster) -> Live:
     databases, users = {**state.databases}, {**state.users}
     for move, name, owner in _given_up(live, moves, cluster):
         if isinstance(name, str):
-            databases[name] = databases[name]._replace(owner=_offer(owner, move, cluster))
+            databases[name] = databases[name]._replace(owner=to_receiver(owner, stack_name(cluster, move.receiver)))
         else:
-            users[name] = users[name]._replace(owner=_offer(owner, move, cluster))
+            users[name] = users[name]._replace(owner=to_receiver(owner, stack_name(cluster, move.receiver)))
     return live._replace(state=replace(state, databases=databases, users=users))
 
 
@@ -137,22 +138,21 @@ def _gives(owner: Owner, move: Move, cluster: Cluster) -> bool:
     return owner.stack == stack_name(cluster, move.giver) and not owner.released
 
 
-def _offer(owner: Owner, move: Move, cluster: Cluster) -> Owner:
-    resource = f"{owner.stack}/{owner.resource}"
-    return owner._replace(stack=stack_name(cluster, move.receiver), resource=resource, released=True, stack_id="")
-
-
-def offers(live: Live, moves: Iterable[Move], cluster: Cluster) -> tuple[Change, ...]:
-    """What the provider records for a stack that gives these things up."""
+def offers(live: Live, moves: Iterable[Move], cluster: Cluster, stack_id: str) -> tuple[Change, ...]:
+    """What the provider records for a stack that gives these things up. stack_id: of that stack."""
+    names: dict[Move, list[str | Account]] = {}
+    for move, name, _ in _given_up(live, tuple(moves), cluster):
+        names.setdefault(move, []).append(name)
     found: list[Change] = []
-    for move, name, owner in _given_up(live, tuple(moves), cluster):
-        offer = _offer(owner, move, cluster)
-        if isinstance(name, str):
-            about, entry = f"database {name}", record_owner("databases", name, offer)
-        else:
-            about, entry = subject(name), record_owner("users", name.entry, offer)
-        why = f"it moves to tenant {move.receiver} as it is; nothing is dropped"
-        found.append(Change("offer", about, entry, why))
+    for move, held in names.items():
+        mine, first = Owner(stack_name(cluster, move.giver), move.resource, stack_id=stack_id), held[0]
+        entries = [name if isinstance(name, str) else name.entry for name in held]
+        kind: Literal["databases", "users"] = "databases" if move.kind == "database" else "users"
+        about = f"database {first}" if isinstance(first, str) else subject(first)
+        statement = offer(kind, entries, mine, stack_name(cluster, move.receiver))
+        found.append(
+            Change("offer", about, statement, f"it moves to tenant {move.receiver} as it is; nothing is dropped")
+        )
     return tuple(found)
 
 

@@ -137,7 +137,7 @@ def _moving(
         imports={logical_id: secret.arn for logical_id, secret in coming.items()},
         givers=tuple(sorted(givers)),
     )
-    changes = (*offers(live, given, cluster), *plan.changes)
+    changes = (*offers(live, given, cluster, deployed_stack.id if deployed_stack else ""), *plan.changes)
     moves = (*plan.moves, *given, *taken)
     return replace(plan, stack=moving, changes=changes, moves=moves, secrets=(*plan.secrets, *found))
 

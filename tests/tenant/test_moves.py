@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from aurora_tenants.model import Configuration, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.owners import Owner, offer
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.naming import RENAMED_USERS
 from aurora_tenants.plan import Plan, make_plan
@@ -82,10 +82,13 @@ def test_what_moves_is_given_up_by_one_stack_and_taken_by_another_and_nothing_is
     assert {(change.action, change.subject) for change in giver.changes} == {
         ("offer", "database orders"),
         ("offer", "user orders"),
-        ("offer", "user orders@10.0.0.1"),
         ("offer", "user orders-reader"),
     }
     assert all(resource in str(giver.changes) for resource in OFFER)
+    # The statement that the provider runs: one for all hosts of a user, and nobody else's entry is changed by it.
+    (of_user,) = (change.statement for change in giver.changes if change.subject == "user orders")
+    mine = Owner("shared-shop", "UserOrders", stack_id=DEPLOYED.tenants["shop"].id)
+    assert of_user == offer("users", ["orders@%", "orders@10.0.0.1"], mine, "shared-orders")
     assert taker.stack.action == "create"
     assert taker.stack.imports == {"SecretOrders": ARN}
     assert (giver.stack.givers, taker.stack.givers) == ((), ("shared-shop",))
