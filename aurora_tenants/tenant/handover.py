@@ -71,7 +71,7 @@ def _without(body: Body, gifts: Collection[str], secrets: Collection[str]) -> Te
     resources = body["Resources"]
     gone = {*gifts, *(name for secret in secrets for name in (secret, *_of_secret(resources, secret)))}
     names = {name for logical_id in gifts for name in _names(resources, logical_id)}
-    left = {name: _after(resource, gone) for name, resource in resources.items() if name not in gone}
+    left = {name: no_longer_after(resource, gone) for name, resource in resources.items() if name not in gone}
     kept = {name: _listing(name, output, names) for name, output in body["Outputs"].items() if name not in gone}
     outputs = {name: told for name, told in kept.items() if told["Value"] and not gone.intersection(_references(told))}
     return _of_no_file(body, left or _PLACEHOLDER, outputs, "gave")
@@ -115,8 +115,8 @@ def _names(resources: Body, logical_id: str) -> Iterator[str]:
         yield json.loads(generated.get("SecretStringTemplate", "{}")).get("username", "")
 
 
-def _after(resource: Body, gone: Collection[str]) -> Body:
-    """A resource that no longer waits for what is gone."""
+def no_longer_after(resource: Body, gone: Collection[str]) -> Body:
+    """A resource without the logical ids that are gone in its DependsOn."""
     before = resource.get("DependsOn", [])
     kept = [name for name in ([before] if isinstance(before, str) else before) if name not in gone]
     rest = {name: value for name, value in resource.items() if name != "DependsOn"}

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from aurora_tenants.naming import DIGEST
 from aurora_tenants.stack import Template
+from aurora_tenants.tenant.handover import no_longer_after
 
 Heal = Literal[
     "restore", "end-rotation", "replace", "remake", "cancel", "rotation", "attachment", "value", "password", "rotate"
@@ -201,20 +202,13 @@ def taken_apart(template: Template, found: Iterable[SecretDrift]) -> Template | 
     if not gone | others:
         return None
     resources = {
-        name: _generating_another(each) if name in others else _not_after(gone, each)
+        name: _generating_another(each) if name in others else no_longer_after(each, gone)
         for name, each in template.resources.items()
         if name not in gone
     }
     outputs = template.body["Outputs"]
     outputs = {**outputs, DIGEST: {**outputs[DIGEST], "Value": _APART}}
     return Template({**template.body, "Resources": resources, "Outputs": outputs}, _APART)
-
-
-def _not_after(gone: Collection[str], resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    after = resource.get("DependsOn", ())
-    left = [name for name in ([after] if isinstance(after, str) else after) if name not in gone]
-    without = {key: value for key, value in resource.items() if key != "DependsOn"}
-    return {"DependsOn": left, **without} if left else without
 
 
 def _generating_another(resource: Mapping[str, Any]) -> Mapping[str, Any]:
