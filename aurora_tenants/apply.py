@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.handover import hand_over
@@ -23,21 +25,29 @@ class Deploy(Protocol):
     def __call__(self, cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -> bool: ...
 
 
+# How a stack ended. elsewhere: another apply has brought it to where it should be. not started: what it needs has
+# failed. stopped: there was no time or no will to begin it.
+Ending = Literal["applied", "elsewhere", "failed", "not started", "stopped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one stack ended. problems: empty when all went well."""
+    """How one stack ended. problems: empty when all went well. seconds: from its first operation to its end."""
 
     stack: StackPlan
     problems: tuple[Problem, ...] = ()
+    ending: Ending = "applied"
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is happening to a stack now: an event of it, or (event None) its end with a result."""
+    """What is happening to a stack now: an event of it, what it waits for in a sentence, or its end with a result."""
 
     stack: StackPlan
     event: stacks.Event | None = None
     result: Result | None = None
+    waits: str = ""
 
 
 def apply(
@@ -50,6 +60,7 @@ def apply(
     after: Callable[[StackPlan], None] = lambda plan: None,
     take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
+    stop: threading.Event | None = None,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
@@ -58,8 +69,9 @@ def apply(
 
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
     take: what is done before secrets become a stack's; deploy: what brings a stack to its template. All four are called
-    from the threads that work.
+    from the threads that work. stop: once it is set, nothing more begins, and what is in flight is followed to its end.
     """
+    stop = stop or threading.Event()
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
     others = [plan for plan in plans if plan.action != "delete"]
@@ -70,6 +82,8 @@ def apply(
 
     def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
         """In the thread that worked, so before anything is told of the stack that it goes on with."""
+        if stop.is_set():
+            return _stopped(plan)
         result = _result(plan, cloudformation, allow_drop, tell, after, partial(run, take=take, deploy=deploy))
         if is_last or not plan.needs or result.problems:  # there is another round for a late plan
             tell(Step(plan, result=result))
@@ -128,7 +142,7 @@ def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
         gives = "gives up" if failed[0] in plan.givers else "shares"
         what = f"{plan.about} was not deployed: it needs what stack {failed[0]} {gives}, and that failed"
         fix = "mend that first, and apply again"
-        return Result(plan, (Problem("not-started", what, context=plan.about, fix=fix),))
+        return Result(plan, (Problem("not-started", what, context=plan.about, fix=fix),), "not started")
     # What was made in the first round is there now: it is neither made again nor deleted.
     return replace(plan, action="update", status="", drops=()) if before else plan
 
@@ -138,8 +152,13 @@ def _handed_over(plan: StackPlan, cloudformation: Any, tell: Callable[[Step], No
     try:
         hand_over(cloudformation, plan, tell=lambda event: tell(Step(plan, event)))
     except AuroraTenantsError as error:
-        return Result(plan, _of_plan(error, plan))
+        return Result(plan, _of_plan(error, plan), "failed")
     return None
+
+
+def _stopped(plan: StackPlan) -> Result:
+    what = f"{plan.about} was not deployed: the run was stopped before"
+    return Result(plan, (Problem("stopped", what, context=plan.about, fix="apply again"),), "stopped")
 
 
 def _of_plan(error: AuroraTenantsError, plan: StackPlan) -> tuple[Problem, ...]:
@@ -154,12 +173,13 @@ def _result(
     after: Callable[[StackPlan], None],
     run: Callable[..., None],
 ) -> Result:
+    began = time.monotonic()
     try:
         run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
         after(plan)
     except AuroraTenantsError as error:
-        return Result(plan, _of_plan(error, plan))
-    return Result(plan)
+        return Result(plan, _of_plan(error, plan), "failed", time.monotonic() - began)
+    return Result(plan, seconds=time.monotonic() - began)
 
 
 def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[str], tell: stacks.Tell) -> None:

@@ -89,7 +89,7 @@ def test_a_last_step_that_fails_is_the_end_of_its_stack_and_of_no_other(cloudfor
         Problem("first", "not so", context="tenant shop"),
         Problem("second", "of a stack", context="stack shop"),
     )
-    assert results == (Result(plans[0], problems), Result(plans[1]))
+    assert results == (Result(plans[0], problems, "failed"), Result(plans[1]))
     assert [step.result for step in told if step.result and step.stack is plans[0]] == [results[0]]
 
 
