@@ -17,7 +17,7 @@ from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Result, Step, apply
-from aurora_tenants.aws import snapshots
+from aurora_tenants.aws import leftovers, snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
@@ -44,7 +44,8 @@ class Request:
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS.
-    snapshot_seconds: how long a snapshot may take that is made before a drop; saving: is told how far it is.
+    snapshot_seconds: how long a snapshot may take that is made before a drop. told: called with a sentence for each
+    thing that is done beside the stacks.
     """
 
     file: Path
@@ -57,7 +58,7 @@ class Request:
     parallel: int = 5
     located: Callable[[str, str], None] = lambda account, region: None
     snapshot_seconds: float = 3600.0
-    saving: Callable[[str], None] = lambda _: None
+    told: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,24 @@ def reconcile(
     if proposal.refusals:
         raise Refused(*proposal.refusals)
     if not proposal.plan.stacks:
+        _clean(inputs, proposal.plan, request)
         return Outcome(proposal)
     operator.confirm(proposal)
+    _clean(inputs, proposal.plan, request)
     if drops := proposal.plan.saved_first:
         place = inputs.configuration.cluster, inputs.shared.cluster_arn
-        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.saving)
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.told)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     return outcome if outcome.problems else verify(inputs, outcome, request)
+
+
+def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
+    """Deletes what earlier runs have left at stacks that nothing happens to; of the others nothing is left then."""
+    stacks = [tenant.stack for tenant in plan.tenants] + ([plan.schedule.stack] if plan.schedule else [])
+    unchanged = [stack.name for stack in stacks if not stack.is_changed]
+    deployed = replace(inputs.deployed, waiting=()) if request.only else inputs.deployed
+    leftovers.clean(inputs.aws.cloudformation, plan.cluster, deployed, unchanged, tell=request.told)
 
 
 def preview(request: Request) -> Proposal:
