@@ -140,6 +140,7 @@ class Account:
             time_scale=time_scale,
             resolve_secret=self._secrets.referenced,
             may_assume=self.guard.cloudformation_may_assume,
+            stack_seconds=self.faults.stack_seconds,
         )
 
     def _scheduler(self, schedules: Schedules) -> Scheduler:

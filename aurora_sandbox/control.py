@@ -6,7 +6,13 @@
                                           every_calls it pauses again each time that it has served so many calls
     POST /_sandbox/cluster                {"seconds": 60}: so long a cluster is creating, stopping, starting or deleting
                                           from now on, and still, if it is now; 0, as at first, is at once
-    POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
+    GET  /_sandbox/faults                 what is on: {"faults": [{"name": "throttle", "counted": 9, "happened": 2, …}]}
+    POST /_sandbox/faults                 {"set": {"name": "drop-after", "service": "cloudformation", "operation":
+                                          "CreateChangeSet", "nth": 1}}: on from now on; all else that a fault has is in
+                                          faults.py
+                                          {"clear": {"name": "throttle"}}, {"clear": {}}
+                                          older words for some of them:
+                                          {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
                                           {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
@@ -38,7 +44,8 @@ from typing import Any
 
 from aurora_sandbox.account import Account
 from aurora_sandbox.clock import shown
-from aurora_sandbox.faults import Turns
+from aurora_sandbox.faultform import fault_of
+from aurora_sandbox.faults import KINDS, Fault, Turns
 from aurora_sandbox.gate import OWN
 from aurora_sandbox.wire import Answer, Request, service_model
 
@@ -80,8 +87,10 @@ class Control:
                 self._pause(_document(request))
             case "POST", "cluster":
                 self._account.clusters.take(_seconds(_document(request)))
+            case "GET", "faults":
+                return _json(200, self._faults())
             case "POST", "faults":
-                self._fault(_document(request))
+                return _json(200, self._fault(_document(request)) | self._faults())
             case "POST", "answers":
                 self._set_answers(_document(request))
             case "GET", "clock":
@@ -131,32 +140,55 @@ class Control:
             raise Unusable(str(error)) from error
         return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
 
-    def _fault(self, document: Mapping[str, Any]) -> None:
-        for kind, fault in document.items():
-            try:
-                self._switch(kind, fault)
-            except (KeyError, TypeError, ValueError) as error:
-                raise Unusable(f"{kind}: {type(error).__name__} {error}") from error
+    def _faults(self) -> dict[str, Any]:
+        return {"faults": [told.document() for told in self._account.faults.all()]}
 
-    def _switch(self, kind: str, fault: Mapping[str, Any]) -> None:
-        if kind == "function":
+    def _fault(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What was done besides, where the answer says so."""
+        done: dict[str, Any] = {}
+        for word, fault in document.items():
+            try:
+                done |= self._switch(word, fault) or {}
+            except (KeyError, TypeError, ValueError) as error:
+                raise Unusable(f"{word}: {type(error).__name__} {error}") from error
+        return done
+
+    def _switch(self, word: str, fault: Mapping[str, Any]) -> dict[str, Any] | None:
+        faults = self._account.faults
+        if word == "set":
+            return {"set": faults.set(_wanted(fault)).document()}
+        if word == "clear":
+            return {"cleared": [told.document() for told in faults.clear(_cleared(fault))]}
+        if word == "function":
             if fault["kind"] not in _KINDS:
                 raise Unusable('kind must be "crash", "hang", "twice" or null')
             self._account.functions.fault(fault["name"], fault["kind"])
-        elif kind == "throttle":
-            self._account.faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
-        elif kind == "oversize":
-            self._account.faults.oversize(int(fault["calls"]))
-        elif kind == "drop":
-            self._account.faults.drop(
-                _turns(fault), ran=bool(fault.get("ran", True)), in_body=bool(fault.get("in_body"))
-            )
-        elif kind == "stack":
+        elif word == "throttle":
+            throttle = Fault("throttle", fault["service"], fault.get("operation"), times=int(fault["calls"]))
+            faults.put(throttle, is_on=throttle.times != 0)
+        elif word == "oversize":
+            oversize = Fault("oversize", "rds-data", "ExecuteStatement", times=int(fault["calls"]))
+            faults.put(oversize, is_on=oversize.times != 0)
+        elif word == "drop":
+            self._drop(fault)
+        elif word == "stack":
             self._put(fault["name"], fault["status"])
-        elif kind == "early":
+        elif word == "early":
             self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
         else:
-            raise Unusable(f"there is no fault {kind}")
+            raise Unusable(f"there is no fault {word}")
+        return None
+
+    def _drop(self, fault: Mapping[str, Any]) -> None:
+        """One of the ways in which a statement's answer is lost, in place of any other."""
+        first, every = int(fault["first"]), int(fault.get("every", 0))
+        drops = {
+            name: Fault(name, "rds-data", "ExecuteStatement", nth=first, every=every or None)
+            for name in ("drop-before", "drop-after", "drop-in-body")
+        }
+        name = "drop-in-body" if fault.get("in_body") else "drop-after" if fault.get("ran", True) else "drop-before"
+        for drop in drops.values():
+            self._account.faults.put(drop, is_on=drop.name == name and first > 0)
 
     def _put(self, name: str, status: str) -> None:
         region = self._account.cloudformation.region
@@ -174,6 +206,21 @@ def _seconds(document: Mapping[str, Any]) -> float:
     if not isinstance(seconds, int | float) or seconds < 0:
         raise Unusable("seconds must be a number, and not less than 0")
     return seconds
+
+
+def _wanted(document: Mapping[str, Any]) -> Fault:
+    try:
+        return fault_of(document)
+    except ValueError as error:
+        raise Unusable(str(error)) from error
+
+
+def _cleared(document: Mapping[str, Any]) -> str | None:
+    """The name of what is to end; None for everything."""
+    name = document.get("name")
+    if name is not None and name not in KINDS:
+        raise Unusable(f"there is no fault {name}: {', '.join(KINDS)}")
+    return name
 
 
 def _turns(fault: Mapping[str, Any]) -> Turns:

@@ -109,6 +109,8 @@ def refusal(model: ServiceModel, error: ServiceError) -> Answer:
     """The HTTP answer for an error, in the form of the service's protocol."""
     if _protocol(model) == "ec2":
         return query.ec2_refusal(error, str(uuid.uuid4()))
+    if _protocol(model) == "rest-xml":
+        return query.s3_refusal(error, str(uuid.uuid4()))
     if _protocol(model) == "query":
         return query.refusal(model, error, str(uuid.uuid4()))
     return json.refusal(model, error, str(uuid.uuid4()), has_type=_protocol(model) == "json")
