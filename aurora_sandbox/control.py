@@ -45,11 +45,11 @@ from typing import Any
 from aurora_sandbox.account import Account
 from aurora_sandbox.clock import shown
 from aurora_sandbox.faultform import fault_of
-from aurora_sandbox.faults import KINDS, Fault, Turns
+from aurora_sandbox.faults import KINDS, Fault, Told
 from aurora_sandbox.gate import OWN
-from aurora_sandbox.wire import Answer, Request, service_model
+from aurora_sandbox.wire import Answer, Broken, Request, service_model
 
-_KINDS = ("crash", "hang", "twice", None)
+_KINDS = {"crash": "crash-before", "hang": "hang", "twice": "called-twice"}
 
 
 class Unusable(Exception):
@@ -81,8 +81,7 @@ class Control:
     def _route(self, request: Request, what: str, name: str) -> Answer:
         match request.method, what:
             case "PUT", "cfn-response":
-                self._account.custom.respond(name, request.body)
-                return Answer(200, {}, b"")
+                return self._respond(request, name)
             case "POST", "pause":
                 self._pause(_document(request))
             case "POST", "cluster":
@@ -118,8 +117,22 @@ class Control:
         if not self._account.clusters.all():
             raise Unusable("there is no cluster yet")
         self._account.data.resuming_as_v1 = bool(document.get("as_v1"))
+        every = every_calls + 1 if every_calls else None
+        self._account.faults.put(
+            Fault("paused-cluster", nth=every, every=every, seconds=seconds), is_on=every_calls > 0
+        )
+        self._pause_all(seconds)
+
+    def _pause_all(self, seconds: float | None) -> None:
         for cluster in self._account.clusters.all():
-            cluster.pause(seconds, every_calls=every_calls)
+            cluster.pause(seconds)
+
+    def _respond(self, request: Request, token: str) -> Answer:
+        """Takes a custom resource's answer. Raises Broken if its sender is not told so."""
+        self._account.custom.respond(token, request.body)
+        if self._account.functions.is_unconfirmed(f"{self._account.endpoint_url}{request.path}"):
+            raise Broken(None)
+        return Answer(200, {}, b"")
 
     def _set_answers(self, document: Mapping[str, Any]) -> None:
         try:
@@ -156,13 +169,11 @@ class Control:
     def _switch(self, word: str, fault: Mapping[str, Any]) -> dict[str, Any] | None:
         faults = self._account.faults
         if word == "set":
-            return {"set": faults.set(_wanted(fault)).document()}
+            return {"set": self._set(_wanted(fault)).document()}
         if word == "clear":
             return {"cleared": [told.document() for told in faults.clear(_cleared(fault))]}
         if word == "function":
-            if fault["kind"] not in _KINDS:
-                raise Unusable('kind must be "crash", "hang", "twice" or null')
-            self._account.functions.fault(fault["name"], fault["kind"])
+            self._meet(fault["name"], fault["kind"])
         elif word == "throttle":
             throttle = Fault("throttle", fault["service"], fault.get("operation"), times=int(fault["calls"]))
             faults.put(throttle, is_on=throttle.times != 0)
@@ -174,10 +185,30 @@ class Control:
         elif word == "stack":
             self._put(fault["name"], fault["status"])
         elif word == "early":
-            self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
+            early = {"name": "early", "nth": int(fault["first"]) or 1, "every": int(fault.get("every", 0)) or None}
+            faults.put(_wanted(early | {"answer": fault.get("answer")}), is_on=int(fault["first"]) > 0)
         else:
             raise Unusable(f"there is no fault {word}")
         return None
+
+    def _set(self, fault: Fault) -> Told:
+        names = self._account.functions.names()
+        if fault.function and not any(fault.is_of(name) for name in names):
+            raise Unusable(f"there is no function {fault.function}; there are {', '.join(names) or 'none'}")
+        told = self._account.faults.set(fault)
+        if fault.name == "paused-cluster" and fault.nth == 1:  # the first is now: nobody has to call for it
+            self._account.faults.met("paused-cluster")
+            self._pause_all(fault.seconds)
+        return told
+
+    def _meet(self, function: str, kind: str | None) -> None:
+        """What happens to all events of a function, in place of anything else."""
+        if kind is not None and kind not in _KINDS:
+            raise Unusable('kind must be "crash", "hang", "twice" or null')
+        if self._account.functions.get(function) is None:
+            raise LookupError(f"Function not found: {function}")
+        for word, name in _KINDS.items():
+            self._account.faults.put(Fault(name, function=function), is_on=word == kind)
 
     def _drop(self, fault: Mapping[str, Any]) -> None:
         """One of the ways in which a statement's answer is lost, in place of any other."""
@@ -221,10 +252,6 @@ def _cleared(document: Mapping[str, Any]) -> str | None:
     if name is not None and name not in KINDS:
         raise Unusable(f"there is no fault {name}: {', '.join(KINDS)}")
     return name
-
-
-def _turns(fault: Mapping[str, Any]) -> Turns:
-    return Turns(int(fault["first"]), int(fault.get("every", 0)))
 
 
 def _document(request: Request) -> dict[str, Any]:

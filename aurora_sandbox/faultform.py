@@ -11,6 +11,7 @@ from botocore.exceptions import UnknownServiceError
 
 from aurora_sandbox import wire
 from aurora_sandbox.faults import KINDS, By, Fault, Kind
+from aurora_sandbox.unserved import EARLY
 
 _OF_CALLS = ("service", "operation", "by")
 
@@ -33,13 +34,19 @@ def fault_of(document: Mapping[str, Any]) -> Fault:
     _refuse_unknown_call(given.get("service"), given.get("operation"))
     if kind.seconds is not None:
         given.setdefault("seconds", kind.seconds)
+    if name == "paused-cluster" and not given.keys() & {"nth", "every", "rate"}:
+        given["nth"] = 1
     return Fault(**given)
 
 
 def _refuse_unfit(name: str, kind: Kind, given: Mapping[str, Any]) -> None:
     """Raises ValueError for what this fault cannot have, or needs."""
     if kind.of != "call" and (unfit := [field for field in _OF_CALLS if field in given]):
-        raise ValueError(f"{name} is for no calls, so it has no {' and no '.join(unfit)}")
+        raise ValueError(f"{name} is for no service's calls, so it has no {' and no '.join(unfit)}")
+    if kind.of != "event" and "function" in given:
+        raise ValueError(f"{name} is for no function's events, so it has no function")
+    if name != "early" and "answer" in given:
+        raise ValueError(f"{name} has no answer to choose; only early has")
     if kind.only:
         service, operation = kind.only
         if (given.get("service", service), given.get("operation", operation)) != kind.only:
@@ -70,6 +77,8 @@ def _refuse_unknown_call(service: str | None, operation: str | None) -> None:
     except UnknownServiceError as error:
         _known(service, error.kwargs["known_service_names"].split(", "), "AWS has no service {name}")
         raise ValueError(f"AWS has no service {service}") from error
+    if operation is not None and not wire.names_operations(model):
+        raise ValueError(f"the sandbox cannot tell the operations of {service} apart; give the service alone")
     if operation is not None:
         _known(operation, model.operation_names, f"{service} has no operation {{name}}")
 
@@ -106,6 +115,7 @@ _VALUES: dict[str, Callable[[Any], bool]] = {
     "seed": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "seconds": lambda value: _is_number(value) and 0 < value <= 3600,
     "status": lambda value: value in (500, 503),
+    "answer": lambda value: value in EARLY,
 }
 _MEANT = {
     "by": "user or function",
@@ -117,4 +127,5 @@ _MEANT = {
     "seed": "a whole number",
     "seconds": "more than 0, up to 3600",
     "status": "500 or 503",
+    "answer": f"one of {', '.join(EARLY)}",
 }

@@ -1,4 +1,4 @@
-"""Faults by name, switched on for a while: which calls, or stack operations, meet one, and how often that was.
+"""Faults by name, switched on for a while: which calls, stack operations or events of functions meet one, how often.
 
     faults.set(Fault("drop-after", service="cloudformation", operation="CreateChangeSet", nth=1))
     faults.set(Fault("throttle", service="cloudformation", rate=0.2, seed=7))
@@ -22,7 +22,9 @@ from aurora_sandbox import unserved
 from aurora_sandbox.wire import Broken, ServiceError
 
 By = Literal["user", "function"]
-Of = Literal["call", "stack", "function"]
+# call: a request to a service. cluster: a call for which a cluster is awake. stack: an operation on one. event: of a
+# function.
+Of = Literal["call", "cluster", "stack", "event"]
 
 
 class Kind(NamedTuple):
@@ -43,24 +45,16 @@ KINDS: dict[str, Kind] = {
     "drop-in-body": Kind("call"),
     "expired-credentials": Kind("call"),
     "oversize": Kind("call", only=("rds-data", "ExecuteStatement")),
+    "paused-cluster": Kind("cluster", seconds=15.0),
+    "early": Kind("cluster"),
     "slow-stacks": Kind("stack", seconds=20.0),
+    "crash-before": Kind("event"),
+    "crash-after": Kind("event"),
+    "hang": Kind("event"),
+    "answer-twice": Kind("event"),
+    "called-twice": Kind("event"),
+    "called-late": Kind("event", seconds=10.0),
 }
-
-
-@dataclass
-class Turns:
-    """Which calls something happens to: the `first` from now on and then each `every`th; 0 for never again."""
-
-    first: int
-    every: int = 0
-
-    def comes(self) -> bool:
-        """Counts a call. Not safe in several threads: whoever owns it has the lock."""
-        self.first -= 1
-        if self.first:
-            return False
-        self.first = self.every
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,8 @@ class Fault:
 
     nth: the first that meets it, counted from now on; alone, unless it is `every` so many from then on.
     rate: the share of them that does, drawn from `seed`. times: it happens so often at most. per_second: what a limit
-    lets pass. seconds: how long a slow one takes at least. status: of a 5xx.
+    lets pass. seconds: how long a slow one takes at least, or what is late or asleep. status: of a 5xx. answer: the one
+    early answer that is given. function: the name of one, or what stands after a hyphen in it, "provider".
     """
 
     name: str
@@ -84,15 +79,21 @@ class Fault:
     per_second: int | None = None
     seconds: float | None = None
     status: int = 503
+    answer: str | None = None
+    function: str | None = None
 
     @property
     def place(self) -> tuple[str | None, ...]:
         """What no two faults share: a fault takes the place of the one that was there."""
-        return self.name, self.service, self.operation, self.by
+        return self.name, self.service, self.operation, self.by, self.function
 
     def is_for(self, service: str, operation: str, by: By) -> bool:
         asked = ((self.service, service), (self.operation, operation), (self.by, by))
         return all(wanted in (None, given) for wanted, given in asked)
+
+    def is_of(self, function: str) -> bool:
+        """Whether it is for the events of this function."""
+        return self.function in (None, function) or function.endswith(f"-{self.function}")
 
     def comes(self, count: int) -> bool:
         """Whether the `count`th, from 1, is one of those that meet it."""
@@ -205,8 +206,12 @@ class Faults:
             return SPARED
         struck = SPARED
         with self._lock:
-            for on in self._of("call"):
-                if on.fault.is_for(service, operation, by) and on.comes(self._clock()):
+            for on in self._on.values():
+                if (
+                    KINDS[on.fault.name].of == "call"
+                    and on.fault.is_for(service, operation, by)
+                    and on.comes(self._clock())
+                ):
                     struck = _with(struck, on.fault, service)
                     if struck.instead:
                         break
@@ -217,13 +222,22 @@ class Faults:
         if isinstance(instead := self.strike(service, operation, by=by).instead, ServiceError):
             raise instead
 
+    def met(self, *names: str, function: str = "") -> list[Told]:
+        """Counts what is no call for the faults of these names, and for those of a function: the ones it meets."""
+        if not self._on:
+            return []
+        with self._lock:
+            on = [on for on in self._on.values() if on.fault.name in names and on.fault.is_of(function)]
+            return [_told(each) for each in on if each.comes(self._clock())]
+
     def stack_seconds(self) -> float:
         """How long a stack's operation takes at least that begins now."""
-        with self._lock:
-            return sum(on.fault.seconds or 0.0 for on in self._of("stack") if on.comes(self._clock()))
+        return sum(told.fault.seconds or 0.0 for told in self.met("slow-stacks"))
 
-    def _of(self, of: Of) -> list[_On]:
-        return [on for on in self._on.values() if KINDS[on.fault.name].of == of]
+    def event(self, function: str) -> dict[str, float]:
+        """The faults that an event of this function meets, by their names, with their seconds."""
+        names = [name for name, kind in KINDS.items() if kind.of == "event"]
+        return {told.fault.name: told.fault.seconds or 0.0 for told in self.met(*names, function=function)}
 
 
 def _told(on: _On) -> Told:

@@ -42,6 +42,18 @@ _SAID = {
     500: "The request processing has failed because of an unknown error, exception or failure.",
     503: "The request has failed due to a temporary failure of the server.",
 }
+# What a new cluster, a busy one, or something on the way to it answers; it passes: codes of rds-data, a number of
+# MySQL's, and statuses of what is no answer of the Data API at all. Texts: rdsdata/answers.py.
+EARLY = (
+    "HttpEndpointNotEnabledException",
+    "BadRequestException",
+    "DatabaseNotFoundException",
+    "InvalidResourceStateException",
+    "SecretsErrorException",
+    "1040",
+    "500",
+    "503",
+)
 
 
 def throttled(service: str) -> ServiceError:

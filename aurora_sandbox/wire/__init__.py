@@ -35,6 +35,7 @@ __all__ = [
     "UnknownProtocol",
     "answer",
     "constraints",
+    "names_operations",
     "parse",
     "query",
     "read",
@@ -93,6 +94,11 @@ def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[st
     if reader is None:
         raise UnknownProtocol(_protocol(model))
     return reader(model, request)
+
+
+def names_operations(model: ServiceModel) -> bool:
+    """Whether it can be told from a request to this service which operation it is for."""
+    return _protocol(model) in (*_READERS, "ec2") or len(model.metadata.get("protocols", ())) > 1
 
 
 def answer(operation: OperationModel, result: Mapping[str, Any]) -> Answer:

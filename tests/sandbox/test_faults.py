@@ -163,7 +163,10 @@ def test_each_service_refuses_in_its_own_words(name: str, service: str, expected
         ({"name": "limit"}, "a limit needs how many calls a second pass, for example 5/s"),
         ({"name": "limit", "per_second": 5, "rate": 0.5}, "a limit has no share of the calls"),
         ({"name": "oversize", "service": "rds"}, "oversize is for rds-data ExecuteStatement alone"),
-        ({"name": "slow-stacks", "service": "cloudformation"}, "slow-stacks is for no calls, so it has no service"),
+        (
+            {"name": "slow-stacks", "service": "cloudformation"},
+            "slow-stacks is for no service's calls, so it has no service",
+        ),
         ({"name": "throttle", "seconds": 5}, "throttle takes no seconds"),
         ({"name": "slow", "seconds": True}, "seconds is more than 0, up to 3600, and not True"),
         ({"name": "slow", "status": 500}, "slow has no status; only 5xx has"),
