@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Pace, Result, Step, apply
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
@@ -52,7 +52,7 @@ class Request:
     reading: Reading = field(default_factory=Reading)
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
-    parallel: int = 5
+    parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
 
 
@@ -74,7 +74,7 @@ class Operator(Protocol):
     def confirm(self, proposal: Proposal) -> None:
         """Raises Refused for a no."""
 
-    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step | Pace], None]]:
         """Around the deployment; what it gives is called with every step, from the threads that work."""
 
 
@@ -198,7 +198,7 @@ def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
     return make(secrets=secrets), secrets
 
 
-def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
+def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step | Pace], None]) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
     plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
 
