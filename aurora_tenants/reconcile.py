@@ -17,6 +17,7 @@ from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Pace, Result, Step, apply
+from aurora_tenants.aws import snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
@@ -43,6 +44,7 @@ class Request:
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS.
+    snapshot_seconds: how long a snapshot may take that is made before a drop; saving: is told how far it is.
     """
 
     file: Path
@@ -54,6 +56,8 @@ class Request:
     acu_price: Decimal | None = None
     parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
+    snapshot_seconds: float = 3600.0
+    saving: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,9 @@ def reconcile(
     if not proposal.plan.stacks:
         return Outcome(proposal)
     operator.confirm(proposal)
+    if drops := proposal.plan.saved_first:
+        place = inputs.configuration.cluster, inputs.shared.cluster_arn
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.saving)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     return outcome if outcome.problems else verify(inputs, outcome, request)

@@ -19,6 +19,7 @@ from aurora_tenants.cli.options import (
     InterruptedInFlight,
     NoColor,
     PlanDisplay,
+    SnapshotWait,
     Target,
     ask,
     given_price,
@@ -195,6 +196,7 @@ def apply(
     logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
+    snapshot_wait: SnapshotWait = 3600.0,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
@@ -212,6 +214,8 @@ def apply(
         acu_price=price,
         parallel=parallel,
         located=teller(out, is_json=False),
+        snapshot_seconds=snapshot_wait,
+        saving=out.tell,
     )
     saved = Reopened.read(saved_plan, request) if saved_plan else None
     if saved:
