@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Pace, Result, Step, apply
 from aurora_tenants.aws import leftovers, snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
@@ -55,7 +55,7 @@ class Request:
     reading: Reading = field(default_factory=Reading)
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
-    parallel: int = 5
+    parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
     snapshot_seconds: float = 3600.0
     told: Callable[[str], None] = lambda _: None
@@ -79,7 +79,7 @@ class Operator(Protocol):
     def confirm(self, proposal: Proposal) -> None:
         """Raises Refused for a no."""
 
-    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step | Pace], None]]:
         """Around the deployment; what it gives is called with every step, from the threads that work."""
 
 
@@ -216,7 +216,7 @@ def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
     return make(secrets=secrets), secrets
 
 
-def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
+def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step | Pace], None]) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
     plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
 

@@ -32,7 +32,7 @@ from aurora_tenants.errors import Exit, InvalidUsage, NotConverged, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_tenants.apply import Step
+    from aurora_tenants.apply import Pace, Step
     from aurora_tenants.inputs import Reading
     from aurora_tenants.model import Configuration
     from aurora_tenants.plan import Plan, Proposal
@@ -192,7 +192,7 @@ def apply(
     target: Target = TARGET,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 15,
     logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
@@ -297,7 +297,7 @@ class _Operator:
         ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes)
 
     @contextmanager
-    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step | Pace], None]]:
         from aurora_tenants.render.progress import Progress
 
         self.has_begun = True

@@ -132,7 +132,7 @@ def test_no_more_than_ten_of_a_thousand_stacks_are_looked_at():
         def get_paginator(self, operation: str) -> Any:
             return self
 
-        def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803 (boto3's)
+        def paginate(self, StackName: str) -> list[dict[str, Any]]:
             asked.append(StackName)
             return [{"Summaries": []}]
 

@@ -50,7 +50,7 @@ def killed(run: CommandLine, operation: str, *, before: bool = False) -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_an_apply_after_a_kill_leaves_nothing(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
-    """Deployed again, a stack loses every change set; one to which nothing happens any more loses those that are old."""
+    """Deployed again, a stack loses every change set; one to which nothing happens any more loses the old ones."""
     run.file(SHOP % 30)
     assert run("aurora-tenants apply --yes").code == 0
     for days, operation in ((31, "CreateChangeSet"), (32, "DescribeChangeSet")):
