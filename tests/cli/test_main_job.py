@@ -201,6 +201,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "woke_cluster": False,
         "pause_schedule": None,
         "cost": None,
+        "waiting": [],
         "notices": [],
         "dangers": [],
         "problems": [],
