@@ -21,6 +21,7 @@ from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Pace, Result, Step, apply
+from aurora_tenants.aws import snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
@@ -51,6 +52,7 @@ class Request:
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
     it is set, nothing more begins, and nothing more is waited for but what is in flight.
+    snapshot_seconds: how long a snapshot may take that is made before a drop; saving: is told how far it is.
     """
 
     file: Path
@@ -63,6 +65,8 @@ class Request:
     parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
     stop: threading.Event = field(default_factory=threading.Event)
+    snapshot_seconds: float = 3600.0
+    saving: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,9 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
     if not proposal.plan.stacks:
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
+    if drops := proposal.plan.saved_first:
+        place = inputs.configuration.cluster, inputs.shared.cluster_arn
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.saving)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     if request.stop.is_set():

@@ -16,6 +16,7 @@ from aurora_tenants.cli.options import (
     Display,
     InterruptedInFlight,
     PlanDisplay,
+    SnapshotWait,
     Target,
     given_price,
     is_given,
@@ -208,6 +209,7 @@ def apply(
     logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
+    snapshot_wait: SnapshotWait = 3600.0,
     acu_price: AcuPrice = None,
     display: Display = DISPLAY,
 ) -> None:
@@ -225,6 +227,8 @@ def apply(
         acu_price=price,
         parallel=parallel,
         located=teller(out, is_json=display.is_json),
+        snapshot_seconds=snapshot_wait,
+        saving=out.tell,
     )
     saved = Reopened.read(saved_plan, request) if saved_plan else None
     if saved:
