@@ -217,6 +217,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         after=after,
         take=healing.take,
         deploy=healing.deploy,
+        rate=inputs.aws.rate,
+        wait_seconds=request.reading.wait_seconds,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
