@@ -150,9 +150,8 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
     _clean(inputs, proposal.plan, request)
-    if drops := proposal.plan.saved_first:
-        place = inputs.configuration.cluster, inputs.shared.cluster_arn
-        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.told)
+    if proposal.plan.saved_first:
+        _save(inputs, proposal.plan, request)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     if request.stop.is_set():
@@ -177,7 +176,7 @@ def _after_a_wait(
             return replace(outcome, is_interrupted=True), False
         outcome = _with_rested(inputs, outcome, request, operator)
     except AuroraTenantsError as error:
-        return outcome.with_problems(*error.problems), False
+        return replace(outcome.with_problems(*error.problems), is_interrupted=request.stop.is_set()), False
     except KeyboardInterrupt:
         return replace(outcome, is_interrupted=True), False
     return outcome, bool(outcome.waiting) and not is_last and not outcome.is_interrupted
@@ -201,6 +200,19 @@ def _with_rested(inputs: Inputs, before: Outcome, request: Request, operator: Op
 def _left_busy(outcome: Outcome) -> Iterator[Problem]:
     applied = {result.stack.part for result in outcome.results if result.ending in ("applied", "elsewhere")}
     return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
+
+
+def _save(inputs: Inputs, plan: Plan, request: Request) -> None:
+    """Makes a snapshot of the cluster. Raises AwsError unless it is available in time."""
+    snapshots.make(
+        inputs.aws,
+        plan.cluster,
+        inputs.shared.cluster_arn,
+        plan.saved_first,
+        wait_seconds=request.snapshot_seconds,
+        tell=request.told,
+        stop=request.stop,
+    )
 
 
 def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:

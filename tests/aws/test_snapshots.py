@@ -29,13 +29,18 @@ DROPS = (
 @pytest.fixture
 def aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setattr(snapshots, "_PAUSE_SECONDS", 0.02)
+    delete_all(cloud)
     with environment(cloud.environment):
         yield connect(region=None, profile=None)
     cloud.changes_take(0)
+    delete_all(cloud)
+
+
+def delete_all(cloud: Cloud) -> None:
+    """Also what a command line has made before, in the same sandbox."""
     for snapshot in manual(cloud):
-        cloud.client("rds").delete_db_cluster_snapshot(
-            DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"]
-        )
+        name = snapshot["DBClusterSnapshotIdentifier"]
+        cloud.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
 
 
 def manual(cloud: Cloud) -> list[dict[str, Any]]:
