@@ -19,6 +19,7 @@ from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
 from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
+from aurora_tenants.tenant.drops import Drop, drops_of
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.items import Item
@@ -59,6 +60,12 @@ class Plan:
         """The stacks that something happens to, the pause schedule's last."""
         stacks = [tenant.stack for tenant in self.tenants] + ([self.schedule.stack] if self.schedule else [])
         return tuple(stack for stack in stacks if stack.is_changed)
+
+    @property
+    def saved_first(self) -> tuple[Drop, ...]:
+        """The databases because of which a snapshot of the cluster is made first; none where none is made."""
+        drops = drops_of(self.tenants) if self.cluster.snapshot_before_drop else ()
+        return tuple(drop for drop in drops if drop.loses_data)
 
     @property
     def changes_schedule(self) -> bool:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Pace, Result, Step, apply
+from aurora_tenants.aws import snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
@@ -43,6 +44,7 @@ class Request:
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS.
+    snapshot_seconds: how long a snapshot may take that is made before a drop; saving: is told how far it is.
     """
 
     file: Path
@@ -52,8 +54,10 @@ class Request:
     reading: Reading = field(default_factory=Reading)
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
-    parallel: int = 5
+    parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
+    snapshot_seconds: float = 3600.0
+    saving: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Operator(Protocol):
     def confirm(self, proposal: Proposal) -> None:
         """Raises Refused for a no."""
 
-    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step | Pace], None]]:
         """Around the deployment; what it gives is called with every step, from the threads that work."""
 
 
@@ -95,6 +99,9 @@ def reconcile(
     if not proposal.plan.stacks:
         return Outcome(proposal)
     operator.confirm(proposal)
+    if drops := proposal.plan.saved_first:
+        place = inputs.configuration.cluster, inputs.shared.cluster_arn
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.saving)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     return outcome if outcome.problems else verify(inputs, outcome, request)
@@ -198,7 +205,7 @@ def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
     return make(secrets=secrets), secrets
 
 
-def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step], None]) -> Outcome:
+def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step | Pace], None]) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
     plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
 

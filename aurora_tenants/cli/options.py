@@ -33,6 +33,15 @@ AcuPrice = Annotated[
     str | None,
     typer.Option("--acu-price", help="US dollars for one ACU-hour, instead of the known price.", metavar="PRICE"),
 ]
+SnapshotWait = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=86_400,
+        help="Seconds that a snapshot may take that snapshot_before_drop asks for.",
+        metavar="SECONDS",
+    ),
+]
 
 DEFAULT_FILE = Path("tenants.yaml")
 SHARED_STACK = "shared-global"

@@ -19,6 +19,7 @@ from aurora_tenants.cli.options import (
     InterruptedInFlight,
     NoColor,
     PlanDisplay,
+    SnapshotWait,
     Target,
     ask,
     given_price,
@@ -31,7 +32,7 @@ from aurora_tenants.errors import Exit, InvalidUsage, NotConverged, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_tenants.apply import Step
+    from aurora_tenants.apply import Pace, Step
     from aurora_tenants.inputs import Reading
     from aurora_tenants.model import Configuration
     from aurora_tenants.plan import Plan, Proposal
@@ -191,10 +192,11 @@ def apply(
     target: Target = TARGET,
     tenant: Tenants = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 15,
     logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
+    snapshot_wait: SnapshotWait = 3600.0,
     acu_price: AcuPrice = None,
     no_color: NoColor = False,
 ) -> None:
@@ -212,6 +214,8 @@ def apply(
         acu_price=price,
         parallel=parallel,
         located=teller(out, is_json=False),
+        snapshot_seconds=snapshot_wait,
+        saving=out.tell,
     )
     saved = Reopened.read(saved_plan, request) if saved_plan else None
     if saved:
@@ -293,7 +297,7 @@ class _Operator:
         ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes)
 
     @contextmanager
-    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step | Pace], None]]:
         from aurora_tenants.render.progress import Progress
 
         self.has_begun = True

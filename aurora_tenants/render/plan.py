@@ -13,6 +13,7 @@ from aurora_tenants.render.cost import cost_sentence
 from aurora_tenants.render.items import USUAL_VIEW, View, tenant_lines
 from aurora_tenants.render.layout import USUAL, fitted
 from aurora_tenants.render.problems import problem_text
+from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.stacks import total
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.tenant.notices import LEFT_OVER
@@ -80,6 +81,8 @@ def closing_text(proposal: Proposal) -> Text:
     ]
     if counts:
         text.append(f"\n{' and '.join(counts)}: see above.", "bold red")
+    if saved_first := proposal.plan.saved_first:
+        text.append(f"\n{printable(snapshot_sentence(saved_first))}")
     if proposal.cost:
         text.append(f"\n{cost_sentence(proposal.cost)}")
     if proposal.woke_cluster:

@@ -10,6 +10,8 @@ from aurora_tenants.plan import Proposal
 from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_data
 from aurora_tenants.render.problems import location_data, problem_data
+from aurora_tenants.render.snapshot import drop_data, snapshot_data
+from aurora_tenants.tenant.drops import drops_of
 from aurora_tenants.tenant.items import Item, reason
 from aurora_tenants.tenant.reasons import Line, rule
 
@@ -35,9 +37,11 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
                 "items": _items(proposal.items.get(tenant.name, ()), proposal.lines.get(tenant.name, ())),
                 "changes": [_line_data(line) for line in proposal.lines.get(tenant.name, ())],
                 "drops": list(tenant.stack.drops),
+                "dropped": [drop_data(drop) for drop in drops_of([tenant])],
             }
             for tenant in plan.tenants
         ],
+        "snapshot": snapshot_data(plan.saved_first),
         "pause_schedule": schedule.part_data(plan.schedule),
         "cost": cost_data(proposal.cost) if proposal.cost else None,
         "notices": [asdict(notice) for notice in plan.notices],

@@ -18,6 +18,7 @@ from aurora_tenants.render.items import View, tenant_lines
 from aurora_tenants.render.output import safe
 from aurora_tenants.render.plan import compared, summary
 from aurora_tenants.render.problems import problem_text
+from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.text import count, printable
 
 # Of a comment on GitHub: "body is too long (maximum is 65536 characters)". In bytes, which are never fewer.
@@ -31,6 +32,8 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
     """The whole plan, as much of it as fits; what does not is counted, with how to see it. longest: in bytes."""
     plan = proposal.plan
     head = f"### {html.escape(summary(plan))}\n\n"
+    if saved_first := plan.saved_first:
+        head += f"{html.escape(printable(snapshot_sentence(saved_first)))}\n\n"
     page = _Page(head, longest - _RESERVE)
     for title, found in (("danger", proposal.dangers), ("problem", plan.problems)):
         if found:

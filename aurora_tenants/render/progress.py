@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from aurora_tenants.apply import Step
+from aurora_tenants.apply import Pace, Step
 from aurora_tenants.aws.stacks import Event
 from aurora_tenants.render.text import printable
 
@@ -40,8 +40,13 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def tell(self, step: Step) -> None:
-        """Shows one step of one stack."""
+    def tell(self, step: Step | Pace) -> None:
+        """Shows one step of one stack, or that AWS throttles."""
+        if isinstance(step, Pace):
+            throttled = f"AWS throttles: {step.throttled} of the last {step.calls} calls"
+            with self._lock:
+                self._line(Text(f"{throttled}; {step.parallel} stacks at once from now on", "yellow"))
+            return
         with self._lock:
             if step.stack.part not in self._started:
                 self._started[step.stack.part] = time.monotonic()
