@@ -16,7 +16,7 @@ from tests.cloud import PROVIDER, Cloud
 def none(cloud: Cloud) -> Iterator[None]:
     """No fault is on afterwards."""
     yield
-    cloud.clear_faults()
+    cloud.clear()
 
 
 def test_a_fault_is_switched_on_listed_with_how_often_it_was_met_and_cleared(run: CommandLine, cloud: Cloud):

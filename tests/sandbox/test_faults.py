@@ -188,7 +188,7 @@ def test_what_is_no_fault_is_refused_with_a_sentence(document: dict[str, Any], s
 def account(sandbox: Sandbox) -> Iterator[endpoint.Endpoint]:
     running = endpoint.Endpoint(sandbox.endpoint_url, sandbox.environment(), sandbox.mysql.port, "")
     yield running
-    running.clear_faults()
+    running.clear()
 
 
 def topic(name: str = "t") -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_an_answer_is_lost_before_or_after_a_call_took_effect(account: endpoint.
         with pytest.raises(ConnectionClosedError):
             account.deploy(name, topic())
         assert (name in account.stacks()) is is_there
-        account.clear_faults()
+        account.clear()
     assert account.settled("drop-after") == "CREATE_COMPLETE"
     account.client("cloudformation").delete_stack(StackName="drop-after")
 
@@ -306,7 +306,7 @@ def test_a_function_works_again_after_a_crash_that_lost_its_answer_and_answers_a
 ):
     account.meet("crash-after", times=1)
     assert account.deploy("custom", CUSTOM, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
-    account.clear_faults()
+    account.clear()
     with pytest.raises(HTTPError):
         account.meet("answer-twice", function="nobody")
     account.meet("answer-twice", function="worker")
