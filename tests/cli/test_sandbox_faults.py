@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from aurora_sandbox.faults import KINDS
 from tests.cli.conftest import CommandLine, Ended
 from tests.cloud import PROVIDER, Cloud
 
@@ -57,6 +60,16 @@ def test_a_cluster_pauses_at_once_and_again_after_so_many_calls_that_it_served(r
     run("aurora-tenants sandbox fault paused-cluster --seconds 0.01 --nth 1 --every 3")
     assert json.loads(run("aurora-tenants sandbox status --output json").out)["cluster"]["state"] == "paused"
     run("aurora-tenants sandbox fault clear")
+
+
+def test_every_fault_has_an_example_in_the_documentation_that_works(run: CommandLine, cloud: Cloud):
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    examples = re.findall(r"\| `aurora-tenants sandbox fault ([^`]+)` \|", page)
+    assert sorted(example.split()[0] for example in examples) == sorted(KINDS)
+    for example in examples:
+        ended = run(f"aurora-tenants sandbox fault {example}")
+        assert (ended.code, ended.err) == (0, ""), example
+    cloud.post("pause", {"seconds": 0})
 
 
 @pytest.mark.parametrize(
