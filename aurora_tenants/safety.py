@@ -159,6 +159,7 @@ def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
     deleted = [tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
     # Of a tenant that only gets another name nothing is removed.
     gone = [it.name for it in deleted if not it.moves or {change.action for change in it.changes} - {"offer"}]
+    gone += [each.name for each in plan.waiting if each.is_removal]
     total = plan.deployed_count
     is_all = bool(gone) and len(gone) == total
     if not is_all and (total < _MASS_REMOVAL_FROM or len(gone) <= total * _MASS_REMOVAL):

@@ -66,7 +66,7 @@ def _under_way(rds: Any, identifier: str) -> str | None:
 
 
 def _name(identifier: str) -> str:
-    """Cluster and time for people, and a token: a repeated call makes no second one, and a name that is taken is ours."""
+    """Cluster and time for people, and a token: a name that is taken is ours, so a second call makes no other one."""
     of_cluster = identifier.lower()[:_OF_CLUSTER].rstrip("-")
     return f"{_PREFIX}{of_cluster}-{datetime.now(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
 

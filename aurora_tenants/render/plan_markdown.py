@@ -16,7 +16,7 @@ from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_sentence
 from aurora_tenants.render.items import View, tenant_lines
 from aurora_tenants.render.output import safe
-from aurora_tenants.render.plan import compared, summary
+from aurora_tenants.render.plan import WAITING, compared, summary, waiting_text
 from aurora_tenants.render.problems import problem_text
 from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.text import count, printable
@@ -47,6 +47,8 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
         page.add(_folded(line.plain, body, "diff"), noun="tenant")
     if part := schedule.part(plan.schedule).plain.strip():
         page.add(_folded("pause schedule", part, ""), noun="pause schedule")
+    if plan.waiting:
+        page.add(_folded(WAITING, "\n".join(waiting_text(each).plain for each in plan.waiting), ""), noun="list")
     if plan.notices:
         notices = [printable(f"{notice.text}  [{notice.code}]") for notice in plan.notices]
         title = f"{count(len(notices), 'notice')}: nothing of it is touched"

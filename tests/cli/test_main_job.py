@@ -202,6 +202,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "snapshot": None,
         "pause_schedule": None,
         "cost": None,
+        "waiting": [],
         "notices": [],
         "dangers": [],
         "problems": [],
