@@ -569,10 +569,10 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
 def test_what_cannot_be_read_back_is_said_to_be_applied(
     run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sys, "stderr", Meanwhile(lambda: cloud.post("faults", {"oversize": {"calls": 50}})))
+    monkeypatch.setattr(sys, "stderr", Meanwhile(lambda: cloud.meet("oversize")))
     run.file(shop())
     ended = run("aurora-tenants apply --yes")
-    cloud.post("faults", {"oversize": {"calls": 0}})
+    cloud.clear("oversize")
     assert (ended.code, cloud.stacks()) == (1, {"shared-global-shop": "CREATE_COMPLETE"})
     assert sys.stderr.getvalue().endswith(
         "error: applied, but could not read back  [not-read-back]\n"
