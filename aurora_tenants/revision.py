@@ -59,6 +59,11 @@ def all_counted_up(revision: str) -> str:
     return ",".join(str(number + 1) for number in counters[:size])
 
 
+def is_reached(revision: str, wanted: str) -> bool:
+    """Whether no counter of a revision is lower than in the one that is wanted."""
+    return all(number >= least for number, least in zip(_counters(revision), _counters(wanted), strict=True))
+
+
 def plain(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """A template with one number for all of its custom resources, where it has counters as this module writes them."""
     parameters = body.get("Parameters", {})
