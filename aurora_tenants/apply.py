@@ -50,13 +50,23 @@ class Step:
     waits: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """AWS throttles: so many of CloudFormation's calls of the last ten seconds, and so many stacks are in flight at
+    most from now on."""
+
+    throttled: int
+    calls: int
+    parallel: int
+
+
 def apply(
     plans: Collection[StackPlan],
     cloudformation: Any,
     *,
     parallel: int,
     allow_drop: Collection[str],
-    tell: Callable[[Step], None],
+    tell: Callable[[Step | Pace], None],
     after: Callable[[StackPlan], None] = lambda plan: None,
     take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
