@@ -94,7 +94,7 @@ def test_a_counter_that_somebody_has_changed_in_a_template_is_a_change():
 
 def test_a_template_that_has_no_room_for_counters_gives_every_resource_all_of_them():
     """It is as large as it always was, at most, so that what fitted fits."""
-    many = replace(SHOP, users=tuple(TenantUser(f"user{number:03}", auth="iam") for number in range(121)))
+    many = replace(SHOP, users=tuple(TenantUser(f"user{number:03}", auth="iam") for number in range(130)))
     made = template(CLUSTER, many)
     assert made.size_bytes() <= MAX_TEMPLATE_BYTES
     assert made.resources["UserUser000"]["Properties"][REVISION] == {"Ref": REVISION}
