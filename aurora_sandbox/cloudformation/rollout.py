@@ -31,6 +31,7 @@ RollbackStyle = Literal["update", "restore"]
 class Rollout:
     """One operation's way forward. After run: undo and leftovers say what it touched and what it left behind.
 
+    is_called_off: somebody wants it taken back, whatever it came to. is_done: the stack is where it should be.
     drift: what of the stack is other than was deployed, and is to be set back; a rollback leads back to that.
     """
 
@@ -46,6 +47,7 @@ class Rollout:
     ) -> None:
         self.undo: dict[str, Undo] = {}
         self.leftovers: list[Leftover] = []
+        self.is_called_off = False
         self._region = region
         self._handlers = handlers
         self._stack = stack
@@ -53,7 +55,13 @@ class Rollout:
         self._style = style
         self._drift = drift
         self._imported: Mapping[str, str] = {}
-        self._is_cancelled = False
+        self.is_done = self._is_cancelled = False
+
+    def call_off(self) -> None:
+        """Nothing is begun any more, and what was begun is cancelled. Not of one that is done."""
+        with self._region.changed:
+            self.is_called_off = True
+            self._cancel()
 
     def run(self) -> str | None:
         """None if the stack is where it should be; otherwise why not, for the stack's event."""
@@ -65,11 +73,14 @@ class Rollout:
                 self._deploy,
                 halts=True,
                 on_failure=self._cancel,
+                is_cancelled=lambda: self.is_called_off,
                 timeout_seconds=self._stack.timeout_seconds,
             )
-            if failed:
-                return failures(self._stack)
-            self._region.publish(self._stack, self._outputs())
+            with self._region.changed:
+                if failed or self.is_called_off:
+                    return failures(self._stack)
+                self._region.publish(self._stack, self._outputs())
+                self.is_done = True
         except (StackFailed, Unresolvable) as exc:
             return str(exc)
         except TooLate:
