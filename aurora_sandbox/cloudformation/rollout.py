@@ -6,7 +6,7 @@ Every step that touches something leaves an `Undo` behind, so that a failed upda
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any, Literal
@@ -32,6 +32,7 @@ class Rollout:
     """One operation's way forward. After run: undo and leftovers say what it touched and what it left behind.
 
     is_called_off: somebody wants it taken back, whatever it came to. is_done: the stack is where it should be.
+    finish: returns when an operation that succeeds may end.
     drift: what of the stack is other than was deployed, and is to be set back; a rollback leads back to that.
     """
 
@@ -44,6 +45,7 @@ class Rollout:
         *,
         style: RollbackStyle,
         drift: Drift,
+        finish: Callable[[], None],
     ) -> None:
         self.undo: dict[str, Undo] = {}
         self.leftovers: list[Leftover] = []
@@ -54,6 +56,7 @@ class Rollout:
         self._deployment = deployment
         self._style = style
         self._drift = drift
+        self._finish = finish
         self._imported: Mapping[str, str] = {}
         self.is_done = self._is_cancelled = False
 
@@ -76,6 +79,8 @@ class Rollout:
                 is_cancelled=lambda: self.is_called_off,
                 timeout_seconds=self._stack.timeout_seconds,
             )
+            if not failed and not self.is_called_off:
+                self._finish()
             with self._region.changed:
                 if failed or self.is_called_off:
                     return failures(self._stack)

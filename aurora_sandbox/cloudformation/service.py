@@ -19,6 +19,7 @@ from aurora_sandbox.cloudformation.dynamic import ResolveSecret
 from aurora_sandbox.cloudformation.engine import Engine
 from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
+from aurora_sandbox.cloudformation.pacing import Pacing
 from aurora_sandbox.cloudformation.preview import Preview
 from aurora_sandbox.cloudformation.refusals import invalid, no_stack, not_imitated, refuse_failed
 from aurora_sandbox.cloudformation.region import MAX_STACKS, Region, StackFailed
@@ -47,6 +48,7 @@ class CloudFormation:
     time_scale: how many times faster than in AWS TimeoutInMinutes passes.
     resolve_secret: secret id, JSON key, stage and version (the last three may be empty) to the value.
     may_assume: whether CloudFormation may act in the role of this ARN.
+    stack_seconds: how long a stack's operation takes at least that begins now.
     Attribute region: everything that is remembered, for those who want to wait for more than a stack's end.
     """
 
@@ -64,10 +66,13 @@ class CloudFormation:
         may_assume: Callable[[str], bool] = lambda role_arn: True,
         rollback_style: RollbackStyle = "update",
         time_scale: float = 1.0,
+        stack_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.region = Region(account=account, region=region)
-        self._handlers = Handlers(resources, custom, resolve_secret)
-        self._engine = Engine(self.region, self._handlers, style=rollback_style)
+        self.rollback_style: RollbackStyle = rollback_style
+        pacing = Pacing(stack_seconds)
+        self._handlers = Handlers(resources, custom, resolve_secret, pacing)
+        self._engine = Engine(self.region, self._handlers, pacing, style=rollback_style)
         self._may_assume = may_assume
         self._change_sets = ChangeSets(self.region, self._handlers, self._engine, may_assume)
         self._time_scale = time_scale
