@@ -38,8 +38,8 @@ PartialRevokes = Annotated[
 RollbackStyle = Annotated[
     Literal["update", "restore"] | None,
     typer.Option(
-        help="How a custom resource that was replaced is rolled back, of which AWS's texts differ: with an Update to its "
-        "old properties, the default, or without one.",
+        help="How a custom resource that was replaced is rolled back, of which AWS's texts differ: with an Update "
+        "to its old properties, the default, or without one.",
     ),
 ]
 Region = Annotated[
