@@ -329,6 +329,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         take=healing.take,
         deploy=healing.deploy,
         stop=request.stop,
+        rate=inputs.aws.rate,
+        wait_seconds=request.reading.wait_seconds,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)

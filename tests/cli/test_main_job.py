@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aurora_tenants.mysql import dataapi
+from aurora_tenants.revision import all_counted_up
 from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
 from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud
 from tests.endpoint import until
@@ -126,7 +127,10 @@ def change_set(cloudformation: Any, stack: str) -> str:
         StackName=stack,
         ChangeSetName="look",
         TemplateBody=text,
-        Parameters=[it | {"ParameterValue": "99"} if it["ParameterKey"] == "Revision" else it for it in parameters],
+        Parameters=[
+            it | {"ParameterValue": all_counted_up(it["ParameterValue"])} if it["ParameterKey"] == "Revision" else it
+            for it in parameters
+        ],
         Tags=[{"Key": "touches", "Value": "everything"}],
         Capabilities=["CAPABILITY_IAM"],
     )["Id"]
