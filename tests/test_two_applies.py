@@ -75,6 +75,7 @@ def test_both_of_two_applies_end_well_and_say_who_did_it(slow: Cloud):
 
 
 def test_a_busy_stack_is_waited_for_and_then_deployed(slow: Cloud):
+    slow.meet("slow-stacks", seconds=3)
     slow.client("cloudformation").create_stack(
         StackName="one",
         TemplateBody=json.dumps(template("one").body),
