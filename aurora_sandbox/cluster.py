@@ -238,6 +238,10 @@ class Clusters:
         cluster = self._there()
         return () if cluster is None else (cluster,)
 
+    def seconds(self) -> float:
+        """What the clock of all clusters shows."""
+        return self._clock()
+
     def take(self, seconds: float) -> None:
         """Lets every change of a status take so long from now on, the one under way, too."""
         self.change_seconds = seconds

@@ -31,7 +31,7 @@ from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Contents, Database, Live, Server, State, User
 from aurora_tenants.naming import DIGEST, REVISION, pause_stack, stack_name
-from aurora_tenants.plan import Plan
+from aurora_tenants.plan import Plan, is_about_schedule
 from aurora_tenants.schedule.template import Entry
 from aurora_tenants.stack import Deployed, Shared, Stack, Template
 from aurora_tenants.tenant.plan import TenantPlan
@@ -43,9 +43,7 @@ Section = Mapping[str, Aspects]
 # Digits of a digest. No two states of one thing are to share it by accident; whoever writes the file can have any.
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
-_READABLE = frozenset(
-    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state")
-)
+_READABLE = frozenset(("status", "template", "version", "action", "cluster", "healed by", "contents", "state"))
 
 
 class Place(NamedTuple):
@@ -93,7 +91,7 @@ def fingerprint(
         dict(_mysql(live, scope)),
         dict(_missing(live.state, scope)),
         dict(_stacks(deployed, scope)),
-        _schedules(schedules) if scope.is_whole else {},
+        _schedules(schedules) if scope.has_schedule else {},
     )
 
 
@@ -162,6 +160,7 @@ class _Scope:
     def __init__(self, configuration: Configuration, server: Server, only: Collection[str]) -> None:
         self.cluster, self._server = configuration.cluster, server
         self.is_whole, self._only = not only, self._with_givers(configuration.tenants, {*only})
+        self.has_schedule = is_about_schedule(only)
         self.tenants = [tenant for tenant in configuration.tenants if self.has_tenant(tenant.name)]
         self._stacks = {stack_name(self.cluster, name) for name in self._only}
         self._users = {name for tenant in self.tenants for name in _user_names(tenant)}
@@ -273,7 +272,7 @@ def _stacks(deployed: Deployed, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     wanted = {stack_name(scope.cluster, tenant.name) for tenant in scope.tenants} | {pause_stack(scope.cluster)}
     for name in deployed.others & wanted:
         yield f"stack {name}, of somebody else,", {}
-    if scope.is_whole and deployed.pause_schedule:
+    if scope.has_schedule and deployed.pause_schedule:
         yield f"stack {deployed.pause_schedule.name}", _stack(deployed.pause_schedule)
 
 
@@ -287,7 +286,7 @@ def _stack(stack: Stack) -> Aspects:
     return {
         "status": stack.status,
         "template": "changed by hand" if stack.is_edited else stack.outputs.get(DIGEST, ""),
-        "revision": stack.parameters.get(REVISION, ""),
+        "revision": _digest(stack.revision),
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),
         "id": stack.id,

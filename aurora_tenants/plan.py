@@ -14,11 +14,14 @@ from typing import Any
 from aurora_tenants.errors import InvalidUsage, Notice, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
+from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
 from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
+from aurora_tenants.tenant.busy import Waiting, of_schedule, waiting
+from aurora_tenants.tenant.drops import Drop, drops_of
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.items import Item
@@ -36,7 +39,8 @@ class Plan:
 
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
     that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
-    it is about some tenants alone. watchers: who could read others' statements, and cannot yet.
+    it is about some tenants alone. watchers: who could read others' statements, and cannot yet. waiting: what nothing
+    can be planned for until an operation has ended; it is in no other field.
     """
 
     cluster: Cluster
@@ -48,6 +52,7 @@ class Plan:
     deployed_count: int = 0
     is_partial: bool = False
     watchers: tuple[Watcher, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def changed(self) -> tuple[TenantPlan, ...]:
@@ -59,6 +64,12 @@ class Plan:
         """The stacks that something happens to, the pause schedule's last."""
         stacks = [tenant.stack for tenant in self.tenants] + ([self.schedule.stack] if self.schedule else [])
         return tuple(stack for stack in stacks if stack.is_changed)
+
+    @property
+    def saved_first(self) -> tuple[Drop, ...]:
+        """The databases because of which a snapshot of the cluster is made first; none where none is made."""
+        drops = drops_of(self.tenants) if self.cluster.snapshot_before_drop else ()
+        return tuple(drop for drop in drops if drop.loses_data)
 
     @property
     def changes_schedule(self) -> bool:
@@ -99,13 +110,22 @@ def make_plan(
 ) -> Plan:
     """The whole difference; with `only`, that of these tenants alone. Raises InvalidUsage for one that is nowhere.
 
-    pause: what there is of the pause schedule; None where there is none, in the file or deployed. secrets: of the
-    users; None where they were not read.
+    only: may name the pause schedule, which no tenant can be called like. pause: what there is of it; None where there
+    is none, in the file or deployed. secrets: of the users; None where they were not read.
     """
     _check_names(only, {*(tenant.name for tenant in configuration.tenants), *deployed.tenants})
     tenants = plan_tenants(configuration, live, deployed, only=only, secrets=secrets)
     shared = deployed.shared
-    schedule = plan_schedule(configuration.cluster, shared, deployed, pause) if shared and pause and not only else None
+    with_schedule = shared and pause and is_about_schedule(only)
+    busy = (
+        *waiting(tenants, deployed),
+        *(of_schedule(deployed.pause_schedule, PAUSE_SCHEDULE) if with_schedule else ()),
+    )
+    names = {each.name for each in busy}
+    tenants = tuple(tenant for tenant in tenants if tenant.name not in names)
+    schedule = None
+    if shared and pause and with_schedule and PAUSE_SCHEDULE not in names:
+        schedule = plan_schedule(configuration.cluster, shared, deployed, pause)
     changes = [change for tenant in tenants for change in tenant.changes]
     afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
     return Plan(
@@ -127,7 +147,13 @@ def make_plan(
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
         watchers=new_watchers(live.state, afterwards, live.server) if changes else (),
+        waiting=busy,
     )
+
+
+def is_about_schedule(only: Collection[str]) -> bool:
+    """Whether a plan of these is one of the pause schedule as well."""
+    return not only or PAUSE_SCHEDULE in only
 
 
 def without_rotations_of_file(
@@ -160,7 +186,7 @@ def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Not
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
     for name in only:
-        if name not in known:
+        if name not in known and name != PAUSE_SCHEDULE:
             raise InvalidUsage(unknown_tenant(name, known))
 
 

@@ -23,6 +23,7 @@ _PREFIX = "aurora-tenants-"
 # Between a change set's being made and its execution.
 _LONGEST = timedelta(minutes=15)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+_NEVER_EXECUTED = ("AVAILABLE", "UNAVAILABLE", "OBSOLETE")
 # The reason that an empty change set gives; matched nowhere else. ("Change sets", CloudFormation User Guide)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _KNOWN = re.compile(r"\{\{changeSet:KNOWN_AFTER_APPLY\}\}")
@@ -58,6 +59,16 @@ def is_by_others(description: Mapping[str, Any]) -> bool:
     _, _, name = str(description.get("ChangeSetId", "")).partition(f":changeSet/{_PREFIX}")
     made = name.partition("/")[0]
     return not made.isdecimal() or updated > datetime.fromtimestamp(int(made) / 1e9, UTC) + _LONGEST
+
+
+def is_left(summary: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a change set, as ListChangeSets tells it, is one of this program's that nobody executes any more.
+
+    Who has made one executes it at once, if at all.
+    """
+    is_ours = summary["ChangeSetName"].removeprefix(_PREFIX).isdecimal()
+    is_idle = summary["Status"] in ("CREATE_COMPLETE", "FAILED") and summary["ExecutionStatus"] in _NEVER_EXECUTED
+    return bool(is_ours and is_idle and summary["CreationTime"] < now - _LONGEST)
 
 
 def make(

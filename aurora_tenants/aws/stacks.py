@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import changesets
+from aurora_tenants.aws import changesets, leftovers
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import asking
 from aurora_tenants.aws.operations import Event as Event
@@ -49,6 +50,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     made = [stack for stack in stacks if stack.name == cluster_stack(cluster.stack) and _is_made(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
+    waiting = (stack.name for stack in stacks if not stack.was_begun and stack.name.startswith(f"{cluster.stack}-"))
     return Deployed(
         shared,
         tenants,
@@ -56,6 +58,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         pause_schedule=paused[0] if paused else None,
         shared_stacks=shared_stacks(stacks),
         made=made[0] if made else None,
+        waiting=tuple(sorted({*waiting} - {*(it.name for it in tenants.values()), cluster_stack(cluster.stack)})),
     )
 
 
@@ -171,10 +174,11 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     require_idle(before)
     if before.state.way == "roll back":
         continue_rollback(cloudformation, plan.name, tell, role_arn=plan.role_arn)
-    made = changesets.make(cloudformation, plan, before)
+    made = leftovers.with_room(cloudformation, plan.name, partial(changesets.make, cloudformation, plan, before))
     if made is None:
         return False
-    execute(cloudformation, made, tell=tell)
+    with leftovers.discarding(cloudformation, made):
+        execute(cloudformation, made, tell=tell)
     return True
 
 
