@@ -5,7 +5,8 @@
 
 Seven sections, each of things by name with what is said of each, its aspects:
 
-file       tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
+file       tenants.yaml: each tenant, the cluster, what is ignored, who is of which group of the rollout. Its meaning,
+           so not its comments, order or places
 MySQL      databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
 missing    tables, columns and routines that the file names, and that are not there
 stacks     the shared stack, each tenant's, the pause schedule's; names that other stacks have taken
@@ -26,12 +27,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
-from aurora_tenants.model import Configuration, Tenant
+from aurora_tenants.model import Configuration, Rollout, Tenant
 from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Contents, Database, Live, Server, State, User
 from aurora_tenants.naming import DIGEST, REVISION, pause_stack, stack_name
-from aurora_tenants.plan import Plan
+from aurora_tenants.plan import Plan, is_about_schedule
 from aurora_tenants.schedule.template import Entry
 from aurora_tenants.stack import Deployed, Shared, Stack, Template
 from aurora_tenants.tenant.plan import TenantPlan
@@ -44,7 +45,7 @@ Section = Mapping[str, Aspects]
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
 _READABLE = frozenset(
-    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state")
+    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state", "stop_after")
 )
 
 
@@ -93,7 +94,7 @@ def fingerprint(
         dict(_mysql(live, scope)),
         dict(_missing(live.state, scope)),
         dict(_stacks(deployed, scope)),
-        _schedules(schedules) if scope.is_whole else {},
+        _schedules(schedules) if scope.has_schedule else {},
     )
 
 
@@ -162,6 +163,7 @@ class _Scope:
     def __init__(self, configuration: Configuration, server: Server, only: Collection[str]) -> None:
         self.cluster, self._server = configuration.cluster, server
         self.is_whole, self._only = not only, self._with_givers(configuration.tenants, {*only})
+        self.has_schedule = is_about_schedule(only)
         self.tenants = [tenant for tenant in configuration.tenants if self.has_tenant(tenant.name)]
         self._stacks = {stack_name(self.cluster, name) for name in self._only}
         self._users = {name for tenant in self.tenants for name in _user_names(tenant)}
@@ -206,10 +208,23 @@ def _database_names(tenant: Tenant) -> Iterator[str]:
 def _file(configuration: Configuration, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     yield "cluster", {"cluster": configuration.cluster.stack, "settings": _digest(configuration.cluster)}
     yield "ignore", {"globs": _digest(configuration.ignore)}
+    if configuration.rollout:
+        yield "the rollout", _rollout(configuration.rollout, scope.tenants)
     for tenant in scope.tenants:
         parts = (("databases", tenant.databases), ("users", tenant.users), ("roles", tenant.roles))
         aspects = {noun: _digest(_by_name(things)) for noun, things in parts if things}
         yield f"tenant {tenant.name}", aspects
+
+
+def _rollout(rollout: Rollout, tenants: Iterable[Tenant]) -> Aspects:
+    """Of what it means for these tenants: not the globs, but who is of which group."""
+    group_of = {tenant.name: rollout.group_of(tenant.name) for tenant in tenants}
+    groups = [
+        (group.name, group.pauses, sorted(name for name, it in group_of.items() if it is group))
+        for group in rollout.groups
+        if group in group_of.values()
+    ]
+    return {"stop_after": str(rollout.stop_after), "groups": _digest(groups)}
 
 
 def _by_name(things: Iterable[Any]) -> list[Any]:
@@ -273,7 +288,7 @@ def _stacks(deployed: Deployed, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     wanted = {stack_name(scope.cluster, tenant.name) for tenant in scope.tenants} | {pause_stack(scope.cluster)}
     for name in deployed.others & wanted:
         yield f"stack {name}, of somebody else,", {}
-    if scope.is_whole and deployed.pause_schedule:
+    if scope.has_schedule and deployed.pause_schedule:
         yield f"stack {deployed.pause_schedule.name}", _stack(deployed.pause_schedule)
 
 

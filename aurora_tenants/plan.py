@@ -14,6 +14,9 @@ from typing import Any
 from aurora_tenants.errors import InvalidUsage, Notice, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
+from aurora_tenants.naming import PAUSE_SCHEDULE
+from aurora_tenants.rollout import RolloutPlan, in_order, membership, plan_rollout
+from aurora_tenants.rollout import obstacles as obstacles_of_groups
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
@@ -36,7 +39,8 @@ class Plan:
 
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
     that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
-    it is about some tenants alone. watchers: who could read others' statements, and cannot yet.
+    it is about some tenants alone. watchers: who could read others' statements, and cannot yet. rollout: the groups in
+    which it is done, in whose order the tenants are; None for all at once.
     """
 
     cluster: Cluster
@@ -48,6 +52,7 @@ class Plan:
     deployed_count: int = 0
     is_partial: bool = False
     watchers: tuple[Watcher, ...] = ()
+    rollout: RolloutPlan | None = None
 
     @property
     def changed(self) -> tuple[TenantPlan, ...]:
@@ -99,13 +104,17 @@ def make_plan(
 ) -> Plan:
     """The whole difference; with `only`, that of these tenants alone. Raises InvalidUsage for one that is nowhere.
 
-    pause: what there is of the pause schedule; None where there is none, in the file or deployed. secrets: of the
-    users; None where they were not read.
+    only: may name the pause schedule, which no tenant can be called like. pause: what there is of it; None where there
+    is none, in the file or deployed. secrets: of the users; None where they were not read.
     """
     _check_names(only, {*(tenant.name for tenant in configuration.tenants), *deployed.tenants})
-    tenants = plan_tenants(configuration, live, deployed, only=only, secrets=secrets)
+    tenants, rollout = _in_groups(
+        configuration, deployed, plan_tenants(configuration, live, deployed, only=only, secrets=secrets), bool(only)
+    )
     shared = deployed.shared
-    schedule = plan_schedule(configuration.cluster, shared, deployed, pause) if shared and pause and not only else None
+    schedule = None
+    if shared and pause and is_about_schedule(only):
+        schedule = plan_schedule(configuration.cluster, shared, deployed, pause)
     changes = [change for tenant in tenants for change in tenant.changes]
     afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
     return Plan(
@@ -121,13 +130,31 @@ def make_plan(
         ),
         problems=(
             *obstacles(configuration, tenants, live.state, deployed),
+            *obstacles_of_groups(rollout, [tenant.stack for tenant in tenants]),
             *(schedule.problems if schedule else ()),
         ),
         isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
         watchers=new_watchers(live.state, afterwards, live.server) if changes else (),
+        rollout=rollout,
     )
+
+
+def _in_groups(
+    configuration: Configuration, deployed: Deployed, tenants: Iterable[TenantPlan], is_partial: bool
+) -> tuple[tuple[TenantPlan, ...], RolloutPlan | None]:
+    """The tenants in the order in which they are deployed, and their groups."""
+    by_part = {tenant.stack.part: tenant for tenant in tenants}
+    of = membership(configuration, deployed.tenants)
+    stacks = in_order(of, (tenant.stack for tenant in by_part.values()))
+    rollout = plan_rollout(configuration, of, stacks, is_partial=is_partial)
+    return tuple(by_part[stack.part] for stack in stacks), rollout
+
+
+def is_about_schedule(only: Collection[str]) -> bool:
+    """Whether a plan of these is one of the pause schedule as well."""
+    return not only or PAUSE_SCHEDULE in only
 
 
 def without_rotations_of_file(
@@ -160,7 +187,7 @@ def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Not
 
 def _check_names(only: Iterable[str], known: Collection[str]) -> None:
     for name in only:
-        if name not in known:
+        if name not in known and name != PAUSE_SCHEDULE:
             raise InvalidUsage(unknown_tenant(name, known))
 
 

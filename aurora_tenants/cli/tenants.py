@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,17 +33,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_tenants.apply import Step
+    from aurora_tenants.in_groups import Halt
     from aurora_tenants.inputs import Reading
     from aurora_tenants.model import Configuration
     from aurora_tenants.plan import Plan, Proposal
     from aurora_tenants.reconcile import Outcome
     from aurora_tenants.render.items import View
     from aurora_tenants.render.output import Output
+    from aurora_tenants.render.progress import Progress
+    from aurora_tenants.rollout import PlannedGroup
     from aurora_tenants.safety import Allowed
 
 
 Tenants = Annotated[
     list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.", metavar="NAME")
+]
+Group = Annotated[
+    str | None, typer.Option("--group", help="Only the tenants of this group of the rollout.", metavar="NAME")
 ]
 Secret = Annotated[
     str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
@@ -137,6 +144,7 @@ def schema(
 def plan(
     target: Target = TARGET,
     tenant: Tenants = None,
+    group: Group = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
@@ -172,7 +180,15 @@ def plan(
     reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
     only, allowed = tuple(tenant or ()), dangers.allowed()
     located = teller(out, is_json=sql or display.output != "text")
-    request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
+    request = Request(
+        **asdict(target),
+        only=only,
+        group=group,
+        reading=reading,
+        allowed=allowed,
+        acu_price=price,
+        located=located,
+    )
     proposal, fingerprint = preview_to_save(request) if out_file else (preview(request), None)
     form = "sql" if sql else display.output
     _show(out, proposal, form, file=str(target.file), view=View(explain=explain, verbose=verbose, summary=summary))
@@ -190,6 +206,7 @@ def apply(
     saved_plan: Saved = None,
     target: Target = TARGET,
     tenant: Tenants = None,
+    group: Group = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
     logins: Logins = False,
@@ -207,6 +224,7 @@ def apply(
     request = Request(
         **asdict(target),
         only=tuple(tenant or ()),
+        group=group,
         reading=reading,
         allowed=dangers.allowed(),
         acu_price=price,
@@ -217,7 +235,7 @@ def apply(
     if saved:
         request = saved.request(request, is_file_given=is_given(context, "file"))
         out.tell(saved.title)
-    operator = _Operator(out, request.file, request.allowed, yes=yes or saved is not None)
+    operator = _Operator(out, request.file, request.allowed, yes=yes, is_reviewed=saved is not None)
     try:
         outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
         _tell_outcome(out, outcome, str(request.file))
@@ -275,11 +293,15 @@ def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) 
 
 
 class _Operator:
-    """The person at the terminal, or nobody in CI. has_begun: something may have been changed."""
+    """The person at the terminal, or nobody in CI. has_begun: something may have been changed.
 
-    def __init__(self, out: Output, file: Path, allowed: Allowed, *, yes: bool) -> None:
+    is_reviewed: somebody has seen the plan before, when it was saved.
+    """
+
+    def __init__(self, out: Output, file: Path, allowed: Allowed, *, yes: bool, is_reviewed: bool) -> None:
         self.has_begun = False
-        self._out, self._file, self._allowed, self._yes = out, str(file), allowed, yes
+        self._out, self._file, self._allowed, self._yes, self._is_reviewed = out, str(file), allowed, yes, is_reviewed
+        self._progress: Progress | None = None
 
     def show(self, proposal: Proposal) -> None:
         from aurora_tenants import safety
@@ -290,7 +312,7 @@ class _Operator:
             self._out.tell(sentence)
 
     def confirm(self, proposal: Proposal) -> None:
-        ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes)
+        ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes or self._is_reviewed)
 
     @contextmanager
     def watching(self, proposal: Proposal) -> Iterator[Callable[[Step], None]]:
@@ -298,7 +320,19 @@ class _Operator:
 
         self.has_begun = True
         with Progress(self._out.err, len(proposal.plan.stacks)) as progress:
+            self._progress = progress
             yield progress.tell
+
+    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
+        """Whoever has just said yes to a plan in which nothing happens to the group is not asked again."""
+        assert self._progress
+        if not had_changes and (self._is_reviewed or not self._yes):
+            return True
+        if self._yes or self._is_reviewed or not sys.stdin.isatty():
+            return False
+        with self._progress.aside():
+            self._out.tell(f"Group {group.name} is deployed. Go on with the next one? Type yes to go on.")
+            return sys.stdin.readline().strip() == "yes"
 
 
 def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
@@ -315,10 +349,23 @@ def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
         out.tell(plan_text(outcome.left, file=file, width=out.width))
     if outcome.problems:
         raise NotConverged(*outcome.problems)
+    if halt := outcome.halt:
+        out.result(_paused(outcome, halt))
+        return
     if done := len(plan.changed):
         out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
     if plan.schedule and plan.changes_schedule:
         out.result(deployed(plan.schedule))
+    if outcome.then:
+        out.result(f"The next group: {outcome.then}")
+
+
+def _paused(outcome: Outcome, halt: Halt) -> str:
+    """Of a run that has ended at a pause: what was applied, what was not, and the command that goes on."""
+    total = len(outcome.proposal.plan.changed)
+    done = total - sum(len(group.tenants) for group in halt.untouched)
+    applied = f"Applied: {done} of {total} tenants. MySQL holds what the file says of them.\n" if done else ""
+    return f"{applied}{halt.said[0].upper()}{halt.said[1:]}. To go on: {outcome.then}"
 
 
 def _held(configuration: Configuration) -> str:
