@@ -61,7 +61,7 @@ class Account:
         rollback_style: RollbackStyle,
         time_scale: float,
     ) -> None:
-        self.region, self._clients = region, clients
+        self.region, self.endpoint_url, self._clients = region, endpoint_url, clients
         self.clock, self.faults, self.sessions = Clock(), Faults(), Sessions()
         self.clusters = Clusters(clock=self.clock.seconds, time_scale=time_scale)
         self.functions = Functions(
@@ -69,6 +69,7 @@ class Account:
             region=region,
             time_scale=time_scale,
             authorities=mysql.directory / AUTHORITY,
+            faults=self.faults,
         )
         self.policies = Policies(lambda: clients("iam"))
         self.keys = Keys(
@@ -88,7 +89,7 @@ class Account:
             now=self.clock.now,
         )
         self.guard = self._guard()
-        self.data = RdsData(clusters=self.clusters, secret=self._secrets.current)
+        self.data = RdsData(clusters=self.clusters, secret=self._secrets.current, faults=self.faults)
         self.custom = CustomResources(
             invoke_async=self.functions.invoke_async, response_base_url=endpoint_url, time_scale=time_scale
         )
@@ -140,6 +141,7 @@ class Account:
             time_scale=time_scale,
             resolve_secret=self._secrets.referenced,
             may_assume=self.guard.cloudformation_may_assume,
+            stack_seconds=self.faults.stack_seconds,
         )
 
     def _scheduler(self, schedules: Schedules) -> Scheduler:

@@ -67,7 +67,6 @@ class Cluster:
         self._life = created(self._used_at)
         self._ready_at = 0.0
         self._resume_takes = self.resume_seconds
-        self._every_calls = self._calls = 0
         self._capacities: list[tuple[float, float]] = []  # ACUs from a moment on, in the order of time
         self._note(self._used_at)
 
@@ -114,25 +113,16 @@ class Cluster:
         with self._lock:
             return self._settled()
 
-    def pause(self, resume_after_seconds: float | None = None, *, every_calls: int = 0) -> None:
-        """Pauses at once; the next call that needs the cluster wakes it, which takes that long.
-
-        every_calls: pauses again each time that it has served so many calls, until this is called again; 0 for never.
-        """
+    def pause(self, resume_after_seconds: float | None = None) -> None:
+        """Pauses at once; the next call that needs the cluster wakes it, which takes that long."""
         with self._lock:
-            self._every_calls, self._calls = every_calls, 0
             self._settled()
             self._pause(self.clock(), self.resume_seconds if resume_after_seconds is None else resume_after_seconds)
 
     def touch(self) -> State:
         """The state a call to the database finds. One that finds it paused starts the resume, and so sees RESUMING."""
         with self._lock:
-            state = self._touch()
-            if state is State.AVAILABLE and self._every_calls:
-                self._calls += 1
-                if self._calls % self._every_calls == 0:
-                    self._pause(self.clock(), self._resume_takes)
-            return state
+            return self._touch()
 
     def rescale(self, scaling: Scaling) -> None:
         """Takes another range from now on, which wakes the cluster if it is paused, as on AWS."""
@@ -247,6 +237,10 @@ class Clusters:
     def all(self) -> tuple[Cluster, ...]:
         cluster = self._there()
         return () if cluster is None else (cluster,)
+
+    def seconds(self) -> float:
+        """What the clock of all clusters shows."""
+        return self._clock()
 
     def take(self, seconds: float) -> None:
         """Lets every change of a status take so long from now on, the one under way, too."""

@@ -6,7 +6,13 @@
                                           every_calls it pauses again each time that it has served so many calls
     POST /_sandbox/cluster                {"seconds": 60}: so long a cluster is creating, stopping, starting or deleting
                                           from now on, and still, if it is now; 0, as at first, is at once
-    POST /_sandbox/faults                 {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
+    GET  /_sandbox/faults                 what is on: {"faults": [{"name": "throttle", "counted": 9, "happened": 2, …}]}
+    POST /_sandbox/faults                 {"set": {"name": "drop-after", "service": "cloudformation", "operation":
+                                          "CreateChangeSet", "nth": 1}}: on from now on; all else that a fault has is in
+                                          faults.py
+                                          {"clear": {"name": "throttle"}}, {"clear": {}}
+                                          older words for some of them:
+                                          {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
                                           {"oversize": {"calls": 1}}
                                           {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
@@ -38,11 +44,12 @@ from typing import Any
 
 from aurora_sandbox.account import Account
 from aurora_sandbox.clock import shown
-from aurora_sandbox.faults import Turns
+from aurora_sandbox.faultform import fault_of
+from aurora_sandbox.faults import KINDS, Fault, Told
 from aurora_sandbox.gate import OWN
-from aurora_sandbox.wire import Answer, Request, service_model
+from aurora_sandbox.wire import Answer, Broken, Request, service_model
 
-_KINDS = ("crash", "hang", "twice", None)
+_KINDS = {"crash": "crash-before", "hang": "hang", "twice": "called-twice"}
 
 
 class Unusable(Exception):
@@ -74,14 +81,15 @@ class Control:
     def _route(self, request: Request, what: str, name: str) -> Answer:
         match request.method, what:
             case "PUT", "cfn-response":
-                self._account.custom.respond(name, request.body)
-                return Answer(200, {}, b"")
+                return self._respond(request, name)
             case "POST", "pause":
                 self._pause(_document(request))
             case "POST", "cluster":
                 self._account.clusters.take(_seconds(_document(request)))
+            case "GET", "faults":
+                return _json(200, self._faults())
             case "POST", "faults":
-                self._fault(_document(request))
+                return _json(200, self._fault(_document(request)) | self._faults())
             case "POST", "answers":
                 self._set_answers(_document(request))
             case "GET", "clock":
@@ -109,8 +117,22 @@ class Control:
         if not self._account.clusters.all():
             raise Unusable("there is no cluster yet")
         self._account.data.resuming_as_v1 = bool(document.get("as_v1"))
+        every = every_calls + 1 if every_calls else None
+        self._account.faults.put(
+            Fault("paused-cluster", nth=every, every=every, seconds=seconds), is_on=every_calls > 0
+        )
+        self._pause_all(seconds)
+
+    def _pause_all(self, seconds: float | None) -> None:
         for cluster in self._account.clusters.all():
-            cluster.pause(seconds, every_calls=every_calls)
+            cluster.pause(seconds)
+
+    def _respond(self, request: Request, token: str) -> Answer:
+        """Takes a custom resource's answer. Raises Broken if its sender is not told so."""
+        self._account.custom.respond(token, request.body)
+        if self._account.functions.is_unconfirmed(f"{self._account.endpoint_url}{request.path}"):
+            raise Broken(None)
+        return Answer(200, {}, b"")
 
     def _set_answers(self, document: Mapping[str, Any]) -> None:
         try:
@@ -131,32 +153,73 @@ class Control:
             raise Unusable(str(error)) from error
         return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
 
-    def _fault(self, document: Mapping[str, Any]) -> None:
-        for kind, fault in document.items():
-            try:
-                self._switch(kind, fault)
-            except (KeyError, TypeError, ValueError) as error:
-                raise Unusable(f"{kind}: {type(error).__name__} {error}") from error
+    def _faults(self) -> dict[str, Any]:
+        return {"faults": [told.document() for told in self._account.faults.all()]}
 
-    def _switch(self, kind: str, fault: Mapping[str, Any]) -> None:
-        if kind == "function":
-            if fault["kind"] not in _KINDS:
-                raise Unusable('kind must be "crash", "hang", "twice" or null')
-            self._account.functions.fault(fault["name"], fault["kind"])
-        elif kind == "throttle":
-            self._account.faults.throttle(fault["service"], fault.get("operation"), int(fault["calls"]))
-        elif kind == "oversize":
-            self._account.faults.oversize(int(fault["calls"]))
-        elif kind == "drop":
-            self._account.faults.drop(
-                _turns(fault), ran=bool(fault.get("ran", True)), in_body=bool(fault.get("in_body"))
-            )
-        elif kind == "stack":
+    def _fault(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What was done besides, where the answer says so."""
+        done: dict[str, Any] = {}
+        for word, fault in document.items():
+            try:
+                done |= self._switch(word, fault) or {}
+            except (KeyError, TypeError, ValueError) as error:
+                raise Unusable(f"{word}: {type(error).__name__} {error}") from error
+        return done
+
+    def _switch(self, word: str, fault: Mapping[str, Any]) -> dict[str, Any] | None:
+        faults = self._account.faults
+        if word == "set":
+            return {"set": self._set(_wanted(fault)).document()}
+        if word == "clear":
+            return {"cleared": [told.document() for told in faults.clear(_cleared(fault))]}
+        if word == "function":
+            self._meet(fault["name"], fault["kind"])
+        elif word == "throttle":
+            throttle = Fault("throttle", fault["service"], fault.get("operation"), times=int(fault["calls"]))
+            faults.put(throttle, is_on=throttle.times != 0)
+        elif word == "oversize":
+            oversize = Fault("oversize", "rds-data", "ExecuteStatement", times=int(fault["calls"]))
+            faults.put(oversize, is_on=oversize.times != 0)
+        elif word == "drop":
+            self._drop(fault)
+        elif word == "stack":
             self._put(fault["name"], fault["status"])
-        elif kind == "early":
-            self._account.data.answers.be_early(_turns(fault), fault.get("answer"))
+        elif word == "early":
+            early = {"name": "early", "nth": int(fault["first"]) or 1, "every": int(fault.get("every", 0)) or None}
+            faults.put(_wanted(early | {"answer": fault.get("answer")}), is_on=int(fault["first"]) > 0)
         else:
-            raise Unusable(f"there is no fault {kind}")
+            raise Unusable(f"there is no fault {word}")
+        return None
+
+    def _set(self, fault: Fault) -> Told:
+        names = self._account.functions.names()
+        if fault.function and not any(fault.is_of(name) for name in names):
+            raise Unusable(f"there is no function {fault.function}; there are {', '.join(names) or 'none'}")
+        told = self._account.faults.set(fault)
+        if fault.name == "paused-cluster" and fault.nth == 1:  # the first is now: nobody has to call for it
+            self._account.faults.met("paused-cluster")
+            self._pause_all(fault.seconds)
+        return told
+
+    def _meet(self, function: str, kind: str | None) -> None:
+        """What happens to all events of a function, in place of anything else."""
+        if kind is not None and kind not in _KINDS:
+            raise Unusable('kind must be "crash", "hang", "twice" or null')
+        if self._account.functions.get(function) is None:
+            raise LookupError(f"Function not found: {function}")
+        for word, name in _KINDS.items():
+            self._account.faults.put(Fault(name, function=function), is_on=word == kind)
+
+    def _drop(self, fault: Mapping[str, Any]) -> None:
+        """One of the ways in which a statement's answer is lost, in place of any other."""
+        first, every = int(fault["first"]), int(fault.get("every", 0))
+        drops = {
+            name: Fault(name, "rds-data", "ExecuteStatement", nth=first, every=every or None)
+            for name in ("drop-before", "drop-after", "drop-in-body")
+        }
+        name = "drop-in-body" if fault.get("in_body") else "drop-after" if fault.get("ran", True) else "drop-before"
+        for drop in drops.values():
+            self._account.faults.put(drop, is_on=drop.name == name and first > 0)
 
     def _put(self, name: str, status: str) -> None:
         region = self._account.cloudformation.region
@@ -176,8 +239,19 @@ def _seconds(document: Mapping[str, Any]) -> float:
     return seconds
 
 
-def _turns(fault: Mapping[str, Any]) -> Turns:
-    return Turns(int(fault["first"]), int(fault.get("every", 0)))
+def _wanted(document: Mapping[str, Any]) -> Fault:
+    try:
+        return fault_of(document)
+    except ValueError as error:
+        raise Unusable(str(error)) from error
+
+
+def _cleared(document: Mapping[str, Any]) -> str | None:
+    """The name of what is to end; None for everything."""
+    name = document.get("name")
+    if name is not None and name not in KINDS:
+        raise Unusable(f"there is no fault {name}: {', '.join(KINDS)}")
+    return name
 
 
 def _document(request: Request) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, ServiceModel
 
 from aurora_sandbox import documented, wire
-from aurora_sandbox.faults import Faults
+from aurora_sandbox.faults import SPARED, By, Faults, Struck
 from aurora_sandbox.gate import OWN, Signature, signature
 from aurora_sandbox.iam import Guard
 from aurora_sandbox.wire import Answer, Broken, Caller, Request, Service, ServiceError
@@ -70,47 +70,61 @@ class Front:
         signed = signature(request)
         if signed is None:
             return self._forward(request)
+        by: By = "function" if self._guard.is_function(signed.access_key) else "user"
         service = self._services.get(signed.service)
         if service is not None and _is_ours(service, request):
-            return self._served(service, request, signed)
-        if self._guard.is_function(signed.access_key):
+            return self._served(service, request, signed, by)
+        if not self._faults.are_on():
+            return self._passed_on(request, signed, by)
+        struck = self._faults.strike(signed.service, _name(signed.service, request), by=by)
+        if isinstance(struck.instead, ServiceError):
+            return wire.refusal(wire.service_model(signed.service), struck.instead)
+        if struck.instead:
+            raise struck.instead
+        return _ended(self._passed_on(request, signed, by), struck)
+
+    def _passed_on(self, request: Request, signed: Signature, by: By) -> Answer:
+        """The answer to a call to one of moto's services."""
+        if by == "function":
             refusal = self._refusal_of_function(request, signed)
             if refusal is not None:
                 return refusal
         answer = self._forward(request)
         if signed.service == "iam" and not _action(request).startswith(("Get", "List")):
             self._iam_changed()
-        if signed.service == "sts" and not self._guard.is_function(signed.access_key):
+        if signed.service == "sts" and by == "user":
             self._assumed(answer.body)
         return answer
 
-    def _served(self, service: Service, request: Request, signed: Signature) -> Answer:
+    def _served(self, service: Service, request: Request, signed: Signature, by: By) -> Answer:
         """One of our services' answer."""
-        model = wire.spoken(service.name, request)
+        model, struck = wire.spoken(service.name, request), SPARED
         try:
             operation, parameters = wire.parse(model, request)
             _refuse_documented(operation, parameters)
             self._refuse_other_regions(signed)
             self.calls[service.name, operation.name] += 1
-            self._faults.check(service.name, operation.name)
+            struck = self._faults.strike(service.name, operation.name, by=by)
+            if struck.instead:
+                raise struck.instead
             self._guard.check(service.name, operation.name, parameters, signed.access_key)
             result = service.handle(operation.name, parameters, Caller(signed.access_key))
             self._check_answer(operation, result)
             answer = wire.answer(operation, result)
-            return replace(answer, is_torn=self._faults.tears(service.name, operation.name))
         except Broken as broken:
             if broken.status is None:
                 raise
             return Answer(broken.status, {"Content-Type": "text/html"}, b"")
         except ServiceError as error:
-            return wire.refusal(model, error)
+            answer = wire.refusal(model, error)
         except wire.UnknownProtocol as protocol:
             message = f"The sandbox does not speak the protocol {protocol}."
-            return wire.refusal(model, ServiceError("NotImplemented", message, status=501))
+            answer = wire.refusal(model, ServiceError("NotImplemented", message, status=501))
         except Exception as error:  # as in _respond, but in the service's own form
             log.exception("%s failed", service.name)
             message = f"The sandbox failed, this is a bug in it: {type(error).__name__}: {error}"
-            return wire.refusal(model, ServiceError("InternalFailure", message, status=500))
+            answer = wire.refusal(model, ServiceError("InternalFailure", message, status=500))
+        return _ended(answer, struck)
 
     def _check_answer(self, operation: OperationModel, result: Mapping[str, Any]) -> None:
         """Raises TypeError for an answer that AWS would not give, by its own model."""
@@ -156,6 +170,26 @@ class Front:
 def _is_ours(service: Service, request: Request) -> bool:
     """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
     return service.only is None or _action(request) in service.only
+
+
+def _ended(answer: Answer, struck: Struck) -> Answer:
+    """The answer of a call that was served, as it reaches whoever called. Raises Broken if it does not."""
+    if struck.late_seconds:
+        time.sleep(struck.late_seconds)
+    if struck.ending == "dropped":
+        raise Broken(None)
+    return replace(answer, is_torn=struck.ending == "torn")
+
+
+def _name(service: str, request: Request) -> str:
+    """The operation that a request to one of moto's services asks for; empty where its protocol is none of ours."""
+    if action := _action(request):
+        return action
+    try:
+        operation, _ = wire.read(wire.service_model(service), request)
+    except (ServiceError, UnknownServiceError, wire.UnknownProtocol):
+        return ""
+    return str(operation.name)
 
 
 def _action(request: Request) -> str:

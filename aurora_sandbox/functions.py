@@ -23,9 +23,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from aurora_sandbox import private
+from aurora_sandbox.faults import Faults
 from aurora_sandbox.keys import AccessKey, new_key
 from aurora_sandbox.pool import InvocationFailed, Pool, Worker
 
@@ -35,7 +36,11 @@ WORKERS = 4  # of each function at most; further events wait
 CONCURRENT, UNRESERVED = 1_000, 100
 RETRY_DELAYS_SECONDS = (60.0, 120.0)  # between the attempts of an asynchronous invocation; Lambda's own
 
-Fault = Literal["crash", "hang", "twice"]
+_INSIDE = (
+    "crash-before",
+    "hang",
+    "crash-after",
+)  # what happens in the worker; the first of them, if an event meets several
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,13 @@ class Deployed:
     pool: Pool
     permissions: dict[str, dict[str, Any]]  # what a statement of its policy says, by the statement's id
     retries: int
-    fault: Fault | None = None
 
 
 class Functions:
     """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs.
 
     authorities: the certificates that Lambda's file of them stands for; the machine's own by default.
+    faults: those that events meet.
     """
 
     def __init__(
@@ -99,7 +104,10 @@ class Functions:
         region: str,
         time_scale: float = 1.0,
         authorities: Path = Path("/etc/ssl/certs/ca-certificates.crt"),
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults or Faults()
+        self._unconfirmed: set[str] = set()
         self._authorities = authorities
         self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
         self._root = private.scratch("aurora-tenants-functions-")
@@ -123,8 +131,7 @@ class Functions:
         with self._lock:
             old = self._deployed.get(function.name)
             permissions, retries = (old.permissions, old.retries) if old else ({}, len(RETRY_DELAYS_SECONDS))
-            fault = old.fault if old else None
-            self._deployed[function.name] = Deployed(function, Pool(start, workers), permissions, retries, fault)
+            self._deployed[function.name] = Deployed(function, Pool(start, workers), permissions, retries)
         if old:
             old.pool.close()
 
@@ -152,21 +159,26 @@ class Functions:
     def invoke(self, name_or_arn: str, event: Any) -> Any:
         """The handler's result. Raises InvocationFailed, or LookupError for an unknown function."""
         deployed = self._find(name_or_arn)
-        function, fault = deployed.function, deployed.fault
+        function, met = deployed.function, self._faults.event(deployed.function.name)
         timeout_seconds: float = function.timeout_seconds
         request = {
             "id": str(uuid.uuid4()),
             "arn": function.arn,
             "timeout_seconds": timeout_seconds,
             "event": event,
-            "fault": fault,
+            "fault": next((name for name in _INSIDE if name in met), None),
         }
-        if fault == "hang":
+        if "called-late" in met:
+            self._closing.wait(met["called-late"])
+        if "answer-twice" in met and isinstance(event, dict):
+            with self._lock:
+                self._unconfirmed.add(str(event.get("ResponseURL")))
+        if request["fault"] == "hang":
             timeout_seconds /= self._time_scale
         with self._lock:
             self._running += 1
         try:
-            if fault == "twice":
+            if "called-twice" in met:
                 deployed.pool.run(request, timeout_seconds=timeout_seconds)
             return deployed.pool.run(request, timeout_seconds=timeout_seconds)
         except InvocationFailed as error:
@@ -219,11 +231,14 @@ class Functions:
             each.pool.kill()
         shutil.rmtree(self._root, ignore_errors=True)
 
-    # What is set on a function after it was deployed
+    def is_unconfirmed(self, response_url: str) -> bool:
+        """Whether the answer that came to this URL, the first of its event, has come without its sender being told."""
+        with self._lock:
+            is_unconfirmed = response_url in self._unconfirmed
+            self._unconfirmed.discard(response_url)
+            return is_unconfirmed
 
-    def fault(self, name: str, kind: Fault | None) -> None:
-        """Lets every following event crash the worker, hang till the timeout, or arrive twice; None lets them be."""
-        self._find(name).fault = kind
+    # What is set on a function after it was deployed
 
     def set_retries(self, name: str, retries: int | None) -> None:
         """How often Lambda repeats a failed asynchronous event: 0 to 2, None for its default of 2."""

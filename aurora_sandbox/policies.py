@@ -174,6 +174,8 @@ def needs(
         return (Need(action, parameters["resourceArn"]), read)
     if service == "secretsmanager":
         return _secretsmanager_needs(action, parameters, arn_prefix, secret)
+    if service == "rds" and "DBClusterSnapshotIdentifier" in parameters:
+        return _of_snapshot(action, parameters, arn_prefix(service))
     if service == "rds" and "DBClusterIdentifier" in parameters:
         name = parameters["DBClusterIdentifier"]
         return (Need(action, name if name.startswith("arn:") else f"{arn_prefix('rds')}cluster:{name}"),)
@@ -184,6 +186,15 @@ def needs(
         verb = "lambda:InvokeFunction" if operation == "Invoke" else action
         return (Need(verb, f"{arn_prefix(service)}function:{name}"),)
     return (Need(action, "*"),)
+
+
+def _of_snapshot(action: str, parameters: Mapping[str, Any], prefix: str) -> tuple[Need, ...]:
+    """A snapshot's own, its cluster's where the call names it, and that of the tags that it gets."""
+    snapshot = f"{prefix}cluster-snapshot:{parameters['DBClusterSnapshotIdentifier']}"
+    cluster = parameters.get("DBClusterIdentifier")
+    resources = [f"{prefix}cluster:{cluster}", snapshot] if cluster else [snapshot]
+    tagging = [Need("rds:AddTagsToResource", snapshot)] if parameters.get("Tags") else []
+    return (*(Need(action, resource) for resource in resources), *tagging)
 
 
 # What CloudFormation has values for in some calls and in no others.

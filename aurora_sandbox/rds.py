@@ -16,6 +16,7 @@ from aurora_sandbox.backing import DEFAULT_VERSION, NOT_FOR_MOTO, SCALING, Backi
 from aurora_sandbox.clients import ask
 from aurora_sandbox.cluster import DEFAULT_SCALING, STANDARD, Cluster
 from aurora_sandbox.scaling import Scaling
+from aurora_sandbox.snapshots import Snapshots
 from aurora_sandbox.wire import Caller, ServiceError
 
 # Quoted by cloudposse/terraform-aws-rds-cluster#181.
@@ -39,6 +40,7 @@ class Rds:
 
     def __init__(self, *, backing: Backing, moto: Callable[[str], Any]) -> None:
         self._backing, self._clusters, self._boto = backing, backing.clusters, moto
+        self._snapshots = Snapshots(self._clusters, moto)
 
     def handle(self, operation: str, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """moto's answer, with our cluster's facts in the place of moto's. Raises ServiceError with moto's code."""
@@ -47,6 +49,12 @@ class Rds:
         if operation in ("EnableHttpEndpoint", "DisableHttpEndpoint"):
             return self._switch_http_endpoint(parameters["ResourceArn"], on=operation.startswith("Enable"))
         _require_page(operation, parameters)
+        if operation == "CreateDBClusterSnapshot":
+            return self._snapshots.create(parameters)
+        if operation == "DeleteDBClusterSnapshot":
+            return self._snapshots.delete(parameters)
+        if operation == "DescribeDBClusterSnapshots":
+            return self._snapshots.answered(ask(self._boto("rds"), operation, parameters))
         self._require_status(operation, parameters)
         result = self._changed(operation, parameters, caller)
         if result is None:

@@ -34,6 +34,7 @@ _NEEDS = {
     "ModifyDBInstance": (AVAILABLE,),
     "RebootDBInstance": (AVAILABLE,),
     "FailoverDBCluster": (AVAILABLE,),
+    "CreateDBClusterSnapshot": (AVAILABLE,),
 }
 _FROM = {"StartDBCluster": "stopped,inaccessible-encryption-credentials-recoverable", "StopDBCluster": "available"}
 

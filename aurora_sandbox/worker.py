@@ -22,6 +22,7 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 SERVER_VERSION = "8.0.42"  # of MySQL, in Aurora MySQL 3.10
 BUNDLE = "/etc/pki/tls/cert.pem"
@@ -106,6 +107,21 @@ def pretend(authorities: str) -> None:
     loaded.ssl.SSLContext.load_verify_locations = load
 
 
+def _end_instead_of_answer(event: object) -> None:
+    """Lets this process end at the moment when the handler would send a custom resource's answer: none arrives."""
+    url = event.get("ResponseURL", "") if isinstance(event, dict) else ""
+    if not url:
+        return
+    beginning = f"PUT {urlsplit(url).path}".encode()
+
+    def look(name: str, arguments: tuple[object, ...]) -> None:
+        # Raised by all that builds on http.client, as urllib, urllib3 and requests do.
+        if name == "http.client.send" and isinstance(arguments[1], bytes) and arguments[1].startswith(beginning):
+            os._exit(1)
+
+    sys.addaudithook(look)
+
+
 def serve(events: TextIO, answers: TextIO, handler_path: str, authorities: str) -> None:
     """Answers every event until there are no more."""
 
@@ -120,12 +136,17 @@ def serve(events: TextIO, answers: TextIO, handler_path: str, authorities: str) 
     write({"ready": True})
     for line in events:
         request = json.loads(line)
-        if request["fault"] == "crash":
+        if request["fault"] == "crash-before":
             os._exit(1)
         if request["fault"] == "hang":
             events.read()  # ends with the sandbox, if the timeout does not come first
         pretend(authorities)
-        write(answer(handler, request))
+        if request["fault"] == "crash-after":
+            _end_instead_of_answer(request["event"])
+        answered = answer(handler, request)
+        if request["fault"] == "crash-after":
+            os._exit(1)
+        write(answered)
 
 
 def main() -> None:

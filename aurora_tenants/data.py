@@ -11,6 +11,7 @@ _PACKAGE = Path(__file__).parent
 _IN_CHECKOUT = {
     "tenants.schema.json": "schema",
     "plan.schema.json": "schema",
+    "apply.schema.json": "schema",
     "shared.yml": "cfn",
     "cluster.yml": "cfn",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,18 +16,20 @@ from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
 from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.logins import with_logins
+from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.secrets import read_secrets
 from aurora_tenants.aws.stacks import read_deployed, read_template
 from aurora_tenants.aws.usable import no_inspector, repair_command, usable
 from aurora_tenants.aws.whose import require_account
-from aurora_tenants.errors import DatabaseError, Problem
-from aurora_tenants.model import Configuration
+from aurora_tenants.errors import AwsError, DatabaseError, Problem
+from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.dataapi import DataApi
 from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.mysql.objects import NOTHING, Asked
 from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
 from aurora_tenants.stack import Deployed, Shared, StackPlan, Template
+from aurora_tenants.status import state_of
 from aurora_tenants.tenant.missing import asked
 from aurora_tenants.tenant.secrets import Secrets
 
@@ -45,7 +49,8 @@ class Reading:
 
     wait_seconds: how long a cluster may take to wake, or to become available. may_wake: False refuses a paused cluster
     instead. woken: called when a paused cluster wakes; waiting: with the reason of any other wait. logins: whether each
-    user's login is tried.
+    user's login is tried. awaits_shared: an operation on the shared stack is waited for, as long, before anything else
+    is read; busy: called meanwhile with the status of stacks that are waited for.
     """
 
     secret: str | None = None
@@ -54,6 +59,8 @@ class Reading:
     woken: Callable[[], None] = lambda: None
     waiting: Callable[[str], None] = lambda _: None
     logins: bool = False
+    awaits_shared: bool = False
+    busy: Callable[[Mapping[str, str]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,9 @@ def read_world(
     """CloudFormation, secrets and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
     cluster, woke = configuration.cluster, list[bool]()
     deployed = read_deployed(aws.cloudformation, cluster)
+    if reading.awaits_shared and deployed.shared and state_of(deployed.shared.status).way == "wait":
+        _await_shared(aws, cluster, reading)
+        deployed = read_deployed(aws.cloudformation, cluster)
     shared = usable(cluster, deployed)
     deployed = _with_edited(aws, deployed)
     if not reading.may_wake:
@@ -144,6 +154,16 @@ def read_world(
         pause=pause,
         secrets=secrets,
     )
+
+
+def _await_shared(aws: Aws, cluster: Cluster, reading: Reading) -> None:
+    """Raises AwsError if the operation on the shared stack has not ended in time."""
+    until = time.monotonic() + reading.wait_seconds
+    busy = await_rest(aws.cloudformation, {cluster.stack}, until=until, stop=threading.Event(), tell=reading.busy)
+    if busy:
+        what = f"stack {cluster.stack} is in the middle of an operation: {busy[cluster.stack]}"
+        why = f"what makes databases and users is in it, and it has not come to rest in {reading.wait_seconds:.0f} s"
+        raise AwsError(Problem("stack-busy", what, why, "wait until it has ended, or pass a longer --wait"))
 
 
 def _with_edited(aws: Aws, deployed: Deployed) -> Deployed:

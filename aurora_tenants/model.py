@@ -176,7 +176,8 @@ class PauseSchedule:
 class Cluster:
     """Where the tenants live: the name of the shared stack, and its region (None: the AWS configuration's).
 
-    account: the number of the AWS account, 12 digits; None for whichever the credentials are of.
+    account: the number of the AWS account, 12 digits; None for whichever the credentials are of. snapshot_before_drop:
+    a snapshot of the cluster is made before a database with something in it is dropped.
     """
 
     stack: str
@@ -184,6 +185,7 @@ class Cluster:
     pause_schedule: PauseSchedule | None = None
     account: str | None = None
     account_where: Location | None = field(default=None, compare=False)
+    snapshot_before_drop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

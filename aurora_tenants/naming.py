@@ -18,6 +18,9 @@ from aurora_tenants.model import Cluster, Tenant, TenantDatabase, TenantRole, Te
 CLUSTER_TAG = "aurora-tenants:cluster"
 TENANT_TAG = "aurora-tenants:tenant"
 PART_TAG = "aurora-tenants:part"
+# Of a snapshot: whose databases were about to be dropped, and which.
+TENANTS_TAG = "aurora-tenants:tenants"
+DATABASES_TAG = "aurora-tenants:databases"
 # Parts of names that are not a tenant's: no tenant may be called one of them.
 PAUSE_SCHEDULE = "pause-schedule"
 CLUSTER = "cluster"

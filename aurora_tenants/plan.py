@@ -22,6 +22,8 @@ from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
 from aurora_tenants.tenant.adopted import old_passwords
 from aurora_tenants.tenant.afterwards import state_after
+from aurora_tenants.tenant.busy import Waiting, of_schedule, waiting
+from aurora_tenants.tenant.drops import Drop, drops_of
 from aurora_tenants.tenant.ignored import ignored
 from aurora_tenants.tenant.isolation import Isolation, compared
 from aurora_tenants.tenant.items import Item
@@ -39,8 +41,9 @@ class Plan:
 
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
     that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
-    it is about some tenants alone. watchers: who could read others' statements, and cannot yet. rollout: the groups in
-    which it is done, in whose order the tenants are; None for all at once.
+    it is about some tenants alone. watchers: who could read others' statements, and cannot yet. waiting: what nothing
+    can be planned for until an operation has ended; it is in no other field. rollout: the groups in which it is done,
+    in whose order the tenants are; None for all at once.
     """
 
     cluster: Cluster
@@ -52,6 +55,7 @@ class Plan:
     deployed_count: int = 0
     is_partial: bool = False
     watchers: tuple[Watcher, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
     rollout: RolloutPlan | None = None
 
     @property
@@ -64,6 +68,12 @@ class Plan:
         """The stacks that something happens to, the pause schedule's last."""
         stacks = [tenant.stack for tenant in self.tenants] + ([self.schedule.stack] if self.schedule else [])
         return tuple(stack for stack in stacks if stack.is_changed)
+
+    @property
+    def saved_first(self) -> tuple[Drop, ...]:
+        """The databases because of which a snapshot of the cluster is made first; none where none is made."""
+        drops = drops_of(self.tenants) if self.cluster.snapshot_before_drop else ()
+        return tuple(drop for drop in drops if drop.loses_data)
 
     @property
     def changes_schedule(self) -> bool:
@@ -112,9 +122,21 @@ def make_plan(
         configuration, deployed, plan_tenants(configuration, live, deployed, only=only, secrets=secrets), bool(only)
     )
     shared = deployed.shared
+    with_schedule = shared and pause and is_about_schedule(only)
+    busy = (
+        *waiting(tenants, deployed),
+        *(of_schedule(deployed.pause_schedule, PAUSE_SCHEDULE) if with_schedule else ()),
+    )
+    busy = (*busy, *_held_back(rollout, tenants, busy))
+    names = {each.name for each in busy}
+    tenants = tuple(tenant for tenant in tenants if tenant.name not in names)
     schedule = None
-    if shared and pause and is_about_schedule(only):
+    if shared and pause and with_schedule and PAUSE_SCHEDULE not in names:
         schedule = plan_schedule(configuration.cluster, shared, deployed, pause)
+    if schedule and schedule.stack.is_changed and rollout and busy:  # it comes after the last group
+        awaits = tuple(dict.fromkeys(name for each in busy for name in each.awaits))
+        stack = schedule.stack
+        busy, schedule = (*busy, Waiting(stack.part, stack.name, stack.about, "", awaits, is_held_back=True)), None
     changes = [change for tenant in tenants for change in tenant.changes]
     afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
     return Plan(
@@ -137,6 +159,7 @@ def make_plan(
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
         watchers=new_watchers(live.state, afterwards, live.server) if changes else (),
+        waiting=busy,
         rollout=rollout,
     )
 
@@ -150,6 +173,26 @@ def _in_groups(
     stacks = in_order(of, (tenant.stack for tenant in by_part.values()))
     rollout = plan_rollout(configuration, of, stacks, is_partial=is_partial)
     return tuple(by_part[stack.part] for stack in stacks), rollout
+
+
+def _held_back(
+    rollout: RolloutPlan | None, tenants: Iterable[TenantPlan], busy: Collection[Waiting]
+) -> Iterator[Waiting]:
+    """What would be deployed before its turn: groups come after one in which somebody waits."""
+    if not rollout:
+        return
+    waiting = {each.name: each for each in busy}
+    first = next((group for group in rollout.groups if waiting.keys() & {*group.tenants}), None)
+    if not first:
+        return
+    after = rollout.groups[rollout.groups.index(first) + 1 :]
+    later = {name for group in after for name in group.tenants} - waiting.keys()
+    awaits = tuple(dict.fromkeys(it for name in first.tenants if name in waiting for it in waiting[name].awaits))
+    for tenant in tenants:
+        stack = tenant.stack
+        if tenant.name in later and stack.is_changed:
+            is_removal = stack.action == "delete"
+            yield Waiting(tenant.name, stack.name, stack.about, "", awaits, is_removal, is_held_back=True)
 
 
 def is_about_schedule(only: Collection[str]) -> bool:

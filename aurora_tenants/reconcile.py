@@ -3,13 +3,15 @@
 outcome = reconcile(Request(Path("tenants.yaml")), operator)
 outcome.proposal.plan        what was to be done
 outcome.problems             why not everything that the file says is so; empty when it is
+
+What is in the middle of an operation is waited for beside the rest, read again when that has ended, and proposed anew.
 """
 
 from __future__ import annotations
 
-import shlex
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,22 +20,24 @@ from pathlib import Path
 from typing import Protocol
 
 from aurora_tenants import safety
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Pace, Result, Step, apply
+from aurora_tenants.aws import leftovers, snapshots
 from aurora_tenants.aws.healing_secrets import healer
+from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
-from aurora_tenants.in_groups import Halt, apply_in_groups
+from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
-from aurora_tenants.model import Configuration
 from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Plan, Proposal, is_about_schedule, make_plan, without_rotations_of_file
-from aurora_tenants.rollout import PlannedGroup, before, group_number, members
+from aurora_tenants.rollout import PlannedGroup, before, members, require_group
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.tenant.busy import Waiting, left_busy, not_reviewed
 from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.ignored import ignored_breaches
 from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
@@ -49,7 +53,10 @@ class Request:
     that it is about.
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
-    located: called with account and region as soon as they are known, before anything else is asked of AWS.
+    located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
+    it is set, nothing more begins, and nothing more is waited for but what is in flight.
+    snapshot_seconds: how long a snapshot may take that is made before a drop. told: called with a sentence for each
+    thing that is done beside the stacks.
     """
 
     file: Path
@@ -60,30 +67,46 @@ class Request:
     reading: Reading = field(default_factory=Reading)
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
-    parallel: int = 5
+    parallel: int = 15
     located: Callable[[str, str], None] = lambda account, region: None
-
-    def command(self, *, group: str | None) -> str:
-        """The command line that applies the same, or a group of it."""
-        file = [] if str(self.file) == "tenants.yaml" else ["--file", str(self.file)]
-        tenants = [word for name in self.only for word in ("--tenant", name)] if not self.group else []
-        return shlex.join(["aurora-tenants", "apply", *file, *tenants, *(["--group", group] if group else [])])
+    stop: threading.Event = field(default_factory=threading.Event)
+    snapshot_seconds: float = 3600.0
+    told: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How it went. results: of every stack. left: the proposal for what still differs, None when nothing does.
 
-    halt: why groups of the rollout were left untouched. then: the command that goes on after a pause, or after a group
-    that was applied alone; empty for none.
+    waiting: what somebody else's operation was under way on to the end. later: the proposals for what had to wait, in
+    their order. is_interrupted: whoever asked has ended it before its end. halt: why groups of the rollout were left.
     """
 
     proposal: Proposal
     results: tuple[Result, ...] = ()
     left: Proposal | None = None
     problems: tuple[Problem, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    later: tuple[Proposal, ...] = ()
+    is_interrupted: bool = False
     halt: Halt | None = None
-    then: str = ""
+
+    def and_then(self, after: Outcome) -> Outcome:
+        """Both together, where the other one came after this."""
+        return Outcome(
+            self.proposal,
+            (*self.results, *after.results),
+            after.left or self.left,
+            (*self.problems, *after.problems),
+            after.waiting,
+            (*self.later, after.proposal, *after.later),
+            self.is_interrupted or after.is_interrupted,
+            after.halt,
+        )
+
+    def with_problems(self, *problems: Problem) -> Outcome:
+        """The same with these besides."""
+        return replace(self, problems=(*self.problems, *problems))
 
 
 class Operator(Protocol):
@@ -94,8 +117,11 @@ class Operator(Protocol):
     def confirm(self, proposal: Proposal) -> None:
         """Raises Refused for a no."""
 
-    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step], None]]:
+    def watching(self, proposal: Proposal) -> AbstractContextManager[Callable[[Step | Pace], None]]:
         """Around the deployment; what it gives is called with every step, from the threads that work."""
+
+    def waiting(self, those: Sequence[Waiting]) -> AbstractContextManager[Callable[[Mapping[str, str]], None]]:
+        """Around a wait for these; what it gives is called with the status of the stacks that are still busy."""
 
     def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
         """Asked, while it watches, after a group that pauses. had_changes: something was deployed in it just now."""
@@ -110,18 +136,93 @@ def reconcile(
     a plan is made of them, and again with what is planned.
     Raises InvalidFile, InvalidUsage, AwsError, DatabaseError, Refused; nothing was changed then.
     """
+    until = time.monotonic() + request.reading.wait_seconds
+    request = replace(request, reading=replace(request.reading, awaits_shared=True))
     inputs = read(request)
     request = of_group(inputs, request)
     proposal = _propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
+    outcome = _applied(inputs, proposal, request, operator)
+    if outcome.waiting and require_unmoved:
+        return outcome.with_problems(*map(not_reviewed, outcome.waiting))
+    goes_on = _goes_on(outcome)
+    while goes_on:
+        outcome, goes_on = _after_a_wait(inputs, outcome, request, operator, until)
+    return outcome.with_problems(*_left_busy(outcome))
+
+
+def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Operator) -> Outcome:
+    """What became of a proposal once it was shown and agreed to. Raises Refused, and whatever deploying does."""
     operator.show(proposal)
     if proposal.refusals:
         raise Refused(*proposal.refusals)
     if not proposal.plan.stacks:
-        return Outcome(proposal)
+        _clean(inputs, proposal.plan, request)
+        return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
+    _clean(inputs, proposal.plan, request)
+    if drops := proposal.plan.saved_first:
+        place = inputs.configuration.cluster, inputs.shared.cluster_arn
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.told)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell, operator.goes_on)
+    if request.stop.is_set():
+        return replace(outcome, is_interrupted=True)
     return outcome if outcome.problems else verify(inputs, outcome, request)
+
+
+def _after_a_wait(
+    inputs: Inputs, outcome: Outcome, request: Request, operator: Operator, until: float
+) -> tuple[Outcome, bool]:
+    """Waits until all have come to rest that others wait for, or the time is over; then applies what can be planned.
+
+    The bool: whether there is more to wait for. A failure takes nothing back of what was applied before.
+    """
+    is_last = time.monotonic() >= until
+    awaited = {name for each in outcome.waiting for name in each.awaits}
+    try:
+        with operator.waiting(outcome.waiting) as tell:
+            busy = await_rest(inputs.aws.cloudformation, awaited, until=until, stop=request.stop, tell=tell)
+        outcome = replace(outcome, waiting=tuple(each.now(busy) for each in outcome.waiting))
+        if request.stop.is_set():
+            return replace(outcome, is_interrupted=True), False
+        outcome = _with_rested(inputs, outcome, request, operator)
+    except AuroraTenantsError as error:
+        return outcome.with_problems(*error.problems), False
+    except KeyboardInterrupt:
+        return replace(outcome, is_interrupted=True), False
+    return outcome, _goes_on(outcome) and not is_last
+
+
+def _goes_on(outcome: Outcome) -> bool:
+    return bool(outcome.waiting) and not outcome.is_interrupted and not outcome.halt
+
+
+def _with_rested(inputs: Inputs, before: Outcome, request: Request, operator: Operator) -> Outcome:
+    """What became of those that have come to rest, read and planned again. Raises as `reconcile`."""
+    resting = [each.name for each in before.waiting if not each.awaits]
+    if not resting:
+        return before
+    still = tuple(each for each in before.waiting if each.awaits)
+    again = _read_again(inputs, request, with_schedule=PAUSE_SCHEDULE in resting)
+    only = _still_there(again, resting)
+    if not only:
+        return replace(before, waiting=still)  # they were removed
+    those = replace(request, only=only)
+    after = _applied(again, propose(again, those), those, operator)
+    return before.and_then(replace(after, waiting=(*still, *after.waiting)))
+
+
+def _left_busy(outcome: Outcome) -> Iterator[Problem]:
+    applied = {result.stack.part for result in outcome.results if result.ending in ("applied", "elsewhere")}
+    return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
+
+
+def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
+    """Deletes what earlier runs have left at stacks that nothing happens to; of the others nothing is left then."""
+    stacks = [tenant.stack for tenant in plan.tenants] + ([plan.schedule.stack] if plan.schedule else [])
+    unchanged = [stack.name for stack in stacks if not stack.is_changed]
+    deployed = replace(inputs.deployed, waiting=()) if request.only else inputs.deployed
+    leftovers.clean(inputs.aws.cloudformation, plan.cluster, deployed, unchanged, tell=request.told)
 
 
 def preview(request: Request) -> Proposal:
@@ -183,13 +284,8 @@ def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = T
         with_schedule=with_schedule and is_about_schedule(request.only),
         with_secrets=with_secrets,
         located=request.located,
-        check=partial(_require_group, request.group),
+        check=partial(require_group, name=request.group),
     )
-
-
-def _require_group(name: str | None, configuration: Configuration) -> None:
-    if name is not None:
-        group_number(configuration, name)
 
 
 def of_group(inputs: Inputs, request: Request) -> Request:
@@ -241,19 +337,20 @@ def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
 
 
 def _skipped(inputs: Inputs, request: Request, group: str) -> tuple[PlannedGroup, ...]:
-    """The groups before this one, with those of their tenants that something would happen to."""
+    """The groups before this one, with those of their tenants that something would happen to, or may."""
     names = before(inputs.configuration, inputs.deployed.tenants, group)
     if not names:
         return ()
     plan, _ = _plan(inputs, replace(request, only=names, group=None))
-    return plan.rollout.those({tenant.name for tenant in plan.changed}) if plan.rollout else ()
+    differ = {tenant.name for tenant in plan.changed} | {each.name for each in plan.waiting}
+    return plan.rollout.those(differ) if plan.rollout else ()
 
 
 def deploy(
     inputs: Inputs,
     proposal: Proposal,
     request: Request,
-    tell: Callable[[Step], None],
+    tell: Callable[[Step | Pace], None],
     goes_on: Callable[[PlannedGroup, bool], bool],
 ) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
@@ -273,51 +370,35 @@ def deploy(
         after=after,
         take=healing.take,
         deploy=healing.deploy,
+        rate=inputs.aws.rate,
+        wait_seconds=request.reading.wait_seconds,
     )
-    results, halt = apply_in_groups(
-        plan,
-        apply_these,
-        tell=tell,
-        goes_on=goes_on,
-        stop=threading.Event(),
-        command=request.command(group=request.group),
-    )
+    results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
-    return Outcome(proposal, results, problems=tuple(explained), halt=halt, then=_then(plan, request, halt))
-
-
-def _then(plan: Plan, request: Request, halt: Halt | None) -> str:
-    """The command that goes on where nothing has failed; empty where nothing is left to go on with."""
-    if halt:
-        return request.command(group=halt.next_group) if halt.why == "pauses" else ""
-    following = plan.rollout.following if plan.rollout and request.group else ""
-    return request.command(group=following) if following else ""
+    waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)
+    return Outcome(proposal, results, problems=tuple(explained), waiting=waiting, halt=halt)
 
 
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     """Reads everything back: what was applied must be there, and a difference now is an error, not a later surprise."""
-    if outcome.halt:
-        request = replace(request, only=_touched(outcome), group=None)
+    if outcome.halt or outcome.waiting:  # what is left is another run's affair, or a later pass's
+        request = replace(request, only=left_to_verify(outcome.proposal.plan, outcome.waiting, outcome.halt))
         if not request.only:
             return outcome
     try:
-        again = read_world(
-            inputs.aws,
-            inputs.configuration,
-            request.reading,
-            account=inputs.account,
-            with_schedule=is_about_schedule(request.only),
-        )
-        there = {tenant.name for tenant in again.configuration.tenants} | again.deployed.tenants.keys()
-        there.add(PAUSE_SCHEDULE)
-        only = tuple(name for name in request.only if name in there)  # without those that were removed
+        again = _read_again(inputs, request, with_schedule=is_about_schedule(request.only))
+        only = _still_there(again, request.only)  # without those that were removed
         if request.only and not only:
             return outcome
         left = propose(again, replace(request, only=only))
     except AuroraTenantsError as error:
         problems = (Problem("not-read-back", "applied, but could not read back"), *error.problems)
         return replace(outcome, problems=problems)
+    except KeyboardInterrupt:
+        problem = Problem("not-read-back", "applied, and not read back: interrupted", fix="run: aurora-tenants plan")
+        return replace(outcome, problems=(problem,), is_interrupted=True)
+    outcome = replace(outcome, waiting=(*outcome.waiting, *left.plan.waiting))
     if lost := _lost(outcome.proposal.plan, left.plan):
         return replace(outcome, problems=lost)
     if left.plan.stacks or left.plan.problems:
@@ -325,9 +406,16 @@ def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     return outcome
 
 
-def _touched(outcome: Outcome) -> tuple[str, ...]:
-    """The tenants that something was done to."""
-    return tuple(result.stack.part for result in outcome.results if result.ending in ("applied", "elsewhere"))
+def _read_again(inputs: Inputs, request: Request, *, with_schedule: bool) -> Inputs:
+    return read_world(
+        inputs.aws, inputs.configuration, request.reading, account=inputs.account, with_schedule=with_schedule
+    )
+
+
+def _still_there(inputs: Inputs, names: Collection[str]) -> tuple[str, ...]:
+    """Those of these that the file has, or CloudFormation."""
+    there = {tenant.name for tenant in inputs.configuration.tenants} | inputs.deployed.tenants.keys()
+    return tuple(name for name in names if name in there or name == PAUSE_SCHEDULE)
 
 
 def _lost(before: Plan, after: Plan) -> tuple[Problem, ...]:

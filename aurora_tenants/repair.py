@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Pace, Result, Step, apply
 from aurora_tenants.aws import healing, preparation, rollout, stacks
 from aurora_tenants.aws.clients import Aws
 from aurora_tenants.aws.deployed import read_functions, read_inspector
@@ -157,6 +157,6 @@ def find_lost(aws: Aws, stack: str, reading: Reading, live: Live | None = None) 
     return Proposal(plan, live, lines=lines)
 
 
-def bring_back(aws: Aws, proposal: Proposal, tell: Callable[[Step], None]) -> tuple[Result, ...]:
+def bring_back(aws: Aws, proposal: Proposal, tell: Callable[[Step | Pace], None]) -> tuple[Result, ...]:
     """Deploys the stacks of these tenants again, as they are."""
     return apply(proposal.plan.stacks, aws.cloudformation, parallel=5, allow_drop=(), tell=tell)

@@ -87,6 +87,12 @@ def group_number(configuration: Configuration, name: str) -> int:
     raise InvalidUsage(Problem("unknown-group", f"there is no group {name}", fix=f"known: {', '.join(names)}"))
 
 
+def require_group(configuration: Configuration, *, name: str | None) -> None:
+    """Raises InvalidUsage for a group that is not there. None is no group, which may be missing."""
+    if name is not None:
+        group_number(configuration, name)
+
+
 def members(configuration: Configuration, deployed: Iterable[str], name: str, only: Collection[str]) -> tuple[str, ...]:
     """What is of a group: tenants, and the pause schedule with the last one; with `only`, these of them.
 

@@ -9,9 +9,9 @@ from aurora_tenants.errors import Problem
 from aurora_tenants.model import Configuration
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.names import Account
-from aurora_tenants.mysql.state import State
 from aurora_tenants.plan import Plan
 from aurora_tenants.stack import Deployed, failed_rollback
+from aurora_tenants.tenant.drops import Drop, drops_of
 from aurora_tenants.tenant.isolation import Summary
 from aurora_tenants.tenant.likely_moves import likely_moves
 from aurora_tenants.tenant.watching import Watcher
@@ -146,23 +146,21 @@ def _drops(plan: Plan, allowed: Collection[str] = ()) -> tuple[Problem, ...]:
     return tuple(
         Problem(
             "drops-database",
-            f"database {name} would be dropped{_contents(tenant.live, name)}",
+            f"database {drop.database} would be dropped{_contents(drop)}",
             why="it is no longer in tenants.yaml, and its on_remove was drop",
-            fix=f"if that is meant: --allow-drop {name}",
-            context=f"tenant {tenant.name}",
+            fix=f"if that is meant: --allow-drop {drop.database}",
+            context=f"tenant {drop.tenant}",
         )
-        for tenant in plan.tenants
-        for name in tenant.stack.drops
-        if name not in allowed
+        for drop in drops_of(plan.tenants)
+        if drop.database not in allowed
     )
 
 
-def _contents(live: State, name: str) -> str:
-    """How much is in a database, where that is known. name: as the file has it; a server may store it in lower case."""
-    contents = live.contents.get(name) or live.contents.get(name.lower())
-    if contents and not contents.tables:
-        return f"; {contents}"
-    return " with everything in it" + (f": {contents}" if contents else "")
+def _contents(drop: Drop) -> str:
+    """How much is in a database, where that is known."""
+    if not drop.loses_data:
+        return f"; {drop.contents}"
+    return " with everything in it" + (f": {drop.contents}" if drop.contents else "")
 
 
 def _skipped(plan: Plan) -> tuple[Problem, ...]:
@@ -181,6 +179,7 @@ def _mass_removal(plan: Plan) -> tuple[Problem, ...]:
     deleted = [tenant for tenant in plan.tenants if tenant.stack.action == "delete"]
     # Of a tenant that only gets another name nothing is removed.
     gone = [it.name for it in deleted if not it.moves or {change.action for change in it.changes} - {"offer"}]
+    gone += [each.name for each in plan.waiting if each.is_removal]
     total = plan.deployed_count
     is_all = bool(gone) and len(gone) == total
     if not is_all and (total < _MASS_REMOVAL_FROM or len(gone) <= total * _MASS_REMOVAL):

@@ -198,7 +198,8 @@ class Deployed:
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
     stack of the pause schedule. shared_stacks: the names of all shared stacks that there are. made: the stack of the
-    cluster that was made with the shared one.
+    cluster that was made with the shared one. waiting: the names of stacks that are called like a tenant's, or like the
+    pause schedule's, and in which nothing is: each waits for a change set, and no tag says whose it is.
     """
 
     shared: Shared | None
@@ -207,6 +208,7 @@ class Deployed:
     pause_schedule: Stack | None = None
     shared_stacks: tuple[str, ...] = ()
     made: Stack | None = None
+    waiting: tuple[str, ...] = ()
 
     @property
     def role_arn(self) -> str:

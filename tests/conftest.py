@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,20 @@ from aurora_sandbox.install import install
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud
+
+
+# Two processes take a file after the other, in this order: what comes last should be short, or one waits for the other.
+_LONG_ONES_FIRST = ("tools/smoke", "cli", "lambdas", "doctor", "aws", "sandbox", "mysql")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix()
+        return next((at for at, part in enumerate(_LONG_ONES_FIRST) if name.startswith(part)), len(_LONG_ONES_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

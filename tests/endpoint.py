@@ -65,6 +65,18 @@ class Endpoint:
         """
         self.post("faults", {"drop": {"first": first, "every": every, "ran": ran, "in_body": in_body}})
 
+    def meet(self, name: str, **fault: Any) -> None:
+        """This fault is on from now on, as `aurora-tenants sandbox fault` has it."""
+        self.post("faults", {"set": {"name": name, **fault}})
+
+    def clear_faults(self) -> None:
+        self.post("faults", {"clear": {}})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """What is on, with how many calls were counted for it, and how many met it."""
+        on: list[dict[str, Any]] = json.loads(own(self.environment, "faults"))["faults"]
+        return on
+
     def changes_take(self, seconds: float) -> None:
         """How long a cluster is creating, stopping, starting and deleting; 0, as at first, ends what is under way."""
         self.post("cluster", {"seconds": seconds})
@@ -151,6 +163,11 @@ def client(variables: Mapping[str, str], service: str, **config: Any) -> Any:
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         **config,
     )
+
+
+def method_of(client: Any, operation: str) -> str:
+    """What a boto3 client calls an operation of AWS."""
+    return next(method for method, name in client.meta.method_to_api_mapping.items() if name == operation)
 
 
 @contextmanager

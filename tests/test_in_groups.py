@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from aurora_tenants.apply import Result, Step
+from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.errors import Problem
 from aurora_tenants.in_groups import Halt, apply_in_groups
 from aurora_tenants.plan import Plan
@@ -15,7 +15,6 @@ from aurora_tenants.tenant.plan import TenantPlan
 from tests.values import CLUSTER, stack_plan
 
 CANARY, REST = PlannedGroup("canary", ("a", "b"), pauses=True), PlannedGroup("rest", ("c", "d", "e"))
-COMMAND = "aurora-tenants apply"
 
 
 class World:
@@ -25,11 +24,11 @@ class World:
         self.fails, self.goes_on, self.met, self.stop = fails, goes_on, list[str](), threading.Event()
 
     def apply(
-        self, stacks: Sequence[StackPlan], *, tell: Callable[[Step], None], stop: threading.Event
+        self, plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
     ) -> tuple[Result, ...]:
-        return tuple(self._one(stack, tell, stop) for stack in stacks)
+        return tuple(self._one(stack, tell, stop) for stack in plans)
 
-    def _one(self, stack: StackPlan, tell: Callable[[Step], None], stop: threading.Event) -> Result:
+    def _one(self, stack: StackPlan, tell: Callable[[Step | Pace], None], stop: threading.Event) -> Result:
         if stop.is_set():
             return Result(stack, (Problem("stopped", "the run was stopped before"),), "stopped")
         self.met.append(stack.part)
@@ -50,9 +49,7 @@ class World:
         names = [name for group in rollout.groups for name in group.tenants]
         plans = (TenantPlan(name, stack_plan(name, "none" if name in unchanged else "update")) for name in names)
         plan = Plan(CLUSTER, tuple(plans), rollout=rollout)
-        results, halt = apply_in_groups(
-            plan, self.apply, tell=lambda step: None, goes_on=self.asked, stop=self.stop, command=COMMAND
-        )
+        results, halt = apply_in_groups(plan, self.apply, tell=lambda step: None, goes_on=self.asked, stop=self.stop)
         assert [result.stack for result in results] == [*plan.stacks]
         problems = dict.fromkeys(it for result in results for it in result.problems if result.ending != "failed")
         return {result.stack.part: result.ending for result in results}, halt, list(problems)
@@ -73,7 +70,7 @@ def test_a_failure_is_the_end_of_its_group_and_no_other_is_begun():
     assert world.met == ["a", "b"]
     assert ended == {"a": "failed", "b": "applied", **dict.fromkeys("cde", "not started")}
     what = "group canary failed: 3 tenants of group rest were not touched"
-    assert problems == [Problem("group-failed", what, "failed: a", f"mend that, then run: {COMMAND}")]
+    assert problems == [Problem("group-failed", what, "failed: a", "mend that, and apply again")]
     assert halt == Halt("canary", "failed", (REST,), problems[0])
 
 
@@ -143,12 +140,12 @@ def test_what_waits_for_the_runs_own_stop_notices_that_so_many_have_failed():
 
     class Waits(World):
         def apply(
-            self, stacks: Sequence[StackPlan], *, tell: Callable[[Step], None], stop: threading.Event
+            self, plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
         ) -> tuple[Result, ...]:
             seen.append(stop.wait(0))
-            results = super().apply(stacks[:1], tell=tell, stop=stop)
+            results = super().apply(plans[:1], tell=tell, stop=stop)
             seen.append(stop.wait(60))
-            return results + super().apply(stacks[1:], tell=tell, stop=stop)
+            return results + super().apply(plans[1:], tell=tell, stop=stop)
 
     Waits("a").run(stop_after=1)
     world = Waits()

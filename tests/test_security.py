@@ -38,6 +38,8 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "security.md"
 COLUMNS = ("PlanPolicy", "ApplyPolicy", "CloudFormationRole", "ProviderRole", "RotationRole", "PauseScheduleRole")
 
 SHOP = f"{STACKS}{STACK}-shop/1"
+SNAPSHOTS = "arn:aws:rds:eu-west-1:123456789012:cluster-snapshot:"
+SNAPSHOT = f"{SNAPSHOTS}aurora-tenants-one-20260301093000-1f0c9a"
 IN_ROLE = {"cloudformation:rolearn": ROLE}
 IN_ANOTHER = {"cloudformation:rolearn": "arn:aws:iam::123456789012:role/Administrator"}
 OF_OURS, ASKED = {f"aws:resourcetag/{TAG}": STACK}, {f"aws:requesttag/{TAG}": STACK}
@@ -131,6 +133,7 @@ ABILITIES: dict[str, tuple[Call, ...]] = {
     ),
     "change or delete a stack that has our tag, by CloudFormationRole": (
         *changes(SHOP, OF_OURS | ASKED | IN_ROLE),
+        Call("cloudformation:ListChangeSets", SHOP, OF_OURS),
         Call("cloudformation:TagResource", SHOP, OF_OURS | ASKED | {"cloudformation:createaction": "CreateChangeSet"}),
     ),
     "make or delete a stack by another role, or by none": (
@@ -180,8 +183,18 @@ ABILITIES: dict[str, tuple[Call, ...]] = {
     ),
     "read what the cluster is": (Call("rds:DescribeDBClusters", CLUSTER),),
     "change the cluster: its capacity, and as well the master's password": (Call("rds:ModifyDBCluster", CLUSTER),),
+    "make a snapshot of the cluster, with tags, under a name that begins with aurora-tenants-": together(
+        Call("rds:CreateDBClusterSnapshot", CLUSTER),
+        *each("rds", ("CreateDBClusterSnapshot", "AddTagsToResource", "DescribeDBClusterSnapshots"), SNAPSHOT),
+    ),
+    "make another snapshot, or share, restore, copy or delete any": (
+        *each("rds", ("CreateDBClusterSnapshot", "AddTagsToResource"), f"{SNAPSHOTS}other"),
+        *each("rds", ("ModifyDBClusterSnapshotAttribute", "RestoreDBClusterFromSnapshot"), SNAPSHOT),
+        *each("rds", ("CopyDBClusterSnapshot", "DeleteDBClusterSnapshot"), SNAPSHOT),
+        Call("rds:CreateDBClusterSnapshot", OTHER_CLUSTER),
+    ),
     "delete or restore a cluster, or change another one": (
-        *each("rds", ("DeleteDBCluster", "RestoreDBClusterToPointInTime", "CreateDBClusterSnapshot"), CLUSTER),
+        *each("rds", ("DeleteDBCluster", "RestoreDBClusterToPointInTime", "AddTagsToResource"), CLUSTER),
         Call("rds:ModifyDBCluster", OTHER_CLUSTER),
     ),
     "read the pause schedule": (Call("scheduler:GetSchedule", SCHEDULE),),

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping
 from aurora_sandbox.cloudformation.deployment import Deployment
 from aurora_sandbox.cloudformation.drift import Drift
 from aurora_sandbox.cloudformation.handlers import Handlers
+from aurora_sandbox.cloudformation.pacing import Pacing
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.rollback import skip, sweep, take_back
 from aurora_sandbox.cloudformation.rollout import RollbackStyle, Rollout, failures
@@ -30,8 +31,9 @@ _KEPT = ("Retain", "RetainExceptOnCreate")
 class Engine:
     """Starts operations; each method returns at once. Call them with `region.changed` held."""
 
-    def __init__(self, region: Region, handlers: Handlers, *, style: RollbackStyle) -> None:
+    def __init__(self, region: Region, handlers: Handlers, pacing: Pacing, *, style: RollbackStyle) -> None:
         self._region = region
+        self._pacing = pacing
         self._handlers = handlers
         self._style = style
         self._threads: list[threading.Thread] = []
@@ -58,12 +60,14 @@ class Engine:
 
     def close(self, *, deadline_seconds: float) -> None:
         """Waits for operations that are about to end; the others end with the process."""
+        self._pacing.close()
         end = time.monotonic() + deadline_seconds
         for thread in list(self._threads):
             thread.join(max(0.0, end - time.monotonic()))
 
     def _start(self, stack: Stack, status: str, work: Callable[[], None]) -> None:
         self._region.set_status(stack, status, "User Initiated")
+        self._pacing.begin(stack)
         thread = threading.Thread(target=self._run, args=(stack, work), daemon=True, name=f"cfn-stack-{stack.name}")
         self._threads = [item for item in self._threads if item.is_alive()] + [thread]
         thread.start()
@@ -82,6 +86,7 @@ class Engine:
     def _create(self, stack: Stack) -> None:
         reason = self._rollout(stack, {}).run()
         if reason is None:
+            self._pacing.finish(stack)
             self._region.set_status(stack, "CREATE_COMPLETE")
         elif stack.on_failure == "DO_NOTHING":
             self._region.set_status(stack, "CREATE_FAILED", reason)
@@ -97,12 +102,15 @@ class Engine:
             for item in stack.resources.values()
         ]
         is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
+        self._pacing.finish(stack)
         stack.imports = frozenset()
         self._region.set_status(stack, f"{word}_{'COMPLETE' if is_clean else 'FAILED'}", _reason(stack, is_clean))
 
     def _update(self, stack: Stack, drift: Drift) -> None:
         rollout = self._rollout(stack, drift)
         reason = rollout.run()
+        if reason is None:
+            self._pacing.finish(stack)
         if reason is not None and stack.on_failure != "DO_NOTHING":
             self._roll_back_update(stack, rollout, reason)
             return
@@ -122,6 +130,7 @@ class Engine:
 
     def _take_in(self, stack: Stack, to_import: Mapping[str, str]) -> None:
         reason = self._rollout(stack, {}).take_in(to_import)
+        self._pacing.finish(stack)
         with self._region.changed:
             previous, stack.previous = stack.previous, None
             if reason is None:
@@ -145,6 +154,7 @@ class Engine:
 
     def _take_back(self, stack: Stack) -> None:
         failed = take_back(self._region, self._handlers, stack)
+        self._pacing.finish(stack)
         if failed:
             reason = f"The following resource(s) failed to update: [{', '.join(failed)}]. "
             self._region.set_status(stack, "UPDATE_ROLLBACK_FAILED", reason)
@@ -173,6 +183,7 @@ class Engine:
             if item.status not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
         ]
         is_clean = sweep(self._region, self._handlers, stack, leftovers, forgets=False)
+        self._pacing.finish(stack)
         self._region.set_status(stack, "DELETE_COMPLETE" if is_clean else "DELETE_FAILED", _reason(stack, is_clean))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from aurora_sandbox.cloudformation.dynamic import ResolveSecret, revealed
+from aurora_sandbox.cloudformation.pacing import Pacing
 from aurora_sandbox.cloudformation.properties import complaints, refusal
 from aurora_sandbox.cloudformation.schemas import schema
 from aurora_sandbox.cloudformation.stack import Resource, Stack
@@ -32,11 +33,16 @@ class Handlers:
     """Makes, changes and deletes single resources. Every method raises ResourceFailed and nothing else."""
 
     def __init__(
-        self, resources: Mapping[str, ResourceType], custom: ResourceType, resolve_secret: ResolveSecret
+        self,
+        resources: Mapping[str, ResourceType],
+        custom: ResourceType,
+        resolve_secret: ResolveSecret,
+        pacing: Pacing,
     ) -> None:
         self._resources = resources
         self._custom = custom
         self._resolve_secret = resolve_secret
+        self._pacing = pacing
 
     def knows(self, type_name: str) -> bool:
         return is_custom(type_name) or type_name in self._resources
@@ -49,7 +55,8 @@ class Handlers:
             check(request)
             return self._type_of(wanted).create(request)
 
-        return _made(wanted, _translated(wanted, work))
+        with self._pacing.step(stack):
+            return _made(wanted, _translated(wanted, work))
 
     def update(self, stack: Stack, current: Resource, wanted: Resource) -> Resource:
         """The resource as it is now, which has another physical id if it was replaced."""
@@ -60,7 +67,8 @@ class Handlers:
             old = self._revealed_if_possible(current)
             return self._type_of(wanted).update(replace(request, old_properties=old, physical_id=current.physical_id))
 
-        return _made(wanted, _translated(wanted, work))
+        with self._pacing.step(stack):
+            return _made(wanted, _translated(wanted, work))
 
     def delete(self, stack: Stack, resource: Resource) -> None:
         def work() -> None:
@@ -68,7 +76,8 @@ class Handlers:
             request = self._request(stack, resource, resource.properties)
             self._type_of(resource).delete(replace(request, physical_id=resource.physical_id))
 
-        _translated(resource, work)
+        with self._pacing.step(stack):
+            _translated(resource, work)
 
     def live(self, stack: Stack, resource: Resource) -> Mapping[str, Any] | None:
         """Its properties as they really are, as far as they can be read; None if it is not there any more."""

@@ -238,6 +238,13 @@ def own_tags(values: Values) -> str | None:
     return "aws: prefixed tag key names are not allowed for external use." if is_reserved else None
 
 
+def tag_values(values: Values) -> str | None:
+    """Of RDS, whose pattern is written for Java. ("Tag", RDS API Reference)"""
+    written = [tag.get("Value", "") for tag in values.get("Tags") or () if isinstance(tag, Mapping)]
+    wrong = next((value for value in written if not re.fullmatch(r"[\w\s.:/=+@-]{0,256}", value)), None)
+    return None if wrong is None else f"Invalid value of a tag: {wrong}"
+
+
 def texts(values: Values) -> str | None:
     """Of a template: its descriptions. CloudFormation may take a number for one; no source says that it does."""
     parts = [part for section in ("Parameters", "Outputs") for part in (values.get(section) or {}).values()]

@@ -1,18 +1,16 @@
 """What AWS does not document of the Data API's answers, or gives only now and then: each as a switch.
 
     answers.set(error_numbers="none", base64=True, reversed_keys=True)
-    answers.be_early(Turns(first=1, every=5))
+    raise answers.early(arn, "503")
 
 By default an answer is as the documentation and other clients' code have it.
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from aurora_sandbox.faults import Turns
 from aurora_sandbox.wire import Broken, ServiceError
 
 Numbers = Literal["state", "ending", "sqlx", "client", "postgres", "none"]
@@ -31,7 +29,6 @@ _EARLY: dict[str, tuple[str, str, int]] = {
     "500": ("", "", 500),
     "503": ("", "", 503),
 }
-EARLY = tuple(_EARLY)
 
 
 @dataclass
@@ -43,10 +40,6 @@ class Answers:
     error_numbers: Numbers = "state"
     base64: bool = False
     reversed_keys: bool = False
-    _early: Turns = field(default_factory=lambda: Turns(0))
-    _only: str | None = None
-    _given: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def set(self, *, error_numbers: str = "state", base64: bool = False, reversed_keys: bool = False) -> None:
         """Raises ValueError for a form of numbers that there is not."""
@@ -54,26 +47,13 @@ class Answers:
             raise ValueError(f"error_numbers is one of {', '.join(NUMBERS)}")
         self.error_numbers, self.base64, self.reversed_keys = error_numbers, base64, reversed_keys
 
-    def be_early(self, turns: Turns, only: str | None = None) -> None:
-        """Gives early answers from now on: this one, or one after the other. Raises ValueError for an unknown one."""
-        if only is not None and only not in _EARLY:
-            raise ValueError(f"answer is one of {', '.join(_EARLY)}")
-        with self._lock:
-            self._early, self._only = turns, only
-
-    def check(self, arn: str) -> None:
-        """Counts a call to the cluster. Raises ServiceError or Broken if it gets an early answer."""
-        with self._lock:
-            if not self._early.comes():
-                return
-            name = self._only or EARLY[self._given % len(EARLY)]
-            self._given += 1
+    def early(self, arn: str, name: str) -> ServiceError | Broken:
+        """One of the answers in `EARLY` to a call to this cluster."""
         code, text, status = _EARLY[name]
         if not code:
-            raise Broken(status)
-        raise ServiceError(
-            code, text.format(arn=arn) or self.text("Too many connections", 1040, "08004"), status=status
-        )
+            return Broken(status)
+        said = text.format(arn=arn) or self.text("Too many connections", 1040, "08004")
+        return ServiceError(code, said, status=status)
 
     def text(self, message: str, number: int, state: str) -> str:
         """The text of an error of MySQL's."""

@@ -26,9 +26,11 @@ from pymysql.converters import encoders
 
 from aurora_sandbox import status
 from aurora_sandbox.cluster import Cluster, Clusters, State
+from aurora_sandbox.faults import Faults
 from aurora_sandbox.rdsdata import resultset, sqltext
 from aurora_sandbox.rdsdata.answers import Answers
 from aurora_sandbox.rdsdata.transactions import IDLE_SECONDS, Transactions
+from aurora_sandbox.unserved import EARLY
 from aurora_sandbox.wire import Caller, ServiceError
 
 STATEMENT_SECONDS = 45.0
@@ -62,11 +64,13 @@ class RdsData:
         clock: Callable[[], float] = time.monotonic,
         statement_seconds: float = STATEMENT_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        faults: Faults | None = None,
     ) -> None:
         """secret: gives a caller the AWSCURRENT SecretString, or raises ServiceError."""
         self.statements = 0
         self.resuming_as_v1 = False
         self.answers = Answers()
+        self._faults = faults or Faults()
         self._clusters = clusters
         self._secret = secret
         self._statement_seconds = statement_seconds
@@ -170,9 +174,13 @@ class RdsData:
         if not cluster.http_endpoint_enabled:
             name = cluster.identifier
             raise ServiceError("HttpEndpointNotEnabledException", f"HttpEndpoint is not enabled for cluster {name}")
+        if cluster.state() is State.AVAILABLE:
+            for told in self._faults.met("paused-cluster"):
+                cluster.pause(told.fault.seconds)
         if cluster.touch() is not State.AVAILABLE:
             raise self._resuming(cluster)
-        self.answers.check(arn)
+        for told in self._faults.met("early"):
+            raise self.answers.early(arn, told.fault.answer or EARLY[(told.happened - 1) % len(EARLY)])
         return cluster
 
     def _resuming(self, cluster: Cluster) -> ServiceError:

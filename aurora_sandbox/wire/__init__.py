@@ -35,6 +35,7 @@ __all__ = [
     "UnknownProtocol",
     "answer",
     "constraints",
+    "names_operations",
     "parse",
     "query",
     "read",
@@ -95,6 +96,11 @@ def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[st
     return reader(model, request)
 
 
+def names_operations(model: ServiceModel) -> bool:
+    """Whether it can be told from a request to this service which operation it is for."""
+    return _protocol(model) in (*_READERS, "ec2") or len(model.metadata.get("protocols", ())) > 1
+
+
 def answer(operation: OperationModel, result: Mapping[str, Any]) -> Answer:
     """The HTTP answer for a result in the shape a boto3 caller receives, without ResponseMetadata.
 
@@ -109,6 +115,8 @@ def refusal(model: ServiceModel, error: ServiceError) -> Answer:
     """The HTTP answer for an error, in the form of the service's protocol."""
     if _protocol(model) == "ec2":
         return query.ec2_refusal(error, str(uuid.uuid4()))
+    if _protocol(model) == "rest-xml":
+        return query.s3_refusal(error, str(uuid.uuid4()))
     if _protocol(model) == "query":
         return query.refusal(model, error, str(uuid.uuid4()))
     return json.refusal(model, error, str(uuid.uuid4()), has_type=_protocol(model) == "json")

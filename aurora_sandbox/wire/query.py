@@ -102,6 +102,15 @@ def ec2_refusal(error: ServiceError, request_id: str) -> Answer:
     return _xml(error.status, request_id, root)
 
 
+def s3_refusal(error: ServiceError, request_id: str) -> Answer:
+    """The same of S3, whose errors alone are known here."""
+    root = ElementTree.Element("Error")
+    ElementTree.SubElement(root, "Code").text = error.code
+    ElementTree.SubElement(root, "Message").text = _NOT_XML.sub("\ufffd", error.message)
+    ElementTree.SubElement(root, "RequestId").text = request_id
+    return _xml(error.status, request_id, root)
+
+
 def _result(operation: OperationModel, result: Mapping[str, Any], request_id: str) -> ElementTree.Element:
     root = ElementTree.Element(f"{operation.name}Response", xmlns=operation.service_model.metadata["xmlNamespace"])
     shape = operation.output_shape

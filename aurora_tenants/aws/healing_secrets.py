@@ -21,6 +21,7 @@ from typing import Any
 
 from aurora_tenants.aws import changesets, healing, stacks
 from aurora_tenants.aws.clients import Aws
+from aurora_tenants.aws.operations import StackBusy, Stopped
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.model import Cluster
@@ -51,8 +52,17 @@ class Healer:
         found = self.left.pop(plan.name, ())
         if not found:
             return stacks.deploy(cloudformation, plan, tell=tell)
+        try:
+            return self._heal(cloudformation, plan, found, tell)
+        except (StackBusy, Stopped):
+            self.left[plan.name] = found
+            raise
+
+    def _heal(self, cloudformation: Any, plan: StackPlan, found: tuple[SecretDrift, ...], tell: stacks.Tell) -> bool:
         self._before(found)
         before = stacks.read_stack(cloudformation, plan.name)
+        if before:
+            stacks.require_idle(before)
         if restored := _to(found, "restore"):
             found = self._looked_at_again(plan, before, found, restored)
         before = self._made_again(cloudformation, plan, before, found, tell)

@@ -41,6 +41,8 @@ def import_secrets(cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -
 def _prepared(cloudformation: Any, plan: StackPlan, wanted: Mapping[str, Any], tell: stacks.Tell) -> Stack:
     """The stack, in a state in which it can take something in, and with the role that it is to have."""
     stack = stacks.read_stack(cloudformation, plan.name)
+    if stack:
+        stacks.require_idle(stack)
     if stack is None or not stack.was_begun:
         first = before_taking(wanted, plan.imports)
         stacks.deploy(cloudformation, replace(plan, template=first), tell=tell)

@@ -17,6 +17,7 @@ import typer
 
 from aurora_tenants import __version__
 from aurora_tenants.cli import doctor, pause_schedule, repair, sandbox, shared, tenants
+from aurora_tenants.cli.interrupts import INTERRUPTED
 from aurora_tenants.cli.options import Command, Group, InterruptedInFlight, with_groups
 from aurora_tenants.errors import Exit
 from aurora_tenants.render.text import printable
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         cause = error.__cause__
         after = str(cause) if isinstance(cause, InterruptedInFlight) else "Nothing was changed."
         typer.echo(f"Interrupted. {after}".rstrip(), err=True)
-        code = Exit.FAILED
+        code = INTERRUPTED
     except Exception as error:
         code = _unexpected(error)
     sys.exit(int(code))

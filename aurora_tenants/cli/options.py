@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 import typer
 import typer.core
 
+from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem, Refused
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from aurora_tenants.render.output import Output
+    from aurora_tenants.render.output import EventOutput, Output
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The file that says what should be there.", metavar="PATH")]
 Region = Annotated[
@@ -32,6 +33,15 @@ NoColor = Annotated[bool, typer.Option("--no-color", help="No colours; so does t
 AcuPrice = Annotated[
     str | None,
     typer.Option("--acu-price", help="US dollars for one ACU-hour, instead of the known price.", metavar="PRICE"),
+]
+SnapshotWait = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=86_400,
+        help="Seconds that a snapshot may take that snapshot_before_drop asks for.",
+        metavar="SECONDS",
+    ),
 ]
 
 DEFAULT_FILE = Path("tenants.yaml")
@@ -69,6 +79,12 @@ class Display:
             use = f"use {', '.join(self.forms[:-1])} or {self.forms[-1]}"
             raise InvalidUsage(Problem("unknown-output", f"--output cannot be {self.output}", fix=use))
         return Output(color=False if self.no_color else None)
+
+    def open_events(self) -> EventOutput:
+        """For what takes its time: what is not the result is for a program as well."""
+        from aurora_tenants.render.output import EventOutput
+
+        return EventOutput(color=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +201,13 @@ IN_FLIGHT = "What CloudFormation has begun, it finishes; plan shows what is left
 
 @contextmanager
 def in_flight(after: str = IN_FLIGHT) -> Iterator[None]:
-    """Around what changes something: an interrupt of it is told with `after`, any other with "Nothing was changed."."""
+    """Around what changes something: an interrupt of it is told with `after`, any other with "Nothing was changed.".
+
+    SIGTERM and SIGHUP are interrupts in here.
+    """
     try:
-        yield
+        with as_interrupts():
+            yield
     except KeyboardInterrupt as error:
         raise InterruptedInFlight(after) from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_tenants.cli.deployment import Operator
+from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import DISPLAY, IN_FLIGHT, InterruptedInFlight, ask, in_flight, teller
 from aurora_tenants.cli.shared import PLACE, Place
 from aurora_tenants.cli.tenants import Mysql, Wait
@@ -44,7 +45,8 @@ def shared_repair(
         out.tell(f"First the code of {' and '.join(functions)} is written again, then:")
     operator = Operator(out, deployment, (), yes=yes, only_shows=plan, as_json=False, verb="Repair")
     try:
-        repaired = repair.execute(deployment, damage, operator)
+        with as_interrupts():
+            repaired = repair.execute(deployment, damage, operator)
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from aurora_tenants.cli.deployment import Operator, choose, chosen
+from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
     DISPLAY,
@@ -178,7 +179,8 @@ def shared_deploy(
     allowed = tuple(allow_replace or ())
     operator = Operator(out, deployment, allowed, yes=yes, only_shows=plan, as_json=display.is_json)
     try:
-        changed = execute(deployment, operator)
+        with as_interrupts():
+            changed = execute(deployment, operator)
     except KeyboardInterrupt as error:
         if not operator.has_begun:
             raise

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,35 +15,29 @@ from aurora_tenants.cli.options import (
     AcuPrice,
     Display,
     InterruptedInFlight,
-    NoColor,
     PlanDisplay,
+    SnapshotWait,
     Target,
-    ask,
     given_price,
     is_given,
     teller,
 )
 from aurora_tenants.cli.saved import DANGERS, Dangers, Out, Saved
-from aurora_tenants.errors import Exit, InvalidUsage, NotConverged, Problem
+from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from aurora_tenants.apply import Step
-    from aurora_tenants.in_groups import Halt
     from aurora_tenants.inputs import Reading
     from aurora_tenants.model import Configuration
-    from aurora_tenants.plan import Plan, Proposal
-    from aurora_tenants.reconcile import Outcome
+    from aurora_tenants.plan import Proposal
     from aurora_tenants.render.items import View
     from aurora_tenants.render.output import Output
-    from aurora_tenants.render.progress import Progress
-    from aurora_tenants.rollout import PlannedGroup
-    from aurora_tenants.safety import Allowed
 
 
 Tenants = Annotated[
-    list[str] | None, typer.Option("--tenant", help="Only this tenant; may be repeated.", metavar="NAME")
+    list[str] | None,
+    typer.Option("--tenant", help="Only this tenant, or pause-schedule; may be repeated.", metavar="NAME"),
 ]
 Group = Annotated[
     str | None, typer.Option("--group", help="Only the tenants of this group of the rollout.", metavar="NAME")
@@ -57,7 +48,11 @@ Secret = Annotated[
 Wait = Annotated[
     float,
     typer.Option(
-        "--wait", min=0, max=3600, help="Seconds that the cluster may take to wake or to answer.", metavar="SECONDS"
+        "--wait",
+        min=0,
+        max=3600,
+        help="Seconds that the cluster may take to wake, and stacks to come to rest.",
+        metavar="SECONDS",
     ),
 ]
 
@@ -86,6 +81,15 @@ class Mysql:
         def waiting(reason: str) -> None:
             out.tell(f"MySQL cannot be read yet, waiting up to {self.wait:.0f} s: {reason}")
 
+        def busy(those: Mapping[str, str]) -> None:
+            from aurora_tenants.render.progress import busy_sentence
+
+            if those.keys() != told:
+                told.update(those)
+                out.tell(busy_sentence(those, self.wait))
+
+        told = set[str]()
+
         return Reading(
             secret=self.secret,
             wait_seconds=self.wait,
@@ -93,6 +97,7 @@ class Mysql:
             woken=woken,
             waiting=waiting,
             logins=logins,
+            busy=busy,
         )
 
 
@@ -134,11 +139,15 @@ def validate(
 
 def schema(
     of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
+    of_apply: Annotated[bool, typer.Option("--apply", help="Of what apply prints with --output json.")] = False,
 ) -> None:
     """Print the JSON Schema of the file, for editors."""
     from aurora_tenants import data
 
-    typer.echo(data.text("plan.schema.json" if of_plan else "tenants.schema.json"), nl=False)
+    if of_plan and of_apply:
+        raise InvalidUsage(Problem("two-schemas", "--plan and --apply are two schemas", fix="leave one of them out"))
+    name = "apply" if of_apply else "plan" if of_plan else "tenants"
+    typer.echo(data.text(f"{name}.schema.json"), nl=False)
 
 
 def plan(
@@ -146,7 +155,8 @@ def plan(
     tenant: Tenants = None,
     group: Group = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, or may be; 0 when there are none."),
     ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say the SQL of each line, and the rule behind it.")
@@ -197,7 +207,7 @@ def plan(
         saved.tell(out, out_file, proposal, allowed)
     if proposal.plan.problems:
         raise typer.Exit(Exit.FAILED)
-    if detailed_exitcode and proposal.plan.stacks:
+    if detailed_exitcode and (proposal.plan.stacks or proposal.plan.waiting):
         raise typer.Exit(Exit.CHANGES)
 
 
@@ -208,41 +218,49 @@ def apply(
     tenant: Tenants = None,
     group: Group = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 5,
+    parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 15,
     logins: Logins = False,
     dangers: Dangers = DANGERS,
     mysql: Mysql = MYSQL,
+    snapshot_wait: SnapshotWait = 3600.0,
     acu_price: AcuPrice = None,
-    no_color: NoColor = False,
+    display: Display = DISPLAY,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
+    from aurora_tenants.cli import applying
     from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.reconcile import Request, reconcile
 
-    out, price = Display(no_color=no_color).open(), given_price(acu_price)
-    reading = mysql.reading(out, logins=logins)
+    out, price = display.open_events() if display.is_json else display.open(), given_price(acu_price)
     request = Request(
         **asdict(target),
         only=tuple(tenant or ()),
         group=group,
-        reading=reading,
+        reading=mysql.reading(out, logins=logins),
         allowed=dangers.allowed(),
         acu_price=price,
         parallel=parallel,
-        located=teller(out, is_json=False),
+        located=teller(out, is_json=display.is_json),
+        snapshot_seconds=snapshot_wait,
+        told=out.tell,
     )
     saved = Reopened.read(saved_plan, request) if saved_plan else None
     if saved:
         request = saved.request(request, is_file_given=is_given(context, "file"))
         out.tell(saved.title)
-    operator = _Operator(out, request.file, request.allowed, yes=yes, is_reviewed=saved is not None)
-    try:
-        outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
-        _tell_outcome(out, outcome, str(request.file))
-    except KeyboardInterrupt as error:
-        if not operator.has_begun:
-            raise
-        raise InterruptedInFlight(IN_FLIGHT) from error
+    operator = applying.operator(out, request, yes=yes or saved is not None, saved=saved_plan)
+    request = replace(request, stop=operator.interrupts.stop)
+    with operator.interrupts:
+        try:
+            outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
+            code = operator.end(outcome)
+        except AuroraTenantsError as error:
+            code = operator.fail(error)
+        except KeyboardInterrupt as error:
+            if not operator.has_begun:
+                raise
+            raise InterruptedInFlight(IN_FLIGHT) from error
+    raise typer.Exit(code)
 
 
 def env(
@@ -278,6 +296,7 @@ def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) 
 
         out.raw(plan_markdown(proposal, file=file))
     elif form == "sql":
+        from aurora_tenants.render.plan import waiting_text
         from aurora_tenants.render.problems import problem_text
         from aurora_tenants.render.sql import plan_sql
 
@@ -286,86 +305,12 @@ def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) 
             out.tell(problem_text(danger, severity="danger"))
         for problem in proposal.plan.problems:
             out.tell(problem_text(problem))
+        for each in proposal.plan.waiting:
+            out.tell(waiting_text(each))
     else:
         from aurora_tenants.render.plan import plan_text
 
         out.result(plan_text(proposal, file=file, width=out.width, view=view))
-
-
-class _Operator:
-    """The person at the terminal, or nobody in CI. has_begun: something may have been changed.
-
-    is_reviewed: somebody has seen the plan before, when it was saved.
-    """
-
-    def __init__(self, out: Output, file: Path, allowed: Allowed, *, yes: bool, is_reviewed: bool) -> None:
-        self.has_begun = False
-        self._out, self._file, self._allowed, self._yes, self._is_reviewed = out, str(file), allowed, yes, is_reviewed
-        self._progress: Progress | None = None
-
-    def show(self, proposal: Proposal) -> None:
-        from aurora_tenants import safety
-        from aurora_tenants.render.plan import plan_text
-
-        self._out.result(plan_text(proposal, file=self._file, width=self._out.width))
-        for sentence in safety.unused(proposal.plan, self._allowed):
-            self._out.tell(sentence)
-
-    def confirm(self, proposal: Proposal) -> None:
-        ask(self._out, f"Apply to {_what(proposal.plan)}?", yes=self._yes or self._is_reviewed)
-
-    @contextmanager
-    def watching(self, proposal: Proposal) -> Iterator[Callable[[Step], None]]:
-        from aurora_tenants.render.progress import Progress
-
-        self.has_begun = True
-        with Progress(self._out.err, len(proposal.plan.stacks)) as progress:
-            self._progress = progress
-            yield progress.tell
-
-    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
-        """Whoever has just said yes to a plan in which nothing happens to the group is not asked again."""
-        assert self._progress
-        if not had_changes and (self._is_reviewed or not self._yes):
-            return True
-        if self._yes or self._is_reviewed or not sys.stdin.isatty():
-            return False
-        with self._progress.aside():
-            self._out.tell(f"Group {group.name} is deployed. Go on with the next one? Type yes to go on.")
-            return sys.stdin.readline().strip() == "yes"
-
-
-def _tell_outcome(out: Output, outcome: Outcome, file: str) -> None:
-    """Says what was applied. Raises NotConverged when that is not everything."""
-    from aurora_tenants.render.plan import plan_text
-    from aurora_tenants.render.schedule import deployed
-
-    plan, results = outcome.proposal.plan, outcome.results
-    if failed := sum(bool(result.problems) for result in results):
-        what = "stacks" if plan.changes_schedule else "tenants"
-        done = len(results) - failed
-        out.tell(f"{done} of {len(results)} {what} applied. Run apply again when the cause is gone.")
-    if outcome.left:
-        out.tell(plan_text(outcome.left, file=file, width=out.width))
-    if outcome.problems:
-        raise NotConverged(*outcome.problems)
-    if halt := outcome.halt:
-        out.result(_paused(outcome, halt))
-        return
-    if done := len(plan.changed):
-        out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
-    if plan.schedule and plan.changes_schedule:
-        out.result(deployed(plan.schedule))
-    if outcome.then:
-        out.result(f"The next group: {outcome.then}")
-
-
-def _paused(outcome: Outcome, halt: Halt) -> str:
-    """Of a run that has ended at a pause: what was applied, what was not, and the command that goes on."""
-    total = len(outcome.proposal.plan.changed)
-    done = total - sum(len(group.tenants) for group in halt.untouched)
-    applied = f"Applied: {done} of {total} tenants. MySQL holds what the file says of them.\n" if done else ""
-    return f"{applied}{halt.said[0].upper()}{halt.said[1:]}. To go on: {outcome.then}"
 
 
 def _held(configuration: Configuration) -> str:
@@ -381,11 +326,3 @@ def _held(configuration: Configuration) -> str:
         *([count(roles, "role")] if roles else []),
     ]
     return ", ".join(held)
-
-
-def _what(plan: Plan) -> str:
-    """What apply asks about: `2 tenants and the pause schedule`."""
-    from aurora_tenants.render.text import count
-
-    tenants = [count(len(plan.changed), "tenant")] if plan.changed else []
-    return " and ".join([*tenants, *(["the pause schedule"] if plan.changes_schedule else [])])

@@ -122,6 +122,7 @@ def cluster(document: Document) -> model.Cluster:
         pause.declared(body.get("pause_schedule")),
         text(body, "account"),
         document.value(("cluster", "account")) if "account" in body else None,
+        snapshot_before_drop=flag(body, "snapshot_before_drop") or False,
     )
 
 

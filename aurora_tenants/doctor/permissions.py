@@ -116,6 +116,10 @@ def _of_apply(place: Place) -> Iterator[Need]:
     yield Need("apply", tenants, (*(f"cloudformation:{verb}" for verb in verbs),), there)
     if place.role_arn:
         yield Need("apply", place.role_arn, ("iam:PassRole",), {"iam:PassedToService": "cloudformation.amazonaws.com"})
+    snapshot = place.arn("rds", "cluster-snapshot:aurora-tenants-x")
+    made = ("rds:CreateDBClusterSnapshot", "rds:DescribeDBClusterSnapshots")
+    yield Need("apply", place.cluster_arn, made)
+    yield Need("apply", snapshot, (*made, "rds:AddTagsToResource"))
     schedules = place.arn("scheduler", f"schedule/{place.stack}-pause-schedule/x")
     yield Need("pause-schedule", place.cluster_arn, ("rds:ModifyDBCluster",))
     yield Need("pause-schedule", "*", ("scheduler:ListSchedules",))

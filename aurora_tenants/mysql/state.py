@@ -5,7 +5,7 @@ Desired and live are the same type, so a plan is a comparison (mysql/changes.py)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -80,24 +80,31 @@ class Server(NamedTuple):
         return "".join(letter.lower()[:1] for letter in name) if self.lower_case_names else name
 
 
-_UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("bytes", 1))
+_SIZES = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_ROWS = ((10**9, "billion rows"), (10**6, "million rows"))
 
 
 class Contents(NamedTuple):
-    """How much is in a database. tables: without views. rows, bytes: estimates."""
+    """How much is in a database. tables: without views. rows, bytes: InnoDB's estimates, which may be a day old."""
 
     tables: int
     rows: int
     bytes: int
 
     def __str__(self) -> str:
-        """31 tables, 12,400 rows, 210 MB; "there is no table in it"."""
+        """31 tables, about 3.4 million rows, 1.2 GB; "there is no table in it"."""
         if not self.tables:
             return "there is no table in it"
-        size, unit = next((self.bytes / of, unit) for unit, of in _UNITS if self.bytes >= of or of == 1)
-        counts = ((self.tables, "table"), (self.rows, "row"))
-        texts = (f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s" for count, noun in counts)
-        return f"{', '.join(texts)}, {round(size):,} {unit}"
+        tables = f"{self.tables:,} table{'' if self.tables == 1 else 's'}"
+        rows = _rounded(self.rows, _ROWS, "row" if self.rows == 1 else "rows")
+        return f"{tables}, about {rows}, {_rounded(self.bytes, _SIZES, 'bytes')}"
+
+
+def _rounded(number: int, units: Sequence[tuple[int, str]], plain: str) -> str:
+    """1.2 GB, 210 MB, 12,400 rows: tenths are told below ten of a unit. plain: of a number below every unit."""
+    of, unit = next(((of, unit) for of, unit in units if number >= of), (1, plain))
+    told = f"{number / of:.1f}" if of > 1 and number < 10 * of else f"{round(number / of):,}"
+    return f"{told.removesuffix('.0')} {unit}"
 
 
 @dataclass(frozen=True, slots=True)

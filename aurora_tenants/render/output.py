@@ -7,9 +7,12 @@ hide is written out here at the latest (`safe`). Only line breaks pass: names go
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.text import Span, Text
@@ -44,8 +47,63 @@ class Output:
 
     def json(self, value: Any) -> None:
         """A result for a program."""
-        # All of it is ASCII; only DEL, which a terminal obeys, JSON leaves as it is.
-        self.out.print(json.dumps(value, indent=2).replace("\x7f", "\\u007f"), soft_wrap=True)
+        self.out.print(_json(value, indent=2), soft_wrap=True)
+
+    def endure(self) -> None:
+        """From now on nothing fails because nobody reads it any more or the disk is full: the rest goes nowhere."""
+        for console in (self.out, self.err):
+            if not isinstance(console.file, _Enduring):
+                console.file = cast("IO[str]", _Enduring(console.file))
+
+
+class EventOutput(Output):
+    """Where everything but results is for a program, too: a line of JSON on stderr for each thing that is told."""
+
+    def tell(self, text: Text | str) -> None:
+        """An event of its own, for what is said to people elsewhere."""
+        self.event({"event": "told", "text": str(text)})
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One line, with the time."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = _json({"event": value["event"], "at": now} | dict(value))
+        self.err.file.write(f"{line}\n")
+        self.err.file.flush()
+
+
+class _Enduring:
+    """A file that takes what it is given, whether or not that goes anywhere."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except OSError:
+            self._end()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            self._end()
+
+    def _end(self) -> None:
+        """What Python still holds of it would fail once more when it exits."""
+        with suppress(OSError):  # of what is no file of the system's
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._file.fileno())
+            os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    # All of it is ASCII; only DEL, which a terminal obeys, JSON leaves as it is.
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def safe(text: Text | str) -> Text | str:

@@ -7,17 +7,21 @@ from collections.abc import Container, Iterator
 from rich.text import Text
 
 from aurora_tenants.errors import Notice
+from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Plan, Proposal
 from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_sentence
 from aurora_tenants.render.items import USUAL_VIEW, View, tenant_lines
 from aurora_tenants.render.layout import USUAL, fitted
 from aurora_tenants.render.problems import problem_text
+from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.stacks import total
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.rollout import PlannedGroup
+from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.tenant.notices import LEFT_OVER
 
+WAITING = "Waiting: not planned yet"
 # Every tenant begins at the left: a blank line between them is for plans that fit a screen with it.
 _FEW_LINES = 12
 
@@ -76,6 +80,7 @@ def compared(proposal: Proposal, file: str) -> str:
 def _told(proposal: Proposal) -> Iterator[Text]:
     plan = proposal.plan
     for title, entries in (
+        (WAITING, [waiting_text(each) for each in plan.waiting]),
         ("Notices: nothing here is touched", [notice_text(notice) for notice in plan.notices]),
         ("Dangers", [problem_text(danger, severity="danger") for danger in proposal.dangers]),
         ("Problems", [problem_text(found) for found in plan.problems]),
@@ -91,6 +96,11 @@ def notice_text(notice: Notice) -> Text:
     return Text(f"{printable(notice.text)}  [{notice.code}]")
 
 
+def waiting_text(each: Waiting) -> Text:
+    """What it waits for, as a line."""
+    return Text(printable(f"{each.about}: {each.sentence}; apply waits for it  [stack-busy]"))
+
+
 def closing_text(proposal: Proposal) -> Text:
     """How much it is together, and what stands in its way."""
     text = Text().append(summary(proposal.plan), "bold")
@@ -101,6 +111,8 @@ def closing_text(proposal: Proposal) -> Text:
     ]
     if counts:
         text.append(f"\n{' and '.join(counts)}: see above.", "bold red")
+    if saved_first := proposal.plan.saved_first:
+        text.append(f"\n{printable(snapshot_sentence(saved_first))}")
     if proposal.cost:
         text.append(f"\n{cost_sentence(proposal.cost)}")
     if proposal.woke_cluster:
@@ -111,6 +123,9 @@ def closing_text(proposal: Proposal) -> Text:
 def summary(plan: Plan) -> str:
     """How many tenants are made, updated and removed."""
     left_over = sum(notice.code == LEFT_OVER for notice in plan.notices)
+    waits = f" Not known yet: {waiting_names(plan)}." if plan.waiting else ""
+    if not plan.stacks and plan.waiting:
+        return f"Nothing to apply yet.{waits}"
     if not plan.stacks and left_over:
         return f"Nothing to apply, but {count(left_over, 'thing')} left over, as the notices say."
     if not plan.stacks:
@@ -125,4 +140,11 @@ def summary(plan: Plan) -> str:
     statements = sum(len(tenant.changes) for tenant in plan.changed)
     of_schedule = f" Pause schedule: {total(plan.schedule.stack)}." if plan.schedule and plan.changes_schedule else ""
     of_tenants = f"Tenants: {', '.join(parts)}." if plan.tenants else ""
-    return f"{of_tenants} {count(statements, 'statement')} in MySQL.{of_schedule}".strip()
+    return f"{of_tenants} {count(statements, 'statement')} in MySQL.{of_schedule}{waits}".strip()
+
+
+def waiting_names(plan: Plan) -> str:
+    """`1 tenant whose stack is busy`, and the pause schedule."""
+    tenants = sum(each.name != PAUSE_SCHEDULE for each in plan.waiting)
+    named = [f"{count(tenants, 'tenant')} with an operation under way"] if tenants else []
+    return " and ".join(named + ["the pause schedule"] * (len(plan.waiting) - tenants))

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Proposal
 from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_data
 from aurora_tenants.render.problems import location_data, problem_data
+from aurora_tenants.render.snapshot import drop_data, snapshot_data
 from aurora_tenants.rollout import RolloutPlan
+from aurora_tenants.tenant.busy import Waiting
+from aurora_tenants.tenant.drops import drops_of
 from aurora_tenants.tenant.items import Item, reason
 from aurora_tenants.tenant.reasons import Line, rule
 
@@ -38,11 +42,14 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
                 "items": _items(proposal.items.get(tenant.name, ()), proposal.lines.get(tenant.name, ())),
                 "changes": [_line_data(line) for line in proposal.lines.get(tenant.name, ())],
                 "drops": list(tenant.stack.drops),
+                "dropped": [drop_data(drop) for drop in drops_of([tenant])],
             }
             for tenant in plan.tenants
         ],
+        "snapshot": snapshot_data(plan.saved_first),
         "pause_schedule": schedule.part_data(plan.schedule),
         "cost": cost_data(proposal.cost) if proposal.cost else None,
+        "waiting": [waiting_data(each) for each in plan.waiting],
         "notices": [asdict(notice) for notice in plan.notices],
         "dangers": [problem_data(danger) for danger in proposal.dangers],
         "problems": [problem_data(found) for found in plan.problems],
@@ -55,6 +62,18 @@ def _rollout_data(rollout: RolloutPlan) -> dict[str, Any]:
         "groups": [
             {"name": group.name, "tenants": list(group.tenants), "pauses": group.pauses} for group in rollout.groups
         ],
+    }
+
+
+def waiting_data(each: Waiting) -> dict[str, Any]:
+    """What waits for an operation to end."""
+    name = None if each.name == PAUSE_SCHEDULE else each.name
+    return {
+        "tenant": name,
+        "stack": each.stack,
+        "status": each.status or None,
+        "awaits": list(each.awaits),
+        "text": each.sentence,
     }
 
 

@@ -16,8 +16,9 @@ from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_sentence
 from aurora_tenants.render.items import View, tenant_lines
 from aurora_tenants.render.output import safe
-from aurora_tenants.render.plan import compared, group_heading, summary
+from aurora_tenants.render.plan import WAITING, compared, group_heading, summary, waiting_text
 from aurora_tenants.render.problems import problem_text
+from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.tenant.plan import TenantPlan
 
@@ -32,6 +33,8 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
     """The whole plan, as much of it as fits; what does not is counted, with how to see it. longest: in bytes."""
     plan = proposal.plan
     head = f"### {html.escape(summary(plan))}\n\n"
+    if saved_first := plan.saved_first:
+        head += f"{html.escape(printable(snapshot_sentence(saved_first)))}\n\n"
     page = _Page(head, longest - _RESERVE)
     for title, found in (("danger", proposal.dangers), ("problem", plan.problems)):
         if found:
@@ -47,6 +50,8 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
             page.add(_folded(line.plain, body, "diff"), noun="tenant")
     if part := schedule.part(plan.schedule).plain.strip():
         page.add(_folded("pause schedule", part, ""), noun="pause schedule")
+    if plan.waiting:
+        page.add(_folded(WAITING, "\n".join(waiting_text(each).plain for each in plan.waiting), ""), noun="list")
     if plan.notices:
         notices = [printable(f"{notice.text}  [{notice.code}]") for notice in plan.notices]
         title = f"{count(len(notices), 'notice')}: nothing of it is touched"

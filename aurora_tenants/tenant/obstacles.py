@@ -12,7 +12,7 @@ from aurora_tenants.mysql.names import unescaped
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from aurora_tenants.mysql.state import State
 from aurora_tenants.naming import REVISION, tenant_tags
-from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, busy, stuck
+from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, StackPlan, Template, stuck
 from aurora_tenants.tenant.missing import missing_objects
 from aurora_tenants.tenant.moves import definers_of_renamed, names_in_use, stranded
 from aurora_tenants.tenant.plan import TenantPlan
@@ -31,10 +31,8 @@ def obstacles(
         # What it owns looks like somebody else's then.
         if tenant and plan.stack.name not in deployed.others:
             yield from _in_the_file(tenant, plan, live)
-        if stack := deployed.tenants.get(plan.name):
-            yield from busy(stack, plan.stack.about)
-            if tenant:
-                yield from stuck(stack, plan.stack.about)
+        if tenant and (stack := deployed.tenants.get(plan.name)):
+            yield from stuck(stack, plan.stack.about)
         if tenant:
             yield from _taken(configuration.cluster, plan.stack, deployed)
             yield from _master(tenant, deployed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.aws import changesets, stacks
+from aurora_tenants.aws import stacks
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.errors import AwsError, StackFailed
 from aurora_tenants.model import Cluster, Privilege, Tenant, TenantDatabase, TenantUser
@@ -19,6 +19,7 @@ from aurora_tenants.tenant.handover import giving, without_gifts
 from aurora_tenants.tenant.template import template
 from tests.cloud import SHARED, Cloud
 from tests.endpoint import until
+from tests.quick import look_often
 
 CLUSTER = Cluster(SHARED)
 GIVER, RECEIVER = f"{SHARED}-giver", f"{SHARED}-receiver"
@@ -36,7 +37,7 @@ def quiet(event: stacks.Event) -> None:
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield cloud.client("cloudformation")
     cloud.throttle("secretsmanager", "UpdateSecret", 0)
     cloud.clean()

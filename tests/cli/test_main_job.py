@@ -199,8 +199,10 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "cluster": "shared-global",
         "has_changes": True,
         "woke_cluster": False,
+        "snapshot": None,
         "pause_schedule": None,
         "cost": None,
+        "waiting": [],
         "notices": [],
         "dangers": [],
         "problems": [],
@@ -213,6 +215,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "origin": "file",
         "reason": "new",
         "drops": [],
+        "dropped": [],
     }
     shown = [line for line in text.out.splitlines() if line.startswith("  ")]
     assert shown == [f"  {it['sign']} {it['kind']} {it['name']}  {it['text']}" for it in items]
@@ -319,7 +322,7 @@ def test_a_database_is_dropped_only_when_that_is_asked_for_twice(run: CommandLin
     cloud.sql("CREATE TABLE b.orders (id INT)", "INSERT INTO b.orders VALUES (1)")
     run.file(shop("a"))
     refused = run("aurora-tenants apply --yes")
-    contents = r": 1 table, \d rows?, 16 kB"  # InnoDB counts the rows a moment later
+    contents = r": 1 table, about \d rows?, 16 kB"  # InnoDB counts the rows a moment later
     assert len(re.findall(f"with everything in it{contents}  ", refused.err)) == 1
     assert (refused.code, re.sub(contents, "", refused.err)) == (
         1,
@@ -345,6 +348,26 @@ def test_a_database_taken_out_of_a_tenant_that_stays_is_dropped_too(run: Command
     assert run("aurora-tenants apply --yes").code == 1
     assert run("aurora-tenants apply --yes --allow-drop more").code == 0
     assert databases(cloud) == {"a"}
+
+
+def test_the_cluster_is_saved_before_something_is_dropped(run: CommandLine, cloud: Cloud):
+    head = "version: 1\ncluster: {stack: shared-global, snapshot_before_drop: true}\ntenants:\n"
+    rds = cloud.client("rds")
+    applied(run, shop("a") + shop("b", database="on_remove: drop"))
+    cloud.sql("CREATE TABLE b.orders (id INT)")
+    run.file(shop("a"), head=head)
+    line = "aurora-tenants apply --yes --allow-drop b"
+    assert "a snapshot of the cluster is made, because of database b." in run("aurora-tenants plan").out
+    cloud.changes_take(3600)
+    late = run(f"{line} --snapshot-wait 0")
+    cloud.changes_take(0)
+    assert (late.code, databases(cloud), NOTHING in late.err) == (1, {"a", "b"}, True), late
+    assert "is not available yet (0 %)  [snapshot-not-ready]" in late.err
+    ended = run(line)
+    (*_, made) = rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    name = made["DBClusterSnapshotIdentifier"]
+    assert (ended.code, databases(cloud), f"Snapshot {name} is available after 0 s.\n" in ended.err) == (0, {"a"}, True)
+    assert {"Key": "aurora-tenants:tenants", "Value": "b"} in made["TagList"]
 
 
 def test_the_last_tenants_are_not_removed_without_a_word_of_their_own(run: CommandLine, cloud: Cloud):

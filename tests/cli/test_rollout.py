@@ -43,7 +43,8 @@ def test_a_canary_comes_first_and_the_rest_only_once_somebody_says_so(
     assert (ended.code, stacks(cloud)) == (1, set())
     assert "group canary failed: 2 tenants of group rest were not touched  [group-failed]" in ended.err
     assert ended.err.count("not touched") == 1
-    assert "why: failed: shop-dev\n    fix: mend that, then run: aurora-tenants apply\n" in ended.err
+    assert "why: failed: shop-dev\n    fix: mend that, and apply again\n" in ended.err
+    assert ended.err.endswith("For what is left, when the cause is gone: aurora-tenants apply\n")
 
     # Nothing was proved on it, so the rest is refused alone.
     refused = run("aurora-tenants apply --group rest --yes")

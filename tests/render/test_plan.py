@@ -212,7 +212,7 @@ def test_each_statement_belongs_to_one_item():
 def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
     live = live_after(SHOP)
     data = plan_data(of_shop(live))
-    nothing = {"origin": None, "reason": None, "items": [], "changes": [], "drops": []}
+    nothing = {"origin": None, "reason": None, "items": [], "changes": [], "drops": [], "dropped": []}
     shop = {"tenant": "shop", "group": None, "stack": "shared-shop", "action": "none"}
     assert (data["tenants"], data["rollout"]) == ([{**shop, **nothing}], None)
     assert data["has_changes"] is False

@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from aurora_sandbox.faults import Turns
-from aurora_sandbox.rdsdata.answers import EARLY, Answers
+from aurora_sandbox.rdsdata.answers import Answers
+from aurora_sandbox.unserved import EARLY
 from aurora_sandbox.wire import Broken, ServiceError
 
-
-def turns(first: int, every: int, calls: int) -> list[int]:
-    counted = Turns(first, every)
-    return [call for call in range(1, calls + 1) if counted.comes()]
+ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 
 
-@pytest.mark.parametrize(
-    ("first", "every", "expected"),
-    [(1, 0, [1]), (3, 0, [3]), (1, 1, [1, 2, 3, 4, 5, 6, 7, 8, 9]), (2, 3, [2, 5, 8]), (0, 0, []), (0, 2, [])],
-)
-def test_turns_are_the_first_and_then_each_so_many(first: int, every: int, expected: list[int]):
-    assert turns(first, every, 9) == expected
-
-
-def refused(answers: Answers) -> str:
-    """The code of the error, the status of a broken answer, or nothing."""
-    try:
-        answers.check("arn:aws:rds:eu-west-1:123456789012:cluster:shop")
-    except ServiceError as error:
-        assert error.message
-        return error.code
-    except Broken as broken:
-        return str(broken.status)
-    return ""
-
-
-def test_early_answers_come_one_after_the_other_or_one_of_them_alone():
-    answers = Answers()
-    assert refused(answers) == ""
-    answers.be_early(Turns(1, 1))
-    codes = [code if code != "1040" else "DatabaseErrorException" for code in EARLY]
-    assert [refused(answers) for _ in range(9)] == [*codes, codes[0]]
-    answers.be_early(Turns(2, 0), "InvalidResourceStateException")
-    assert [refused(answers) for _ in range(4)] == ["", "InvalidResourceStateException", "", ""]
-    with pytest.raises(ValueError, match=r"^answer is one of HttpEndpointNotEnabledException, "):
-        answers.be_early(Turns(1), "Nonsense")
+@pytest.mark.parametrize("name", EARLY)
+def test_an_early_answer_is_a_refusal_with_a_sentence_or_none_of_the_data_api(name: str):
+    early = Answers().early(ARN, name)
+    if isinstance(early, ServiceError):
+        assert (early.code, bool(early.message)) == ("DatabaseErrorException" if name == "1040" else name, True)
+    else:
+        assert (isinstance(early, Broken), str(early.status)) == (True, name)
 
 
 @pytest.mark.parametrize(

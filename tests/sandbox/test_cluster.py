@@ -53,18 +53,6 @@ def test_first_call_wakes_a_paused_cluster_and_must_wait_as_all_others(clock: Cl
     assert cluster.touch() is State.AVAILABLE
 
 
-def test_a_cluster_can_pause_again_each_time_it_has_served_so_many_calls(clock: Clock) -> None:
-    cluster = new_cluster(Clusters(clock=clock))
-    cluster.pause(1, every_calls=2)
-    for _ in range(2):
-        assert cluster.touch() is State.RESUMING
-        clock.now += 1
-        assert [cluster.touch() for _ in range(2)] == [State.AVAILABLE, State.AVAILABLE]
-        assert cluster.state() is State.PAUSED
-    cluster.pause(0)
-    assert [cluster.touch() for _ in range(4)] == [State.RESUMING, *[State.AVAILABLE] * 3]
-
-
 def test_idle_cluster_pauses_when_its_minimum_is_zero(clock: Clock) -> None:
     cluster = new_cluster(Clusters(clock=clock, time_scale=10), ASLEEP)
     clock.now += 299

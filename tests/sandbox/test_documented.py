@@ -234,6 +234,12 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("rds:CreateDBInstance", {"DBInstanceIdentifier": "a" * 64}, IDENTIFIER.format("DBInstanceIdentifier")),
     ("rds:ModifyDBCluster", {"NewDBClusterIdentifier": "1a"}, IDENTIFIER.format("NewDBClusterIdentifier")),
     (
+        "rds:CreateDBClusterSnapshot",
+        {"DBClusterSnapshotIdentifier": "a--b"},
+        IDENTIFIER.format("DBClusterSnapshotIdentifier"),
+    ),
+    ("rds:CreateDBClusterSnapshot", {"Tags": [{"Key": "a", "Value": "a$b"}]}, "Invalid value of a tag: a$b"),
+    (
         "rds:ModifyDBCluster",
         {"MasterUserPassword": "seven77"},
         "The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters.",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import aurora_sandbox
+from aurora_sandbox.faults import Fault, Faults
 from aurora_sandbox.functions import Function, Functions, inline
 from aurora_sandbox.pool import FunctionCrashed, FunctionError, FunctionTimeout
 
@@ -19,8 +20,13 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f"
 
 
 @pytest.fixture
-def functions() -> Iterator[Functions]:
-    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1", time_scale=10_000)
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def functions(faults: Faults) -> Iterator[Functions]:
+    functions = Functions(endpoint_url="http://127.0.0.1:1", region="eu-west-1", time_scale=10_000, faults=faults)
     yield functions
     functions.close()
 
@@ -247,27 +253,43 @@ def handler(event, context):
     assert (tmp_path / "attempts").read_text() == "xx"
 
 
-def test_a_crash_fault_crashes_every_event_until_it_is_taken_away(functions: Functions) -> None:
+def test_a_crash_fault_crashes_every_event_until_it_is_taken_away(functions: Functions, faults: Faults) -> None:
     deploy(functions, "def handler(event, context):\n    return 'done'")
-    functions.fault("f", "crash")
+    faults.set(Fault("crash-before", function="f"))
     with pytest.raises(FunctionCrashed):
         functions.invoke("f", {})
-    functions.fault("f", None)
+    faults.clear()
     assert functions.invoke("f", {}) == "done"
 
 
-def test_a_hang_fault_ends_in_a_timeout_in_scaled_time(functions: Functions) -> None:
+def test_a_hang_fault_ends_in_a_timeout_in_scaled_time(functions: Functions, faults: Faults) -> None:
     deploy(functions, "def handler(event, context):\n    return 'done'", timeout_seconds=300)
-    functions.fault("f", "hang")
+    faults.set(Fault("hang", function="f"))
     with pytest.raises(FunctionTimeout):
         functions.invoke("f", {})
 
 
-def test_a_twice_fault_delivers_the_same_event_again(functions: Functions) -> None:
+def test_an_event_that_comes_twice_or_late_or_whose_function_crashes_at_the_end_has_done_its_work(
+    functions: Functions, faults: Faults
+) -> None:
     deploy(functions, "def handler(event, context):\n    print('got', event['n'])\n    return 'done'")
-    functions.fault("f", "twice")
+    faults.set(Fault("called-twice", function="f", times=1))
+    faults.set(Fault("called-late", function="f", seconds=0.05, nth=2))
+    faults.set(Fault("crash-after", function="f", nth=3))
     assert functions.invoke("f", {"n": 1}) == "done"
-    assert functions.logs("f").split("\n")[:-1] == ["got 1", "got 1"]
+    begun = time.monotonic()
+    assert functions.invoke("f", {"n": 2}) == "done"
+    assert time.monotonic() - begun >= 0.05
+    with pytest.raises(FunctionCrashed):
+        functions.invoke("f", {"n": 3})
+    assert functions.logs("f").splitlines()[:-1] == ["got 1", "got 1", "got 2", "got 3"]
+
+
+def test_an_event_meets_the_faults_of_its_function_and_of_all(functions: Functions, faults: Faults) -> None:
+    faults.set(Fault("crash-before", function="rotation"))
+    faults.set(Fault("called-late", seconds=3))
+    assert faults.event("shared-global-rotation") == {"crash-before": 0, "called-late": 3}
+    assert faults.event("shared-global-provider") == {"called-late": 3}
 
 
 def test_only_a_permitted_principal_may_invoke(functions: Functions) -> None:

@@ -169,3 +169,42 @@ def test_there_is_one_server_and_other_clusters_are_records(account: Account):
     account.create(DBClusterIdentifier="second")
     second = account.rds.describe_db_clusters(DBClusterIdentifier="second")["DBClusters"][0]
     assert (first["Port"], second["Port"] == first["Port"]) == (account.sandbox.mysql.port, False)
+
+
+def test_a_snapshot_is_made_for_a_while_and_wakes_no_cluster(account: Account):
+    account.create()
+    account.own("pause", {"seconds": 3600})
+    account.take(60)
+    create, delete = account.rds.create_db_cluster_snapshot, account.rds.delete_db_cluster_snapshot
+    named = {"DBClusterSnapshotIdentifier": "Before-Drop"}
+    wanted = {**named, "DBClusterIdentifier": "legacy", "Tags": [{"Key": "tenants", "Value": "shop-dev blog"}]}
+    made = create(**wanted)["DBClusterSnapshot"]
+    assert (made["Status"], made["PercentProgress"], made["TagList"]) == ("creating", 0, wanted["Tags"])
+    assert refused(create, **wanted)[0] == "DBClusterSnapshotAlreadyExistsFault"
+    another = {**wanted, "DBClusterSnapshotIdentifier": "another"}
+    assert refused(create, **another)[0] == "InvalidDBClusterStateFault"
+    assert refused(delete, **named)[0] == "InvalidDBClusterSnapshotStateFault"
+    account.pass_time("+61s")
+    asked = {"DBClusterIdentifier": "legacy", "SnapshotType": "manual"}
+    (done,) = account.rds.describe_db_cluster_snapshots(**asked)["DBClusterSnapshots"]
+    told = (done["DBClusterSnapshotIdentifier"], done["Status"], done["PercentProgress"])
+    assert told == ("before-drop", "available", 100)
+    delete(**named)
+    code, _ = refused(account.rds.describe_db_cluster_snapshots, **named)
+    assert code == "DBClusterSnapshotNotFoundFault"
+    cluster, secret = account.described(), account.secret(username="boss", password="only-for-this-test")
+    code, _ = refused(lambda: account.run(cluster, secret, "SELECT 1"))
+    assert code == "DatabaseResumingException"
+    account.own("pause", {"seconds": 0})
+
+
+def test_no_snapshot_is_made_of_what_is_stopped_or_not_there_nor_by_a_name_that_rds_does_not_take(account: Account):
+    account.create()
+    wanted = {"DBClusterIdentifier": "legacy", "DBClusterSnapshotIdentifier": "before"}
+    names = ({"DBClusterSnapshotIdentifier": name} for name in ("9x", "a--b", "a-", "a_b", "x" * 64))
+    tags = {"Tags": [{"Key": "databases", "Value": "shop$old"}]}
+    invalid, absent = "InvalidParameterValue", ("DBClusterNotFoundFault", {"DBClusterIdentifier": "other"})
+    for code, changed in (*((invalid, name) for name in names), (invalid, tags), absent):
+        assert refused(account.rds.create_db_cluster_snapshot, **{**wanted, **changed})[0] == code
+    account.rds.stop_db_cluster(DBClusterIdentifier="legacy")
+    assert refused(account.rds.create_db_cluster_snapshot, **wanted)[0] == "InvalidDBClusterStateFault"

@@ -226,7 +226,7 @@ def test_the_danger_of_a_drop_says_how_much_is_in_the_database():
         state=replace(live.state, contents={"shop-old": Contents(31, 12_400, 210_400_000)}),
     )
     (danger,) = (it for it in dangers(planned(live=measured, deployed=deployed(old))) if it.code == "drops-database")
-    what = "database shop-old would be dropped with everything in it: 31 tables, 12,400 rows, 210 MB"
+    what = "database shop-old would be dropped with everything in it: 31 tables, about 12,400 rows, 210 MB"
     assert danger.what == what
     empty = live._replace(state=replace(live.state, contents={"shop-old": Contents(0, 0, 0)}))
     (danger,) = (it for it in dangers(planned(live=empty, deployed=deployed(old))) if it.code == "drops-database")
@@ -236,10 +236,15 @@ def test_the_danger_of_a_drop_says_how_much_is_in_the_database():
 
 
 def test_contents_are_counted_in_words():
-    contents = (Contents(1, 1, 16_384), Contents(0, 0, 0), Contents(2, 5, 3_400_000_000_000), Contents(1, 0, 0))
+    contents = (
+        *(Contents(1, 1, 16_384), Contents(0, 0, 0), Contents(2, 5, 3_400_000_000_000), Contents(1, 0, 0)),
+        *(Contents(12, 3_412_345, 1_234_567_890), Contents(1_200, 12_345_678_901, 999)),
+    )
     assert [*map(str, contents)] == [
-        "1 table, 1 row, 16 kB",
+        "1 table, about 1 row, 16 kB",
         "there is no table in it",
-        "2 tables, 5 rows, 3,400 GB",
-        "1 table, 0 rows, 0 bytes",
+        "2 tables, about 5 rows, 3.4 TB",
+        "1 table, about 0 rows, 0 bytes",
+        "12 tables, about 3.4 million rows, 1.2 GB",
+        "1,200 tables, about 12 billion rows, 999 bytes",
     ]
