@@ -21,6 +21,7 @@ from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.lanes import Lanes
 from aurora_tenants.lanes import Pace as Pace
 from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.revision import is_reached
 from aurora_tenants.stack import Stack, StackPlan, Template
 from aurora_tenants.status import state_of
 from aurora_tenants.tenant.template import allowing_drops
@@ -255,12 +256,11 @@ def is_as_wanted(stack: Stack | None, plan: StackPlan) -> bool:
         return stack is None and plan.action == "delete"
     if plan.action == "delete" or stack.status not in _WELL or not isinstance(plan.template, Template):
         return False
-    wanted = Stack(plan.name, "", parameters=plan.parameters)
     others = {key: text for key, text in plan.parameters.items() if key != REVISION}
     return (
         stack.outputs.get(DIGEST) == plan.template.digest
         and others.items() <= stack.parameters.items()
-        and stack.revision(0) >= wanted.revision(0)
+        and is_reached(stack.revision, plan.parameters.get(REVISION, ""))
         and plan.tags.items() <= stack.tags.items()
         and plan.role_arn in ("", stack.role_arn)
     )

@@ -45,7 +45,7 @@ Section = Mapping[str, Aspects]
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
 _READABLE = frozenset(
-    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state", "stop_after")
+    ("status", "template", "version", "action", "cluster", "healed by", "contents", "state", "stop_after")
 )
 
 
@@ -302,7 +302,7 @@ def _stack(stack: Stack) -> Aspects:
     return {
         "status": stack.status,
         "template": "changed by hand" if stack.is_edited else stack.outputs.get(DIGEST, ""),
-        "revision": stack.parameters.get(REVISION, ""),
+        "revision": _digest(stack.revision),
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),
         "id": stack.id,

@@ -26,6 +26,7 @@ from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import REVISION
+from aurora_tenants.revision import counted_up
 from aurora_tenants.stack import FAILED_ROLLBACK, Shared, Stack, StackPlan, Template
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.secrets import Heal, SecretDrift, Secrets, drifted, taken_apart
@@ -146,8 +147,7 @@ class Healer:
         """In two steps where something is to be made again; the users are compared with MySQL in the second."""
         apart = taken_apart(plan.template, found) if isinstance(plan.template, Template) else None
         if apart:
-            revision = before.parameters.get(REVISION) if before else None
-            parameters = {**plan.parameters, **({REVISION: revision} if revision else {})}
+            parameters = {**plan.parameters, **({REVISION: counted_up(before.revision, ())} if before else {})}
             stacks.deploy(cloudformation, replace(plan, template=apart, parameters=parameters), tell=tell)
         return stacks.deploy(cloudformation, plan, tell=tell)
 

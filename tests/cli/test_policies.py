@@ -19,6 +19,7 @@ from aurora_tenants.aws import changesets, healing
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.model import Cluster, Tenant, TenantUser
 from aurora_tenants.naming import tenant_tags
+from aurora_tenants.revision import FIRST
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.template import template
 from tests.cli.conftest import CommandLine, Ended
@@ -260,7 +261,7 @@ def test_ci_takes_a_secret_into_a_tenants_stack(cloud: Cloud, keys: dict[str, st
         "taken",
         "tenant taken",
         template=template(cluster, tenant),
-        parameters={"Revision": "1"},
+        parameters={"Revision": FIRST},
         tags=tenant_tags(cluster, "taken"),
         role_arn=role,
         imports={"SecretTaken": arn},
