@@ -27,7 +27,7 @@ from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
-from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
 from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
 from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
@@ -39,6 +39,7 @@ from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.busy import Waiting, left_busy, not_reviewed
 from aurora_tenants.tenant.consent import without_consent
+from aurora_tenants.tenant.drops import Drop
 from aurora_tenants.tenant.ignored import ignored_breaches
 from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
 from aurora_tenants.tenant.items import items_of_all
@@ -160,8 +161,8 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
     _clean(inputs, proposal.plan, request)
-    if proposal.plan.saved_first:
-        _save(inputs, proposal.plan, request)
+    if not proposal.plan.rollout:  # in groups, each that drops something has its own
+        _save(inputs, proposal.plan.saved_first, request, request.stop)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell, operator.goes_on)
     if request.stop.is_set():
@@ -216,17 +217,12 @@ def _left_busy(outcome: Outcome) -> Iterator[Problem]:
     return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
 
 
-def _save(inputs: Inputs, plan: Plan, request: Request) -> None:
-    """Makes a snapshot of the cluster. Raises AwsError unless it is available in time."""
-    snapshots.make(
-        inputs.aws,
-        plan.cluster,
-        inputs.shared.cluster_arn,
-        plan.saved_first,
-        wait_seconds=request.snapshot_seconds,
-        tell=request.told,
-        stop=request.stop,
-    )
+def _save(inputs: Inputs, drops: Sequence[Drop], request: Request, stop: threading.Event) -> None:
+    """Makes a snapshot of the cluster if these are any. Raises AwsError unless it is available in time."""
+    if drops:
+        place = inputs.aws, inputs.configuration.cluster, inputs.shared.cluster_arn
+        seconds, tell = request.snapshot_seconds, request.told
+        snapshots.make(*place, drops, wait_seconds=seconds, tell=tell, stop=stop)
 
 
 def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
@@ -372,6 +368,19 @@ def deploy(
         if plan.schedule and plan.schedule.schedule and stack is plan.schedule.stack:
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
+    def apply_group(
+        plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
+    ) -> tuple[Result, ...]:
+        parts = {stack.part for stack in plans}
+        try:
+            _save(inputs, [drop for drop in plan.saved_first if drop.tenant in parts], request, stop)
+        except AwsError as error:
+            results = tuple(Result(stack, error.problems, "not started") for stack in plans)
+            for result in results:
+                tell(Step(result.stack, result=result))
+            return results
+        return apply_these(plans, tell=tell, stop=stop)
+
     healing = healer(inputs.aws, inputs.shared, plan.tenants)
     healing.before_moving(plan.stacks)
     apply_these = partial(
@@ -385,7 +394,8 @@ def deploy(
         rate=inputs.aws.rate,
         wait_seconds=request.reading.wait_seconds,
     )
-    results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
+    apply_each = apply_group if plan.rollout else apply_these
+    results, halt = apply_in_groups(plan, apply_each, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
     waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)

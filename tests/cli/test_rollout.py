@@ -115,3 +115,24 @@ def test_a_group_that_is_not_there_is_told_before_anything_is_asked_of_aws(run: 
         "error: there is no group canry  [unknown-group]\n    fix: known: canary, rest\nNothing was changed.\n",
     )
     assert cloud.calls() == before
+
+
+def test_the_cluster_is_saved_before_the_group_that_drops_something(run: CommandLine, cloud: Cloud):
+    head = HEAD.replace("shared-global", "shared-global, snapshot_before_drop: true")
+    groups = "rollout: {groups: [{name: canary, tenants: [shop-dev]}, {name: rest, tenants: ['*']}]}\n"
+    head = head.replace("tenants:\n", f"{groups}tenants:\n")
+    shop = "  shop-dev: {databases: {%s: }}\n"
+    run.file(
+        shop % "shop-dev" + "  old: {databases: {old: {on_remove: drop}}}\n  stays: {databases: {stays: }}\n", head=head
+    )
+    assert run("aurora-tenants apply --yes").code == 0
+    cloud.sql("CREATE TABLE old.t (id INT)")
+    run.file(shop % "shop-dev: , more" + "  stays: {databases: {stays: }}\n", head=head)
+    assert "Before a group is deployed that drops something, a snapshot" in run("aurora-tenants plan").out
+    cloud.changes_take(3600)
+    late = run("aurora-tenants apply --yes --allow-drop old --snapshot-wait 0")
+    cloud.changes_take(0)
+    assert (late.code, "[snapshot-not-ready]" in late.err, stacks(cloud)) == (1, True, {"shop-dev", "old", "stays"})
+    assert cloud.sql("SHOW DATABASES LIKE 'more'") == [("more",)]
+    ended = run("aurora-tenants apply --yes --allow-drop old")
+    assert (ended.code, "is available after" in ended.err, stacks(cloud)) == (0, True, {"shop-dev", "stays"})
