@@ -121,6 +121,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     removed = ci("Apply", "aurora-tenants apply --yes --allow-mass-removal")
     assert removed.code == 0, removed
     assert cloud.stacks() == {"ci": "CREATE_COMPLETE"}
+    cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
 def test_the_main_branch_saves_the_cluster_before_a_drop_and_looks_for_what_is_left(
@@ -142,7 +143,6 @@ def test_the_main_branch_saves_the_cluster_before_a_drop_and_looks_for_what_is_l
     assert f"Deleted change set {name} of stack {SHARED}-stays" in ended.err, ended
     run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")
     assert ci("Apply", "aurora-tenants apply --yes --allow-mass-removal").code == 0
-    cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
 @pytest.mark.usefixtures("blind")
