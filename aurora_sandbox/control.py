@@ -159,6 +159,8 @@ class Control:
         """What was done besides, where the answer says so."""
         done: dict[str, Any] = {}
         for word, fault in document.items():
+            if not isinstance(fault, dict):
+                raise Unusable(f"{word} is an object of JSON")
             try:
                 done |= self._switch(word, fault) or {}
             except (KeyError, TypeError, ValueError) as error:
@@ -191,6 +193,8 @@ class Control:
         names = self._account.functions.names()
         if fault.function and not any(fault.is_of(name) for name in names):
             raise Unusable(f"there is no function {fault.function}; there are {', '.join(names) or 'none'}")
+        if fault.name == "paused-cluster" and not self._account.clusters.all():
+            raise Unusable("there is no cluster yet")
         told = self._account.faults.set(fault)
         if fault.name == "paused-cluster" and fault.nth == 1:  # the first is now: nobody has to call for it
             self._account.faults.met("paused-cluster")

@@ -479,6 +479,8 @@ def test_a_web_page_cannot_reach_the_sandboxs_own_endpoints(sandbox: Sandbox):
         ("GET", "nothing", None, 404),
         ("POST", "status", {}, 404),
         ("POST", "faults", {"earthquake": {}}, 400),
+        ("POST", "faults", {"set": []}, 400),
+        ("POST", "faults", {"clear": {"name": "earthquake"}}, 400),
         ("POST", "faults", {"throttle": {"service": "rds-data"}}, 400),
         ("POST", "faults", {"function": {"name": "nobody", "kind": "crash"}}, 404),
         ("POST", "faults", {"function": {"name": "nobody", "kind": "smoke"}}, 400),
