@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 # Calls a second: at first, at least and at most, and how many may come at once after a pause. What CloudFormation takes
 # is not documented; it is a few a second, for all callers of an account and region together.
-_FIRST, _LEAST, _MOST, _AT_ONCE = 25.0, 3.0, 50.0, 50.0
+_FIRST, _LEAST, _MOST, _AT_ONCE = 10.0, 3.0, 50.0, 20.0
 # So many calls are looked at before the rate changes. One of five may be throttled at random; more are by the rate.
 _SAMPLE, _TOO_MANY = 20, 0.3
 _WINDOW_SECONDS = 10.0
