@@ -12,6 +12,7 @@ from aurora_tenants.apply import Step
 from aurora_tenants.errors import Refused
 from aurora_tenants.plan import Proposal
 from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
+from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.safety import Allowed
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
@@ -41,6 +42,10 @@ class Recorder:
         self._meet("watch")
         yield lambda step: self.met.append(f"ended {step.stack.part}") if step.result else None
         self._meet("watched")
+
+    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
+        self._meet(f"goes on after {group.name}")
+        return True
 
     def _meet(self, what: str) -> None:
         self.met.append(what)
