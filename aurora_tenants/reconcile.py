@@ -375,6 +375,8 @@ def deploy(
     )
     results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
+    if halt and halt.problem:  # which has no result where all that was left waits
+        problems[halt.problem] = None
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
     waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)
     return Outcome(proposal, results, problems=tuple(explained), waiting=waiting, halt=halt)
