@@ -361,18 +361,30 @@ def deploy(
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
     healing = healer(inputs.aws, inputs.shared, plan.tenants)
-    healing.before_moving(plan.stacks)
-    apply_these = partial(
-        apply,
-        cloudformation=inputs.aws.cloudformation,
-        parallel=request.parallel,
-        allow_drop=request.allowed.drops,
-        after=after,
-        take=healing.take,
-        deploy=healing.deploy,
-        rate=inputs.aws.rate,
-        wait_seconds=request.reading.wait_seconds,
-    )
+
+    def apply_these(
+        plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
+    ) -> tuple[Result, ...]:
+        try:
+            healing.before_moving(plans)
+        except AuroraTenantsError as error:
+            if not plan.rollout:
+                raise
+            return tuple(Result(each, error.problems, "not started") for each in plans)  # groups before may be done
+        return apply(
+            plans,
+            inputs.aws.cloudformation,
+            parallel=request.parallel,
+            allow_drop=request.allowed.drops,
+            tell=tell,
+            after=after,
+            take=healing.take,
+            deploy=healing.deploy,
+            stop=stop,
+            rate=inputs.aws.rate,
+            wait_seconds=request.reading.wait_seconds,
+        )
+
     results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     if halt and halt.problem:  # which has no result where all that was left waits

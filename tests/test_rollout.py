@@ -132,6 +132,15 @@ def test_some_tenants_of_a_group_are_those_alone():
         members_of("rest", "b")
 
 
+def test_the_pause_schedule_is_of_the_last_group():
+    assert members_of("rest", "pause-schedule") == ("pause-schedule",)
+    with pytest.raises(InvalidUsage, match=r"^pause-schedule is not of group canary"):
+        members_of("canary", "pause-schedule")
+    rollout = planned(A, C, only=("pause-schedule",)).rollout
+    assert rollout == RolloutPlan((PlannedGroup("rest"),), 2)
+    assert rollout is not None and rollout.by_part(["pause-schedule"]) == {"pause-schedule": PlannedGroup("rest")}
+
+
 def test_a_group_that_is_not_there_is_told_with_those_that_are():
     with pytest.raises(InvalidUsage) as raised:
         members_of("canry")
