@@ -11,8 +11,8 @@ from aurora_tenants.plan import Proposal
 from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_data
 from aurora_tenants.render.problems import location_data, problem_data
-from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.render.snapshot import drop_data, snapshot_data
+from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.tenant.drops import drops_of
 from aurora_tenants.tenant.items import Item, reason
 from aurora_tenants.tenant.reasons import Line, rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from aurora_tenants.aws import changesets
+from aurora_tenants.aws import changesets, resting
 from aurora_tenants.cli import main
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
@@ -87,6 +87,7 @@ def command_line(
     monkeypatch.setenv("COLUMNS", "1000")  # tests/render looks at how lines are broken
     # The sandbox's times pass 100 times as fast as AWS's; looking as seldom as at AWS would take most of a test.
     monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(resting, "_LOOK_SECONDS", 0.1)
     return CommandLine(directory, capsys)
 
 
@@ -111,6 +112,21 @@ def blind(cloud: Cloud) -> Iterator[None]:
     cloud.sql(f"REVOKE {right} FROM aurora_tenants_inspector")
     yield
     cloud.sql(f"GRANT {right} TO aurora_tenants_inspector")
+
+
+class Meanwhile(io.StringIO):
+    """Standard error that lets something happen as soon as something is told, for the first time."""
+
+    def __init__(self, happen: Callable[[], None], told: str = "[1/") -> None:
+        super().__init__()
+        self._happen: Callable[[], None] | None = happen
+        self._told = told
+
+    def write(self, text: str) -> int:
+        if self._happen and self._told in text:
+            happen, self._happen = self._happen, None
+            happen()
+        return super().write(text)
 
 
 class Terminal(io.StringIO):
