@@ -9,7 +9,6 @@ from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from aurora_tenants.apply import Pace, Result, Step
@@ -161,14 +160,10 @@ class Progress:
         flying = list(self.board.in_flight.items())
         room = max(self._console.height - _SPARE_LINES, 1)
         shown = flying if len(flying) <= room else flying[: room - 1]
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(self._console.width // 2, 20))
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for part, doing in shown:
-            table.add_row(Text(f"  {part}"), Text(doing, "dim"))
+        width = min(max((len(part) for part, _ in shown), default=0), self._console.width // 2)
+        rows = [_row(Text(f"  {part:<{width}.{width}}  ").append(doing, "dim")) for part, doing in shown]
         more = [Text(f"  and {len(flying) - len(shown):,} more", "dim")] if len(shown) < len(flying) else []
-        head = Text(self.board.counts(), "bold", no_wrap=True, overflow="ellipsis")
-        return Group(head, table, *more)
+        return Group(_row(Text(self.board.counts(), "bold")), *rows, *more)
 
     def _now_and_then(self) -> None:
         while not self._ended.wait(_NOW_AND_THEN_SECONDS):
@@ -191,6 +186,12 @@ class StackProgress:
         """Shows what has ended; that something begins says little."""
         if not event.status.endswith("_IN_PROGRESS"):
             self._console.print(Text(f"  {_doing(event)}"), soft_wrap=True)
+
+
+def _row(text: Text) -> Text:
+    """One line of the table, whatever is in it."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def busy_sentence(busy: Mapping[str, str], seconds: float) -> str:
