@@ -14,7 +14,6 @@
                                           older words for some of them:
                                           {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
                                           {"throttle": {"service": …, "operation": … | null, "calls": 3}}
-                                          {"oversize": {"calls": 1}}
                                           {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
                                           of an answer to the first statement from now on, and then to each so many;
                                           with "in_body": true in the middle of the answer
@@ -177,9 +176,6 @@ class Control:
         elif word == "throttle":
             throttle = Fault("throttle", fault["service"], fault.get("operation"), times=int(fault["calls"]))
             faults.put(throttle, is_on=throttle.times != 0)
-        elif word == "oversize":
-            oversize = Fault("oversize", "rds-data", "ExecuteStatement", times=int(fault["calls"]))
-            faults.put(oversize, is_on=oversize.times != 0)
         elif word == "drop":
             self._drop(fault)
         elif word == "stack":

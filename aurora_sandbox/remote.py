@@ -3,6 +3,7 @@
     remote.at("http://127.0.0.1:40123", key)     a Running, None where nothing or something else answers
     remote.status(running)["stacks"]        [{"name": "shared-global", "status": "CREATE_COMPLETE"}]
     remote.clock(running, "+10h")["fired"]
+    remote.meet(running, {"name": "throttle", "service": "cloudformation", "rate": 0.2})
 
 No proxy is asked, and nothing of the `sandbox` extra is needed.
 """
@@ -51,6 +52,34 @@ def clock(running: Running, to: str | None = None) -> dict[str, Any]:
         why = str(json.load(error)["error"])
         what, fix = f"the clock cannot be moved to {to}", "for example: aurora-tenants sandbox clock +10h"
         raise SandboxError(Problem("clock-not-moved", what, why, fix)) from error
+    except (OSError, ValueError) as error:
+        raise _silent(running, error) from error
+
+
+def faults(running: Running) -> list[dict[str, Any]]:
+    """What is on: each fault's fields, how many calls were "counted" for it, how many it "happened" to."""
+    on: list[dict[str, Any]] = _faults(running, None)["faults"]
+    return on
+
+
+def meet(running: Running, fault: Mapping[str, Any]) -> dict[str, Any]:
+    """The fault that is on from now on; see `aurora_sandbox.faults.Fault`. Raises SandboxError for what is none."""
+    on: dict[str, Any] = _faults(running, {"set": fault})["set"]
+    return on
+
+
+def clear(running: Running, name: str | None = None) -> list[dict[str, Any]]:
+    """Ends the faults of this name, or all: those that were on. Raises SandboxError for no name of one."""
+    ended: list[dict[str, Any]] = _faults(running, {"clear": {"name": name}})["cleared"]
+    return ended
+
+
+def _faults(running: Running, document: Mapping[str, Any] | None) -> dict[str, Any]:
+    try:
+        return _ask(running.endpoint, running.key, "faults", document)
+    except urllib.error.HTTPError as error:
+        why, fix = str(json.load(error)["error"]), "see: aurora-tenants sandbox fault --help"
+        raise SandboxError(Problem("no-such-fault", "nothing was switched", why, fix)) from error
     except (OSError, ValueError) as error:
         raise _silent(running, error) from error
 

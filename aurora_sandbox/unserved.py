@@ -3,9 +3,10 @@
     throttled("lambda")        ServiceError("TooManyRequestsException", "Rate exceeded", status=429)
 
 Sources: botocore's models where they have such an error (lambda, scheduler, rds-data, secretsmanager, kms, logs, sqs),
-the "Common errors" of the services' API References, and reports of other clients' users: issue 110 of
-awsdocs/amazon-rds-user-guide (rds-data), 8604 of aws/aws-cli (rds), 404 of aws/aws-durable-execution-sdk-python and
-1171 of cloudquery/cq-provider-aws (lambda), 55 of cfn-sphere/cfn-sphere, 1649 of aws/aws-sdk-java-v2 (iam, sts: 403).
+the "Common errors" of the services' API References, "Billing for Amazon S3 error responses", and what users of other
+clients report: issue 110 of awsdocs/amazon-rds-user-guide (rds-data), 8604 of aws/aws-cli (rds), 404 of
+aws/aws-durable-execution-sdk-python and 1171 of cloudquery/cq-provider-aws (lambda), 55 of cfn-sphere/cfn-sphere and
+1649 of aws/aws-sdk-java-v2 (iam, sts: 403), 187 of awslabs/ssosync (JSON's 400), 60 of guardian/ssm-scala (ec2).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -13,10 +14,22 @@ from typing import Any, Literal, Protocol
 from aurora_tenants.aws import stacks
 from aurora_tenants.aws.handover import hand_over
 from aurora_tenants.aws.importing import import_secrets
+from aurora_tenants.aws.operations import StackBusy, Stopped
+from aurora_tenants.aws.poller import poller_of
+from aurora_tenants.aws.rate import Rate
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
-from aurora_tenants.stack import StackPlan
+from aurora_tenants.lanes import Lanes
+from aurora_tenants.lanes import Pace as Pace
+from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.revision import is_reached
+from aurora_tenants.stack import Stack, StackPlan, Template
 from aurora_tenants.status import state_of
 from aurora_tenants.tenant.template import allowing_drops
+
+# How often a stack is begun with that somebody else changes at the same time, and the pause, longer each time.
+_ATTEMPTS, _AGAIN_SECONDS = 6, 1.0
+# What an operation ends with that did what it should.
+_WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
 class Deploy(Protocol):
@@ -50,16 +63,6 @@ class Step:
     waits: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """AWS throttles: so many of CloudFormation's calls of the last ten seconds, and so many stacks are in flight at
-    most from now on."""
-
-    throttled: int
-    calls: int
-    parallel: int
-
-
 def apply(
     plans: Collection[StackPlan],
     cloudformation: Any,
@@ -71,6 +74,8 @@ def apply(
     take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
     stop: threading.Event | None = None,
+    rate: Rate | None = None,
+    wait_seconds: float = 180.0,
 ) -> tuple[Result, ...]:
     """Runs every plan, removals after everything else; one failure stops no other. Results come in the given order.
 
@@ -80,8 +85,13 @@ def apply(
     parallel: how many stacks are in flight at once. after: the last step of a stack; raises AwsError when it fails.
     take: what is done before secrets become a stack's; deploy: what brings a stack to its template. All four are called
     from the threads that work. stop: once it is set, nothing more begins, and what is in flight is followed to its end.
+    rate: how fast CloudFormation is asked; while it throttles for long, fewer stacks are in flight. wait_seconds: how
+    long a stack is waited for that somebody else is at.
     """
-    stop = stop or threading.Event()
+    stop = poller_of(cloudformation).stop = stop or threading.Event()
+    lanes = Lanes(parallel, tell=tell)
+    work = _Work(cloudformation, tell, after, lanes, stop, wait_seconds)
+    bring = partial(run, cloudformation=cloudformation, allow_drop=allow_drop, take=take, deploy=deploy)
     results: dict[str, Result] = {}
     removals = [plan for plan in plans if plan.action == "delete"]
     others = [plan for plan in plans if plan.action != "delete"]
@@ -92,19 +102,20 @@ def apply(
 
     def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
         """In the thread that worked, so before anything is told of the stack that it goes on with."""
-        if stop.is_set():
-            return _stopped(plan)
-        result = _result(plan, cloudformation, allow_drop, tell, after, partial(run, take=take, deploy=deploy))
+        result = work.brought(plan, bring)
         if is_last or not plan.needs or result.problems:  # there is another round for a late plan
             tell(Step(plan, result=result))
         return result
 
-    with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="stack") as pool:
+    # A stack that waits for somebody else has a thread, and no place among those that are in flight.
+    pool = ThreadPoolExecutor(max_workers=2 * parallel, thread_name_prefix="stack")
+    with pool, rate.watched(lanes.observe) if rate else nullcontext():
         try:
-            giving = [pool.submit(_handed_over, plan, cloudformation, tell) for plan in plans if plan.gifts]
-            for failed in (future.result() for future in as_completed(giving)):
-                if failed:
-                    results[failed.stack.name] = failed
+            give = partial(hand_over, cloudformation)
+            giving = [pool.submit(work.brought, plan, give, is_whole=False) for plan in plans if plan.gifts]
+            for given in (future.result() for future in as_completed(giving)):
+                if given.problems:
+                    results[given.stack.name] = given
             for group in (first, late, removals):
                 todo = [_next(plan, results) for plan in group]
                 ready = [plan for plan in todo if isinstance(plan, StackPlan)]
@@ -117,6 +128,7 @@ def apply(
                     results[result.stack.name] = result
         except BaseException:
             # Interrupted: what is in flight comes to its end, nothing else begins.
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return tuple(replace(results[plan.name], stack=plan) for plan in plans)
@@ -131,10 +143,13 @@ def run(
     take: Callable[[StackPlan], None] = lambda plan: None,
     deploy: Deploy = stacks.deploy,
 ) -> None:
-    """Brings one stack to its plan. Raises StackFailed, AwsError."""
-    _allow_drops(plan, cloudformation, set(allow_drop), tell)
-    if plan.action in ("delete", "replace"):
-        stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn)
+    """Brings one stack to its plan. Raises StackFailed, AwsError, StackBusy where somebody else is at it, Stopped."""
+    is_there = plan.action == "delete" or (plan.action == "replace" and _is_to_replace(plan, cloudformation))
+    if plan.action != "replace" or is_there:
+        _allow_drops(plan, cloudformation, set(allow_drop), tell)
+    if is_there:
+        still = _still_to_replace if plan.action == "replace" else _any
+        stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn, still=still)
     if plan.imports:
         take(plan)
         import_secrets(cloudformation, plan, tell=tell)
@@ -157,15 +172,6 @@ def _next(plan: StackPlan, results: Mapping[str, Result]) -> StackPlan | Result:
     return replace(plan, action="update", status="", drops=()) if before else plan
 
 
-def _handed_over(plan: StackPlan, cloudformation: Any, tell: Callable[[Step], None]) -> Result | None:
-    """Has a stack let go of what moves to others. Returns how that failed, and None if it did not."""
-    try:
-        hand_over(cloudformation, plan, tell=lambda event: tell(Step(plan, event)))
-    except AuroraTenantsError as error:
-        return Result(plan, _of_plan(error, plan), "failed")
-    return None
-
-
 def _stopped(plan: StackPlan) -> Result:
     what = f"{plan.about} was not deployed: the run was stopped before"
     return Result(plan, (Problem("stopped", what, context=plan.about, fix="apply again"),), "stopped")
@@ -175,21 +181,105 @@ def _of_plan(error: AuroraTenantsError, plan: StackPlan) -> tuple[Problem, ...]:
     return tuple(replace(problem, context=problem.context or plan.about) for problem in error.problems)
 
 
-def _result(
-    plan: StackPlan,
-    cloudformation: Any,
-    allow_drop: Collection[str],
-    tell: Callable[[Step], None],
-    after: Callable[[StackPlan], None],
-    run: Callable[..., None],
-) -> Result:
-    began = time.monotonic()
-    try:
-        run(plan, cloudformation, tell=lambda event: tell(Step(plan, event)), allow_drop=allow_drop)
-        after(plan)
-    except AuroraTenantsError as error:
-        return Result(plan, _of_plan(error, plan), "failed", time.monotonic() - began)
-    return Result(plan, seconds=time.monotonic() - began)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What all stacks of a run have in common."""
+
+    cloudformation: Any
+    tell: Callable[[Step | Pace], None]
+    after: Callable[[StackPlan], None]
+    lanes: Lanes
+    stop: threading.Event
+    wait_seconds: float
+
+    def brought(self, plan: StackPlan, bring: Callable[..., Any], *, is_whole: bool = True) -> Result:
+        """How a plan ended, whatever somebody else did to its stack meanwhile.
+
+        bring: is called with the plan and `tell`. is_whole: False if that is not all there is to do with it.
+        """
+        began = time.monotonic()
+        try:
+            ending = self._brought(plan, bring)
+            if is_whole:
+                self.after(plan)
+        except Stopped:
+            return replace(_stopped(plan), seconds=time.monotonic() - began)
+        except AuroraTenantsError as error:
+            return Result(plan, _of_plan(error, plan), "failed", time.monotonic() - began)
+        return Result(plan, ending=ending, seconds=time.monotonic() - began)
+
+    def _brought(self, plan: StackPlan, bring: Callable[..., Any]) -> Ending:
+        """Raises Stopped, and AuroraTenantsError for any other failure."""
+        about, until = plan, 0.0
+
+        def tell(event: stacks.Event) -> None:
+            self.tell(Step(about, event))
+
+        for attempt in range(_ATTEMPTS):
+            if self.stop.is_set():
+                raise Stopped(*_stopped(plan).problems)
+            try:
+                with self.lanes.place(self.stop):
+                    bring(plan, tell=tell)
+                return "applied"
+            except StackBusy as error:
+                refused = error
+            until = until or time.monotonic() + self.wait_seconds
+            stack = self._awaited(plan, until)
+            if is_as_wanted(stack, plan):
+                return "elsewhere"
+            if stack and stack.status == "ROLLBACK_COMPLETE" and plan.action == "create":
+                plan = replace(plan, action="replace")
+            self.stop.wait(attempt * _AGAIN_SECONDS)
+        raise AwsError(*refused.problems) from refused
+
+    def _awaited(self, plan: StackPlan, until: float) -> Stack | None:
+        """The stack as somebody else has left it. Raises AwsError where they are at it for too long, Stopped."""
+
+        def waits(stack: Stack) -> None:
+            self.tell(Step(plan, waits=f"waits for {stack.status} of somebody else"))
+
+        seconds = max(0.0, until - time.monotonic())
+        stack = stacks.await_idle(self.cloudformation, plan.name, seconds=seconds, waits=waits, stop=self.stop)
+        if stack and stack.is_busy:
+            if self.stop.is_set():
+                raise Stopped(*_stopped(plan).problems)
+            what = f"stack {stack.name} is {stack.status}: {stack.state.said}, by somebody else"
+            why = f"it was waited for {self.wait_seconds:.0f} s"
+            raise AwsError(Problem("stack-busy", what, why, "apply again once that has ended, or with a longer --wait"))
+        return stack
+
+
+def is_as_wanted(stack: Stack | None, plan: StackPlan) -> bool:
+    """Whether somebody else has brought a stack to a plan. A revision may be later: they met a difference, too."""
+    if stack is None or not plan.template:
+        return stack is None and plan.action == "delete"
+    if plan.action == "delete" or stack.status not in _WELL or not isinstance(plan.template, Template):
+        return False
+    others = {key: text for key, text in plan.parameters.items() if key != REVISION}
+    return (
+        stack.outputs.get(DIGEST) == plan.template.digest
+        and others.items() <= stack.parameters.items()
+        and is_reached(stack.revision, plan.parameters.get(REVISION, ""))
+        and plan.tags.items() <= stack.tags.items()
+        and plan.role_arn in ("", stack.role_arn)
+    )
+
+
+def _is_to_replace(plan: StackPlan, cloudformation: Any) -> bool:
+    stack = stacks.read_stack(cloudformation, plan.name)
+    if stack:
+        stacks.require_idle(stack)
+    return stack is not None and _still_to_replace(stack)
+
+
+def _still_to_replace(stack: Stack) -> bool:
+    """Whether it is still as the plan met it, and not what somebody else has made in its place."""
+    return stack.is_only_to_delete
+
+
+def _any(stack: Stack) -> bool:
+    return True
 
 
 def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[str], tell: stacks.Tell) -> None:
@@ -200,6 +290,10 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     allowed = set(plan.drops).intersection(allow_drop)
     if not allowed or (plan.status and not state_of(plan.status).takes_update):
         return
+    before = stacks.read_stack(cloudformation, plan.name)
+    if before is None:
+        return
+    stacks.require_idle(before)
     deployed = stacks.read_template(cloudformation, plan.name)
     try:
         template = allowing_drops(deployed, allowed)
@@ -208,7 +302,5 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
         why, fix = "it is not one of this program's", "leave --allow-drop out, and drop them by hand"
         raise AwsError(Problem("foreign-template", what, why, fix)) from error
     # Another revision would make every custom resource of a tenant that is to go converge once more.
-    before = stacks.read_stack(cloudformation, plan.name)
-    parameters = before.parameters if before else {}
-    allowing = replace(plan, template=template, parameters=parameters)
+    allowing = replace(plan, template=template, parameters=before.parameters)
     stacks.deploy(cloudformation, allowing, tell=tell)

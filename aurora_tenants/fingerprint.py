@@ -43,9 +43,7 @@ Section = Mapping[str, Aspects]
 # Digits of a digest. No two states of one thing are to share it by accident; whoever writes the file can have any.
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
-_READABLE = frozenset(
-    ("status", "template", "revision", "version", "action", "cluster", "healed by", "contents", "state")
-)
+_READABLE = frozenset(("status", "template", "version", "action", "cluster", "healed by", "contents", "state"))
 
 
 class Place(NamedTuple):
@@ -288,7 +286,7 @@ def _stack(stack: Stack) -> Aspects:
     return {
         "status": stack.status,
         "template": "changed by hand" if stack.is_edited else stack.outputs.get(DIGEST, ""),
-        "revision": stack.parameters.get(REVISION, ""),
+        "revision": _digest(stack.revision),
         "parameters": _digest(parameters),
         "outputs": _digest(outputs),
         "id": stack.id,

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from aurora_tenants import safety
 from aurora_tenants.apply import Pace, Result, Step, apply
-from aurora_tenants.aws import snapshots
+from aurora_tenants.aws import leftovers, snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
@@ -52,7 +52,8 @@ class Request:
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
     it is set, nothing more begins, and nothing more is waited for but what is in flight.
-    snapshot_seconds: how long a snapshot may take that is made before a drop; saving: is told how far it is.
+    snapshot_seconds: how long a snapshot may take that is made before a drop. told: called with a sentence for each
+    thing that is done beside the stacks.
     """
 
     file: Path
@@ -66,7 +67,7 @@ class Request:
     located: Callable[[str, str], None] = lambda account, region: None
     stop: threading.Event = field(default_factory=threading.Event)
     snapshot_seconds: float = 3600.0
-    saving: Callable[[str], None] = lambda _: None
+    told: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,13 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
     if proposal.refusals:
         raise Refused(*proposal.refusals)
     if not proposal.plan.stacks:
+        _clean(inputs, proposal.plan, request)
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
+    _clean(inputs, proposal.plan, request)
     if drops := proposal.plan.saved_first:
         place = inputs.configuration.cluster, inputs.shared.cluster_arn
-        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.saving)
+        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.told)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell)
     if request.stop.is_set():
@@ -198,6 +201,14 @@ def _with_rested(inputs: Inputs, before: Outcome, request: Request, operator: Op
 def _left_busy(outcome: Outcome) -> Iterator[Problem]:
     applied = {result.stack.part for result in outcome.results if result.ending in ("applied", "elsewhere")}
     return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
+
+
+def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
+    """Deletes what earlier runs have left at stacks that nothing happens to; of the others nothing is left then."""
+    stacks = [tenant.stack for tenant in plan.tenants] + ([plan.schedule.stack] if plan.schedule else [])
+    unchanged = [stack.name for stack in stacks if not stack.is_changed]
+    deployed = replace(inputs.deployed, waiting=()) if request.only else inputs.deployed
+    leftovers.clean(inputs.aws.cloudformation, plan.cluster, deployed, unchanged, tell=request.told)
 
 
 def preview(request: Request) -> Proposal:
@@ -318,6 +329,8 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
         take=healing.take,
         deploy=healing.deploy,
         stop=request.stop,
+        rate=inputs.aws.rate,
+        wait_seconds=request.reading.wait_seconds,
     )
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from aurora_tenants.errors import Problem
 from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.revision import plain
 from aurora_tenants.status import State, state_of
 
 Action = Literal["none", "create", "update", "replace", "delete"]
@@ -73,10 +74,10 @@ class Stack:
         """Whether its creation or its deletion failed, so that nothing but a deletion is possible."""
         return self.state.way == "make again"
 
-    def revision(self, default: int) -> int:
-        """The value of its parameter Revision; the default for a stack that has no number there."""
-        text = self.parameters.get(REVISION, "")
-        return int(text) if text.isdecimal() else default
+    @property
+    def revision(self) -> str:
+        """Its parameter Revision: a tenant's has counters (revision.py), a pause schedule's a number; may be empty."""
+        return self.parameters.get(REVISION, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,10 @@ class Template:
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Template:
-        """The template with its digest among the outputs. The same body always has the same digest."""
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+        """The template with its digest among the outputs. The same body always has the same digest, and so have the
+        forms of Revision.
+        """
+        digest = hashlib.sha256(json.dumps(plain(body), sort_keys=True).encode()).hexdigest()[:32]
         output = {"Value": digest, "Description": "Of this template; a plan compares it."}
         return cls({**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}, digest)
 
@@ -198,7 +201,8 @@ class Deployed:
 
     others: names of all other stacks; a tenant's stack is never made in the place of one of them. pause_schedule: the
     stack of the pause schedule. shared_stacks: the names of all shared stacks that there are. made: the stack of the
-    cluster that was made with the shared one.
+    cluster that was made with the shared one. waiting: the names of stacks that are called like a tenant's, or like the
+    pause schedule's, and in which nothing is: each waits for a change set, and no tag says whose it is.
     """
 
     shared: Shared | None
@@ -207,6 +211,7 @@ class Deployed:
     pause_schedule: Stack | None = None
     shared_stacks: tuple[str, ...] = ()
     made: Stack | None = None
+    waiting: tuple[str, ...] = ()
 
     @property
     def role_arn(self) -> str:

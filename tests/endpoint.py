@@ -21,6 +21,7 @@ from aurora_sandbox.keys import key_in
 from aurora_sandbox.mysqld import as_root
 from aurora_sandbox.state import Running
 
+DROPS = ("drop-before", "drop-after", "drop-in-body")
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
@@ -44,11 +45,31 @@ class Endpoint:
     def post(self, path: str, document: Mapping[str, Any]) -> None:
         own(self.environment, path, document)
 
+    # Faults: the names and fields of `aurora-tenants sandbox fault`, docs/sandbox.md
+
+    def meet(self, name: str, **fault: Any) -> None:
+        """This fault is on from now on."""
+        self.post("faults", {"set": {"name": name, **fault}})
+
+    def clear(self, *names: str) -> None:
+        """The faults of these names end; without a name, all."""
+        for name in names or (None,):
+            self.post("faults", {"clear": {"name": name}})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """What is on, with how many calls were counted for it, and how many met it."""
+        on: list[dict[str, Any]] = json.loads(own(self.environment, "faults"))["faults"]
+        return on
+
     def fault(self, function: str, kind: str | None) -> None:
+        """All events of the function meet a crash, hang, or come twice; None: they meet nothing."""
         self.post("faults", {"function": {"name": function, "kind": kind}})
 
-    def throttle(self, service: str, operation: str, calls: int) -> None:
-        self.post("faults", {"throttle": {"service": service, "operation": operation, "calls": calls}})
+    def throttle(self, service: str, operation: str | None, calls: int) -> None:
+        """So many calls, in place of all that are still to be throttled; 0 for none."""
+        self.clear("throttle")
+        if calls:
+            self.meet("throttle", service=service, operation=operation, times=calls)
 
     def put(self, stack: str, status: str) -> None:
         """The stack is in this state from now on, whatever it did."""
@@ -56,26 +77,19 @@ class Endpoint:
 
     def early(self, first: int = 1, *, every: int = 0, answer: str | None = None) -> None:
         """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
-        self.post("faults", {"early": {"first": first, "every": every, "answer": answer}})
+        self.clear("early")
+        if first:
+            self.meet("early", nth=first, every=every or None, answer=answer)
 
     def drop(self, first: int = 1, *, every: int = 0, ran: bool = True, in_body: bool = False) -> None:
         """The connection closes instead of an answer, to the first statement from now on and then to each so many.
 
         in_body: in the middle of the answer.
         """
-        self.post("faults", {"drop": {"first": first, "every": every, "ran": ran, "in_body": in_body}})
-
-    def meet(self, name: str, **fault: Any) -> None:
-        """This fault is on from now on, as `aurora-tenants sandbox fault` has it."""
-        self.post("faults", {"set": {"name": name, **fault}})
-
-    def clear_faults(self) -> None:
-        self.post("faults", {"clear": {}})
-
-    def faults(self) -> list[dict[str, Any]]:
-        """What is on, with how many calls were counted for it, and how many met it."""
-        on: list[dict[str, Any]] = json.loads(own(self.environment, "faults"))["faults"]
-        return on
+        self.clear(*DROPS)
+        name = "drop-in-body" if in_body else "drop-after" if ran else "drop-before"
+        if first:
+            self.meet(name, service="rds-data", operation="ExecuteStatement", nth=first, every=every or None)
 
     def changes_take(self, seconds: float) -> None:
         """How long a cluster is creating, stopping, starting and deleting; 0, as at first, ends what is under way."""

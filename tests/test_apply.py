@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from aurora_tenants.apply import Result, Step, apply
-from aurora_tenants.aws import changesets
 from aurora_tenants.errors import AwsError, Problem
 from aurora_tenants.stack import Action, StackPlan
 from tests.cloud import Cloud
+from tests.quick import look_often
 
 TEMPLATE = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "%s"}}}}'
 IN_YAML = "Resources: {Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: by-hand}}}"
@@ -19,7 +19,7 @@ IN_YAML = "Resources: {Log: {Type: AWS::Logs::LogGroup, Properties: {LogGroupNam
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield cloud.client("cloudformation")
     cloud.clean()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from aurora_tenants.apply import Step
-from aurora_tenants.aws import changesets
 from aurora_tenants.errors import Refused
 from aurora_tenants.plan import Proposal
 from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
@@ -17,6 +16,7 @@ from aurora_tenants.safety import Allowed
 from aurora_tenants.tenant.busy import Waiting
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
+from tests.quick import look_often
 
 HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:"
 SHOP = f"{HEAD}\n  shop: {{databases: {{shop: {{on_remove: drop}}}}, users: {{shop: }}}}\n"
@@ -57,7 +57,7 @@ class Recorder:
 @pytest.fixture
 def file(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     set_environment(monkeypatch, cloud.environment)
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield tmp_path / "tenants.yaml"
     cloud.clean()
 

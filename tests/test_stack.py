@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aurora_tenants.errors import Problem
-from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.naming import DIGEST
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, Shared, Stack, StackPlan, Template, busy
 
 BODY: dict[str, Any] = {
@@ -45,21 +45,6 @@ def test_a_status_says_what_can_be_done(status: str, facts: set[str]):
     told = {"begun": stack.was_begun, "busy": stack.is_busy, "only to delete": stack.is_only_to_delete}
     told["unfinished"] = stack.is_unfinished
     assert {fact for fact, holds in told.items() if holds} == facts
-
-
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        ({REVISION: "7"}, 7),
-        ({REVISION: "0"}, 0),
-        ({REVISION: "today"}, 3),
-        ({REVISION: "-1"}, 3),
-        ({REVISION: ""}, 3),
-        ({}, 3),
-    ],
-)
-def test_a_stack_without_a_number_there_has_the_default_revision(parameters: dict[str, str], expected: int):
-    assert Stack("shared-shop", "CREATE_COMPLETE", parameters=parameters).revision(3) == expected
 
 
 def test_a_template_is_edited_when_it_is_no_longer_what_its_digest_is_of():

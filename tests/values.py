@@ -93,7 +93,7 @@ def without_user(live: Live, *names: str) -> Live:
 
 
 class Brief(NamedTuple):
-    """What happens to a tenant, without the single grants of each change."""
+    """What happens to a tenant, without the single grants of each change. revision: the highest of its counters."""
 
     tenant: str
     stack: str
@@ -108,7 +108,7 @@ class Brief(NamedTuple):
 
 def brief(plan: TenantPlan) -> Brief:
     stack = plan.stack
-    revision = int(stack.parameters.get(REVISION, 1))
+    revision = max(map(int, stack.parameters.get(REVISION, "1").split(",")))
     what = (stack.name, stack.action, stack.origin, bare(plan), stack.template)
     return Brief(plan.name, *what, revision, stack.drops, stack.status)
 

@@ -18,6 +18,7 @@ from itertools import groupby
 
 ROOT = "aurora_tenants"
 HANDLER = "handler"
+LEFT_OUT = "for_people"  # what is called so is a text of plans
 _PLAIN = frozenset({"bool", "bytes", "float", "int", "str"})
 _MEANINGFUL = frozenset({"ClassVar", "InitVar", "KW_ONLY"})
 
@@ -180,7 +181,9 @@ class _Rename(ast.NodeTransformer):
 
 
 class _Strip(ast.NodeTransformer):
-    """Removes docstrings and annotations; fields of a class keep one, because it makes them fields."""
+    """Removes docstrings and annotations; fields of a class keep one, because it makes them fields. Of texts that no
+    function shows, nothing is left but an empty one.
+    """
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
@@ -207,6 +210,10 @@ class _Strip(ast.NodeTransformer):
         if node.value is None:
             return None
         return self.generic_visit(ast.copy_location(ast.Assign([node.target], node.value), node))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        is_left_out = isinstance(node.func, ast.Name) and node.func.id == LEFT_OUT
+        return ast.copy_location(ast.Constant(""), node) if is_left_out else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -18,6 +18,7 @@ from aurora_sandbox.cloudformation.refusals import invalid, refuse_failed
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure_of, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, SETTLED, UPDATABLE, Change, ChangeSet, Resource, Stack
+from aurora_sandbox.cloudformation.tokens import refuse_other
 from aurora_sandbox.cloudformation.types import ResourceFailed
 from aurora_sandbox.wire import ServiceError
 
@@ -49,8 +50,13 @@ class ChangeSets:
             stack, wanted = self._for_creation(request, stack)
         else:
             stack, wanted = self._for_update(request, stack)
-        if any(item.name == name for item in stack.change_sets.values()):
-            raise ServiceError("AlreadyExistsException", f"ChangeSet {name} already exists")
+        # The name of an executed one is free again: issue 9 of elias5000/clouds-aws.
+        there = next(
+            (item for item in stack.change_sets.values() if item.name == name and not _is_executed(item)), None
+        )
+        if there is not None:
+            refuse_other(there, request)
+            return {"Id": there.id, "StackId": stack.id}
         change_set = self._prepared(request, stack, wanted, kind)
         stack.change_sets[change_set.id] = change_set
         return {"Id": change_set.id, "StackId": stack.id}
@@ -63,7 +69,7 @@ class ChangeSets:
 
     def list(self, request: Parameters) -> dict[str, Any]:
         stack = self._stack(request["StackName"])
-        listed = [item for item in stack.change_sets.values() if item.execution != "EXECUTE_COMPLETE"]
+        listed = [item for item in stack.change_sets.values() if not _is_executed(item)]
         return answers.page(
             "Summaries", listed, lambda item: answers.change_set_summary(stack, item), request.get("NextToken")
         )
@@ -87,7 +93,8 @@ class ChangeSets:
                 f"ChangeSet [{change_set.id}] cannot be executed in its current status of [{status}]",
             )
         if stack.status not in (SETTLED if change_set.to_import else UPDATABLE | {REVIEW}):
-            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
+            words = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
+            raise ServiceError("InvalidChangeSetStatus", words) if stack.is_busy else invalid(words)
         failure = on_failure_of(change_set, request)
         refuse_failed(stack.status, is_created_for_good=stack.is_created_for_good, rolls_back=failure != "DO_NOTHING")
         check_role(change_set.role_arn or stack.role_arn, self._may_assume)
@@ -98,7 +105,7 @@ class ChangeSets:
         stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
         stack.role_arn = change_set.role_arn or stack.role_arn
         stack.notification_arns = change_set.notification_arns
-        stack.token = request.get("ClientRequestToken")
+        self._region.begin(stack, request.get("ClientRequestToken"))
         stack.updated = datetime.now(UTC)
         if change_set.type == "CREATE":
             # AWS is known to refuse this of CreateStack; the sandbox is no kinder to a change set.
@@ -179,6 +186,7 @@ class ChangeSets:
             notification_arns=tuple(request.get("NotificationARNs") or ()),
             drift=drift,
             to_import={name: item.physical_id or "" for name, item in to_import.items()},
+            request=request,
         )
 
     def _stack(self, name: str) -> Stack:
@@ -194,7 +202,11 @@ class ChangeSets:
         if not wanted.startswith("arn:") and not request.get("StackName"):
             raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
         for stack in stacks:
-            for item in stack.change_sets.values():
+            for item in reversed(stack.change_sets.values()):
                 if wanted in (item.id, item.name):
                     return stack, item
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{wanted}] does not exist", status=404)
+
+
+def _is_executed(item: ChangeSet) -> bool:
+    return item.execution == "EXECUTE_COMPLETE"

@@ -43,6 +43,7 @@ class Region:
         self._stacks: dict[str, Stack] = {}
         self._newest: dict[str, Stack] = {}
         self._exports: dict[str, Export] = {}
+        self._begun: dict[str, Stack] = {}
 
     # Finding
 
@@ -91,6 +92,16 @@ class Region:
         }
 
     # Changing
+
+    def begin(self, stack: Stack, token: str | None) -> None:
+        """An operation begins on the stack; its events carry this token, to the last one of a rollback or a cleanup."""
+        stack.token = token
+        if token:
+            self._begun[token] = stack
+
+    def begun_with(self, token: str) -> Stack | None:
+        """The stack on which an operation began with this token."""
+        return self._begun.get(token)
 
     def add(self, name: str, stack_id: str, deployment: Deployment) -> Stack:
         """Raises ServiceError when there are as many as AWS lets an account have."""

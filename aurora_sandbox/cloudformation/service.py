@@ -33,6 +33,7 @@ from aurora_sandbox.cloudformation.requests import (
 )
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
 from aurora_sandbox.cloudformation.stack import UPDATABLE, Stack
+from aurora_sandbox.cloudformation.tokens import Tokens
 from aurora_sandbox.cloudformation.types import ResourceType
 from aurora_sandbox.wire import Caller, ServiceError
 
@@ -74,6 +75,7 @@ class CloudFormation:
         self._may_assume = may_assume
         self._change_sets = ChangeSets(self.region, self._handlers, self._engine, may_assume)
         self._time_scale = time_scale
+        self._tokens = Tokens(self.region)
         self._is_closed = False
         self._operations = {
             "CreateStack": self._create_stack,
@@ -109,7 +111,11 @@ class CloudFormation:
             if "RoleARN" in UNDERSTOOD[operation]:
                 stack = self.region.find(parameters["StackName"])
                 check_role(parameters.get("RoleARN") or (stack.role_arn if stack else None), self._may_assume)
-            return self._operations[operation](parameters)
+            if (before := self._tokens.answered(operation, parameters)) is not None:
+                return before
+            answer = self._operations[operation](parameters)
+            self._tokens.remember(operation, parameters, answer)
+            return answer
 
     def wait(self, stack_name: str, deadline_seconds: float) -> str:
         """The status the stack settles on. Raises LookupError for an unknown stack, TimeoutError after the deadline."""
@@ -127,10 +133,7 @@ class CloudFormation:
     def _create_stack(self, request: Parameters) -> dict[str, Any]:
         name = request["StackName"]
         check_name(name)
-        there, token = self.region.find(name), request.get("ClientRequestToken")
-        if there is not None and token and there.token == token:  # asked again, because an answer was lost
-            return {"StackId": there.id}
-        if there is not None:
+        if self.region.find(name) is not None:
             raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
         stack_id = self.region.new_id("stack", name)
         failure = on_failure(request)
@@ -138,9 +141,10 @@ class CloudFormation:
         stack = self.region.add(name, stack_id, wanted)
         stack.on_failure, stack.is_created_for_good = failure, request.get("OnFailure") == "DO_NOTHING"
         stack.is_protected = bool(request.get("EnableTerminationProtection"))
+        stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
         if request.get("TimeoutInMinutes"):
             stack.timeout_seconds = request["TimeoutInMinutes"] * 60 / self._time_scale
-        _remember(stack, request)
+        self._begin(stack, request)
         self._engine.create(stack)
         return {"StackId": stack.id}
 
@@ -162,7 +166,8 @@ class CloudFormation:
         stack.change_set_id = None  # a guess: AWS does not say whether it goes on to show the last one
         # Change sets were computed against what the stack was; they can be looked at, but not executed any more.
         stack.change_sets = {key: replace(item, execution="OBSOLETE") for key, item in stack.change_sets.items()}
-        _remember(stack, request)
+        stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
+        self._begin(stack, request)
         self._engine.update(stack, wanted)
         return {"StackId": stack.id}
 
@@ -180,7 +185,7 @@ class CloudFormation:
         unknown = sorted(set(retain) - stack.resources.keys())
         if unknown:
             raise invalid(f"Stack [{stack.name}] has no resources [{', '.join(unknown)}] to retain")
-        _remember(stack, request)
+        self._begin(stack, request)
         self._engine.delete(stack, retain=retain)
         return {}
 
@@ -193,7 +198,7 @@ class CloudFormation:
         wrong = sorted(set(skipping) - failed)
         if wrong:
             raise invalid(f"ResourcesToSkip must have failed to roll back, these have not: [{', '.join(wrong)}]")
-        _remember(stack, request)
+        self._begin(stack, request)
         self._engine.resume_rollback(stack, skipping=skipping)
         return {}
 
@@ -267,6 +272,13 @@ class CloudFormation:
     def _describe_account_limits(self, request: Parameters) -> dict[str, Any]:
         return {"AccountLimits": [{"Name": "StackLimit", "Value": MAX_STACKS}]}
 
+    def _begin(self, stack: Stack, request: Parameters) -> None:
+        """What sticks to the stack from an operation's request. A role can be replaced but not taken off, as in AWS."""
+        self.region.begin(stack, request.get("ClientRequestToken"))
+        stack.role_arn = request.get("RoleARN") or stack.role_arn
+        if "NotificationARNs" in request:
+            stack.notification_arns = tuple(request["NotificationARNs"])
+
     # Finding
 
     def _found(self, request: Parameters) -> Stack:
@@ -292,12 +304,3 @@ class CloudFormation:
             return True
         except Unresolvable as exc:
             raise invalid(str(exc)) from exc
-
-
-def _remember(stack: Stack, request: Parameters) -> None:
-    """What sticks to the stack from an operation's request. A role can be replaced but not taken off, as in AWS."""
-    stack.token = request.get("ClientRequestToken")
-    stack.role_arn = request.get("RoleARN") or stack.role_arn
-    stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
-    if "NotificationARNs" in request:
-        stack.notification_arns = tuple(request["NotificationARNs"])

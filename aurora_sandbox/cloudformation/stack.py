@@ -144,6 +144,7 @@ class ChangeSet:
 
     drift: what a drift-aware one found when it was made (drift.Drift); None for any other.
     to_import: the physical ids of what it takes into the stack, by logical id.
+    request: what CreateChangeSet was asked.
     """
 
     id: str
@@ -161,6 +162,7 @@ class ChangeSet:
     notification_arns: tuple[str, ...]
     drift: Mapping[str, Mapping[str, Any] | None] | None = None
     to_import: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

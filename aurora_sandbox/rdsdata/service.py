@@ -1,7 +1,7 @@
 """The RDS Data API over the sandbox's MySQL server.
 
 Each call logs in with the user and password of the secret it names, so that MySQL itself enforces grants, and each
-call outside a transaction has a connection of its own, so that no session state survives it. Limits, error codes and
+call outside a transaction has a session of its own, so that no state survives it (logins.py). Limits, error codes and
 texts are those of Aurora Serverless v2 and provisioned clusters. Knows CloudFormation and HTTP not at all.
 
     api = RdsData(clusters=clusters, secret=secrets.current)
@@ -13,29 +13,26 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
-from pymysql.constants import CLIENT, CR, ER
-from pymysql.converters import encoders
+from pymysql.constants import CR, ER
 
 from aurora_sandbox import status
 from aurora_sandbox.cluster import Cluster, Clusters, State
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.rdsdata import resultset, sqltext
 from aurora_sandbox.rdsdata.answers import Answers
+from aurora_sandbox.rdsdata.logins import Login, LoginRefused, Logins
 from aurora_sandbox.rdsdata.transactions import IDLE_SECONDS, Transactions
 from aurora_sandbox.unserved import EARLY
 from aurora_sandbox.wire import Caller, ServiceError
 
 STATEMENT_SECONDS = 45.0
-
-_ENCODERS: dict[Any, Any] = dict(encoders)  # and no decoders: every cell stays bytes
 
 # SQLSTATE of the errors that can end a login; of all others the connection itself is asked.
 _LOGIN_STATES = {
@@ -76,10 +73,7 @@ class RdsData:
         self._statement_seconds = statement_seconds
         self._transactions = Transactions(clock=clock, idle_seconds=idle_seconds)
         self._counting = threading.Lock()
-        # As on AWS, so that users with REQUIRE SSL can log in; one context for all, making it is what takes time.
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._tls.check_hostname = False
-        self._tls.verify_mode = ssl.CERT_NONE
+        self._logins = Logins()
         self._operations = {
             "ExecuteStatement": self._execute_statement,
             "BatchExecuteStatement": self._batch_execute_statement,
@@ -95,8 +89,9 @@ class RdsData:
         return self._operations[operation](parameters, caller)
 
     def close(self) -> None:
-        """Rolls back every open transaction."""
+        """Rolls back every open transaction, and closes every connection."""
         self._transactions.close()
+        self._logins.close()
 
     def _execute_statement(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
         with self._connection(parameters, caller) as connection, connection.cursor() as cursor:
@@ -132,7 +127,9 @@ class RdsData:
         return {"updateResults": results}
 
     def _begin_transaction(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        connection = self._login(parameters, caller, autocommit=False)
+        _, login = self._login(parameters, caller)
+        with self._refusing():
+            connection = self._logins.new(login, autocommit=False)
         return {"transactionId": self._transactions.add(connection)}
 
     def _commit_transaction(self, parameters: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -155,9 +152,11 @@ class RdsData:
             self._cluster(parameters)
             with self._transactions.use(parameters["transactionId"]) as connection:
                 yield connection
-        else:
-            with closing(self._login(parameters, caller, autocommit=True)) as connection:
-                yield connection
+            return
+        cluster, login = self._login(parameters, caller)
+        # Whoever else logs in does not seem to be connected for longer than that takes.
+        with self._refusing(), self._logins.use(login, keeps=login.user == cluster.master_username) as connection:
+            yield connection
 
     def _cluster(self, parameters: dict[str, Any]) -> Cluster:
         """The cluster, awake. Raises ServiceError if it is unknown, its Data API is off, or it is not awake yet."""
@@ -192,27 +191,20 @@ class RdsData:
             "Please wait a few seconds and try again.",
         )
 
-    def _login(self, parameters: dict[str, Any], caller: Caller, *, autocommit: bool) -> pymysql.Connection[Any]:
+    def _login(self, parameters: dict[str, Any], caller: Caller) -> tuple[Cluster, Login]:
         cluster = self._cluster(parameters)
-        username, password = self._credentials(parameters["secretArn"], caller)
+        user, password = self._credentials(parameters["secretArn"], caller)
+        database = parameters.get("database") or None
+        # PyMySQL would send text as latin-1
+        return cluster, Login(cluster.host, cluster.port, user, password.encode(), database, self._statement_seconds)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turns MySQL's refusal of a login into AWS's."""
         try:
-            return pymysql.connect(
-                host=cluster.host,
-                port=cluster.port,
-                user=username,
-                password=password.encode(),  # PyMySQL would send text as latin-1
-                database=parameters.get("database") or None,
-                charset="utf8mb4",
-                use_unicode=False,
-                conv=_ENCODERS,
-                client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows it matched
-                autocommit=autocommit,
-                read_timeout=self._statement_seconds,
-                ssl=self._tls,
-            )
-        except pymysql.MySQLError as error:
-            number = _number(error)
-            raise self._refused(error, _LOGIN_STATES.get(number, "HY000")) from error
+            yield
+        except LoginRefused as refused:
+            raise self._refused(refused.error, _LOGIN_STATES.get(_number(refused.error), "HY000")) from refused
 
     def _credentials(self, secret_arn: str, caller: Caller) -> tuple[str, str]:
         try:
@@ -251,7 +243,8 @@ class RdsData:
         self, connection: pymysql.Connection[Any], parameters: dict[str, Any], caller: Caller
     ) -> ServiceError:
         if not parameters.get("continueAfterTimeout"):
-            with closing(self._login(parameters, caller, autocommit=True)) as other, other.cursor() as cursor:
+            _, login = self._login(parameters, caller)
+            with self._refusing(), self._logins.use(login, keeps=False) as other, other.cursor() as cursor:
                 thread = connection.thread_id()  # type: ignore[no-untyped-call]
                 cursor.execute(f"KILL {thread}")
         return ServiceError("StatementTimeoutException", "Request timed out")

@@ -59,6 +59,7 @@ class SecretsManager:
         self._lock = threading.RLock()
         self._rotations = Rotations(invoke, self._lock, now)
         self._secrets: dict[str, Secret] = {}  # by ARN
+        self._by_name: dict[str, Secret] = {}
         operations: dict[str, Callable[[Parameters], Parameters]] = {
             "CancelRotateSecret": self._cancel_rotation,
             "CreateSecret": self._create,
@@ -149,13 +150,12 @@ class SecretsManager:
 
     def _known(self, secret_id: str) -> Secret | None:
         """The secret of this name, ARN, or ARN without its random suffix, even if marked for deletion."""
-        for secret in self._secrets.values():
-            if secret_id in (secret.arn, secret.name, secret.arn[:-7]):
-                if secret.gone_on and self._now() >= secret.gone_on:
-                    self._forget(secret)
-                    return None
-                return secret
-        return None
+        name = secret_id.removeprefix(self._prefix)
+        secret = self._secrets.get(secret_id) or self._by_name.get(name)
+        if secret and secret.gone_on and self._now() >= secret.gone_on:
+            self._forget(secret)
+            return None
+        return secret
 
     def _find(self, secret_id: str, *, deleted: bool = False) -> Secret:
         """The secret, one marked for deletion only if asked for. Raises what AWS raises."""
@@ -176,7 +176,7 @@ class SecretsManager:
 
     def _forget(self, secret: Secret) -> None:
         self._rotations.cancel(secret)
-        del self._secrets[secret.arn]
+        del self._secrets[secret.arn], self._by_name[secret.name]
 
     # Secrets
 
@@ -200,7 +200,7 @@ class SecretsManager:
         now = self._now()
         secret = Secret(f"{self._prefix}{name}-{suffix}", name, now, now, tags=_tags(parameters))
         self._describe(secret, parameters)
-        self._secrets[secret.arn] = secret
+        self._secrets[secret.arn] = self._by_name[name] = secret
         return secret
 
     def _describe(self, secret: Secret, parameters: Parameters) -> None:

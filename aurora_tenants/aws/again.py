@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from aurora_tenants.aws import stacks
+from aurora_tenants.aws import operations
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.errors import AwsError, Problem, Refused
@@ -48,8 +48,8 @@ def _gone_on_with(cloudformation: Any, stack: Stack | None) -> str:
 
 def _failed(cloudformation: Any, stack: Stack) -> str:
     what = "last update" if stack.status.startswith("UPDATE") else "creation"
-    cause = stacks.first_failure(cloudformation, stack.name)
-    where = f" at {cause.resource}: {stacks.words(cause).rstrip('. ')}" if cause else ""
+    cause = operations.first_failure(cloudformation, stack.name)
+    where = f" at {cause.resource}: {operations.words(cause).rstrip('. ')}" if cause else ""
     return f"Stack {stack.name} is {stack.status}: its {what} failed{where}."
 
 

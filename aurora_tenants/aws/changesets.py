@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
 from aurora_tenants.aws.clients import asking, code_of
+from aurora_tenants.aws.operations import StackBusy, is_race
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.preview import Change, Difference, Preview
 from aurora_tenants.stack import Stack, StackPlan
 
-_POLL_SECONDS = (0.2, 5.0)
+# Before the first look at a change set that is being made, and at most between two.
+_POLL_SECONDS = (0.5, 5.0)
 _PREFIX = "aurora-tenants-"
 # Between a change set's being made and its execution.
 _LONGEST = timedelta(minutes=15)
 _CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+_NEVER_EXECUTED = ("AVAILABLE", "UNAVAILABLE", "OBSOLETE")
 # The reason that an empty change set gives; matched nowhere else. ("Change sets", CloudFormation User Guide)
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _KNOWN = re.compile(r"\{\{changeSet:KNOWN_AFTER_APPLY\}\}")
@@ -57,6 +61,16 @@ def is_by_others(description: Mapping[str, Any]) -> bool:
     return not made.isdecimal() or updated > datetime.fromtimestamp(int(made) / 1e9, UTC) + _LONGEST
 
 
+def is_left(summary: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a change set, as ListChangeSets tells it, is one of this program's that nobody executes any more.
+
+    Who has made one executes it at once, if at all.
+    """
+    is_ours = summary["ChangeSetName"].removeprefix(_PREFIX).isdecimal()
+    is_idle = summary["Status"] in ("CREATE_COMPLETE", "FAILED") and summary["ExecutionStatus"] in _NEVER_EXECUTED
+    return bool(is_ours and is_idle and summary["CreationTime"] < now - _LONGEST)
+
+
 def make(
     cloudformation: Any,
     plan: StackPlan,
@@ -66,7 +80,9 @@ def make(
     reverts_drift: bool = False,
     secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> ChangeSet | None:
-    """Makes a change set and waits for it; None if there is nothing to change. Raises StackFailed, AwsError.
+    """Makes a change set and waits for it; None if there is nothing to change.
+
+    Raises StackFailed, AwsError, StackBusy where the stack is no longer as it was before.
 
     Nothing of it is left then, nor after an interrupt. before: the stack as it is, None where there is none.
     keeps_failed: a creation that fails leaves what it made, so that it can be gone on with. So does whatever goes on.
@@ -78,24 +94,47 @@ def make(
     if secrets:
         kind = "IMPORT"
     name = f"{_PREFIX}{time.time_ns()}"
-    with asking(f"deploy stack {plan.name}"):
-        stack_id = cloudformation.create_change_set(
-            StackName=plan.name,
-            ChangeSetName=name,
-            ChangeSetType=kind,
-            **wanted(plan),
-            **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
-            **({"ResourcesToImport": _imported(secrets)} if secrets else {}),
-        )["StackId"]
+    options = {
+        **({"DeploymentMode": "REVERT_DRIFT"} if reverts_drift else {}),
+        **({"ResourcesToImport": _imported(secrets)} if secrets else {}),
+    }
+    stack_id = _begun(cloudformation, plan, name, ChangeSetType=kind, **options)
     keeps = before.is_unfinished if before and kind == "UPDATE" else keeps_failed
     made = ChangeSet(plan.name, stack_id, name, kind, has_made_stack=before is None, keeps_failed=keeps)
-    is_wanted = False
+    is_settled = is_wanted = False
     try:
-        is_wanted = _has_changes(cloudformation, made)
+        status, reason = _settled(cloudformation, made)
+        is_settled = True
+        is_wanted = _has_changes(made, status, reason)
     finally:
+        if not is_settled:
+            _await_settled(cloudformation, made)
         if not is_wanted:
             discard(cloudformation, made)
     return made if is_wanted else None
+
+
+def _begun(cloudformation: Any, plan: StackPlan, name: str, **options: Any) -> str:
+    """Has CloudFormation make a change set, whatever becomes of its answer; the ARN of the stack that it is for.
+
+    A token lets CloudFormation know a repetition. ("CreateChangeSet", CloudFormation API Reference)
+    """
+    try:
+        with asking(f"deploy stack {plan.name}"):
+            answer = cloudformation.create_change_set(
+                StackName=plan.name, ChangeSetName=name, ClientToken=name, **wanted(plan), **options
+            )
+    except AwsError as error:
+        if not is_race(error.__cause__):
+            raise
+        try:
+            with asking("read the change set"):
+                answer = cloudformation.describe_change_set(StackName=plan.name, ChangeSetName=name)
+        except AwsError as unknown:
+            if code_of(unknown.__cause__) not in ("ChangeSetNotFound", "ValidationError"):
+                raise
+            raise StackBusy(*error.problems) from error.__cause__
+    return str(answer["StackId"])
 
 
 def wanted(plan: StackPlan) -> dict[str, Any]:
@@ -116,9 +155,8 @@ def _imported(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _has_changes(cloudformation: Any, made: ChangeSet) -> bool:
-    """Waits until it is created. Raises StackFailed if it cannot be."""
-    status, reason = _settled(cloudformation, made)
+def _has_changes(made: ChangeSet, status: str, reason: str) -> bool:
+    """Whether one that was made, or given up, is worth its execution. Raises StackFailed if it cannot be made."""
     if status == "CREATE_COMPLETE":
         return True
     if any(text in reason for text in _NO_CHANGES):
@@ -137,20 +175,24 @@ def _settled(cloudformation: Any, made: ChangeSet) -> tuple[str, str]:
     raise AssertionError("polling only ends with an answer")
 
 
+def _await_settled(cloudformation: Any, made: ChangeSet) -> None:
+    """What is still being made cannot be deleted."""
+    with suppress(AwsError):  # another one is on its way, or the deletion meets the same
+        _settled(cloudformation, made)
+
+
 def discard(cloudformation: Any, made: ChangeSet) -> None:
     """Deletes a change set, with the empty stack that was made with it.
 
-    A stack that somebody else has deployed in the meantime is left alone. Waits first: what is still being made cannot
-    be deleted.
+    A stack that somebody else has deployed in the meantime is left alone.
     """
     try:
-        _settled(cloudformation, made)
+        with asking("delete the change set"):
+            cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
     except AwsError as error:
         if code_of(error.__cause__) == "ChangeSetNotFound":  # another of the stack was executed, which drops the rest
             return
         raise
-    with asking("delete the change set"):
-        cloudformation.delete_change_set(StackName=made.stack_id, ChangeSetName=made.name)
     if not made.has_made_stack or _status(cloudformation, made) != "REVIEW_IN_PROGRESS":
         return
     with asking(f"delete the empty stack {made.stack}"):
@@ -206,9 +248,9 @@ def _change(change: Mapping[str, Any]) -> Change:
 
 
 def polls() -> Iterator[None]:
-    """Endless, with growing pauses: CloudFormation ends every operation itself, even one of a custom resource."""
+    """Endless, after growing pauses: CloudFormation ends every operation itself, even one of a custom resource."""
     pause, longest = _POLL_SECONDS
     while True:
-        yield
         time.sleep(pause)
-        pause = min(pause * 1.25, longest)
+        yield
+        pause = min(pause * 1.6, longest)

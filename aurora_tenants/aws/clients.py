@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from aurora_tenants.aws.rate import Rate
 from aurora_tenants.errors import AwsError, Problem
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -31,13 +32,14 @@ _POLICIES = "attach the plan or the apply policy that the shared stack makes (it
 class Aws:
     """The clients of one region. rds_data retries nothing by itself: only mysql.dataapi knows what may be repeated.
 
-    client: makes one for any other service, such as "scheduler".
+    client: makes one for any other service, such as "scheduler". rate: how fast CloudFormation is asked.
     """
 
     region: str
     cloudformation: Any
     rds_data: Any
     client: Callable[[str], Any]
+    rate: Rate = field(default_factory=Rate)
 
 
 def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> Aws:
@@ -50,14 +52,15 @@ def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> A
     """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
-        # CloudFormation throttles from about ten calls at once; adaptive mode slows down in time.
         retries = {"mode": "adaptive", "total_max_attempts": attempts}
         patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
-        cloudformation = _client(session, "cloudformation", patient)
+        cloudformation = _client(session, "cloudformation", once.merge(Config(max_pool_connections=64)))
+        rate = Rate(attempts)
+        rate.govern(cloudformation)
         rds_data = _client(session, "rds-data", once)
         region = cloudformation.meta.region_name
-        return Aws(region, cloudformation, rds_data, lambda name: _client(session, name, patient))
+        return Aws(region, cloudformation, rds_data, lambda name: _client(session, name, patient), rate)
 
 
 def _client(session: boto3.Session, service: str, config: Config) -> Any:
@@ -97,6 +100,11 @@ def asking(purpose: str, *, if_denied: str = _POLICIES) -> Iterator[None]:
 def code_of(error: BaseException | None) -> str:
     """AWS's code for an error; empty for an error that did not come from AWS."""
     return str(_answer(error).get("Code", ""))
+
+
+def is_denied(error: BaseException | None) -> bool:
+    """Whether a right is missing."""
+    return code_of(error) in _DENIED
 
 
 def problem_of(error: BotoCoreError | ClientError, purpose: str, if_denied: str = _POLICIES) -> Problem:

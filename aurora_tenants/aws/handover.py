@@ -18,9 +18,14 @@ def hand_over(cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -> Non
     Raises AwsError, before anything is changed, where another stack imports an export of what goes; StackFailed.
     """
     stack, deployed = stacks.read_stack(cloudformation, plan.name), stacks.read_template(cloudformation, plan.name)
+    if stack:
+        stacks.require_idle(stack)
     parameters = stack.parameters if stack else {}
     try:
-        steps = giving(deployed, plan.gifts), without_gifts(deployed, plan.gifts)
+        gifts = {name: taker for name, taker in plan.gifts.items() if name in deployed["Resources"]}
+        if not gifts:  # somebody else has handed them over since
+            return
+        steps = giving(deployed, gifts), without_gifts(deployed, gifts)
         exports = _exports(plan.name, deployed["Outputs"], steps[1].body["Outputs"].keys())
     except (LookupError, TypeError, AttributeError) as error:
         what = f"the template of stack {plan.name} cannot be changed to give anything up"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aurora_tenants.aws import bucket, code
@@ -74,11 +75,20 @@ def end_rotation(aws: Aws, secret: str) -> None:
     client, allow = aws.client("secretsmanager"), "allow secretsmanager:UpdateSecretVersionStage on it"
     with asking(f"end the rotation of secret {secret}", if_denied=allow):
         stages = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
-        for version, names in stages.items():
-            if "AWSPENDING" in names and "AWSCURRENT" not in names:
+        for version in _pending(stages):
+            try:
                 client.update_secret_version_stage(
                     SecretId=secret, VersionStage="AWSPENDING", RemoveFromVersionId=version
                 )
+            except client.exceptions.ClientError:
+                # Where an answer was lost, the repetition finds nothing left to take back.
+                if version in _pending(client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})):
+                    raise
+
+
+def _pending(stages: Mapping[str, Sequence[str]]) -> list[str]:
+    """The versions that wait to become the current one."""
+    return [version for version, names in stages.items() if "AWSPENDING" in names and "AWSCURRENT" not in names]
 
 
 def await_rotation(aws: Aws, secret: str) -> None:
@@ -138,10 +148,14 @@ def _begin(client: Any, secret: str, function: str, until: float) -> str:
     """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out."""
     is_on = client.describe_secret(SecretId=secret).get("RotationEnabled")
     rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": ROTATION_DAYS}}
+    token = str(uuid.uuid4())  # becomes the id of the version
     while True:
         try:
-            return str(client.rotate_secret(SecretId=secret, **rules)["VersionId"])
-        except client.exceptions.InvalidRequestException as error:
+            return str(client.rotate_secret(SecretId=secret, ClientRequestToken=token, **rules)["VersionId"])
+        except (client.exceptions.InvalidRequestException, client.exceptions.ResourceExistsException) as error:
+            # Where an answer was lost, the rotation that the repetition meets is the one that was asked for.
+            if token in client.describe_secret(SecretId=secret).get("VersionIdsToStages", {}):
+                return token
             if "previous rotation" not in str(error) or time.monotonic() > until:
                 raise
             time.sleep(_POLL_SECONDS)

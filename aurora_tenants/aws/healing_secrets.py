@@ -21,10 +21,12 @@ from typing import Any
 
 from aurora_tenants.aws import changesets, healing, stacks
 from aurora_tenants.aws.clients import Aws
+from aurora_tenants.aws.operations import StackBusy, Stopped
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.errors import AuroraTenantsError, AwsError, Problem
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import REVISION
+from aurora_tenants.revision import counted_up
 from aurora_tenants.stack import FAILED_ROLLBACK, Shared, Stack, StackPlan, Template
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.secrets import Heal, SecretDrift, Secrets, drifted, taken_apart
@@ -51,8 +53,17 @@ class Healer:
         found = self.left.pop(plan.name, ())
         if not found:
             return stacks.deploy(cloudformation, plan, tell=tell)
+        try:
+            return self._heal(cloudformation, plan, found, tell)
+        except (StackBusy, Stopped):
+            self.left[plan.name] = found
+            raise
+
+    def _heal(self, cloudformation: Any, plan: StackPlan, found: tuple[SecretDrift, ...], tell: stacks.Tell) -> bool:
         self._before(found)
         before = stacks.read_stack(cloudformation, plan.name)
+        if before:
+            stacks.require_idle(before)
         if restored := _to(found, "restore"):
             found = self._looked_at_again(plan, before, found, restored)
         before = self._made_again(cloudformation, plan, before, found, tell)
@@ -136,8 +147,7 @@ class Healer:
         """In two steps where something is to be made again; the users are compared with MySQL in the second."""
         apart = taken_apart(plan.template, found) if isinstance(plan.template, Template) else None
         if apart:
-            revision = before.parameters.get(REVISION) if before else None
-            parameters = {**plan.parameters, **({REVISION: revision} if revision else {})}
+            parameters = {**plan.parameters, **({REVISION: counted_up(before.revision, ())} if before else {})}
             stacks.deploy(cloudformation, replace(plan, template=apart, parameters=parameters), tell=tell)
         return stacks.deploy(cloudformation, plan, tell=tell)
 

@@ -9,6 +9,7 @@ from typing import Any
 from aurora_tenants.aws import changesets, stacks
 from aurora_tenants.errors import AwsError, Problem
 from aurora_tenants.naming import REVISION
+from aurora_tenants.revision import all_counted_up
 from aurora_tenants.stack import Stack, StackPlan, Template
 from aurora_tenants.tenant.handover import before_taking, taking
 
@@ -41,12 +42,14 @@ def import_secrets(cloudformation: Any, plan: StackPlan, *, tell: stacks.Tell) -
 def _prepared(cloudformation: Any, plan: StackPlan, wanted: Mapping[str, Any], tell: stacks.Tell) -> Stack:
     """The stack, in a state in which it can take something in, and with the role that it is to have."""
     stack = stacks.read_stack(cloudformation, plan.name)
+    if stack:
+        stacks.require_idle(stack)
     if stack is None or not stack.was_begun:
         first = before_taking(wanted, plan.imports)
         stacks.deploy(cloudformation, replace(plan, template=first), tell=tell)
     elif stack.state.has_to_end or plan.role_arn not in ("", stack.role_arn):
         again = Template(stacks.read_template(cloudformation, plan.name), "")
-        parameters = {**stack.parameters, REVISION: str(stack.revision(0) + 1)}
+        parameters = {**stack.parameters, REVISION: all_counted_up(stack.revision)}
         stacks.deploy(cloudformation, replace(plan, template=again, parameters=parameters), tell=tell)
     else:
         return stack

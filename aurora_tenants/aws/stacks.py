@@ -1,18 +1,23 @@
-"""CloudFormation stacks: reads them, deploys them by change set, deletes them, and finds out why something failed."""
+"""CloudFormation stacks: reads them, deploys them by change set, and deletes them."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import changesets
-from aurora_tenants.aws.changesets import ChangeSet, polls
+from aurora_tenants.aws import changesets, leftovers
+from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import asking
-from aurora_tenants.errors import AwsError, Problem, StackFailed
+from aurora_tenants.aws.operations import Event as Event
+from aurora_tenants.aws.operations import StackBusy, Stopped, beginning, follow, new_token
+from aurora_tenants.aws.operations import Tell as Tell
+from aurora_tenants.aws.poller import poller_of
+from aurora_tenants.errors import AwsError, StackFailed
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import (
     CLUSTER_TAG,
@@ -23,28 +28,12 @@ from aurora_tenants.naming import (
     pause_tags,
     stack_name,
 )
-from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One step of a stack operation. resource: a logical id, or the stack's name for the stack itself."""
-
-    stack: str
-    resource: str
-    type: str
-    status: str
-    reason: str
-
-
-Tell = Callable[[Event], None]
+from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan, busy
 
 # What may be left as it is when it cannot be rolled back, because the next update makes it as it should be.
 _SKIPPED = ("Custom::", "AWS::SecretsManager::")
-# Before what a custom resource's function has answered.
-_ANSWERED = "Message returned: "
-# What the provider tells of an error that it does not know, and AWS of rights that its role has lost.
-_BROKEN = ("the provider failed with", "is not authorized to perform")
+# Between two looks at a stack that somebody else is at, and at whether the run was stopped.
+_STOP_SECONDS = 2.0
 
 
 def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
@@ -61,6 +50,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
     made = [stack for stack in stacks if stack.name == cluster_stack(cluster.stack) and _is_made(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
     others = frozenset(stack.name for stack in stacks if stack.was_begun) - ours
+    waiting = (stack.name for stack in stacks if not stack.was_begun and stack.name.startswith(f"{cluster.stack}-"))
     return Deployed(
         shared,
         tenants,
@@ -68,6 +58,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         pause_schedule=paused[0] if paused else None,
         shared_stacks=shared_stacks(stacks),
         made=made[0] if made else None,
+        waiting=tuple(sorted({*waiting} - {*(it.name for it in tenants.values()), cluster_stack(cluster.stack)})),
     )
 
 
@@ -106,9 +97,15 @@ def _is_made(cluster: Cluster, stack: Stack) -> bool:
 
 def read_stack(cloudformation: Any, name: str) -> Stack | None:
     """One stack by name or id, None when there is none of that name."""
+    described = _described(cloudformation, name)
+    return _stack(described) if described else None
+
+
+def _described(cloudformation: Any, name: str) -> Mapping[str, Any] | None:
     try:
         with asking(f"read stack {name}"):
-            return _stack(cloudformation.describe_stacks(StackName=name)["Stacks"][0])
+            found: Mapping[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+            return found
     except AwsError as error:
         if isinstance(error.__cause__, ClientError) and "does not exist" in str(error.__cause__):
             return None
@@ -167,57 +164,90 @@ def read_template_text(cloudformation: Any, name: str) -> str:
 def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     """Deploys a stack's template and waits for the end. False when there was nothing to change.
 
-    Raises StackFailed with the first cause when the operation fails or is rolled back.
+    Raises StackFailed with the first cause when the operation fails or is rolled back, StackBusy where somebody else
+    is at the stack.
     """
-    name = plan.name
-    before = read_stack(cloudformation, name)
+    before = read_stack(cloudformation, plan.name)
     if before is None:
-        _finish(cloudformation, _create(cloudformation, plan), "CREATE_COMPLETE", "", tell)
+        _create(cloudformation, plan, tell)
         return True
+    require_idle(before)
     if before.state.way == "roll back":
-        continue_rollback(cloudformation, name, tell, role_arn=plan.role_arn)
-    made = changesets.make(cloudformation, plan, before)
+        continue_rollback(cloudformation, plan.name, tell, role_arn=plan.role_arn)
+    made = leftovers.with_room(cloudformation, plan.name, partial(changesets.make, cloudformation, plan, before))
     if made is None:
         return False
-    execute(cloudformation, made, tell=tell)
+    with leftovers.discarding(cloudformation, made):
+        execute(cloudformation, made, tell=tell)
     return True
 
 
-def _create(cloudformation: Any, plan: StackPlan) -> str:
-    """Begins to create a stack, and gives its id. It has its tags at once, which the policy for CI goes by.
+def require_idle(stack: Stack) -> None:
+    """Raises StackBusy for a stack that an operation is under way for."""
+    if stack.is_busy:
+        raise StackBusy(*busy(stack, ""))
 
-    A token lets botocore ask again when an answer was lost. ("CreateStack", CloudFormation API Reference)
-    """
+
+def _create(cloudformation: Any, plan: StackPlan, tell: Tell) -> None:
+    """Creates a stack. It has its tags at once, which the policy for CI goes by."""
     allow = "deploy the shared stack again, whose ApplyPolicy then allows it, and attach that policy"
-    token = f"aurora-tenants-{time.time_ns()}"
-    with asking(f"deploy stack {plan.name}", if_denied=allow):
-        answer = cloudformation.create_stack(StackName=plan.name, ClientRequestToken=token, **changesets.wanted(plan))
-    return str(answer["StackId"])
+    token, stack_id = new_token(), ""
+    with beginning(cloudformation, plan.name, token, f"deploy stack {plan.name}", if_denied=allow):
+        wanted = changesets.wanted(plan)
+        stack_id = cloudformation.create_stack(StackName=plan.name, ClientRequestToken=token, **wanted)["StackId"]
+    follow(cloudformation, stack_id or stack_id_of(cloudformation, plan.name), token, "CREATE_COMPLETE", tell)
+
+
+def stack_id_of(cloudformation: Any, name: str) -> str:
+    """The ARN of a stack. Raises AwsError where there is none of that name."""
+    with asking(f"read stack {name}"):
+        return str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"])
 
 
 def execute(cloudformation: Any, made: ChangeSet, *, tell: Tell) -> None:
-    """Executes a change set and waits for the end. Raises StackFailed with the first cause."""
-    since = _last_event(cloudformation, made.stack_id)
+    """Executes a change set and waits for the end. Raises StackFailed with the first cause.
+
+    One that is not executed, because somebody else was faster or the run was stopped, is deleted.
+    """
+    token = new_token()
     # Not by OnStackFailure of the change set: a stack that was created to do nothing on failure takes no update then.
     options = {"DisableRollback": True} if made.keeps_failed else {}
-    with asking(f"deploy stack {made.stack}"):
-        cloudformation.execute_change_set(StackName=made.stack_id, ChangeSetName=made.name, **options)
-    _finish(cloudformation, made.stack_id, f"{made.kind}_COMPLETE", since, tell)
+    try:
+        with beginning(cloudformation, made.stack_id, token, f"deploy stack {made.stack}"):
+            cloudformation.execute_change_set(
+                StackName=made.stack_id, ChangeSetName=made.name, ClientRequestToken=token, **options
+            )
+    except (StackBusy, Stopped):
+        changesets.discard(cloudformation, made)
+        raise
+    follow(cloudformation, made.stack_id, token, f"{made.kind}_COMPLETE", tell)
 
 
-def delete(cloudformation: Any, name: str, *, tell: Tell, role_arn: str = "") -> None:
+def delete(
+    cloudformation: Any,
+    name: str,
+    *,
+    tell: Tell,
+    role_arn: str = "",
+    still: Callable[[Stack], bool] = lambda stack: True,
+) -> None:
     """Deletes a stack and waits until it is gone. Raises StackFailed with the first cause.
 
-    role_arn: what CloudFormation works with; empty for what it worked with last.
+    role_arn: what CloudFormation works with; empty for what it worked with last. still: whether a stack, as it is now,
+    is the one to delete.
     """
-    stack = read_stack(cloudformation, name)
-    if stack is None:
+    described = _described(cloudformation, name)
+    if described is None:
         return
-    with asking(f"delete stack {name}"):
-        stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-        since = _last_event(cloudformation, stack_id)
-        cloudformation.delete_stack(StackName=stack_id, **_in_role(role_arn))
-    _finish(cloudformation, stack_id, "DELETE_COMPLETE", since, tell)
+    stack, stack_id = _stack(described), str(described["StackId"])
+    require_idle(stack)
+    if not still(stack):
+        return
+    # By its id: of the same name, somebody else may have made another meanwhile.
+    token = new_token()
+    with beginning(cloudformation, stack_id, token, f"delete stack {name}"):
+        cloudformation.delete_stack(StackName=stack_id, ClientRequestToken=token, **_in_role(role_arn))
+    follow(cloudformation, stack_id, token, "DELETE_COMPLETE", tell)
 
 
 def _in_role(role_arn: str) -> dict[str, str]:
@@ -228,12 +258,13 @@ def continue_rollback(
     cloudformation: Any, name: str, tell: Tell, skip: Sequence[str] = (), *, role_arn: str = ""
 ) -> None:
     """Ends a rollback that failed. Raises StackFailed if only a person can. role_arn: as in `delete`."""
-    with asking(f"continue the rollback of stack {name}"):
-        stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-        since = _last_event(cloudformation, stack_id)
-        cloudformation.continue_update_rollback(StackName=stack_id, ResourcesToSkip=[*skip], **_in_role(role_arn))
+    stack_id, token = stack_id_of(cloudformation, name), new_token()
+    with beginning(cloudformation, stack_id, token, f"continue the rollback of stack {name}"):
+        cloudformation.continue_update_rollback(
+            StackName=stack_id, ResourcesToSkip=[*skip], ClientRequestToken=token, **_in_role(role_arn)
+        )
     try:
-        _finish(cloudformation, stack_id, "UPDATE_ROLLBACK_COMPLETE", since, tell)
+        follow(cloudformation, stack_id, token, "UPDATE_ROLLBACK_COMPLETE", tell)
     except StackFailed:
         # What cannot be rolled back, such as a grant on a table that is gone, or whatever needs a secret that is gone,
         # is skipped and left to the next update.
@@ -250,98 +281,23 @@ def continue_rollback(
         continue_rollback(cloudformation, name, tell, (*skip, *failed), role_arn=role_arn)
 
 
-def _finish(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
-    """Follows an operation to its end and reports each event once. Raises StackFailed if it ends other than wanted."""
-    try:
-        _follow(cloudformation, stack_id, wanted, since, tell)
-    except AwsError as error:
-        # The operation continues, whether or not anybody can follow it.
-        error.nothing_was_changed = False
-        raise
+def await_idle(
+    cloudformation: Any, name: str, *, seconds: float, waits: Callable[[Stack], None], stop: threading.Event
+) -> Stack | None:
+    """A stack once nobody is at it any more, None when there is none; as it is, after so many seconds or a stop.
 
-
-def _follow(cloudformation: Any, stack_id: str, wanted: str, since: str, tell: Tell) -> None:
-    seen: set[str] = set()
-    failures: list[Event] = []
-    for _ in polls():
-        with asking("read the stack"):
-            description = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
-        for event_id, event in _events(cloudformation, stack_id, since):
-            if event_id not in seen:
-                seen.add(event_id)
-                tell(event)
-                if event.status.endswith("_FAILED") and "cancelled" not in event.reason:
-                    failures.append(event)
-        status = description["StackStatus"]
-        # Until there is an event of this operation, the status may still be that of the last one.
-        if not seen or status.endswith("_IN_PROGRESS"):
-            continue
-        if status != wanted:
-            raise StackFailed(_root_cause(description["StackName"], status, failures))
-        return
-
-
-def _root_cause(name: str, status: str, failures: list[Event]) -> Problem:
-    """The first resource that failed, in its own words; later failures follow from it."""
-    cause = next((event for event in failures if event.resource != name), failures[0] if failures else None)
-    ended = {
-        "UPDATE_ROLLBACK_COMPLETE": "was rolled back to what it was",
-        "IMPORT_ROLLBACK_COMPLETE": "was rolled back to what it was",
-        "ROLLBACK_COMPLETE": "was rolled back; the next apply creates it again",
-        "CREATE_FAILED": "ended as CREATE_FAILED, with what it has made; the next deployment goes on",
-        "UPDATE_FAILED": "ended as UPDATE_FAILED, with what it has made; the next deployment goes on",
-    }.get(status, f"ended as {status}")
-    if cause is None:
-        return Problem("stack-failed", f"stack {name} {ended}", context=name)
-    code = "function-failed" if _is_of_function(cause) else "stack-failed"
-    return Problem(code, f"{cause.resource}: {words(cause)}", why=f"stack {name} {ended}", context=f"stack {name}")
-
-
-def _is_of_function(cause: Event) -> bool:
-    """Whether one of the shared stack's functions is gone or broken: it did not answer, or did not know what to say."""
-    is_custom = cause.type.startswith("Custom::")
-    if is_custom:
-        return _ANSWERED not in cause.reason or any(text in cause.reason for text in _BROKEN)
-    return cause.type == "AWS::SecretsManager::RotationSchedule" and "ambda" in cause.reason
-
-
-def words(failure: Event) -> str:
-    """Why a resource failed, without what CloudFormation puts before a custom resource's sentence, and after it."""
-    return " ".join(failure.reason.split(_ANSWERED, 1)[-1].split(" (RequestId: ")[0].split())
-
-
-def first_failure(cloudformation: Any, name: str) -> Event | None:
-    """The resource at which the last operation on a stack failed first, None where no event tells it."""
-    first = None
-    for _, event in reversed([*_events(cloudformation, name, "")]):
-        if event.type == "AWS::CloudFormation::Stack":
-            if event.status in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "IMPORT_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
-                break
-        elif event.status.endswith("_FAILED") and "cancelled" not in event.reason:
-            first = event
-    return first
-
-
-def _events(cloudformation: Any, stack_id: str, since: str) -> Iterator[tuple[str, Event]]:
-    """The events after the one with id `since`, oldest first."""
-    newer: list[tuple[str, Event]] = []
-    with asking("read the stack's events"):
-        for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
-            for entry in page["StackEvents"]:
-                if entry["EventId"] == since:
-                    return reversed(newer)
-                event = Event(
-                    entry["StackName"],
-                    entry["LogicalResourceId"],
-                    entry["ResourceType"],
-                    entry["ResourceStatus"],
-                    entry.get("ResourceStatusReason", ""),
-                )
-                newer.append((entry["EventId"], event))
-    return reversed(newer)
-
-
-def _last_event(cloudformation: Any, stack_id: str) -> str:
-    with asking("read the stack's events"):
-        events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
-    return str(events[0]["EventId"]) if events else ""
+    waits: called with the stack whenever another operation is waited for.
+    """
+    stack, until, told = read_stack(cloudformation, name), time.monotonic() + seconds, ""
+    while stack and stack.is_busy:
+        if stack.status != told:
+            told = stack.status
+            waits(stack)
+        with poller_of(cloudformation).watching(stack.id) as watched:
+            while not watched.wait(at_most=_STOP_SECONDS):
+                if stop.is_set() or time.monotonic() > until:
+                    return stack
+        if stop.is_set() or time.monotonic() > until:
+            return stack
+        stack = read_stack(cloudformation, name)
+    return stack

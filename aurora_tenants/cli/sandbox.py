@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import typer
 import aurora_sandbox.errors
 from aurora_tenants.cli import options
 from aurora_tenants.cli.options import DISPLAY, SHARED_STACK, Display, Format, Group, in_flight
-from aurora_tenants.errors import Exit, Problem, SandboxError
+from aurora_tenants.errors import Exit, InvalidUsage, Problem, SandboxError
 
 if TYPE_CHECKING:
     from aurora_sandbox.state import Running
@@ -177,6 +178,106 @@ def sandbox_clock(
     ahead = moved["ahead_seconds"]
     lines.append(f"{moved['now']}, {f'{timedelta(seconds=ahead)} ahead of' if ahead else 'which is'} real time")
     out.result("\n".join(lines))
+
+
+@app.command("fault", cls=Command)
+def sandbox_fault(
+    name: Annotated[
+        str, typer.Argument(help="A fault of docs/sandbox.md; or list, or clear.", metavar="[NAME|list|clear]")
+    ] = "list",
+    cleared: Annotated[
+        str | None, typer.Argument(help="After clear: the faults of this name alone.", metavar="[NAME]")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="How many meet it, 20%; of limit: how many calls pass, 5/s.", metavar="RATE")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Which of a share meet it: the same for the same seed.", metavar="NUMBER")
+    ] = None,
+    times: Annotated[int | None, typer.Option(help="How often it happens at most.", metavar="NUMBER")] = None,
+    nth: Annotated[
+        int | None, typer.Option(help="The one from now on, counted from 1, that meets it.", metavar="NUMBER")
+    ] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Each so many, from the nth on if that is given.", metavar="NUMBER")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="The calls to this service alone, cloudformation.", metavar="NAME")
+    ] = None,
+    operation: Annotated[
+        str | None, typer.Option(help="And of this operation of it alone, CreateChangeSet.", metavar="NAME")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="The calls of user alone, or of function alone.", metavar="WHO")
+    ] = None,
+    function: Annotated[
+        str | None, typer.Option(help="The function whose events meet it, or the end of its name.", metavar="NAME")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="How long what takes its time takes.", metavar="NUMBER")] = None,
+    status: Annotated[int | None, typer.Option(help="Of 5xx: 500, or 503 by default.", metavar="NUMBER")] = None,
+    answer: Annotated[str | None, typer.Option(help="Of early: this answer, each time.", metavar="NAME")] = None,
+    output: Format = "text",
+) -> None:
+    """Let calls, stacks or functions of the sandbox fail as on AWS; list what is on, or clear it."""
+    from aurora_sandbox import remote
+
+    out = Display(output).open()
+    fields: dict[str, Any] = {"seed": seed, "times": times, "nth": nth, "every": every, "service": service}
+    fields |= {"operation": operation, "by": by, "function": function, "seconds": seconds, "status": status}
+    fields |= {"answer": answer} | _rate(rate)
+    options = ["--" + field for field, value in fields.items() if value is not None]
+    if name in ("list", "clear") and options:
+        raise InvalidUsage(
+            Problem("unused-option", f"{name} takes no option but --output", fix=f"leave {options[0]} out")
+        )
+    if cleared is not None and name != "clear":
+        fix = f"for example: aurora-tenants sandbox fault {name}"
+        raise InvalidUsage(Problem("unused-argument", f"{name} takes no {cleared}", fix=fix))
+    running = _running()
+    if name == "list":
+        on = remote.faults(running)
+        shown = [_met(fault) for fault in on] or ["No fault is on."]
+    elif name == "clear":
+        on = remote.clear(running, cleared)
+        shown = [f"Cleared: {_met(fault)}" for fault in on] or [
+            "No such fault is on." if cleared else "No fault is on."
+        ]
+    else:
+        on = [remote.meet(running, {"name": name, **fields})]
+        shown = [f"On until it is cleared: {_said(fault)}" for fault in on]
+    if output == "json":
+        out.json(on)
+    else:
+        out.result("\n".join(shown))
+
+
+def _rate(text: str | None) -> dict[str, float | int | None]:
+    """What --rate says: a share, or how many calls a second. Raises InvalidUsage."""
+    if text is None:
+        return {}
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
+        return {"rate": float(match[1]) / 100}
+    if match := re.fullmatch(r"(\d+)/s", text):
+        return {"per_second": int(match[1])}
+    fix = "for example: --rate 20%, or for limit: --rate 5/s"
+    raise InvalidUsage(Problem("no-rate", f"--rate cannot be {text}", fix=fix))
+
+
+def _met(fault: Mapping[str, Any]) -> str:
+    return f"{_said(fault)}  (met by {fault['happened']} of {fault['counted']})"
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """The fault as it is typed, so that it can be switched on again."""
+    words = [fault["name"]]
+    for field, value in fault.items():
+        if field == "rate":
+            words.append(f"--rate {value * 100:g}%")
+        elif field == "per_second":
+            words.append(f"--rate {value}/s")
+        elif field not in ("name", "counted", "happened"):
+            words += ["--" + field, f"{value:g}" if isinstance(value, float) else str(value)]
+    return " ".join(words)
 
 
 def _fired(firing: Mapping[str, str]) -> str:

@@ -228,7 +228,7 @@ def apply(
         parallel=parallel,
         located=teller(out, is_json=display.is_json),
         snapshot_seconds=snapshot_wait,
-        saving=out.tell,
+        told=out.tell,
     )
     saved = Reopened.read(saved_plan, request) if saved_plan else None
     if saved:

@@ -29,15 +29,17 @@ from aurora_tenants.lambdas.permission import (
     check_roles,
     with_consent,
 )
+from aurora_tenants.lambdas.reading import Reading, entries_in, existing_of, taken
 from aurora_tenants.lambdas.request import Request, Secret, secret_name, with_user
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.lambdas.waiting import grant_the_rest
 from aurora_tenants.mysql.changes import Change, changes, drop_user, moves, subject, title
 from aurora_tenants.mysql.grants import Grant
-from aurora_tenants.mysql.live import Execute, read_owners, read_users
+from aurora_tenants.mysql.live import Execute, together
 from aurora_tenants.mysql.names import NOWHERE, Account, account_of, is_nowhere
+from aurora_tenants.mysql.one import definers_query, of_resource
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, received, record_owner
+from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, record_owner
 from aurora_tenants.mysql.resource import changes_of_one, check_kind, is_new_to
 from aurora_tenants.mysql.state import State, User
 
@@ -56,13 +58,14 @@ class _Before(NamedTuple):
     sent: dict[Account, str | None]
 
 
-def converge(request: Request, wanted: Wanted) -> str:
+def converge(request: Request, wanted: Wanted, reading: Reading) -> str:
     """Creates or adopts the accounts and makes them as wanted. Returns what was refused and is only reported.
 
-    Raises ValueError or DatabaseError with a sentence; then no new account remains, and an old one is as it was.
+    reading: what has been read of them. Raises ValueError or DatabaseError with a sentence; then no new account
+    remains, and an old one is as it was.
     """
-    existing = first = _read(request, wanted)
-    before = _Before(*first, {})
+    existing = first = existing_of(request, wanted, reading)
+    before = _Before(*first[:3], {})
     check_renames(request, wanted, existing)
     check_name_of(request, wanted, existing)
     check_roles(request, wanted, existing)
@@ -81,7 +84,7 @@ def converge(request: Request, wanted: Wanted) -> str:
             if existing is not first or not isinstance(error, ValueError):
                 until_heard(lambda: _restore(request, wanted, before))
             raise
-        existing = _read(request, wanted)
+        existing = existing_of(request, wanted)
 
 
 def _attempt(
@@ -98,8 +101,11 @@ def _attempt(
             recorded[account] = record_owner("users", account.entry, user.owner)
     if new := [it for it in desired.users if it not in before.entries and it not in before.live.users]:
         try:  # two that begin at the same time see each other here, if not before
-            check_name_of(request, wanted, existing._replace(entries=_entries(request, wanted)[0]), is_recorded=True)
-            check_definers(request, wanted, new)
+            asked = of_resource(sorted(wanted.names), request.owner, ""), definers_query(it.entry for it in new)
+            rows, definers = together(execute, asked)
+            entries = taken(request, wanted, entries_in(rows))
+            check_name_of(request, wanted, existing._replace(entries=entries), is_recorded=True)
+            check_definers(request, wanted, definers)
         except ValueError:
             for account in recorded:
                 execute(forget_owner("users", account.entry))
@@ -134,23 +140,6 @@ def give_up(execute: Execute, entry: str, owner: Owner, *, may_drop: bool = True
     else:
         execute(drop_user(account_of(entry)))
         execute(forget_owner("users", entry))
-
-
-def _read(request: Request, wanted: Wanted) -> Existing:
-    entries, recorded = _entries(request, wanted)
-    owners = {account.entry: owner for account, owner in entries.items()}
-    users, grants = read_users(request.execute, *sorted(wanted.names), has_owners=True, owners=owners)
-    return Existing(State(users=users, grants=grants), entries, recorded)
-
-
-def _entries(request: Request, wanted: Wanted) -> tuple[dict[Account, Owner], dict[Account, Owner]]:
-    """Every entry by account, as this resource finds those of its user, and as they are: see Existing."""
-    recorded = {account_of(entry): owner for entry, owner in read_owners(request.execute, "users").items()}
-    entries = dict(recorded)
-    for account, owner in recorded.items():
-        if account.user in wanted.names and (its := received(owner, request.owner, request.moved_from)):
-            entries[account] = its
-    return entries, recorded
 
 
 def _with_owners(request: Request, wanted: Wanted, existing: Existing) -> State:
@@ -290,7 +279,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     Accounts are changed only after they have this resource's entry: whatever has another's, another resource changed.
     """
     execute, mine = request.execute, request.owner
-    now = _read(request, wanted)
+    now = existing_of(request, wanted)
     touched = {account for account, owner in now.entries.items() if owner.identity == mine.identity}
     old = {
         account: user
@@ -303,8 +292,7 @@ def _restore(request: Request, wanted: Wanted, before: _Before) -> None:
     for account in touched & now.live.users.keys() - before.live.users.keys() - moves(owned, before.live).keys():
         execute(drop_user(account))
         execute(forget_owner("users", account.entry))
-    users, grants = read_users(execute, *sorted(wanted.names), has_owners=True)
-    live = State(users=users, grants=grants)
+    live = existing_of(request, wanted).live
     users = _without_password(old, live) if wanted.secret is None else old
     grants = frozenset(grant for grant in before.live.grants if grant.account in users)
     todo = changes(State(users=users, grants=grants), live, server=wanted.server, password=wanted.password)

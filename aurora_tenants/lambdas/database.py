@@ -8,21 +8,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aurora_tenants.errors import DatabaseError
-from aurora_tenants.lambdas.ownership import NOT_THERE, Tries, is_mine, make_owners, put_back, take, until_heard
+from aurora_tenants.lambdas.ownership import NOT_THERE, Seen, Tries, is_mine, look, put_back, take, until_heard
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.statement import run
 from aurora_tenants.mysql.changes import changes, drop_database
 from aurora_tenants.mysql.consent import leftovers
 from aurora_tenants.mysql.grants import revocable, statements
 from aurora_tenants.mysql.live import (
+    SCHEMATA,
+    SHARES,
     Execute,
-    read_contents,
-    read_databases,
+    Query,
+    databases_from,
+    owners_of,
+    owners_query,
     read_grants_on,
     read_owners,
-    read_server,
-    read_shares,
+    shares_of,
 )
+from aurora_tenants.mysql.one import read_contents
 from aurora_tenants.mysql.owners import Owner, forget_owner, let_go, record_owner, withdraw_all
 from aurora_tenants.mysql.properties import wanted_database
 from aurora_tenants.mysql.state import Database, Server, State
@@ -32,11 +36,11 @@ _LOOKS = 3
 
 
 def serve_database(request: Request) -> Resource:
-    execute = request.execute
-    server = read_server(execute)
+    execute, name = request.execute, request.text("Name")
+    seen = look(execute, *_queries(name))
+    server = seen.server
     wanted = wanted_database(request.properties, server)
-    make_owners(execute)
-    existing = first = _read(execute, wanted.name)
+    existing = first = _existing(wanted.name, seen)
     tries = Tries()
     while True:
         try:
@@ -47,7 +51,7 @@ def serve_database(request: Request) -> Resource:
                 # The database is not as desired, so the entry that was recorded first is wrong.
                 until_heard(lambda: put_back(execute, "databases", wanted.name, first.owner))
                 raise
-        existing = _read(execute, wanted.name)
+        existing = _existing(wanted.name, look(execute, *_queries(name)))
     is_same = server.stored(request.id) == wanted.name
     return Resource(
         request.id if is_same else request.text("Name"), {"Server": request.cluster_arn, "Name": wanted.name}
@@ -62,12 +66,17 @@ class _Existing(NamedTuple):
     shared_with: frozenset[str]
 
 
-def _read(execute: Execute, name: str) -> _Existing:
-    live = read_databases(execute, name, has_owners=False)
-    owner = read_owners(execute, "databases", name).get(name)
-    shares = read_shares(execute, name).get(name, (frozenset[str](), frozenset[str]()))
-    of_owner = {name: Database(*known[:3], owner, *shares) for name, known in live.items()}
-    return _Existing(of_owner, owner, shares[0])
+def _queries(name: str) -> list[Query]:
+    """What there is of a database, however the server stores its name."""
+    return [query.of(name, name.lower()) for query in (SCHEMATA, owners_query("databases"), SHARES)]
+
+
+def _existing(name: str, seen: Seen) -> _Existing:
+    """seen: with the rows of _queries."""
+    schemata, entries, shared = seen.found
+    owners, shares = owners_of(entries), shares_of(shared)
+    live = databases_from((row for row in schemata if row[0] == name), owners, shares)
+    return _Existing(live, owners.get(name), shares.get(name, (frozenset[str](),))[0])
 
 
 def _converge(request: Request, server: Server, wanted: Database, existing: _Existing) -> None:
@@ -140,10 +149,10 @@ def delete_database(request: Request, physical_id: str) -> None:
     What came from another stack is offered by that again where the deployment that took it is rolled back.
     """
     execute = request.execute
-    server = read_server(execute)
+    seen = look(execute, owners_query("databases").of(physical_id, physical_id.lower()))
+    server = seen.server
     name = server.stored(physical_id)
-    make_owners(execute)
-    owner = read_owners(execute, "databases", name).get(name)
+    owner = owners_of(seen.found[0]).get(name)
     if owner is None or not is_mine(owner, request.owner):
         return
     contents, giver = read_contents(execute, name), request.given_back_to

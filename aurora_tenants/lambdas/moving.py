@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from aurora_tenants.lambdas.ownership import make_owners, until_heard
+from aurora_tenants.lambdas.ownership import look, until_heard
 from aurora_tenants.lambdas.request import Request, Resource
 from aurora_tenants.lambdas.user import entries_of
-from aurora_tenants.mysql.live import read_server
 from aurora_tenants.mysql.names import account_of
 from aurora_tenants.mysql.owners import offer
 from aurora_tenants.mysql.properties import other_stack
@@ -28,10 +27,9 @@ def give_away(request: Request, physical_id: str) -> Resource:
     Needs no secret, which may be the other stack's by now. Raises ValueError for what is the name of no other stack.
     """
     execute, mine, to = request.execute, request.owner, other_stack(request.properties, "MovedTo", request.owner.stack)
-    make_owners(execute)
     is_database = request.event["ResourceType"] == "Custom::Database"
     if is_database:
-        names = [name := read_server(execute).stored(physical_id)]
+        names = [name := look(execute).server.stored(physical_id)]
     else:
         names = list(entries_of(request, physical_id))
         name = max(

@@ -1,18 +1,30 @@
-"""How a resource uses the tables of owners: creates them, takes things over, and recognizes its own."""
+"""How a resource uses the tables of owners: looks, creates them, takes things over, and recognizes its own."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.accounts import FUNCTION, create_function, create_views, show_definers
 from aurora_tenants.mysql.dataapi import LOST
-from aurora_tenants.mysql.live import Execute, function_exists, read_schema_of_owners
+from aurora_tenants.mysql.live import (
+    SCHEMA,
+    VARIABLES,
+    Execute,
+    Query,
+    Row,
+    function_exists,
+    is_complete,
+    rows_of,
+    server_of,
+    together,
+)
 from aurora_tenants.mysql.objects import OBJECTS, create_objects
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
+from aurora_tenants.mysql.state import Server
 
 # A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a grant is gone (1141, 1147,
 # 1403), a role is gone (3523) or not granted (3530): another event was faster, perhaps this one, sent twice. Then
@@ -60,14 +72,33 @@ def until_heard(act: Callable[[], T]) -> T:
                 raise
 
 
-def make_owners(execute: Execute) -> str:
-    """Creates the tables of owners and the views beside them, unless they exist. Returns the master user's name."""
-    master, is_complete = read_schema_of_owners(execute)
-    if not is_complete:
+class Seen(NamedTuple):
+    """What one statement has shown: the master user's name, the server, and the rows of each query beside these."""
+
+    master: str
+    server: Server
+    found: list[list[Row]]
+
+
+def look(execute: Execute, *queries: Query) -> Seen:
+    """Reads all of this at once. Creates the tables of owners and the views beside them, unless they exist.
+
+    Without them the statement fails, so they are only looked at by themselves after a failure.
+    """
+    asked = (SCHEMA, VARIABLES, *queries)
+    found: list[list[Row]] = []
+    try:
+        found = together(execute, asked)
+    except DatabaseError as error:
+        if not error.is_of_mysql or is_complete(*rows_of(execute, SCHEMA)):
+            raise
+    if not found or not is_complete(*found[0]):
         for statement in create_owners():
             until_heard(partial(execute, statement))  # each is safe to run again
         make_views(execute)
-    return master
+        found = together(execute, asked)
+    schema, variables, *rest = found
+    return Seen(str(schema[0][0]), server_of(variables), rest)
 
 
 def make_views(execute: Execute) -> None:

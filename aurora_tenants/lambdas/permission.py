@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from aurora_tenants.lambdas.ownership import is_mine
 from aurora_tenants.lambdas.request import Request, Secret
 from aurora_tenants.mysql.changes import subject
-from aurora_tenants.mysql.consent import consented, databases_of
+from aurora_tenants.mysql.consent import consented
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.hashing import Hashes
-from aurora_tenants.mysql.live import read_owned, select
-from aurora_tenants.mysql.names import Account, account_of, is_aws_role, key
+from aurora_tenants.mysql.live import Row, rows_of
+from aurora_tenants.mysql.names import Account, account_of, is_aws_role
+from aurora_tenants.mysql.one import definers_query
 from aurora_tenants.mysql.one_name import check_name
-from aurora_tenants.mysql.owners import OWNERS, Owner
-from aurora_tenants.mysql.state import Server, State
+from aurora_tenants.mysql.owners import Owner
+from aurora_tenants.mysql.state import Database, Server, State
 
 
 class Wanted(NamedTuple):
@@ -49,14 +50,17 @@ class Wanted(NamedTuple):
 
 
 class Existing(NamedTuple):
-    """The accounts of one user and their grants; and every entry in the table of owners, by account.
+    """The accounts of one user and their grants; and the entries of those, of this resource's and of its roles.
 
     recorded: the entries as they are; in `entries` and `live` those that this resource may take are its own already.
+    roles: whether each account that may be a role is locked. owned: databases that the grants are on.
     """
 
     live: State
     entries: Mapping[Account, Owner]
     recorded: Mapping[Account, Owner]
+    roles: Mapping[Account, bool]
+    owned: Mapping[str, Database]
 
 
 def check_name_of(request: Request, wanted: Wanted, existing: Existing, *, is_recorded: bool = False) -> None:
@@ -77,28 +81,22 @@ def check_renames(request: Request, wanted: Wanted, existing: Existing) -> None:
         if account.user == wanted.name and account not in mine:
             raise ValueError(f"{subject(old[0])} cannot be renamed: there is a {subject(account)} already")
     if leaving := [account for account in old if account.user == request.text("RenamedFrom")]:
-        for definer, objects in _definers(request, leaving):
+        for definer, objects in rows_of(request.execute, definers_query(it.entry for it in leaving)):
             what = f"{objects} views, routines, triggers or events run as it, and would run no more"
             raise ValueError(
-                f"{subject(account_of(definer))} cannot be renamed: {what}; give these another definer first"
+                f"{subject(account_of(str(definer)))} cannot be renamed: {what}; give these another definer first"
             )
 
 
-def _definers(request: Request, accounts: Collection[Account]) -> list[tuple[str, int]]:
-    """How many views, routines, triggers and events run as each of these accounts that has any."""
-    names = ", ".join(key(account.entry) for account in accounts)
-    rows = request.execute(select(("Definer", "Objects"), f"FROM {OWNERS}.definers WHERE Definer IN ({names})"))
-    return [(str(definer), int(objects or 0)) for definer, objects in rows]
-
-
-def check_definers(request: Request, wanted: Wanted, new: Collection[Account]) -> None:
+def check_definers(request: Request, wanted: Wanted, definers: Iterable[Row]) -> None:
     """Raises ValueError where a view or a routine runs as an account that is not there yet.
 
     It would run with that account's rights from then on, and is whoever's that had an account of this name.
+    definers: of such accounts.
     """
     if wanted.is_inspector or request.may_adopt(None, is_same=False):
         return
-    for definer, objects in _definers(request, new):
+    for definer, objects in definers:
         what = f"{objects} views, routines, triggers or events run as user {definer}, who is not there"
         raise ValueError(f"{what}: they would have this user's rights; drop them, or set adopt: true")
 
@@ -111,11 +109,10 @@ def with_consent(request: Request, wanted: Wanted, existing: Existing) -> tuple[
     if wanted.is_inspector:
         return wanted, ()
     mine, state = request.owner, wanted.state
-    owned = read_owned(request.execute, sorted(databases_of(state.grants)), mine.stack)
     # What an account holds that is to be adopted, or comes from another stack, is nobody's consent.
     its = (it for it in existing.live.grants if (entry := existing.recorded.get(it.account)) and entry.is_of(mine))
     held = [it._replace(account=it.account._replace(user=wanted.name)) for it in its]
-    consent = consented(state.grants, held, owned, mine)
+    consent = consented(state.grants, held, existing.owned, mine)
     if consent.refused:
         raise ValueError("; ".join(consent.refused))
     return wanted._replace(state=State(users=state.users, grants=consent.grants)), consent.withdrawn
@@ -127,18 +124,13 @@ def check_roles(request: Request, wanted: Wanted, existing: Existing) -> None:
     A role has to belong to the same stack: another's may open what is not shared with this one. One that the user has
     had before may stay, because a rollback must not be refused.
     """
-    roles = _roles(wanted.state)
-    if not roles:
-        return
-    held = _roles(existing.live) if wanted.is_same else set()
-    where = f"User IN ({', '.join(key(role.user) for role in sorted(roles))})"
-    rows = request.execute(select(("User", "Host", "account_locked"), f"FROM mysql.user WHERE {where}"))
-    locked = {Account(str(user), str(host)): is_locked == "Y" for user, host, is_locked in rows}
+    roles = roles_in(wanted.state)
+    held = roles_in(existing.live) if wanted.is_same else set()
     for role in sorted(roles):
-        if role not in locked:
+        if role not in existing.roles:
             why = "this version of Aurora does not have it" if is_aws_role(role.user) else "create it first"
             raise ValueError(f"there is no role {role.user} to grant: {why}")
-        if not locked[role]:
+        if not existing.roles[role]:
             raise ValueError(f"{role.user} cannot be granted as a role: it is a user")
         if role in held or is_aws_role(role.user):
             continue
@@ -149,6 +141,6 @@ def check_roles(request: Request, wanted: Wanted, existing: Existing) -> None:
             raise ValueError(f"role {role.user} cannot be granted: it belongs to {owner}, and only there it is granted")
 
 
-def _roles(state: State) -> set[Account]:
+def roles_in(state: State) -> set[Account]:
     """The roles that are granted to anybody."""
     return {grant.scope.role for grant in state.grants if grant.scope.level == "ROLE"}

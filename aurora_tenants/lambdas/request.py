@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import boto3
@@ -21,6 +22,8 @@ from aurora_tenants.mysql.properties import other_stack, text, truth
 
 _LEAST_SECONDS = 1.0
 _PATIENT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 8})
+# Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
+_ONCE = Config(connect_timeout=5, read_timeout=50, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 class Resource(NamedTuple):
@@ -88,7 +91,7 @@ class Request(NamedTuple):
         moved_from = self.text("MovedFrom")
         if not moved_from:
             return ""
-        client = boto3.client("cloudformation", config=_PATIENT)
+        client = client_of("cloudformation")
         (stack,) = client.describe_stacks(StackName=self.event["StackId"])["Stacks"]
         if "ROLLBACK" not in stack["StackStatus"]:
             return ""
@@ -123,6 +126,15 @@ class Request(NamedTuple):
         return is_same or is_siblings or truth(self.properties, "Adopt")
 
 
+@cache
+def client_of(service: str) -> Any:
+    """A boto3 client, made once for all events that this process serves: making one takes longer than a statement.
+
+    A connection that has ended between two events is lost in the first call, which reads, and so is repeated.
+    """
+    return boto3.client(service, config=_ONCE if service == "rds-data" else _PATIENT)
+
+
 def stack_of(event: Mapping[str, Any]) -> tuple[str, str]:
     """The name and the id of an event's stack."""
     _, name, stack_id = event["StackId"].split("/")
@@ -141,9 +153,7 @@ def is_shared_stack(stack: str) -> bool:
 
 def logins(deadline: float) -> Callable[[str], Execute]:
     """What makes an `execute` from a secret's ARN. deadline: until when it may wait, by time.monotonic."""
-    # Only DataApi repeats a statement: it knows which may be. A statement of the Data API takes at most 45 s.
-    once = Config(connect_timeout=5, read_timeout=50, retries={"total_max_attempts": 1, "mode": "standard"})
-    cluster_arn, client = os.environ["CLUSTER_ARN"], boto3.client("rds-data", config=once)
+    cluster_arn, client = os.environ["CLUSTER_ARN"], client_of("rds-data")
     return lambda secret_arn: DataApi(client, cluster_arn, secret_arn, wait_seconds=math.inf, deadline=deadline).execute
 
 
@@ -152,7 +162,7 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
     # Before the work is interrupted, so that the reason of the wait can still be told.
     ends = time.monotonic() + seconds - _LEAST_SECONDS
     login = logins(ends)
-    secrets = boto3.client("secretsmanager", config=_PATIENT)
+    secrets = client_of("secretsmanager")
 
     def secret(secret_id: str) -> Secret:
         try:
@@ -169,7 +179,7 @@ def request_of(event: Mapping[str, Any], seconds: float) -> Request:
 
 def with_user(secret: Secret, user: str) -> Secret:
     """Writes this name into the secret, whose JSON is otherwise kept as it is by now, and returns the secret."""
-    client = boto3.client("secretsmanager", config=_PATIENT)
+    client = client_of("secretsmanager")
     answer = client.get_secret_value(SecretId=secret.arn)
     value = json.loads(answer["SecretString"])
     text = json.dumps(value | {"username": user})

@@ -7,16 +7,19 @@ between the two, and when it gets another name (UserName and RenamedFrom).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from aurora_tenants.lambdas.accounts import converge, give_up
-from aurora_tenants.lambdas.ownership import is_mine, make_owners, make_views
+from aurora_tenants.lambdas.ownership import is_mine, look, make_views
 from aurora_tenants.lambdas.permission import Wanted
+from aurora_tenants.lambdas.reading import read_asked
 from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack, secret_name, with_user
 from aurora_tenants.mysql.changes import lock_user
 from aurora_tenants.mysql.inspector import inspector_properties
-from aurora_tenants.mysql.live import function_exists, read_owners, read_server
-from aurora_tenants.mysql.names import account_of, is_reserved_user
+from aurora_tenants.mysql.live import function_exists, owners_of
+from aurora_tenants.mysql.names import Account, account_of, is_reserved_user
 from aurora_tenants.mysql.objects import OBJECTS
+from aurora_tenants.mysql.one import of_resource
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, may_wait, on_remove, text, wanted_user
 
@@ -26,25 +29,25 @@ _IAM = "iam:"
 
 def serve_user(request: Request) -> Resource:
     secret = None if is_iam(request.properties) else request.secret(_secret_id(request))
-    execute, master = request.execute, make_owners(request.execute)
+    execute, reading = request.execute, read_asked(request, _names_of(request, secret.user if secret else ""))
+    owned = _owned(request, reading.recorded)
     if secret and request.id and not request.text("UserName"):
-        secret = _with_its_name(request, secret)
+        secret = _with_its_name(secret, owned)
     name, old_names = _names(request, secret)
     is_inspector = _is_inspector(name, request.owner)
     checked(name, "a user", 32, is_reserved_user if not is_inspector else lambda _: False)
-    if name == master:
+    if name == reading.master:
         raise ValueError(f"user {name} is the cluster's master user and cannot be a tenant's")
-    _check_secret(request, name, old_names, secret)
+    _check_secret(name, old_names, secret, owned)
     if is_inspector:
         secret = secret or request.secret(_secret_id(request))
         make_views(execute)
-    server = read_server(execute)
-    asked = request.properties
+    server, asked = reading.server, request.properties
     if is_inspector:
         asked = inspector_properties(can_look=function_exists(execute, OBJECTS))
     wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
-    is_same, waits = _is_same_user(request, name, old_names | {name}, secret), may_wait(asked, wanted, server)
-    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits, old_names))
+    is_same, waits = _is_same_user(request, name, old_names | {name}, secret, owned), may_wait(asked, wanted, server)
+    refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits, old_names), reading)
     physical_id = request.id if is_same else secret.arn if secret else _IAM + name
     return Resource(physical_id, {"Username": name, "Refused": refused[:1000] or "none"})
 
@@ -55,7 +58,6 @@ def delete_accounts(request: Request, physical_id: str) -> None:
     physical_id: a secret's ARN, `iam:` and a user's name, or `role:` and a role's.
     """
     execute, giver, how = request.execute, request.given_back_to, _on_remove(request)
-    make_owners(execute)
     for entry, known in entries_of(request, physical_id).items():
         if not is_mine(known, request.owner):
             continue
@@ -75,16 +77,27 @@ def _on_remove(request: Request) -> str:
 
 
 def entries_of(request: Request, physical_id: str) -> dict[str, Owner]:
-    """The entries of the accounts that a physical id (see delete_accounts) stands for, whosever they are."""
+    """The entries of the accounts that a physical id (see delete_accounts) stands for, whosever they are.
+
+    Creates the tables of owners, unless they exist.
+    """
     _, _, name = physical_id.partition(":")
     names, secret = {name}, secret_name(physical_id)
     if physical_id.startswith(_IAM):
         names |= {request.text("UserName"), request.text("RenamedFrom")}
+    (rows,) = look(request.execute, of_resource(sorted(names), request.owner, secret)).found
     return {
         entry: known
-        for entry, known in read_owners(request.execute, "users").items()
+        for entry, known in owners_of(rows).items()
         if (known.secret == secret if secret else account_of(entry).user in names)
     }
+
+
+def _names_of(request: Request, in_secret: str) -> set[str]:
+    """Every name that has to do with the user. in_secret: that in its secret; empty for none."""
+    every = (request.properties, request.event.get("OldResourceProperties", {}))
+    said = {text(it, name) for it in every for name in ("UserName", "RenamedFrom")}
+    return {in_secret, request.id.removeprefix(_IAM), *said} - {""}
 
 
 def _names(request: Request, secret: Secret | None) -> tuple[str, frozenset[str]]:
@@ -101,10 +114,10 @@ def _names(request: Request, secret: Secret | None) -> tuple[str, frozenset[str]
     return name, frozenset(old)
 
 
-def _check_secret(request: Request, name: str, old_names: frozenset[str], secret: Secret | None) -> None:
+def _check_secret(name: str, old_names: frozenset[str], secret: Secret | None, owned: Mapping[str, str]) -> None:
     """Raises ValueError where the name is none that the secret is for: a secret is no claim on another name."""
     names = old_names | {name}
-    if secret and secret.user not in names and names.isdisjoint(_owned(request)):
+    if secret and secret.user not in names and names.isdisjoint(owned):
         why = f"secret {secret.name} is of user {secret.user}"
         raise ValueError(f"{why}: UserName {name} needs RenamedFrom: {secret.user}, or a secret of its own")
 
@@ -122,41 +135,38 @@ def _is_inspector(name: str, owner: Owner) -> bool:
     return is_named_so and is_shared_stack(owner.stack)
 
 
-def _is_same_user(request: Request, name: str, names: frozenset[str], secret: Secret | None) -> bool:
+def _is_same_user(
+    request: Request, name: str, names: frozenset[str], secret: Secret | None, owned: Mapping[str, str]
+) -> bool:
     """Whether the resource has been this user before; with another physical id CloudFormation would delete the user.
 
-    names: that it is to have and may have had. A secret counts by its name: one that was created again has another ARN.
-    Raises ValueError for a secret whose user was changed while the physical id names the old one: a rollback would not
-    know which of them to delete.
+    names: that it is to have and may have had. owned: see _owned. A secret counts by its name: one that was created
+    again has another ARN. Raises ValueError for a secret whose user was changed while the physical id names the old
+    one: a rollback would not know which of them to delete.
     """
     if not request.id.startswith(_IAM):
         secret_of_id = secret_name(request.id)
         if secret:
             return secret_of_id == secret.name
-        return secret_of_id != "" and any(_owned(request).get(it) == secret_of_id for it in names)
+        return secret_of_id != "" and any(owned.get(it) == secret_of_id for it in names)
     before = request.id.removeprefix(_IAM)
     if before in names:
         return True
-    owned = _owned(request)
     if secret and owned.get(before) == secret.name:
         raise ValueError(f"secret {secret.name} belongs to user {before}: user {name} needs a secret of its own")
     # It has had another name since, and keeps its id; one that has both is on its way to another id.
     return before not in owned and not names.isdisjoint(owned)
 
 
-def _owned(request: Request) -> dict[str, str]:
+def _owned(request: Request, recorded: Mapping[Account, Owner]) -> dict[str, str]:
     """The names of users that this resource owns accounts of, each with the secret that they were created from."""
-    return {
-        account_of(entry).user: known.secret
-        for entry, known in read_owners(request.execute, "users").items()
-        if is_mine(known, request.owner)
-    }
+    return {account.user: known.secret for account, known in recorded.items() if is_mine(known, request.owner)}
 
 
-def _with_its_name(request: Request, secret: Secret) -> Secret:
+def _with_its_name(secret: Secret, owned: Mapping[str, str]) -> Secret:
     """The secret with the name of the user that was created from it, which somebody may have changed by hand.
 
     A user of another name would be made in its place otherwise, and its services could not log in any more.
     """
-    users = {user for user, its in _owned(request).items() if its == secret.name}
+    users = {user for user, its in owned.items() if its == secret.name}
     return secret if secret.user in users or len(users) != 1 else with_user(secret, *users)

@@ -123,6 +123,11 @@ def subject(account: Account) -> str:
     return f"user {account.user}" if account.host == "%" else f"user {account.user}@{account.host}"
 
 
+def for_people(why: str) -> str:
+    """What only plans say: tools/flatten.py leaves it out of the functions' code in cfn/shared.yml."""
+    return why
+
+
 def title(user: User) -> str:
     """What a user or a role is called in texts: "user shop", "role reader"."""
     return subject(user.account).replace("user", "role", 1) if user.is_role else subject(user.account)
@@ -133,7 +138,7 @@ def removal(user: User, why: str = "") -> Iterator[Change]:
     about, entry = subject(user.account), user.account.entry
     if user.owner and user.owner.adopted:
         released = record_owner("users", entry, user.owner._replace(released=True))
-        yield Change("release", about, released, "it was adopted, so it is kept")
+        yield Change("release", about, released, for_people("it was adopted, so it is kept"))
     else:
         yield Change("drop", about, drop_user(user.account), why)
         yield Change("record", about, forget_owner("users", entry))
@@ -195,7 +200,7 @@ def _into_place(temporary: User, account: Account) -> Iterator[Change]:
     about, owner = subject(account), temporary.owner
     if owner:
         yield Change("record", about, record_owner("users", account.entry, owner))
-    why = "so that nobody logs in to it before it is complete"
+    why = for_people("so that nobody logs in to it before it is complete")
     yield Change("rename", about, f"RENAME USER {temporary.account} TO {account}", why)
     if owner:
         yield Change("record", about, forget_owner("users", temporary.account.entry))
@@ -225,10 +230,14 @@ def _database(desired: Database, live: State, server: Server) -> Iterator[Change
         yield Change("record", about, record_owner("databases", desired.name, desired.owner))
     options = _character_set(desired)
     if known is None:
-        why = "" if options or not server.charset else f"with the server's {server.charset}, {server.collation}"
+        why = for_people(
+            "" if options or not server.charset else f"with the server's {server.charset}, {server.collation}"
+        )
         yield Change("create", about, f"CREATE DATABASE {identifier(desired.name)}{options}", why)
     elif _differs(desired.charset, known.charset) or _differs(desired.collation, known.collation):
-        why = f"from {known.charset}, {known.collation}; existing tables keep the character set and collation they have"
+        why = for_people(
+            f"from {known.charset}, {known.collation}; existing tables keep the character set and collation they have"
+        )
         yield Change("alter", about, f"ALTER DATABASE {identifier(desired.name)}{options}", why)
     yield from _shares(desired, known)
 
@@ -239,10 +248,12 @@ def _shares(desired: Database, known: Database | None) -> Iterator[Change]:
     if desired.owner and known and known.owner:
         before |= {known.owner.giver or known.owner.stack} - {desired.owner.stack} - known.withdrawn_from
     if gone := before - desired.shared_with:
-        why = f"not shared any more with {', '.join(sorted(gone))}, whose rights here end with its next deployment"
+        why = for_people(
+            f"not shared any more with {', '.join(sorted(gone))}, whose rights here end with its next deployment"
+        )
         yield Change("withdraw", about, record_shares(desired.name, gone, withdrawn=True), why)
     if new := desired.shared_with - (known.shared_with if known else frozenset()):
-        why = f"shared with {', '.join(sorted(new))}"
+        why = for_people(f"shared with {', '.join(sorted(new))}")
         yield Change("share", about, record_shares(desired.name, new, withdrawn=False), why)
 
 
@@ -283,14 +294,16 @@ def _altered(desired: User, known: User, server: Server, password: Hashes) -> It
     if options.expire_after_days is None and known.options.expire_after_days:
         # ALTER USER from an interval to DEFAULT changes the table only: 9.7.4 goes on with the interval
         # (test_a_password_that_need_not_be_changed_any_more_does_not_expire).
-        why = "MySQL forgets an interval only this way"
+        why = for_people("MySQL forgets an interval only this way")
         yield Change("alter", subject(account), f"ALTER USER {account} PASSWORD EXPIRE NEVER", why)
     plugin = _new_plugin(desired, known, server)
     altered = (identified(plugin, password) if plugin else "") + clauses(options, known.options)
     if options.comment is not None and options.comment != (known.options.comment or ""):
         altered += f" COMMENT {literal(options.comment)}"
     if altered:
-        yield Change("alter", subject(account), f"ALTER USER {account}{altered}", _plugin_why(plugin, known))
+        yield Change(
+            "alter", subject(account), f"ALTER USER {account}{altered}", for_people(_plugin_why(plugin, known))
+        )
 
 
 def _create_user(desired: User, server: Server, password: Hashes) -> str:
@@ -352,7 +365,8 @@ def _privileges(
 
 def _change_of(statement: Statement, about: str, server: Server) -> Change:
     action, scope = statement.sql.split(" ", 1)[0].lower(), statement.grants[0].scope
-    why = _spelling_why(scope, server) if action == "revoke" and scope.level == "DATABASE" else ""
+    is_of_database = action == "revoke" and scope.level == "DATABASE"
+    why = for_people(_spelling_why(scope, server) if is_of_database else "")
     return Change(action, about, statement.sql, why, statement.grants)
 
 

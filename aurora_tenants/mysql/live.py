@@ -12,7 +12,7 @@ may be base64 for text that compares byte by byte, as most of the grant tables' 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -31,9 +31,11 @@ Execute = Callable[[str], Sequence[Row]]
 
 # An answer holds at most 1 MiB; the longest row of the queries below is under 400 bytes, and under 1,000 of an account.
 PAGE_ROWS = 2500
+# A statement has at most 65,536 characters: "sql", ExecuteStatement, RDS Data API Reference.
+_LONGEST = 65_000
 _ACCOUNT_ROWS = 1000
 # How many tables and views the schema of owners has beside the table of shares, which is younger.
-_TABLES_OF_OWNERS = 4
+_TABLES_OF_OWNERS = "4"
 
 
 def select(columns: Sequence[str], rest: str) -> str:
@@ -49,7 +51,18 @@ def _text(column: str) -> str:
     return f"CONVERT({column} USING utf8mb4)"
 
 
-class _Query(NamedTuple):
+def keys(values: Iterable[str]) -> str:
+    """What goes between the brackets of IN. Left out is what no name in MySQL can be, whose comparison may fail (3988).
+
+    Source: "Schema Object Names", MySQL 8.4 Reference Manual: no supplementary characters.
+    """
+    return ", ".join(("NULL", *(key(value) for value in values if not _NO_NAME.search(value))))
+
+
+_NO_NAME = re.compile(r"[\ud800-\udfff\U00010000-\U0010ffff]")
+
+
+class Query(NamedTuple):
     """A SELECT that can be paged. columns: the leading `keys` of them identify a row."""
 
     columns: tuple[str, ...]
@@ -58,18 +71,24 @@ class _Query(NamedTuple):
     where: str = "TRUE"
     page: int = PAGE_ROWS
 
+    def of(self, *only: str) -> Query:
+        """The same of the rows whose first key is one of these; without any, of all."""
+        if not only:
+            return self
+        return self._replace(where=f"{self.where} AND {self.columns[0]} IN ({keys(only)})")
+
 
 _DATABASE_FLAGS = (*DATABASE_PRIVILEGES, GRANT_OPTION)
 
-_SCHEMATA = _Query(
+SCHEMATA = Query(
     ("SCHEMA_NAME", "DEFAULT_CHARACTER_SET_NAME", "DEFAULT_COLLATION_NAME"), "information_schema.SCHEMATA", 1
 )
 # Until the views exist (True: they do), their SELECT is run instead.
 _DEFINERS = {True: f"{OWNERS}.definers", False: f"({DEFINERS}) AS definers"}
 _ACCOUNTS = {True: f"{OWNERS}.accounts", False: f"({ACCOUNTS}) AS accounts"}
-_DATABASES = _Query(("User", "Host", "Db", flags(_DATABASE_FLAGS)), "mysql.db", 3)
-_TABLES = _Query(("User", "Host", "Db", "Table_name", "Table_priv"), "mysql.tables_priv", 4, where="Table_priv <> ''")
-_COLUMN_ROWS = _Query(("User", "Host", "Db", "Table_name", "Column_name", "Column_priv"), "mysql.columns_priv", 5)
+_DATABASES = Query(("User", "Host", "Db", flags(_DATABASE_FLAGS)), "mysql.db", 3)
+_TABLES = Query(("User", "Host", "Db", "Table_name", "Table_priv"), "mysql.tables_priv", 4, where="Table_priv <> ''")
+_COLUMN_ROWS = Query(("User", "Host", "Db", "Table_name", "Column_name", "Column_priv"), "mysql.columns_priv", 5)
 
 
 def _utf8(*columns: str) -> str:
@@ -77,18 +96,17 @@ def _utf8(*columns: str) -> str:
     return ", ".join(map(_text, columns))
 
 
+_ROUTINES = Query(("User", "Host", "Routine_type", "Db", "Routine_name", "Proc_priv"), "mysql.procs_priv", 5)
 # Small tables in one statement: routines, roles, default roles and dynamic privileges.
-_OTHERS = _Query(
+_OTHERS = Query(
     ("user", "host", "level", "a", "b", "c"),
-    "(SELECT CONVERT(User USING utf8mb4) AS user, CONVERT(Host USING utf8mb4) AS host,"
-    " CONVERT(Routine_type USING utf8mb4) AS level, CONVERT(Db USING utf8mb4) AS a,"
-    " CONVERT(Routine_name USING utf8mb4) AS b, CONVERT(Proc_priv USING utf8mb4) AS c FROM mysql.procs_priv"
+    f"(SELECT {_utf8(*_ROUTINES.columns)} FROM {_ROUTINES.source}"
     f" UNION ALL SELECT {_utf8('TO_USER', 'TO_HOST')}, 'ROLE',"
     f" {_utf8('FROM_HOST', 'FROM_USER', 'WITH_ADMIN_OPTION')} FROM mysql.role_edges"
     f" UNION ALL SELECT {_utf8('USER', 'HOST')}, 'DEFAULT', {_utf8('DEFAULT_ROLE_HOST', 'DEFAULT_ROLE_USER')}, ''"
     " FROM mysql.default_roles"
     f" UNION ALL SELECT {_utf8('USER', 'HOST')}, 'DYNAMIC', {_utf8('PRIV')}, '', {_utf8('WITH_GRANT_OPTION')}"
-    " FROM mysql.global_grants) AS others",
+    " FROM mysql.global_grants) AS others (user, host, level, a, b, c)",
     6,
 )
 
@@ -105,8 +123,19 @@ def read_server(execute: Execute) -> Server:
 
     By SHOW VARIABLES, because selecting @@name is an error where the version does not have that variable.
     """
-    names = ", ".join(f"'{name}'" for name in _VARIABLES)
-    rows = execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    return server_of(execute(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({_NAMES})"))
+
+
+_NAMES = ", ".join(f"'{name}'" for name in _VARIABLES)
+# The same as a table, which is there with performance_schema = OFF, and for whom nothing is granted
+# (test_the_variables_are_the_same_as_a_table).
+VARIABLES = Query(
+    ("VARIABLE_NAME", "VARIABLE_VALUE"), "performance_schema.global_variables", 1, f"VARIABLE_NAME IN ({_NAMES})"
+)
+
+
+def server_of(rows: Iterable[Row]) -> Server:
+    """rows: names of variables and their values."""
     variables = {str(name).lower(): str(value) for name, value in rows}
     return Server(
         variables["version"],
@@ -172,22 +201,23 @@ def _read_objects(execute: Execute, definers: str, todo: Sequence[Page]) -> tupl
     return counts, answer(zip(todo, texts, strict=True))
 
 
-def read_schema_of_owners(execute: Execute) -> tuple[str, bool]:
-    """The user that is logged in, and whether the schema of owners is complete.
-
-    The shared stack brings that schema; without it nothing has an owner.
-    """
-    user, has_owners, has_shares, _ = _schema_of_owners(execute)
-    return user, has_owners and has_shares
-
-
 def _schema_of_owners(execute: Execute, count: str = "0") -> tuple[str, bool, bool, bool]:
     """The user that is logged in, whether the schema has owners, whether it has shares, whether `count` is not 0."""
-    name = "SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"
-    counts = (f"SUM(TABLE_NAME {comparison} 'shares')" for comparison in ("<>", "="))
-    tables = f"FROM information_schema.TABLES WHERE TABLE_SCHEMA = {key(OWNERS)}"
-    ((user, owners, shares, counted),) = execute(select((name, *counts, count), tables))
-    return str(user), owners == str(_TABLES_OF_OWNERS), shares == "1", counted != "0"
+    ((user, owners, shares, counted),) = rows_of(execute, SCHEMA._replace(columns=(*SCHEMA.columns, count)))
+    return str(user), owners == _TABLES_OF_OWNERS, shares == "1", counted != "0"
+
+
+SCHEMA = Query(
+    ("SUBSTRING_INDEX(CURRENT_USER(), '@', 1)", "SUM(TABLE_NAME <> 'shares')", "SUM(TABLE_NAME = 'shares')"),
+    "information_schema.TABLES",
+    1,
+    f"TABLE_SCHEMA = {key(OWNERS)}",
+)
+
+
+def is_complete(row: Row) -> bool:
+    """row: of SCHEMA. Whether the schema of owners has all of its tables and views."""
+    return tuple(row[1:]) == (_TABLES_OF_OWNERS, "1")
 
 
 def function_exists(execute: Execute, name: str = FUNCTION) -> bool:
@@ -200,30 +230,6 @@ def _function(name: str) -> str:
     return f"(SELECT COUNT(*) FROM {routines} WHERE ROUTINE_SCHEMA = {key(OWNERS)} AND ROUTINE_NAME = {key(name)})"
 
 
-class Droppable(NamedTuple):
-    """What there is of a database: whether it is there, how much is in it, and how many shares it has.
-
-    objects: its tables, views, routines and events.
-    """
-
-    is_there: bool
-    objects: int
-    shares: int
-
-
-def read_contents(execute: Execute, database: str) -> Droppable:
-    """In one statement what decides whether a database may be dropped."""
-    parts = (("TABLES", "TABLE"), ("ROUTINES", "ROUTINE"), ("EVENTS", "EVENT"))
-    objects = (
-        f"(SELECT COUNT(*) FROM information_schema.{table} WHERE {column}_SCHEMA = {key(database)})"
-        for table, column in parts
-    )
-    there = f"(SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {key(database)})"
-    shares = f"(SELECT COUNT(*) FROM {OWNERS}.shares WHERE name = {key(database)} AND NOT withdrawn)"
-    ((schemata, count, shared),) = execute(select((there, " + ".join(objects), shares), "FROM DUAL"))
-    return Droppable(schemata != "0", int(count or 0), int(shared or 0))
-
-
 def read_databases(
     execute: Execute, name: str | None = None, *, has_owners: bool, has_shares: bool = False
 ) -> dict[str, Database]:
@@ -231,125 +237,143 @@ def read_databases(
     only = (name,) if name else ()
     owners = read_owners(execute, "databases", *only) if has_owners else {}
     shares = read_shares(execute, *only) if has_shares else {}
-    schemata = (map(str, row) for row in _rows(execute, _SCHEMATA, *only))
+    return databases_from(rows_of(execute, SCHEMATA.of(*only)), owners, shares)
+
+
+def databases_from(
+    rows: Iterable[Row], owners: Mapping[str, Owner], shares: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+) -> dict[str, Database]:
+    """rows: of SCHEMATA."""
     return {
         name: Database(name, charset, collation, owners.get(name), *shares.get(name, ()))
-        for name, charset, collation in schemata
+        for name, charset, collation in (map(str, row) for row in rows)
     }
 
 
 def read_grants_on(execute: Execute, database: str) -> frozenset[Grant]:
     """What any account holds on a database, its tables, columns and routines, whether it is there or not."""
     names = f"IN ({key(database)}, {key(pattern(database, partial_revokes=False))})"
-    parts = (
-        ("'DATABASE'", "''", "''", flags(_DATABASE_FLAGS), f"mysql.db WHERE Db {names}"),
-        ("'TABLE'", "Table_name", "''", "Table_priv", f"mysql.tables_priv WHERE Db {names} AND Table_priv <> ''"),
-        ("'COLUMN'", "Table_name", "Column_name", "Column_priv", f"mysql.columns_priv WHERE Db {names}"),
-        ("Routine_type", "Routine_name", "''", "Proc_priv", f"mysql.procs_priv WHERE Db {names}"),
-    )
-    labels = ("User", "Host", "level", "Db", "name", "col", "granted")
-    union = " UNION ALL ".join(
-        "SELECT "
-        + ", ".join(f"{_text(column)} AS {label}" for column, label in zip(columns, labels, strict=True))
-        + f" FROM {source}"
-        for level, name, column, granted, source in parts
-        for columns in [("User", "Host", level, "Db", name, column, granted)]
-    )
-    grants = set()
-    for row in _rows(execute, _Query(labels, f"({union}) AS found", 6)):
-        user, host, level, db, name, column, granted = map(str, row)
-        privileges = _set_flags(granted, _DATABASE_FLAGS) if level == "DATABASE" else _set_members(granted)
-        grants |= {Grant(Account(user, host), Scope(level, db, name, column), privilege) for privilege in privileges}
-    return frozenset(grants)
+    queries = [it._replace(where=f"{it.where} AND Db {names}") for it in (_DATABASES, _TABLES, _COLUMN_ROWS)]
+    *found, routines = together(execute, [*queries, _ROUTINES._replace(where=f"Db {names}")])
+    return frozenset((*_grants(found), *(it for row in routines for it in _other_grants(*map(str, row)))))
 
 
 def read_shares(execute: Execute, *names: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """The stacks that each database is shared with, and those that it was shared with; without names, of all."""
+    return shares_of(rows_of(execute, SHARES.of(*names)))
+
+
+SHARES = Query(("name", "stack", "withdrawn"), f"{OWNERS}.shares", 2)
+
+
+def shares_of(rows: Iterable[Row]) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """rows: of SHARES."""
     shares: dict[str, tuple[set[str], set[str]]] = {}
-    for name, stack, withdrawn in _rows(execute, _Query(("name", "stack", "withdrawn"), f"{OWNERS}.shares", 2), *names):
+    for name, stack, withdrawn in rows:
         shares.setdefault(str(name), (set(), set()))[withdrawn == "1"].add(str(stack))
     return {name: (frozenset(now), frozenset(before)) for name, (now, before) in shares.items()}
-
-
-def read_owned(execute: Execute, names: Collection[str], stack: str) -> dict[str, Database]:
-    """Of these databases those that have an owner, also when they are gone; of their shares only this stack's."""
-    columns = ("name", "owner", "resource", "released", "stack_id", "withdrawn")
-    source = (
-        f"(SELECT d.name, d.stack AS owner, d.resource, d.released, d.stack_id, s.withdrawn FROM {OWNERS}.`databases`"
-        f" AS d LEFT JOIN {OWNERS}.shares AS s ON s.name = d.name AND s.stack = {key(stack)}) AS owned"
-    )
-    owned = {}
-    for row in _rows(execute, _Query(columns, source, 1), *names) if names else ():
-        name, owner, resource, released, stack_id, withdrawn = row
-        known = Owner(str(owner), str(resource), released=released == "1", stack_id=str(stack_id))
-        is_shared, was_shared = (frozenset((stack,) if withdrawn == mark else ()) for mark in ("0", "1"))
-        owned[str(name)] = Database(str(name), owner=known, shared_with=is_shared, withdrawn_from=was_shared)
-    return owned
 
 
 def read_users(
     execute: Execute,
     *only: str,
     has_owners: bool,
-    owners: Mapping[str, Owner] | None = None,
 ) -> tuple[dict[Account, User], frozenset[Grant]]:
-    """Users with their owners, and their grants. only: the names of users whose accounts these are; without any, all.
-
-    owners: by `user@host`, where they are known already.
-    """
-    rows = list(_rows(execute, _Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS), *only))
-    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if only else []
+    """Users with their owners, and their grants. only: the names of users whose accounts these are, or all."""
+    queries = queries_of_users(*only, has_owners=has_owners)
+    found: list[Iterable[Row]] = [*together(execute, queries)] if only else [rows_of(execute, it) for it in queries]
+    rows = found[0] = list(found[0])
     if only and not rows:
         return {}, frozenset()  # grants go with their account
-    if owners is None:
-        owners = read_owners(execute, "users", *entries) if has_owners else {}
+    entries = [Account(str(row[0]), str(row[1])).entry for row in rows] if only else []
+    return users_of(found, read_owners(execute, "users", *entries) if has_owners else {})
+
+
+def queries_of_users(*only: str, has_owners: bool = True) -> list[Query]:
+    """What `users_of` needs the rows of. only: the names of users whose accounts these are; without any, all."""
+    accounts = Query(ACCOUNT_COLUMNS, _ACCOUNTS[has_owners], 2, page=_ACCOUNT_ROWS)
+    return [it.of(*only) for it in (accounts, _OTHERS, _DATABASES, _TABLES, _COLUMN_ROWS)]
+
+
+def users_of(
+    found: Sequence[Iterable[Row]], owners: Mapping[str, Owner]
+) -> tuple[dict[Account, User], frozenset[Grant]]:
+    """Users, and their grants. owners: by `user@host`."""
+    accounts, others, *rows_of_grants = found
     users: dict[Account, User] = {}
     grants: list[Grant] = []
-    for row in rows:
+    for row in accounts:
         user, global_flags = user_of(row, owners)
         users[user.account] = user
         grants += (Grant(user.account, Scope("GLOBAL"), name) for name in _set_flags(global_flags, GLOBAL_FLAGS))
     defaults: dict[Account, set[Account]] = {}
-    for row in _rows(execute, _OTHERS, *only):
+    for row in others:
         user_name, host, level, a, b, c = map(str, row)
-        account = Account(user_name, host)
         if level == "DEFAULT":
-            defaults.setdefault(account, set()).add(Account(b, a))
+            defaults.setdefault(Account(user_name, host), set()).add(Account(b, a))
         else:
-            grants += _other_grants(account, level, a, b, c)
+            grants += _other_grants(user_name, host, level, a, b, c)
     for account, roles in defaults.items():
         if account in users:
             users[account] = users[account]._replace(default_roles=frozenset(roles))
-    return users, frozenset((*grants, *_grants(execute, only)))
+    return users, frozenset((*grants, *_grants(rows_of_grants)))
 
 
 def read_owners(execute: Execute, kind: Kind, *names: str) -> dict[str, Owner]:
     """One table of owners by name, including entries of things that are gone; without names, all of it."""
+    return owners_of(rows_of(execute, owners_query(kind).of(*names)))
+
+
+def owners_query(kind: Kind) -> Query:
+    """What `owners_of` needs the rows of."""
     columns = ("name", "stack", "resource", "secret", "adopted", "released", "stack_id")
+    return Query(columns, f"{OWNERS}.`{kind}`", 1)
+
+
+def owners_of(rows: Iterable[Row]) -> dict[str, Owner]:
+    """By name."""
     return {
         str(name): Owner(str(stack), str(resource), str(secret), adopted == "1", released == "1", str(stack_id))
-        for name, stack, resource, secret, adopted, released, stack_id in _rows(
-            execute, _Query(columns, f"{OWNERS}.`{kind}`", 1), *names
-        )
+        for name, stack, resource, secret, adopted, released, stack_id in rows
     }
 
 
-def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
-    """All rows, a page at a time; keys are compared byte by byte, so that no two are ever taken for the same.
+def together(execute: Execute, queries: Sequence[Query]) -> list[list[Row]]:
+    """The rows of each query, all in one statement; in one for each page where that, or its answer, is too long."""
+    width = max(len(query.columns) for query in queries)
+    selects = (
+        select((str(number), *it.columns, *["''"] * (width - len(it.columns))), f"FROM {it.source} WHERE {it.where}")
+        for number, it in enumerate(queries)
+    )
+    statement = " UNION ALL ".join(selects)
+    found: list[list[Row]] = [[] for _ in queries]
+    try:
+        rows = execute(statement) if len(statement) < _LONGEST else None
+    except DatabaseError as error:
+        if not _is_too_large(error):
+            raise
+        rows = None
+    if rows is None:
+        return [list(rows_of(execute, query)) for query in queries]
+    for number, *values in rows:
+        found[int(str(number))].append(values[: len(queries[int(str(number))].columns)])
+    return found
 
-    only: the values that the first key may have; without any, every value.
-    """
+
+def _is_too_large(error: DatabaseError) -> bool:
+    return "size limit" in str(error)
+
+
+def rows_of(execute: Execute, query: Query) -> Iterator[Row]:
+    """All rows, a page at a time; keys are compared byte by byte, so that no two are ever taken for the same."""
     keys = ", ".join(f"{_text(column)} COLLATE utf8mb4_bin" for column in query.columns[: query.keys])
-    where = query.where
-    if only:
-        where += f" AND {query.columns[0]} IN ({', '.join(key(value) for value in only)})"
     after, size = "", query.page
     while True:
-        rest = f"FROM {query.source} WHERE {where}{after} ORDER BY {keys} LIMIT {size}"
+        rest = f"FROM {query.source} WHERE {query.where}{after} ORDER BY {keys} LIMIT {size}"
         try:
             page = execute(select(query.columns, rest))
         except DatabaseError as error:
-            if size == 1 or "size limit" not in str(error):
+            if size == 1 or not _is_too_large(error):
                 raise
             size //= 2  # whoever may make names can make them long
             continue
@@ -359,17 +383,17 @@ def _rows(execute: Execute, query: _Query, *only: str) -> Iterator[Row]:
         after = f" AND ({keys}) > ({', '.join(key(str(value)) for value in page[-1][: query.keys])})"
 
 
-def _grants(execute: Execute, only: tuple[str, ...]) -> Iterator[Grant]:
+def _grants(found: Iterable[Iterable[Row]]) -> Iterator[Grant]:
     """The grants on databases, tables and columns."""
-    for level, query in (("DATABASE", _DATABASES), ("TABLE", _TABLES), ("COLUMN", _COLUMN_ROWS)):
-        for row in _rows(execute, query, *only):
+    for level, rows in zip(("DATABASE", "TABLE", "COLUMN"), found, strict=True):
+        for row in rows:
             name, host, *place, value = map(str, row)
             account, scope = Account(name, host), Scope(level, *place)
             for privilege in _set_flags(value, _DATABASE_FLAGS) if level == "DATABASE" else _set_members(value):
                 yield Grant(account, scope, privilege)
 
 
-def _other_grants(account: Account, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
+def _other_grants(user: str, host: str, level: str, a: str, b: str, c: str) -> Iterator[Grant]:
     """The grants in a row of _OTHERS: of a dynamic privilege, a role or a routine."""
     privileges: tuple[str, ...]
     if level == "DYNAMIC":
@@ -379,7 +403,7 @@ def _other_grants(account: Account, level: str, a: str, b: str, c: str) -> Itera
     else:
         scope, privileges = Scope(level, a, b.lower()), _set_members(c)
     for privilege in privileges:
-        yield Grant(account, scope, privilege)
+        yield Grant(Account(user, host), scope, privilege)
 
 
 @cache

@@ -23,11 +23,20 @@ UNTIL_ROTATION = "the one it has now keeps working until the first rotation"
 
 def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Change, ...]:
     """What the provider runs for all resources of one stack, passwords included."""
-    return tuple(
-        change
+    return tuple(it for _, found in changes_by_resource(desired, live, server=server) for it in found)
+
+
+def changes_by_resource(desired: State, live: State, *, server: Server) -> list[tuple[str, tuple[Change, ...]]]:
+    """The same for each resource, with its logical id, which is empty for what has no owner."""
+    return [
+        (_logical_id(wanted), (*changes_of_one(wanted, held, server=server), *_passwords(wanted, held, server)))
         for wanted, held in _by_resource(desired, live)
-        for change in (*changes_of_one(wanted, held, server=server), *_passwords(wanted, held, server))
-    )
+    ]
+
+
+def _logical_id(wanted: State) -> str:
+    owners = [it.owner for it in wanted.databases.values()] + [it.owner for it in wanted.users.values()]
+    return owners[0].resource if owners[0] else ""
 
 
 def changes_of_one(desired: State, live: State, *, server: Server, password: Hashes = HIDDEN) -> tuple[Change, ...]:

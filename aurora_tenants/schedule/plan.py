@@ -80,7 +80,7 @@ class SchedulePlan:
 def plan_schedule(cluster: Cluster, shared: Shared, deployed: Deployed, live: LivePause) -> SchedulePlan:
     """The difference between the schedule of the file and what is deployed of it."""
     wanted, stack = cluster.pause_schedule, deployed.pause_schedule
-    revision = stack.revision(1) if stack else 1
+    revision = _revision_of(stack) if stack else 1
     there = _by_name(entry for entry in live.entries or () if stack and is_of_revision(entry.name, revision))
     stack_plan = StackPlan(
         pause_stack(cluster),
@@ -122,7 +122,7 @@ def _updated(stack_plan: StackPlan, stack: Stack, live: LivePause, *, differs: b
     """differs: the schedules that are there are not what the file says."""
     is_other = isinstance(stack_plan.template, Template) and stack.outputs.get(DIGEST) != stack_plan.template.digest
     has_to = is_other or differs or stack.state.has_to_end
-    revision = stack.revision(1)
+    revision = _revision_of(stack)
     return replace(
         stack_plan,
         action="update" if has_to else "none",
@@ -270,6 +270,11 @@ def _notices(cluster: Cluster, live: LivePause, own: Iterable[Entry]) -> Iterato
 
 def _by_name(found: Iterable[Entry]) -> dict[str, Entry]:
     return {without_revision(entry.name): entry for entry in found}
+
+
+def _revision_of(stack: Stack) -> int:
+    """1 for a stack that has no number there."""
+    return int(stack.revision) if stack.revision.isdecimal() else 1
 
 
 def _next_revision(deployed: int, live: Iterable[Entry]) -> int:

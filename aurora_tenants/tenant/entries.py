@@ -15,6 +15,7 @@ from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import changes_of_all
 from aurora_tenants.mysql.state import Live, State
 from aurora_tenants.naming import DIGEST, REVISION
+from aurora_tenants.revision import all_counted_up
 from aurora_tenants.stack import Deployed, Template
 from aurora_tenants.tenant.desired import Resources, read_desired, state_of
 from aurora_tenants.tenant.plan import LiveByStack, TenantPlan, untouched
@@ -60,7 +61,7 @@ def lost_entries(cluster: Cluster, templates: Templates, live: Live, deployed: D
             action="update",
             origin="drift",
             template=Template(templates[tenant], stack.outputs.get(DIGEST, "")),
-            parameters={**stack.parameters, REVISION: str(stack.revision(0) + 1)},
+            parameters={**stack.parameters, REVISION: all_counted_up(stack.revision)},
             status=stack.status,
         )
         plans.append(TenantPlan(tenant, again, changes=changes, live=part.state, desired=asked.state))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from aurora_tenants.errors import Notice
-from aurora_tenants.model import Configuration, Ignore, accounts_of
+from aurora_tenants.model import Cluster, Configuration, Ignore, accounts_of
 from aurora_tenants.mysql.changes import subject, title
 from aurora_tenants.mysql.grants import Grant, by_account, is_revocable
 from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
 from aurora_tenants.mysql.state import Live, State, User
-from aurora_tenants.naming import stack_name
+from aurora_tenants.naming import pause_stack, stack_name
 from aurora_tenants.stack import Deployed
 from aurora_tenants.tenant.adopted import kept_access
 from aurora_tenants.tenant.afterwards import renamed
@@ -61,6 +61,7 @@ def notices(
         yield from _inspectors(configuration.cluster.stack, live.state)
         yield from connection_notices(tenants, live.server)
         yield from _irrevocable(live.state, configuration.cluster.stack)
+        yield from _waiting(cluster, deployed)
         yield from _databases(configuration, live)
         yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
 
@@ -71,6 +72,15 @@ def _unseen(shared: str, state: State) -> Iterator[Notice]:
         what = "whether the tables, columns and routines are there that new privileges are on could not be seen"
         fix = f"MySQL refuses what is missing; to see it, run: aurora-tenants shared repair --stack {shared}"
         yield Notice("unseen-objects", f"{what}, because the shared stack lacks the function that looks; {fix}")
+
+
+def _waiting(cluster: Cluster, deployed: Deployed) -> Iterator[Notice]:
+    """Stacks that wait for a change set, apart from the pause schedule's where the file has one: that is made then."""
+    for name in deployed.waiting:
+        if not (name == pause_stack(cluster) and cluster.pause_schedule):
+            what = f"stack {name} waits for a change set that nobody has executed, and there is nothing in it"
+            fix = "apply deletes it, if an earlier apply made it and that is more than 15 minutes ago"
+            yield Notice("waiting-stack", f"{what}; {fix}")
 
 
 def _inspectors(shared: str, state: State) -> Iterator[Notice]:

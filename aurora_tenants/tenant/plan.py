@@ -19,9 +19,10 @@ from aurora_tenants.mysql.changes import Change
 from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
-from aurora_tenants.mysql.resource import changes_of_all
+from aurora_tenants.mysql.resource import changes_by_resource, changes_of_all
 from aurora_tenants.mysql.state import Database, Live, Server, State
 from aurora_tenants.naming import DIGEST, REVISION, SERVER, stack_name, tenant_tags
+from aurora_tenants.revision import FIRST, all_counted_up, counted_up
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.adopted import with_countdown
 from aurora_tenants.tenant.afterwards import state_after
@@ -216,7 +217,7 @@ def _plan_tenant(
     """waited_for: the stacks whose consent any tenant waits for."""
     tenant, made, stack, live, desired = asked.tenant, asked.made, asked.stack, asked.live, agreement.state
     unplanned = untouched(cluster, tenant.name, deployed)
-    new = replace(unplanned, action="create", template=made, parameters={REVISION: "1"})
+    new = replace(unplanned, action="create", template=made, parameters={REVISION: FIRST})
     if late := agreement.late:
         first = asked.template(cluster, without(tenant, late, live.server))
         is_giver = unplanned.name in waited_for
@@ -247,16 +248,21 @@ def _plan_tenant(
 def _updated(
     new: StackPlan, made: Template, stack: Stack, live: Live, desired: State
 ) -> tuple[StackPlan, tuple[Change, ...]]:
-    """A stack whose template or whose part of MySQL differs; another revision has MySQL compared again."""
+    """A stack whose template or whose part of MySQL differs; the counters of what differs in MySQL go up."""
     is_other = stack.outputs.get(DIGEST) != made.digest
     removed = removals(live, stack, kept=desired) if is_other else Removals()
-    changes = (*changes_of_all(desired, live.state, server=live.server), *removed.changes)
+    by_resource = changes_by_resource(desired, live.state, server=live.server)
+    changes = (*(change for _, found in by_resource for change in found), *removed.changes)
+    revision = counted_up(stack.revision, (logical_id for logical_id, found in by_resource if found))
+    # What somebody else wrote into the template may have changed anything; an update that has to go on needs something
+    # to do, wherever it broke off.
+    if stack.is_edited or stack.state.way == "go on":
+        revision = all_counted_up(revision)
     stack_plan = replace(
         new,
         action="update" if is_other or changes or stack.is_edited or stack.state.has_to_end else "none",
         origin="file" if is_other else "drift",
-        # An update that has to go on needs something to do, and so does one that only changes policies.
-        parameters={REVISION: str(stack.revision(0) + bool(changes or stack.is_edited or stack.state.way == "go on"))},
+        parameters={REVISION: revision},
         status=stack.status,
         is_edited=stack.is_edited,
         drops=removed.drops,
@@ -271,8 +277,8 @@ def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> T
         return plan
     found = drifted(asked.made.resources, stack.outputs, secrets)
     parameters = dict(plan.stack.parameters)
-    if asks_provider(found, stack.outputs):
-        parameters[REVISION] = str(stack.revision(0) + 1)
+    asked_for = asks_provider(asked.made.resources, found, stack.outputs)
+    parameters[REVISION] = counted_up(parameters[REVISION], asked_for)
     action = "update" if found else plan.stack.action
     return replace(plan, stack=replace(plan.stack, action=action, parameters=parameters), secrets=found)
 

@@ -178,9 +178,16 @@ def is_of_rotation(drift: SecretDrift) -> bool:
     return bool(_OF_ROTATION.intersection(drift.heals))
 
 
-def asks_provider(found: Iterable[SecretDrift], outputs: Mapping[str, str]) -> bool:
-    """Whether users have to be compared with MySQL again; outputs: of the stack, which may be half healed."""
-    return outputs.get(DIGEST) == _APART or any(_ASKS_PROVIDER.intersection(drift.heals) for drift in found)
+def asks_provider(
+    resources: Mapping[str, Mapping[str, Any]], found: Iterable[SecretDrift], outputs: Mapping[str, str]
+) -> list[str]:
+    """The logical ids of the users that have to be compared with MySQL again, all if their stack is half healed.
+
+    outputs: of the stack.
+    """
+    names = {drift.secret for drift in found if _ASKS_PROVIDER.intersection(drift.heals)}
+    is_half = outputs.get(DIGEST) == _APART
+    return [parts.user for parts in parts_of(resources) if parts.user and (is_half or parts.name in names)]
 
 
 def taken_apart(template: Template, found: Iterable[SecretDrift]) -> Template | None:

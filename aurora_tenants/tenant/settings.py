@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from aurora_tenants.naming import REVISION
 from aurora_tenants.tenant.rights import NONE, Part, name
 
 Resources = Mapping[str, Mapping[str, Any]]
@@ -18,8 +19,6 @@ KINDS_OF_RESOURCES: Mapping[str, str] = {
     "Custom::DatabaseUser": "user",
 }
 _SECRET, _ROTATION = "AWS::SecretsManager::Secret", "AWS::SecretsManager::RotationSchedule"
-# What every custom resource has, whatever the file says.
-_FORM = frozenset(("ServiceToken", "ServiceTimeout", "Revision"))
 # What the properties are called in the file. Those of the first are told apart in MySQL too, and told from there.
 _IN_MYSQL = {
     "Charset": "charset",
@@ -169,8 +168,9 @@ def changed(new: Resources, old: Resources) -> Changed:
         if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):
             silent[logical_id] = keys
         words |= {word for each, word in _WORDS.items() if is_custom and each in properties}
-        known = {*_IN_MYSQL, *_TOLD} if is_custom else {"RotationRules"} if after["Type"] == _ROTATION else set[str]()
-        rest = [each for each in properties if each not in known or each in _FORM]
+        of_rotation = {"RotationRules"} if after["Type"] == _ROTATION else set[str]()
+        known = {*_IN_MYSQL, *_TOLD, REVISION} if is_custom else of_rotation
+        rest = [each for each in properties if each not in known]
         # What a resource waits for follows from its privileges.
         aside: dict[str, Any] = {"Properties": {}, "DependsOn": ()}
         rest += _different({**after, **aside}, {**before, **aside})

@@ -27,6 +27,7 @@ from aurora_tenants.naming import (
     secret_name,
     stack_name,
 )
+from aurora_tenants.revision import PARAMETER, counter_of
 from aurora_tenants.stack import Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
@@ -48,12 +49,11 @@ def template(
     that were renamed since, by the names that they have now; their resources keep the ids and the secret of those.
     """
     builder = _Builder(cluster, tenant, LogicalIds.of(tenant, renamed), keeps_server, renamed)
-    revision = "Another value makes every custom resource compare MySQL with this template again."
     return Template.of(
         {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
-            "Parameters": {REVISION: {"Type": "String", "Default": "1", "Description": revision}},
+            "Parameters": {REVISION: PARAMETER},
             "Resources": builder.resources(),
             "Outputs": builder.outputs(),
         }
@@ -134,14 +134,15 @@ class _Builder:
         optional["OnRemove"] = "drop" if database.on_remove == "drop" else None
         optional["SharedWith"] = sorted(stack_name(self.cluster, name) for name in database.shared_with)
         optional["MovedFrom"] = self._giver(database)
-        return self._custom("Custom::Database", "database-service-token", {"Name": database.name, **_present(optional)})
+        properties = {"Name": database.name, **_present(optional)}
+        return self._custom(self.ids.databases[database.name], "Custom::Database", properties)
 
     def _role(self, role: TenantRole) -> dict[str, Any]:
         properties: dict[str, Any] = {"Name": role.name, "Privileges": [_privilege(p) for p in role.privileges]}
         if role.comment is not None:
             properties["Comment"] = role.comment
         properties |= _present({"Adopt": role.adopt, "MovedFrom": self._giver(role)})
-        custom = self._custom("Custom::DatabaseRole", "database-user-service-token", properties)
+        custom = self._custom(self.ids.roles[role.name], "Custom::DatabaseRole", properties)
         return _after(self._databases_of(role.privileges), custom)
 
     def _user(self, user: TenantUser) -> dict[str, Any]:
@@ -154,7 +155,7 @@ class _Builder:
         first, giver = self._first(user), self._giver(user)
         renamed = {"UserName": name, "RenamedFrom": user.renamed_from if first else None}
         properties = {**login, **_user_properties(user), **_present({**(renamed if first else {}), "MovedFrom": giver})}
-        custom = self._custom("Custom::DatabaseUser", "database-user-service-token", properties)
+        custom = self._custom(ids.users[name], "Custom::DatabaseUser", properties)
         if user.auth == "iam":
             return {ids.users[name]: _after(before, custom)}
         return {
@@ -213,9 +214,10 @@ class _Builder:
         """The stack that something comes from; empty for no other."""
         return stack_name(self.cluster, thing.moved_from) if thing.moved_from else ""
 
-    def _custom(self, kind: str, service: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    def _custom(self, logical_id: str, kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        service = "database-service-token" if kind == "Custom::Database" else "database-user-service-token"
         token = {"ServiceToken": self._import(service), "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS}
-        return {"Type": kind, "Properties": {**token, **properties, REVISION: {"Ref": REVISION}}}
+        return {"Type": kind, "Properties": {**token, **properties, REVISION: counter_of(logical_id)}}
 
     def _databases_of(self, privileges: Iterable[Privilege]) -> list[str]:
         """The tenant's own databases that privileges reach, all of them for one on the whole server."""

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from aurora_tenants import data
-from aurora_tenants.aws import changesets, stacks
+from aurora_tenants.aws import changesets, operations, stacks
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.errors import AwsError, StackFailed
 from aurora_tenants.preview import of_new
 from aurora_tenants.stack import StackPlan
 from tests.cloud import Cloud
+from tests.quick import look_often
 
 GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "of-a-change-set"}}
 IMPORTS = {**GROUP, "Properties": {"LogGroupName": {"Fn::ImportValue": "gone"}}}
@@ -51,7 +52,7 @@ def test_who_has_updated_a_stack_last_is_told_by_its_change_set(description: dic
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield cloud.client("cloudformation")
     cloud.throttle("cloudformation", "DescribeChangeSet", 0)
     cloud.clean()
@@ -93,7 +94,7 @@ def test_a_stack_that_was_left_as_it_failed_is_gone_on_with(cloudformation: Any,
         with pytest.raises(StackFailed, match="Log: The specified log group already exists"):
             stacks.execute(cloudformation, make(cloudformation), tell=lambda event: None)
         assert cloud.stacks() == {"log": status}
-        failed = stacks.first_failure(cloudformation, "log")
+        failed = operations.first_failure(cloudformation, "log")
         assert failed is not None
         assert (failed.resource, failed.status) == ("Log", "CREATE_FAILED")
     cloud.client("logs").delete_log_group(logGroupName="of-a-change-set")

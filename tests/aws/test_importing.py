@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.aws import changesets, stacks
+from aurora_tenants.aws import stacks
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.errors import AwsError, StackFailed
 from aurora_tenants.model import Cluster, Privilege, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.naming import tenant_tags
+from aurora_tenants.revision import FIRST, all_counted_up, counted_up
 from aurora_tenants.stack import StackPlan, Template
 from aurora_tenants.tenant.handover import giving, without_gifts
 from aurora_tenants.tenant.template import template
 from tests.cloud import SHARED, Cloud
 from tests.endpoint import until
+from tests.quick import look_often
 
 CLUSTER = Cluster(SHARED)
 GIVER, RECEIVER = f"{SHARED}-giver", f"{SHARED}-receiver"
@@ -36,7 +38,7 @@ def quiet(event: stacks.Event) -> None:
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield cloud.client("cloudformation")
     cloud.throttle("secretsmanager", "UpdateSecret", 0)
     cloud.clean()
@@ -54,7 +56,7 @@ def plan_of(cloudformation: Any, tenant: str, wanted: Template, **more: Any) -> 
         f"tenant {tenant}",
         "update",
         template=wanted,
-        parameters={"Revision": "1"},
+        parameters={"Revision": FIRST},
         tags=tenant_tags(CLUSTER, tenant),
         role_arn=shared.outputs["CloudFormationRole"],
     )
@@ -123,14 +125,15 @@ def test_an_import_into_a_stack_that_is_there_leaves_the_rest_of_it_alone(cloudf
     arn = let_go(cloudformation, cloud)
     own = (TenantDatabase("own"),)
     there = plan_of(cloudformation, "receiver", template(CLUSTER, Tenant("receiver", own)))
+    fours = counted_up("4", ())
     # Without a role, as stacks were that were made before the shared stack had one.
-    stacks.deploy(cloudformation, replace(there, role_arn="", parameters={"Revision": "4"}), tell=quiet)
+    stacks.deploy(cloudformation, replace(there, role_arn="", parameters={"Revision": fours}), tell=quiet)
     wanted = template(CLUSTER, Tenant("receiver", (*own, *MOVED[0]), MOVED[1]))
     receiver = replace(there, template=wanted, imports={"SecretMover": arn})
     import_secrets(cloudformation, receiver, tell=quiet)
     stack = stacks.read_stack(cloudformation, RECEIVER)
     assert stack is not None
-    assert (stack.status, stack.role_arn, stack.revision(0)) == ("IMPORT_COMPLETE", there.role_arn, 5)
+    assert (stack.status, stack.role_arn, stack.revision) == ("IMPORT_COMPLETE", there.role_arn, all_counted_up(fours))
     assert stacks.read_template(cloudformation, RECEIVER)["Resources"].keys() == {"DatabaseOwn", "SecretMover"}
     assert stacks.deploy(cloudformation, receiver, tell=quiet)
 

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.aws import changesets, stacks
+from aurora_tenants.aws import stacks
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.stack import StackPlan
 from tests.cloud import Cloud
+from tests.quick import look_often
 
 TEMPLATE = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "%s"}}}}'
 
 
 @pytest.fixture
 def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+    look_often(monkeypatch)
     yield cloud.client("cloudformation")
-    cloud.throttle("cloudformation", "DescribeStacks", 0)
+    cloud.throttle("cloudformation", "DescribeStackEvents", 0)
     cloud.clean()
 
 
@@ -83,7 +84,7 @@ def test_a_failed_resource_is_the_cause_and_not_what_was_cancelled_because_of_it
 
 def test_an_operation_that_is_lost_sight_of_is_not_called_no_change(cloudformation: Any, cloud: Cloud):
     def lose(event: stacks.Event) -> None:
-        cloud.throttle("cloudformation", "DescribeStacks", 1)
+        cloud.throttle("cloudformation", "DescribeStackEvents", 1)
 
     # One after the other, so that the stack is looked at while there is something left to do.
     groups = {
@@ -91,5 +92,5 @@ def test_an_operation_that_is_lost_sight_of_is_not_called_no_change(cloudformati
     }
     with pytest.raises(AwsError) as caught:
         deploy(cloudformation, json.dumps({"Resources": groups}), lose)
-    assert caught.value.problems[0].what == "could not read the stack: Rate exceeded"
+    assert caught.value.problems[0].what == "could not read the stack's events: Rate exceeded"
     assert not caught.value.nothing_was_changed

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.loaders import JSONFileLoader
 
-from aurora_tenants.aws import changesets, resting
 from aurora_tenants.cli import main
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
+from tests.quick import look_often
 
 LOCATED = r"\AAWS account \d{12}, region [a-z0-9-]+\n"
 HEAD = "version: 1\ncluster: {stack: shared-global}\ntenants:\n"
@@ -85,9 +85,7 @@ def command_line(
     set_environment(monkeypatch, cloud.environment)
     monkeypatch.chdir(directory)
     monkeypatch.setenv("COLUMNS", "1000")  # tests/render looks at how lines are broken
-    # The sandbox's times pass 100 times as fast as AWS's; looking as seldom as at AWS would take most of a test.
-    monkeypatch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
-    monkeypatch.setattr(resting, "_LOOK_SECONDS", 0.1)
+    look_often(monkeypatch)
     return CommandLine(directory, capsys)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aurora_tenants.mysql import dataapi
+from aurora_tenants.revision import all_counted_up
 from tests.cli.conftest import HEAD, CommandLine, Ended, Meanwhile, Terminal
 from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud
 from tests.endpoint import until
@@ -125,7 +126,10 @@ def change_set(cloudformation: Any, stack: str) -> str:
         StackName=stack,
         ChangeSetName="look",
         TemplateBody=text,
-        Parameters=[it | {"ParameterValue": "99"} if it["ParameterKey"] == "Revision" else it for it in parameters],
+        Parameters=[
+            it | {"ParameterValue": all_counted_up(it["ParameterValue"])} if it["ParameterKey"] == "Revision" else it
+            for it in parameters
+        ],
         Tags=[{"Key": "touches", "Value": "everything"}],
         Capabilities=["CAPABILITY_IAM"],
     )["Id"]
@@ -566,10 +570,10 @@ def test_somebody_who_changes_mysql_meanwhile_is_noticed(
 def test_what_cannot_be_read_back_is_said_to_be_applied(
     run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sys, "stderr", Meanwhile(lambda: cloud.post("faults", {"oversize": {"calls": 50}})))
+    monkeypatch.setattr(sys, "stderr", Meanwhile(lambda: cloud.meet("oversize")))
     run.file(shop())
     ended = run("aurora-tenants apply --yes")
-    cloud.post("faults", {"oversize": {"calls": 0}})
+    cloud.clear("oversize")
     assert (ended.code, cloud.stacks()) == (1, {"shared-global-shop": "CREATE_COMPLETE"})
     assert sys.stderr.getvalue().endswith(
         "error: applied, but could not read back  [not-read-back]\n"

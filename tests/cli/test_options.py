@@ -129,6 +129,7 @@ IN_EITHER_FORM = [
     "aurora-tenants pause-schedule set",
     "aurora-tenants pause-schedule show",
     "aurora-tenants sandbox clock",
+    "aurora-tenants sandbox fault",
     "aurora-tenants sandbox sql",
     "aurora-tenants sandbox status",
     "aurora-tenants shared deploy",

@@ -7,16 +7,19 @@ and the command line signs with it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import healing
+from aurora_tenants.aws import changesets, healing
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.model import Cluster, Tenant, TenantUser
 from aurora_tenants.naming import tenant_tags
+from aurora_tenants.revision import FIRST
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.template import template
 from tests.cli.conftest import CommandLine, Ended
@@ -118,6 +121,27 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     removed = ci("Apply", "aurora-tenants apply --yes --allow-mass-removal")
     assert removed.code == 0, removed
     assert cloud.stacks() == {"ci": "CREATE_COMPLETE"}
+
+
+def test_the_main_branch_saves_the_cluster_before_a_drop_and_looks_for_what_is_left(
+    run: CommandLine, cloud: Cloud, ci: Roles, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(changesets, "_LONGEST", timedelta(0))
+    head = "version: 1\ncluster: {stack: shared-global, snapshot_before_drop: true}\ntenants:\n"
+    gone, stays = "  gone: {databases: {gone: {on_remove: drop}}}\n", "  stays: {databases: {stays: {}}}\n"
+    run.file(gone + stays, head=head)
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    cloud.sql("CREATE TABLE gone.orders (id INT)")
+    name = "aurora-tenants-1800000000000000000"
+    wanted = {"UsePreviousTemplate": True, "Parameters": [{"ParameterKey": "Revision", "ParameterValue": "2"}]}
+    cloud.client("cloudformation").create_change_set(StackName=f"{SHARED}-stays", ChangeSetName=name, **wanted)
+    run.file(stays, head=head)
+    ended = ci("Apply", "aurora-tenants apply --yes --allow-drop gone")
+    assert ended.code == 0, ended
+    assert re.search(r"Snapshot aurora-tenants-\S+ is available after", ended.err), ended
+    assert f"Deleted change set {name} of stack {SHARED}-stays" in ended.err, ended
+    run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")
+    assert ci("Apply", "aurora-tenants apply --yes --allow-mass-removal").code == 0
     cloud.sql("DROP DATABASE shop")  # it is kept, and the next test's stack is another one
 
 
@@ -237,7 +261,7 @@ def test_ci_takes_a_secret_into_a_tenants_stack(cloud: Cloud, keys: dict[str, st
         "taken",
         "tenant taken",
         template=template(cluster, tenant),
-        parameters={"Revision": "1"},
+        parameters={"Revision": FIRST},
         tags=tenant_tags(cluster, "taken"),
         role_arn=role,
         imports={"SecretTaken": arn},

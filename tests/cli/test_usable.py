@@ -10,6 +10,7 @@ import pytest
 from aurora_tenants.aws.usable import missing, near
 from aurora_tenants.errors import Problem
 from aurora_tenants.model import Cluster
+from aurora_tenants.revision import FIRST, all_counted_up
 from aurora_tenants.tenant.template import template as tenant_template
 from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
 from tests.cli.test_shared import NOTHING, shared_template, template
@@ -145,7 +146,7 @@ def failed(run: CommandLine, cloud: Cloud, clean: None) -> CommandLine:
     stuck = {**tenant_template(Cluster(SHARED), tenant("stuck")).body, "Outputs": outputs}
     assert cloud.deploy(FAILED, stuck) == "CREATE_COMPLETE"
     cloud.sql("GRANT SUPER ON *.* TO stuck")
-    revised = [{"ParameterKey": "Revision", "ParameterValue": "2"}]
+    revised = [{"ParameterKey": "Revision", "ParameterValue": all_counted_up(FIRST)}]
     cloudformation.update_stack(StackName=FAILED, UsePreviousTemplate=True, Parameters=revised)
     assert cloud.settled(FAILED) == "UPDATE_ROLLBACK_FAILED"
     run.file("  shop: {databases: {shop: }}\n", head=HEAD.replace(SHARED, FAILED))

@@ -6,7 +6,6 @@ Nobody but MySQL knows then whether the statement has run, so each is lost both 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
@@ -16,83 +15,20 @@ from typing import Any
 import pytest
 
 from aurora_tenants.errors import DatabaseError, Problem
-from aurora_tenants.lambdas import ownership, provider
+from aurora_tenants.lambdas import ownership
 from aurora_tenants.lambdas.ownership import until_heard
-from aurora_tenants.lambdas.request import Request, Secret
+from aurora_tenants.lambdas.request import Secret
 from aurora_tenants.lambdas.rotation import _give_both
-from aurora_tenants.mysql.dataapi import LOST, DataApi
-from aurora_tenants.mysql.live import Execute, Row, read_users
+from aurora_tenants.mysql.dataapi import DataApi
+from aurora_tenants.mysql.live import Row, read_users
 from tests.endpoint import own
-from tests.lambdas.world import ONCE, PREFIX, PROVIDER, World, fresh, on
+from tests.lambdas.served import Losing, Stack, user_of
+from tests.lambdas.world import ONCE, PROVIDER, World, fresh, on
 from tests.mysql_server import hashes
 
 pytestmark = ONCE
 
-IS_READ = ("SELECT ", "SHOW ")
 EITHER_WAY = pytest.mark.parametrize("ran", [True, False], ids=["it ran", "it did not run"])
-
-
-class Losing:
-    """Loses the answer to one of the statements that change something, or from that one on to every one.
-
-    statements: those that there were so far.
-    """
-
-    def __init__(self, execute: Execute, lost: int, *, ran: bool, for_good: bool = False) -> None:
-        self._execute, self._lost, self._ran, self._for_good = execute, lost, ran, for_good
-        self.statements: list[str] = []
-
-    def __call__(self, statement: str) -> list[Row]:
-        if statement.startswith(IS_READ):
-            return list(self._execute(statement))
-        self.statements.append(statement)
-        number = len(self.statements)
-        is_lost = 0 < self._lost <= number if self._for_good else number == self._lost
-        rows = list(self._execute(statement)) if self._ran or not is_lost else []
-        if is_lost:
-            raise DatabaseError(Problem("answer-lost", "the answer was lost"), code=LOST)
-        return rows
-
-
-class Stack:
-    """One resource of a stack, served in this process as the sandbox's master."""
-
-    def __init__(
-        self,
-        world: World,
-        master: DataApi,
-        kind: str,
-        secret: Secret | None = None,
-        *,
-        execute: Execute | None = None,
-    ) -> None:
-        self.world, self._master, self._kind, self.secret = world, master, kind, secret
-        self._execute = execute or master.execute
-        self._name, self._id = fresh("stack"), ""
-        self._properties: Mapping[str, Any] = {}
-
-    def serve(self, event: str, lost: int, *, ran: bool, for_good: bool = False, **properties: Any) -> int:
-        """How many statements of this event change something. lost: the first whose answer is lost, 0 for none."""
-        losing = Losing(self._execute, lost, ran=ran, for_good=for_good)
-        request = Request(
-            {
-                "RequestType": event,
-                "ResourceType": self._kind,
-                "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{self._name}/1",
-                "LogicalResourceId": "App",
-                "ResourceProperties": properties,
-                **({"PhysicalResourceId": self._id, "OldResourceProperties": self._properties} if self._id else {}),
-            },
-            losing,
-            lambda arn: DataApi(self._master.client, self._master.cluster_arn, arn).execute,
-            lambda _: self.secret or Secret("", "", "", {}),
-            self._master.cluster_arn,
-            math.inf,
-        )
-        self.world.consent(self._name, {"App": {"Properties": properties}})
-        self._id = provider._serve(request, self._id).physical_id
-        self._properties = properties
-        return len(losing.statements)
 
 
 def each(served: Callable[[int], int]) -> None:
@@ -120,11 +56,6 @@ def test_a_database_is_made_changed_and_dropped(world: World, master: DataApi, r
         return statements
 
     each(served)
-
-
-def user_of(world: World) -> Secret:
-    name = fresh("app")
-    return Secret(world.secret(name), f"{PREFIX}{name}", name, hashes("hush-0"))
 
 
 def seen(world: World, name: str) -> Mapping[str, Any]:

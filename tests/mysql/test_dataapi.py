@@ -314,7 +314,7 @@ class Failing:
 
 
 def test_what_no_waiting_helps_is_not_repeated(awake: Cloud, clock: Clock):
-    awake.post("faults", {"oversize": {"calls": 1}})
+    awake.meet("oversize", times=1)
     with pytest.raises(DatabaseError) as caught:
         api_of(awake, clock).execute("SELECT 1 AS one")
     assert str(caught.value) == "Database response exceeded size limit (BadRequestException)"

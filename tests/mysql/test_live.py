@@ -26,13 +26,13 @@ from aurora_tenants.mysql.live import (
     Execute,
     Row,
     function_exists,
-    read_contents,
     read_databases,
     read_server,
     read_state,
     read_users,
 )
 from aurora_tenants.mysql.names import Account, identifier
+from aurora_tenants.mysql.one import read_contents
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
 from aurora_tenants.mysql.state import Database, Server, State
 from tests.mysql_server import execute_as, make_owners, through_data_api
@@ -169,9 +169,9 @@ def test_a_server_without_the_schema_of_owners_has_no_owners(server_without_part
 
 def test_half_a_schema_of_owners_counts_as_none(execute: Execute):
     execute(f"DROP TABLE {OWNERS}.users")
-    assert not live.read_schema_of_owners(execute)[1]
+    assert not live.is_complete(*live.rows_of(execute, live.SCHEMA))
     make_owners(execute)
-    assert live.read_schema_of_owners(execute)[1]
+    assert live.is_complete(*live.rows_of(execute, live.SCHEMA))
 
 
 @pytest.mark.parametrize("literal", [True, False])

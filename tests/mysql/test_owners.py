@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from aurora_sandbox import mysqld
-from aurora_tenants.mysql.live import Execute, read_databases, read_owners, read_schema_of_owners, read_users
+from aurora_tenants.mysql.live import SCHEMA, Execute, is_complete, read_databases, read_owners, read_users, rows_of
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import (
     OWNERS,
@@ -98,7 +98,7 @@ def test_the_schema_of_owners_may_be_made_again_and_keeps_what_it_holds(execute:
     execute("CREATE DATABASE IF NOT EXISTS owned")
     execute(record_owner("databases", "owned", MINE))
     make_owners(execute)
-    assert read_schema_of_owners(execute)[1]
+    assert is_complete(*rows_of(execute, SCHEMA))
     assert read_databases(execute, "owned", has_owners=True)["owned"].owner == MINE
     execute("DROP DATABASE owned")
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -187,7 +188,7 @@ def test_what_is_no_fault_is_refused_with_a_sentence(document: dict[str, Any], s
 def account(sandbox: Sandbox) -> Iterator[endpoint.Endpoint]:
     running = endpoint.Endpoint(sandbox.endpoint_url, sandbox.environment(), sandbox.mysql.port, "")
     yield running
-    running.clear_faults()
+    running.clear()
 
 
 def topic(name: str = "t") -> dict[str, Any]:
@@ -202,7 +203,7 @@ def test_an_answer_is_lost_before_or_after_a_call_took_effect(account: endpoint.
         with pytest.raises(ConnectionClosedError):
             account.deploy(name, topic())
         assert (name in account.stacks()) is is_there
-        account.clear_faults()
+        account.clear()
     assert account.settled("drop-after") == "CREATE_COMPLETE"
     account.client("cloudformation").delete_stack(StackName="drop-after")
 
@@ -258,3 +259,66 @@ def test_what_is_on_is_told_with_how_often_it_was_met(account: endpoint.Endpoint
     with pytest.raises(ClientError, match="InternalFailure"):
         sts.get_caller_identity()
     assert account.faults() == [{"name": "5xx", "service": "sts", "nth": 2, "status": 500, "counted": 2, "happened": 1}]
+
+
+WORKER = """\
+import json
+import urllib.request
+
+
+def handler(event, context):
+    print(event["RequestType"], "is done")
+    told = ("StackId", "RequestId", "LogicalResourceId")
+    answer = {name: event[name] for name in told} | {"Status": "SUCCESS", "PhysicalResourceId": "one"}
+    for _ in range(2):
+        request = urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT")
+        try:
+            with urllib.request.urlopen(request):
+                print("it was told")
+                return
+        except OSError:
+            print("nobody heard of it")
+"""
+ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+CUSTOM = {
+    "Resources": {
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [ASSUMED]}},
+        },
+        "Worker": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": "the-worker",
+                "Runtime": "python3.13",
+                "Handler": "index.handler",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"ZipFile": WORKER},
+            },
+        },
+        "Custom": {"Type": "Custom::Thing", "Properties": {"ServiceToken": {"Fn::GetAtt": ["Worker", "Arn"]}}},
+    }
+}
+
+
+def test_a_function_works_again_after_a_crash_that_lost_its_answer_and_answers_again_what_nobody_confirmed(
+    account: endpoint.Endpoint,
+):
+    account.meet("crash-after", times=1)
+    assert account.deploy("custom", CUSTOM, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+    account.clear()
+    with pytest.raises(HTTPError):
+        account.meet("answer-twice", function="nobody")
+    account.meet("answer-twice", function="worker")
+    account.client("cloudformation").delete_stack(StackName="custom")
+    assert account.settled("custom") == "gone"
+    assert account.faults() == [{"name": "answer-twice", "function": "worker", "counted": 1, "happened": 1}]
+    said = [line for line in account.log("the-worker").splitlines() if "RequestId" not in line]
+    assert said == [
+        "Create is done",  # and here it ends
+        "Create is done",
+        "it was told",
+        "Delete is done",
+        "nobody heard of it",
+        "it was told",
+    ]

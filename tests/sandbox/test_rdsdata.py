@@ -108,6 +108,13 @@ def api(new_api: Callable[..., Api]) -> Api:
     return new_api()
 
 
+def masters(api: Api, name: str) -> None:
+    """Makes this user the master of the cluster."""
+    cluster = api.clusters.get(ARN)
+    assert cluster is not None
+    cluster.master_username = name
+
+
 @pytest.fixture
 def database(api: Api) -> Iterator[str]:
     """An empty database of a name that no other test has."""
@@ -282,6 +289,64 @@ def test_aurora_version_is_answered_though_mysql_has_none(api: Api) -> None:
 def test_no_session_state_survives_a_call(api: Api) -> None:
     api.execute("SET @left_behind = 1")
     assert api.value("SELECT @left_behind") is True  # the member isNull
+
+
+def test_a_login_over_a_kept_connection_is_like_any_other(api: Api, database: str) -> None:
+    """Everything of a session but its counters, which it begins anew."""
+    variables = "SHOW SESSION VARIABLES WHERE Variable_name NOT IN ('pseudo_thread_id', 'statement_id', 'timestamp')"
+    first, number = api.execute(variables)["records"], api.value("SELECT CONNECTION_ID()")
+    assert api.value("SELECT DATABASE()", database=database) == database
+    api.execute("SET autocommit = 0, sql_mode = '', NAMES latin1, @left_behind = 1")
+    assert (api.execute(variables)["records"], api.value("SELECT DATABASE()")) == (first, True)
+    assert api.value("SELECT CONNECTION_ID()") == number
+
+
+def test_what_a_statement_holds_is_free_when_it_is_over(api: Api, database: str, aurora: mysqld.Server) -> None:
+    api.execute(f"CREATE TABLE {database}.t (id INT)")
+    api.execute(f"LOCK TABLES {database}.t WRITE")
+    api.execute("SELECT GET_LOCK('mine', 0)")
+    with aurora.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET lock_wait_timeout = 1")
+        cursor.execute(f"INSERT INTO {database}.t VALUES (1)")
+        cursor.execute("SELECT IS_FREE_LOCK('mine')")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER USER kept IDENTIFIED BY 'other'", "ALTER USER kept ACCOUNT LOCK", "DROP USER kept"]
+)
+def test_a_kept_connection_lets_nobody_in_who_may_not_log_in(
+    api: Api, new_api: Callable[..., Api], aurora: mysqld.Server, change: str
+) -> None:
+    fresh = new_api()
+    with aurora.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER kept IDENTIFIED BY 'word'")
+        for each in (api, fresh):
+            each.secrets["kept"] = json.dumps({"username": "kept", "password": "word"})
+        masters(api, "kept")
+        number = api.value("SELECT CONNECTION_ID()", secretArn="kept")
+        assert api.value("SELECT CONNECTION_ID()", secretArn="kept") == number
+        cursor.execute(change)
+        refusal = api.refusal("SELECT 1", secretArn="kept")
+        assert refusal == fresh.refusal("SELECT 1", secretArn="kept")
+        assert refusal[0] == "DatabaseErrorException"
+        cursor.execute("DROP USER IF EXISTS kept")
+
+
+def test_a_kept_connection_that_was_ended_is_not_missed(api: Api, aurora: mysqld.Server) -> None:
+    number = api.value("SELECT CONNECTION_ID()")
+    with aurora.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"KILL {number}")
+    assert api.value("SELECT CONNECTION_ID()") != number
+
+
+def test_nobody_but_the_master_stays_connected(api: Api, aurora: mysqld.Server) -> None:
+    masters(api, "somebody")
+    assert api.value("SELECT 1") == 1
+    with aurora.connect() as connection, connection.cursor() as cursor:
+        end = time.monotonic() + 5
+        while cursor.execute("SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'boss'"):
+            assert time.monotonic() < end  # MySQL takes a moment to notice that a client has left
 
 
 def test_statements_are_counted(api: Api) -> None:

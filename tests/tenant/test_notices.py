@@ -15,6 +15,7 @@ from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, Live, State, User
 from aurora_tenants.plan import make_plan
 from aurora_tenants.stack import Deployed, Shared
+from tests.schedule.test_template import OFFICE
 from tests.values import CLUSTER, NOTHING_DEPLOYED, SERVER, SHOP, deployed, live_after, live_with, planned
 
 STRAY = Account("stray")
@@ -202,6 +203,16 @@ def test_the_clusters_master_user_is_not_noticed():
     shared = Shared("shared", "arn", "secret", 1, master_user="admin")
     live = live_with(users=(User(Account("admin")),))
     assert notices_of(live, deployed=Deployed(shared, {})) == ()
+
+
+def test_a_stack_that_waits_for_a_change_set_is_told_unless_the_file_has_it_made():
+    deployed = Deployed(None, {}, waiting=("shared-gone", "shared-pause-schedule"))
+    text = "stack {} waits for a change set that nobody has executed, and there is nothing in it; apply deletes it"
+    told = [notice.text.partition(", if")[0] for notice in notices_of(live_with(), deployed=deployed)]
+    assert told == [text.format(name) for name in deployed.waiting]
+    cluster = replace(CLUSTER, pause_schedule=OFFICE)
+    made = make_plan(Configuration(cluster, ()), live_with(), deployed)
+    assert [it.code for it in made.notices] == ["waiting-stack"]
 
 
 def test_a_grant_on_a_routine_that_mysql_cannot_revoke_is_told_with_the_way_out():

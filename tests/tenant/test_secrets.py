@@ -12,6 +12,7 @@ import pytest
 from aurora_tenants.model import Configuration, Privilege, Tenant, TenantUser
 from aurora_tenants.naming import DIGEST, REVISION, logical_id
 from aurora_tenants.plan import Plan, make_plan, without_rotations_of_file
+from aurora_tenants.revision import FIRST, counted_up
 from aurora_tenants.stack import Deployed, Stack, Template
 from aurora_tenants.tenant.secrets import (
     Heal,
@@ -168,7 +169,7 @@ def holding(of: Tenant, status: str = "UPDATE_COMPLETE") -> Deployed:
 
 def test_a_tenant_of_which_only_a_secret_differs_is_updated_by_drift():
     (found,) = plan(secrets(OFF)).tenants
-    assert (found.stack.action, found.stack.origin, found.stack.parameters) == ("update", "drift", {REVISION: "1"})
+    assert (found.stack.action, found.stack.origin, found.stack.parameters) == ("update", "drift", {REVISION: FIRST})
     assert found.secrets == (SecretDrift("shop", NAME, "rotation: off → every 30 days", ("rotation",)),)
     assert plan(secrets(FINE)).stacks == plan(None).stacks == ()
 
@@ -176,7 +177,7 @@ def test_a_tenant_of_which_only_a_secret_differs_is_updated_by_drift():
 @pytest.mark.parametrize("login", [Login(is_refused=True), Login(wrong=("username",))])
 def test_what_the_provider_has_to_look_at_counts_up_the_revision(login: Login):
     (found,) = plan(secrets(FINE, shop=login)).tenants
-    assert (found.stack.action, found.stack.parameters) == ("update", {REVISION: "2"})
+    assert (found.stack.action, found.stack.parameters) == ("update", {REVISION: counted_up("1", ["UserShop"])})
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"])
@@ -242,11 +243,14 @@ def test_nothing_is_deployed_first_for_what_needs_it_not(heal: Heal):
 def test_a_stack_that_was_left_taken_apart_is_compared_with_mysql_once_more():
     first = apart("value")
     assert first is not None
-    assert asks_provider((), {DIGEST: first.digest})
+    assert asks_provider(template(CLUSTER, SHOP).resources, (), {DIGEST: first.digest}) == ["UserShop"]
     stack = Stack(SHOP_STACK, "UPDATE_COMPLETE", parameters={REVISION: "4"}, outputs={**OUTPUTS, DIGEST: first.digest})
     configuration = Configuration(CLUSTER, (SHOP,))
     made = make_plan(configuration, live_after(SHOP), Deployed(None, {"shop": stack}), secrets=secrets(FINE))
-    assert (made.tenants[0].stack.action, made.tenants[0].stack.parameters) == ("update", {REVISION: "5"})
+    assert (made.tenants[0].stack.action, made.tenants[0].stack.parameters) == (
+        "update",
+        {REVISION: counted_up("4", ["UserShop"])},
+    )
 
 
 def test_the_parts_of_a_user_are_found_in_any_template():

@@ -18,6 +18,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.properties import wanted_database, wanted_role, wanted_user
 from aurora_tenants.naming import DIGEST, logical_id
+from aurora_tenants.revision import counter_of
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES
 from aurora_tenants.tenant.template import allowing_drops, template
 from tests.goldens import golden
@@ -295,14 +296,15 @@ def test_a_secret_is_told_by_itself():
 
 
 def test_every_custom_resource_gets_the_revision_and_a_timeout():
-    custom = [
-        resource
+    custom = {
+        logical_id: resource
         for it in (EVERYTHING, ACCOUNTS)
-        for resource in body(it)["Resources"].values()
+        for logical_id, resource in body(it)["Resources"].items()
         if resource["Type"].startswith("Custom::")
-    ]
-    found = [(it["Properties"]["Revision"], it["Properties"]["ServiceTimeout"]) for it in custom]
-    assert found == [({"Ref": "Revision"}, 600)] * 12
+    }
+    found = {name: (it["Properties"]["Revision"], it["Properties"]["ServiceTimeout"]) for name, it in custom.items()}
+    assert found == {name: (counter_of(name), 600) for name in custom}
+    assert len(found) == 12
 
 
 def test_leave_to_drop_is_given_to_the_named_databases_alone():

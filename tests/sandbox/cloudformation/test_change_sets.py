@@ -224,7 +224,7 @@ def test_changes_come_in_pages(aws: Sandbox) -> None:
 def test_a_change_set_can_be_thrown_away_and_made_again(aws: Sandbox) -> None:
     aws.create("shop", template({"A": queue("a")}))
     prepare(aws, template({"B": queue("b")}))
-    with pytest.raises(aws.aws.exceptions.AlreadyExistsException, match="ChangeSet c already exists"):
+    with pytest.raises(aws.aws.exceptions.AlreadyExistsException, match="ChangeSet c cannot be created"):
         prepare(aws, template({"B": queue("b")}))
     aws.aws.delete_change_set(StackName="shop", ChangeSetName="c")
     aws.aws.delete_change_set(StackName="shop", ChangeSetName="c")

@@ -23,16 +23,6 @@ def test_create_returns_at_once_and_the_work_goes_on(aws: Sandbox) -> None:
     assert aws.stack("shop")["StackId"] == made["StackId"]
 
 
-def test_the_same_request_to_create_a_stack_may_be_made_again(aws: Sandbox) -> None:
-    """By its token, as when an answer was lost; another's request is refused."""
-    body = template({"Mail": queue()})
-    ask = {"StackName": "shop", "TemplateBody": json.dumps(body), "ClientRequestToken": "mine"}
-    first, again = (aws.aws.create_stack(**ask)["StackId"] for _ in range(2))
-    with pytest.raises(aws.aws.exceptions.AlreadyExistsException):
-        aws.aws.create_stack(**{**ask, "ClientRequestToken": "other"})
-    assert (first, aws.settled("shop")) == (again, "CREATE_COMPLETE")
-
-
 def test_a_live_name_is_taken_and_free_again_after_deletion(aws: Sandbox) -> None:
     """Statement 2."""
     aws.create("shop", template({"Mail": queue()}))
@@ -309,6 +299,8 @@ def test_a_stack_at_work_is_neither_updated_nor_deleted(aws: Sandbox) -> None:
         aws.delete("shop")
     with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
         aws.update("shop", template({"A": queue("a")}))
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
+        aws.aws.create_change_set(StackName="shop", ChangeSetName="c", TemplateBody="{}")
     release.set()
     assert aws.settled("shop") == "CREATE_COMPLETE"
 

@@ -14,10 +14,10 @@ import pytest
 
 from aurora_sandbox import lifecycle
 from aurora_sandbox.mysqld import Binary
-from aurora_tenants.aws import changesets
 from aurora_tenants.aws.clients import Aws, connect
 from tests.cli.conftest import models_read_once as models_read_once
 from tests.endpoint import Endpoint, environment
+from tests.quick import look_often
 from tools.smoke import run, world
 from tools.smoke.__main__ import main
 from tools.smoke.probe import Probe
@@ -42,8 +42,7 @@ class Account(Endpoint):
     def smoke(self, *arguments: str, probes: Sequence[Probe] = PROBES) -> Ended:
         out = io.StringIO()
         with environment(self.environment), pytest.MonkeyPatch.context() as patch, redirect_stdout(out):
-            # As in tests/cli: the sandbox's times pass 100 times as fast as AWS's.
-            patch.setattr(changesets, "_POLL_SECONDS", (0.02, 0.1))
+            look_often(patch)
             code = main(arguments, probes)
         return Ended(code, out.getvalue())
 
