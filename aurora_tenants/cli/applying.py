@@ -61,13 +61,14 @@ class Operator:
             self.out.tell(sentence)
 
     def confirm(self, proposal: Proposal) -> None:
-        """Raises Refused for a no."""
+        """Raises Refused for a no. From a yes on, something may be changed, and every signal is an interrupt."""
         ask(self.out, f"Apply to {_what(proposal.plan)}?", yes=self.yes)
+        self.has_begun = True
+        self.interrupts.begin()
 
     @contextmanager
     def watching(self, proposal: Proposal) -> Iterator[Callable[[Step | Pace], None]]:
-        """From here on nothing that cannot be told stops anything, and an interrupt is a matter of its own."""
-        self.has_begun = True
+        """From here on nothing that cannot be told stops anything, and the first interrupt only sets `stop`."""
         self.out.endure()
         self._proposals = (*self._proposals, proposal)
         with self.interrupts.followed(), self._told(Progress(self.out.err, len(proposal.plan.stacks))) as tell:

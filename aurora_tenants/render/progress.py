@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -72,18 +72,23 @@ class Board:
 
     @property
     def in_flight(self) -> Mapping[str, str]:
-        """What each stack that has begun and not ended is doing now, the one that began first first."""
+        """What each stack that has begun and not ended is doing now or waits for, the one that began first first."""
         with self._lock:
             return {
-                part: f"waits: {self._waits[part]}" if part in self._waits else self._doing.get(part, "")
+                part: self._waits.get(part) or self._doing.get(part, "")
                 for part in self._since
                 if part not in self._results
             }
 
+    @property
+    def waiting(self) -> Set[str]:
+        """Those of them that wait for somebody else."""
+        with self._lock:
+            return self._waits.keys() - self._results.keys()
+
     def counts(self) -> str:
         """`45 of 200 done, 2 failed, 14 in flight, 1 waiting, 140 to come; 4 min 05 s`."""
-        results, flying = self.results, self.in_flight
-        waits = sum(doing.startswith("waits: ") for doing in flying.values())
+        results, flying, waits = self.results, self.in_flight, len(self.waiting)
         failed = sum(bool(result.problems) for result in results.values())
         parts = [
             (failed, "failed"),

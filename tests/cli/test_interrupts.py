@@ -113,7 +113,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Standard output, and what is left of standard error. Not by `communicate`, which does not see what is buffered."""
+    """Standard output, and what is left of standard error; `communicate` does not see what is buffered of it."""
     assert process.stdout is not None
     assert process.stderr is not None
     with process:
