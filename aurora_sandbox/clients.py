@@ -23,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from aurora_sandbox.keys import AccessKey
 from aurora_sandbox.wire import Answer, Request, ServiceError
 
+ITSELF = "aurora-sandbox-itself"  # stands in the user agent of its own calls
 # A profile must neither be needed nor used: an AWS_PROFILE that does not exist would stop every client.
 _NOBODYS_CONFIGURATION = {
     "profile": (None, None, None, None),
@@ -66,7 +67,7 @@ class Clients:
 
     def _new(self, service: str) -> Any:
         # One attempt: a refusal is final. No proxies: this never leaves the machine.
-        config = Config(retries={"total_max_attempts": 1}, proxies={}, max_pool_connections=50)
+        config = Config(retries={"total_max_attempts": 1}, proxies={}, max_pool_connections=50, user_agent_extra=ITSELF)
         client = self._session.client(service, endpoint_url=self._endpoint_url, config=config)
         if self._inside and service not in self._outside:
             client.meta.events.register("before-send", self._answered_inside)

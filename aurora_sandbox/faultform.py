@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any
 
 from botocore.exceptions import UnknownServiceError
 
 from aurora_sandbox import wire
-from aurora_sandbox.faults import KINDS, By, Fault, Kind
+from aurora_sandbox.faults import KINDS, Fault, Kind
 from aurora_sandbox.unserved import EARLY
 
 _OF_CALLS = ("service", "operation", "by")
@@ -106,7 +106,7 @@ def _is_count(value: Any) -> bool:
 
 
 _VALUES: dict[str, Callable[[Any], bool]] = {
-    "by": lambda value: value in get_args(By),
+    "by": lambda value: value in ("user", "function"),
     "nth": _is_count,
     "every": _is_count,
     "times": _is_count,

@@ -23,6 +23,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationModel, ServiceModel
 
 from aurora_sandbox import documented, wire
+from aurora_sandbox.clients import ITSELF
 from aurora_sandbox.faults import SPARED, By, Faults, Struck
 from aurora_sandbox.gate import OWN, Signature, signature
 from aurora_sandbox.iam import Guard
@@ -71,6 +72,8 @@ class Front:
         if signed is None:
             return self._forward(request)
         by: By = "function" if self._guard.is_function(signed.access_key) else "user"
+        if ITSELF in request.headers.get("user-agent", ""):
+            by = "itself"
         service = self._services.get(signed.service)
         if service is not None and _is_ours(service, request):
             return self._served(service, request, signed, by)
@@ -92,7 +95,7 @@ class Front:
         answer = self._forward(request)
         if signed.service == "iam" and not _action(request).startswith(("Get", "List")):
             self._iam_changed()
-        if signed.service == "sts" and by == "user":
+        if signed.service == "sts" and by != "function":
             self._assumed(answer.body)
         return answer
 

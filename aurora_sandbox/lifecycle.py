@@ -33,6 +33,7 @@ from aurora_sandbox.state import Running, State
 
 if TYPE_CHECKING:
     from aurora_sandbox.binary import Binary
+    from aurora_sandbox.cloudformation.rollout import RollbackStyle
 
 Tell = Callable[[str], None]
 Deploy = Callable[[Mapping[str, str]], None]  # given the variables that lead to the sandbox
@@ -50,12 +51,14 @@ def up(
     tell: Tell,
     deploy: Deploy | None = None,
     region: str | None = None,
+    rollback_style: RollbackStyle | None = None,
     directory: Path | None = None,
 ) -> Running:
     """The sandbox in the background, started if there is none, with what `deploy` puts into it.
 
     deploy: puts into a sandbox what is to be there at first; also into the one that runs already, so it must be safe to
-    run again. partial_revokes, region: None takes those of the one that runs already, True and REGION for a new one.
+    run again. partial_revokes, region, rollback_style: None takes those of the one that runs already, True, REGION and
+    "update" for a new one.
     Raises SandboxError if it does not come up, or one runs that is another than asked for; and whatever `deploy`
     raises: a new sandbox is ended then.
     """
@@ -65,7 +68,7 @@ def up(
     with state.lock() as lock:
         if lock is None:
             running = _known(state)
-            _require_same(running, region=region, partial_revokes=partial_revokes)
+            _require_same(running, region=region, partial_revokes=partial_revokes, rollback_style=rollback_style)
             tell(f"a sandbox is running already, at {running.endpoint}")
             if deploy:
                 deploy(environment(running))
@@ -74,6 +77,8 @@ def up(
         _binary(mysqld, tell)
         tell("starting the sandbox")
         options = ["--region", region or REGION, "--partial-revokes", "off" if partial_revokes is False else "on"]
+        if rollback_style:
+            options += ["--rollback-style", rollback_style]
         if mysqld:
             options += ["--mysqld", str(Path(mysqld).absolute())]
         process, ready = _spawn(options, state, lock)
@@ -143,6 +148,7 @@ def run(
     tell: Tell,
     deploy: Deploy | None = None,
     region: str | None = None,
+    rollback_style: RollbackStyle | None = None,
 ) -> int:
     """The exit code of a command that ran beside a sandbox of its own; 128 + n if signal n ended it.
 
@@ -157,7 +163,10 @@ def run(
     with (
         Signals() as signals,
         Sandbox.start(
-            binary=_binary(mysqld, tell), partial_revokes=partial_revokes is not False, region=region or REGION
+            binary=_binary(mysqld, tell),
+            partial_revokes=partial_revokes is not False,
+            region=region or REGION,
+            rollback_style=rollback_style or "update",
         ) as sandbox,
     ):
         if deploy:
@@ -204,7 +213,9 @@ def _require_program(name: str) -> None:
     raise _no_command(name, why)
 
 
-def _require_same(running: Running, *, region: str | None, partial_revokes: bool | None) -> None:
+def _require_same(
+    running: Running, *, region: str | None, partial_revokes: bool | None, rollback_style: RollbackStyle | None
+) -> None:
     """Raises SandboxError if the sandbox that runs is not as asked for; None asks for nothing."""
     from aurora_sandbox.sql import sql
 
@@ -215,6 +226,8 @@ def _require_same(running: Running, *, region: str | None, partial_revokes: bool
         is_on = bool(sql(running, "SELECT @@GLOBAL.partial_revokes").rows[0][0])
         if is_on != partial_revokes:
             differs.append(f"partial_revokes is {'on' if is_on else 'off'} in it")
+    if rollback_style and rollback_style != (style := remote.status(running)["rollback_style"]):
+        differs.append(f"its rollback style is {style}")
     if differs:
         what, fix = "a sandbox is running already, and it is another", "end it first: aurora-tenants sandbox down"
         raise _problem("another-sandbox", what, why="; ".join(differs), fix=fix)

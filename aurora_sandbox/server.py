@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 from aurora_sandbox import ACCOUNT, REGION, motoserver, mysqld, status
 from aurora_sandbox.account import USER, Account
@@ -119,6 +119,7 @@ class Sandbox:
             "endpoint": self.endpoint_url,
             "account": ACCOUNT,
             "region": self.region,
+            "rollback_style": account.cloudformation.rollback_style,
             "mysqld": {
                 "host": self.mysql.host,
                 "port": self.mysql.port,
@@ -195,6 +196,7 @@ def main() -> int:
     parser.add_argument("--mysqld")
     parser.add_argument("--region", default=REGION)
     parser.add_argument("--partial-revokes", choices=("on", "off"), default="on")
+    parser.add_argument("--rollback-style", choices=get_args(RollbackStyle), default="update")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -205,7 +207,12 @@ def main() -> int:
     partial_revokes = options.partial_revokes == "on"
     with os.fdopen(options.ready_fd, "w") as ready, ExitStack() as ends:
         try:
-            sandbox = Sandbox.start(binary=binary, partial_revokes=partial_revokes, region=options.region)
+            sandbox = Sandbox.start(
+                binary=binary,
+                partial_revokes=partial_revokes,
+                region=options.region,
+                rollback_style=options.rollback_style,
+            )
         except SandboxError as error:
             json.dump({"problems": [asdict(problem) for problem in error.problems]}, ready)
             return 1

@@ -39,7 +39,7 @@ class Deploy(Protocol):
 
 
 # How a stack ended. elsewhere: another apply has brought it to where it should be. not started: what it needs has
-# failed. stopped: there was no time or no will to begin it.
+# failed, or a group before its own, or the run pauses before it. stopped: there was no time or no will to begin it.
 Ending = Literal["applied", "elsewhere", "failed", "not started", "stopped"]
 
 

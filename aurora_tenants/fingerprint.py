@@ -5,7 +5,8 @@
 
 Seven sections, each of things by name with what is said of each, its aspects:
 
-file       tenants.yaml: each tenant, the cluster, what is ignored. Its meaning, so not its comments, order or places
+file       tenants.yaml: each tenant, the cluster, what is ignored, who is of which group of the rollout. Its meaning,
+           so not its comments, order or places
 MySQL      databases and accounts that the file names or a stack owns, with owners, shares and privileges; the server
 missing    tables, columns and routines that the file names, and that are not there
 stacks     the shared stack, each tenant's, the pause schedule's; names that other stacks have taken
@@ -26,7 +27,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
-from aurora_tenants.model import Configuration, Tenant
+from aurora_tenants.model import Configuration, Rollout, Tenant
 from aurora_tenants.mysql.grants import Grant, by_account
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Contents, Database, Live, Server, State, User
@@ -43,7 +44,9 @@ Section = Mapping[str, Aspects]
 # Digits of a digest. No two states of one thing are to share it by accident; whoever writes the file can have any.
 _DIGITS = 12
 # Aspects that are said as they are; of all others only that they have changed.
-_READABLE = frozenset(("status", "template", "version", "action", "cluster", "healed by", "contents", "state"))
+_READABLE = frozenset(
+    ("status", "template", "version", "action", "cluster", "healed by", "contents", "state", "stop_after")
+)
 
 
 class Place(NamedTuple):
@@ -205,10 +208,23 @@ def _database_names(tenant: Tenant) -> Iterator[str]:
 def _file(configuration: Configuration, scope: _Scope) -> Iterator[tuple[str, Aspects]]:
     yield "cluster", {"cluster": configuration.cluster.stack, "settings": _digest(configuration.cluster)}
     yield "ignore", {"globs": _digest(configuration.ignore)}
+    if configuration.rollout:
+        yield "the rollout", _rollout(configuration.rollout, scope.tenants)
     for tenant in scope.tenants:
         parts = (("databases", tenant.databases), ("users", tenant.users), ("roles", tenant.roles))
         aspects = {noun: _digest(_by_name(things)) for noun, things in parts if things}
         yield f"tenant {tenant.name}", aspects
+
+
+def _rollout(rollout: Rollout, tenants: Iterable[Tenant]) -> Aspects:
+    """Of what it means for these tenants: not the globs, but who is of which group."""
+    group_of = {tenant.name: rollout.group_of(tenant.name) for tenant in tenants}
+    groups = [
+        (group.name, group.pauses, sorted(name for name, it in group_of.items() if it is group))
+        for group in rollout.groups
+        if group in group_of.values()
+    ]
+    return {"stop_after": str(rollout.stop_after), "groups": _digest(groups)}
 
 
 def _by_name(things: Iterable[Any]) -> list[Any]:

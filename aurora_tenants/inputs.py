@@ -91,13 +91,16 @@ def read_inputs(
     with_schedule: bool,
     with_secrets: bool = True,
     located: Callable[[str, str], None] = lambda account, region: None,
+    check: Callable[[Configuration], object] = lambda configuration: None,
 ) -> Inputs:
     """The file first, so that nothing is asked of AWS for a file that cannot be used; then which account it is.
 
-    located: called with account and region before anything else is asked of AWS.
+    check: raises InvalidUsage for a file that lacks what the command line asks for. located: called with account and
+    region before anything else is asked of AWS.
     Raises InvalidFile, AwsError, DatabaseError.
     """
     configuration = config.load(file)
+    check(configuration)
     aws = connect(region=region or configuration.cluster.region, profile=profile)
     account = require_account(aws, configuration.cluster)
     located(account, aws.region)

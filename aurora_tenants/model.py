@@ -205,9 +205,41 @@ class Ignore:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Tenants that are deployed before those of the next group. tenants: globs of their names, with their stages.
+
+    pauses: somebody has to say that it goes on after it.
+    """
+
+    name: str
+    tenants: tuple[str, ...]
+    pauses: bool = False
+
+    def takes(self, tenant: str) -> bool:
+        """Whether one of the globs is about a tenant of this name."""
+        return any(fnmatch.fnmatchcase(tenant, glob) for glob in self.tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """In which order tenants are deployed: group by group; a tenant is of the first group that takes it.
+
+    stop_after: so many failed tenants after which nothing more is begun, in the middle of a group too; None for never.
+    """
+
+    groups: tuple[Group, ...]
+    stop_after: int | None = None
+
+    def group_of(self, tenant: str) -> Group:
+        """The group of a tenant of this name. A valid file has one for each of its own; any other is of the last."""
+        return next((group for group in self.groups if group.takes(tenant)), self.groups[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
-    """All of tenants.yaml. tenants: in the file's order, stages expanded."""
+    """All of tenants.yaml. tenants: in the file's order, stages expanded. rollout: None for all at once."""
 
     cluster: Cluster
     tenants: tuple[Tenant, ...]
     ignore: Ignore = field(default_factory=Ignore)
+    rollout: Rollout | None = None

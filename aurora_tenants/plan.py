@@ -15,6 +15,8 @@ from aurora_tenants.errors import InvalidUsage, Notice, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.state import Live
 from aurora_tenants.naming import PAUSE_SCHEDULE
+from aurora_tenants.rollout import RolloutPlan, in_order, membership, plan_rollout
+from aurora_tenants.rollout import obstacles as obstacles_of_groups
 from aurora_tenants.schedule.cost import Cost
 from aurora_tenants.schedule.plan import LivePause, SchedulePlan, plan_schedule
 from aurora_tenants.stack import Deployed, Shared, StackPlan, failed_rollback
@@ -40,7 +42,8 @@ class Plan:
     schedule: the pause schedule's part, None where there is none and was none. isolation: who can get into a database
     that is not theirs. deployed_count: how many tenants have a stack now; removals are weighed against it. is_partial:
     it is about some tenants alone. watchers: who could read others' statements, and cannot yet. waiting: what nothing
-    can be planned for until an operation has ended; it is in no other field.
+    can be planned for until an operation has ended; it is in no other field. rollout: the groups in which it is done,
+    in whose order the tenants are; None for all at once.
     """
 
     cluster: Cluster
@@ -53,6 +56,7 @@ class Plan:
     is_partial: bool = False
     watchers: tuple[Watcher, ...] = ()
     waiting: tuple[Waiting, ...] = ()
+    rollout: RolloutPlan | None = None
 
     @property
     def changed(self) -> tuple[TenantPlan, ...]:
@@ -114,18 +118,25 @@ def make_plan(
     is none, in the file or deployed. secrets: of the users; None where they were not read.
     """
     _check_names(only, {*(tenant.name for tenant in configuration.tenants), *deployed.tenants})
-    tenants = plan_tenants(configuration, live, deployed, only=only, secrets=secrets)
+    tenants, rollout = _in_groups(
+        configuration, deployed, plan_tenants(configuration, live, deployed, only=only, secrets=secrets), bool(only)
+    )
     shared = deployed.shared
     with_schedule = shared and pause and is_about_schedule(only)
     busy = (
         *waiting(tenants, deployed),
         *(of_schedule(deployed.pause_schedule, PAUSE_SCHEDULE) if with_schedule else ()),
     )
+    busy = (*busy, *_held_back(rollout, tenants, busy))
     names = {each.name for each in busy}
     tenants = tuple(tenant for tenant in tenants if tenant.name not in names)
     schedule = None
     if shared and pause and with_schedule and PAUSE_SCHEDULE not in names:
         schedule = plan_schedule(configuration.cluster, shared, deployed, pause)
+    if schedule and schedule.stack.is_changed and rollout and busy:  # it comes after the last group
+        awaits = tuple(dict.fromkeys(name for each in busy for name in each.awaits))
+        stack = schedule.stack
+        busy, schedule = (*busy, Waiting(stack.part, stack.name, stack.about, "", awaits, is_held_back=True)), None
     changes = [change for tenant in tenants for change in tenant.changes]
     afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
     return Plan(
@@ -141,6 +152,7 @@ def make_plan(
         ),
         problems=(
             *obstacles(configuration, tenants, live.state, deployed),
+            *obstacles_of_groups(rollout, [tenant.stack for tenant in tenants]),
             *(schedule.problems if schedule else ()),
         ),
         isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),
@@ -148,7 +160,39 @@ def make_plan(
         is_partial=bool(only),
         watchers=new_watchers(live.state, afterwards, live.server) if changes else (),
         waiting=busy,
+        rollout=rollout,
     )
+
+
+def _in_groups(
+    configuration: Configuration, deployed: Deployed, tenants: Iterable[TenantPlan], is_partial: bool
+) -> tuple[tuple[TenantPlan, ...], RolloutPlan | None]:
+    """The tenants in the order in which they are deployed, and their groups."""
+    by_part = {tenant.stack.part: tenant for tenant in tenants}
+    of = membership(configuration, deployed.tenants)
+    stacks = in_order(of, (tenant.stack for tenant in by_part.values()))
+    rollout = plan_rollout(configuration, of, stacks, is_partial=is_partial)
+    return tuple(by_part[stack.part] for stack in stacks), rollout
+
+
+def _held_back(
+    rollout: RolloutPlan | None, tenants: Iterable[TenantPlan], busy: Collection[Waiting]
+) -> Iterator[Waiting]:
+    """What would be deployed before its turn: groups come after one in which somebody waits."""
+    if not rollout:
+        return
+    waiting = {each.name: each for each in busy}
+    first = next((group for group in rollout.groups if waiting.keys() & {*group.tenants}), None)
+    if not first:
+        return
+    after = rollout.groups[rollout.groups.index(first) + 1 :]
+    later = {name for group in after for name in group.tenants} - waiting.keys()
+    awaits = tuple(dict.fromkeys(it for name in first.tenants if name in waiting for it in waiting[name].awaits))
+    for tenant in tenants:
+        stack = tenant.stack
+        if tenant.name in later and stack.is_changed:
+            is_removal = stack.action == "delete"
+            yield Waiting(tenant.name, stack.name, stack.about, "", awaits, is_removal, is_held_back=True)
 
 
 def is_about_schedule(only: Collection[str]) -> bool:

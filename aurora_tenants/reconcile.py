@@ -29,9 +29,11 @@ from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
 from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
+from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
 from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Plan, Proposal, is_about_schedule, make_plan, without_rotations_of_file
+from aurora_tenants.rollout import PlannedGroup, before, members, require_group
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
@@ -47,7 +49,8 @@ from aurora_tenants.tenant.secrets import Secrets
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. only: the tenants that it is about, all of them when empty.
+    """What is asked for. only: the tenants that it is about, all of them when empty. group: of the rollout, the one
+    that it is about.
 
     acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
     located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
@@ -60,6 +63,7 @@ class Request:
     region: str | None = None
     profile: str | None = None
     only: tuple[str, ...] = ()
+    group: str | None = None
     reading: Reading = field(default_factory=Reading)
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
@@ -75,7 +79,7 @@ class Outcome:
     """How it went. results: of every stack. left: the proposal for what still differs, None when nothing does.
 
     waiting: what somebody else's operation was under way on to the end. later: the proposals for what had to wait, in
-    their order. is_interrupted: whoever asked has ended it before its end.
+    their order. is_interrupted: whoever asked has ended it before its end. halt: why groups of the rollout were left.
     """
 
     proposal: Proposal
@@ -85,6 +89,7 @@ class Outcome:
     waiting: tuple[Waiting, ...] = ()
     later: tuple[Proposal, ...] = ()
     is_interrupted: bool = False
+    halt: Halt | None = None
 
     def and_then(self, after: Outcome) -> Outcome:
         """Both together, where the other one came after this."""
@@ -96,6 +101,7 @@ class Outcome:
             after.waiting,
             (*self.later, after.proposal, *after.later),
             self.is_interrupted or after.is_interrupted,
+            after.halt,
         )
 
     def with_problems(self, *problems: Problem) -> Outcome:
@@ -117,6 +123,9 @@ class Operator(Protocol):
     def waiting(self, those: Sequence[Waiting]) -> AbstractContextManager[Callable[[Mapping[str, str]], None]]:
         """Around a wait for these; what it gives is called with the status of the stacks that are still busy."""
 
+    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
+        """Asked, while it watches, after a group that pauses. had_changes: something was deployed in it just now."""
+
 
 def reconcile(
     request: Request, operator: Operator, require_unmoved: Callable[[Fingerprint], None] | None = None
@@ -130,11 +139,12 @@ def reconcile(
     until = time.monotonic() + request.reading.wait_seconds
     request = replace(request, reading=replace(request.reading, awaits_shared=True))
     inputs = read(request)
+    request = of_group(inputs, request)
     proposal = _propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
     outcome = _applied(inputs, proposal, request, operator)
     if outcome.waiting and require_unmoved:
         return outcome.with_problems(*map(not_reviewed, outcome.waiting))
-    goes_on = bool(outcome.waiting) and not outcome.is_interrupted
+    goes_on = _goes_on(outcome)
     while goes_on:
         outcome, goes_on = _after_a_wait(inputs, outcome, request, operator, until)
     return outcome.with_problems(*_left_busy(outcome))
@@ -150,11 +160,10 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
     _clean(inputs, proposal.plan, request)
-    if drops := proposal.plan.saved_first:
-        place = inputs.configuration.cluster, inputs.shared.cluster_arn
-        snapshots.make(inputs.aws, *place, drops, wait_seconds=request.snapshot_seconds, tell=request.told)
+    if proposal.plan.saved_first:
+        _save(inputs, proposal.plan, request)
     with operator.watching(proposal) as tell:
-        outcome = deploy(inputs, proposal, request, tell)
+        outcome = deploy(inputs, proposal, request, tell, operator.goes_on)
     if request.stop.is_set():
         return replace(outcome, is_interrupted=True)
     return outcome if outcome.problems else verify(inputs, outcome, request)
@@ -177,10 +186,14 @@ def _after_a_wait(
             return replace(outcome, is_interrupted=True), False
         outcome = _with_rested(inputs, outcome, request, operator)
     except AuroraTenantsError as error:
-        return outcome.with_problems(*error.problems), False
+        return replace(outcome.with_problems(*error.problems), is_interrupted=request.stop.is_set()), False
     except KeyboardInterrupt:
         return replace(outcome, is_interrupted=True), False
-    return outcome, bool(outcome.waiting) and not is_last and not outcome.is_interrupted
+    return outcome, _goes_on(outcome) and not is_last
+
+
+def _goes_on(outcome: Outcome) -> bool:
+    return bool(outcome.waiting) and not outcome.is_interrupted and not outcome.halt
 
 
 def _with_rested(inputs: Inputs, before: Outcome, request: Request, operator: Operator) -> Outcome:
@@ -203,6 +216,19 @@ def _left_busy(outcome: Outcome) -> Iterator[Problem]:
     return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
 
 
+def _save(inputs: Inputs, plan: Plan, request: Request) -> None:
+    """Makes a snapshot of the cluster. Raises AwsError unless it is available in time."""
+    snapshots.make(
+        inputs.aws,
+        plan.cluster,
+        inputs.shared.cluster_arn,
+        plan.saved_first,
+        wait_seconds=request.snapshot_seconds,
+        tell=request.told,
+        stop=request.stop,
+    )
+
+
 def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
     """Deletes what earlier runs have left at stacks that nothing happens to; of the others nothing is left then."""
     stacks = [tenant.stack for tenant in plan.tenants] + ([plan.schedule.stack] if plan.schedule else [])
@@ -213,12 +239,14 @@ def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
 
 def preview(request: Request) -> Proposal:
     """What `reconcile` would do. Raises as it does."""
-    return propose(read(request), request)
+    inputs = read(request)
+    return propose(inputs, of_group(inputs, request))
 
 
 def preview_to_save(request: Request) -> tuple[Proposal, Fingerprint]:
     """As `preview`, with what it was made from. Raises as it does."""
     inputs = read(request)
+    request = of_group(inputs, request)
     proposal = propose(inputs, request)
     return proposal, with_plan(fingerprint_of(inputs, request), proposal.plan)
 
@@ -268,7 +296,16 @@ def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = T
         with_schedule=with_schedule and is_about_schedule(request.only),
         with_secrets=with_secrets,
         located=request.located,
+        check=partial(require_group, name=request.group),
     )
+
+
+def of_group(inputs: Inputs, request: Request) -> Request:
+    """The same, about what is of its group. Raises InvalidUsage for a tenant of another one."""
+    if request.group is None:
+        return request
+    only = members(inputs.configuration, inputs.deployed.tenants, request.group, request.only)
+    return replace(request, only=only)
 
 
 def propose(inputs: Inputs, request: Request) -> Proposal:
@@ -277,6 +314,8 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     if refused := safety.no_tenants(configuration, deployed, request.allowed):
         raise Refused(*refused)
     plan, secrets = _plan(inputs, request)
+    if plan.rollout and request.group:
+        plan = replace(plan, rollout=replace(plan.rollout, skipped=_skipped(inputs, request, request.group)))
     templates = read_templates(inputs.aws, (tenant.stack for tenant in unclear(plan.tenants)))
     plan = without_rotations_of_file(plan, templates, deployed, secrets)
     cost = None
@@ -309,7 +348,23 @@ def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
     return make(secrets=secrets), secrets
 
 
-def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[[Step | Pace], None]) -> Outcome:
+def _skipped(inputs: Inputs, request: Request, group: str) -> tuple[PlannedGroup, ...]:
+    """The groups before this one, with those of their tenants that something would happen to, or may."""
+    names = before(inputs.configuration, inputs.deployed.tenants, group)
+    if not names:
+        return ()
+    plan, _ = _plan(inputs, replace(request, only=names, group=None))
+    differ = {tenant.name for tenant in plan.changed} | {each.name for each in plan.waiting}
+    return plan.rollout.those(differ) if plan.rollout else ()
+
+
+def deploy(
+    inputs: Inputs,
+    proposal: Proposal,
+    request: Request,
+    tell: Callable[[Step | Pace], None],
+    goes_on: Callable[[PlannedGroup, bool], bool],
+) -> Outcome:
     """Runs the plan's stacks; with the pause schedule's, the cluster comes to what the schedule says of this hour."""
     plan, cluster_arn = proposal.plan, inputs.shared.cluster_arn
 
@@ -319,26 +374,30 @@ def deploy(inputs: Inputs, proposal: Proposal, request: Request, tell: Callable[
 
     healing = healer(inputs.aws, inputs.shared, plan.tenants)
     healing.before_moving(plan.stacks)
-    results = apply(
-        plan.stacks,
-        inputs.aws.cloudformation,
+    apply_these = partial(
+        apply,
+        cloudformation=inputs.aws.cloudformation,
         parallel=request.parallel,
         allow_drop=request.allowed.drops,
-        tell=tell,
         after=after,
         take=healing.take,
         deploy=healing.deploy,
-        stop=request.stop,
         rate=inputs.aws.rate,
         wait_seconds=request.reading.wait_seconds,
     )
+    results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
-    return Outcome(proposal, results, problems=tuple(explained), waiting=plan.waiting)
+    waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)
+    return Outcome(proposal, results, problems=tuple(explained), waiting=waiting, halt=halt)
 
 
 def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     """Reads everything back: what was applied must be there, and a difference now is an error, not a later surprise."""
+    if outcome.halt or outcome.waiting:  # what is left is another run's affair, or a later pass's
+        request = replace(request, only=left_to_verify(outcome.proposal.plan, outcome.waiting, outcome.halt))
+        if not request.only:
+            return outcome
     try:
         again = _read_again(inputs, request, with_schedule=is_about_schedule(request.only))
         only = _still_there(again, request.only)  # without those that were removed
@@ -351,7 +410,7 @@ def verify(inputs: Inputs, outcome: Outcome, request: Request) -> Outcome:
     except KeyboardInterrupt:
         problem = Problem("not-read-back", "applied, and not read back: interrupted", fix="run: aurora-tenants plan")
         return replace(outcome, problems=(problem,), is_interrupted=True)
-    outcome = replace(outcome, waiting=left.plan.waiting)
+    outcome = replace(outcome, waiting=(*outcome.waiting, *left.plan.waiting))
     if lost := _lost(outcome.proposal.plan, left.plan):
         return replace(outcome, problems=lost)
     if left.plan.stacks or left.plan.problems:

@@ -10,6 +10,9 @@ logical id alone, whatever else is in the stack.
 Stacks that were deployed before have one number for all. It is what all their counters are then: no resource gets
 another value than it had, and none is asked for because of that. Nor is the template another one: its digest is that of
 the form with one number, whichever form it has (`plain`).
+
+A template that counters would make too large has every resource given all of them (`short`), so that one is not
+compared without the others. It is never larger than the form with one number was.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ PARAMETER = {
     "Description": "Counters. Another value of its own has a custom resource compared with MySQL again.",
 }
 _REF = {"Ref": REVISION}
+_SHORT = {"Type": "CommaDelimitedList"}
 
 
 def counter_of(logical_id: str) -> dict[str, Any]:
@@ -66,11 +70,17 @@ def is_reached(revision: str, wanted: str) -> bool:
 
 def plain(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """A template with one number for all of its custom resources, where it has counters as this module writes them."""
-    parameters = body.get("Parameters", {})
-    if parameters.get(REVISION) != PARAMETER:
-        return body
+    return body if body.get("Parameters", {}).get(REVISION) not in (PARAMETER, _SHORT) else _with(body, _ONE_NUMBER)
+
+
+def short(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same in which every custom resource is given all counters."""
+    return _with(body, _SHORT)
+
+
+def _with(body: Mapping[str, Any], parameter: Mapping[str, str]) -> Mapping[str, Any]:
     resources = {name: _plain(name, resource) for name, resource in body["Resources"].items()}
-    return {**body, "Parameters": {**parameters, REVISION: _ONE_NUMBER}, "Resources": resources}
+    return {**body, "Parameters": {**body["Parameters"], REVISION: parameter}, "Resources": resources}
 
 
 def _plain(logical_id: str, resource: Mapping[str, Any]) -> Mapping[str, Any]:

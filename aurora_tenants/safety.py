@@ -28,23 +28,29 @@ def dangers(plan: Plan) -> tuple[Problem, ...]:
     breaches, opened = plan.isolation
     watched, others = map(_watched, plan.watchers), map(breach_problem, breaches)
     moves = likely_moves(plan.tenants)
-    return (*_drops(plan), *_mass_removal(plan), *moves, *map(_opened, opened), *watched, *others)
+    return (*_drops(plan), *_mass_removal(plan), *_skipped(plan), *moves, *map(_opened, opened), *watched, *others)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The dangers that the command line allows. drops: databases. access: accounts, as --allow-access takes them."""
+    """The dangers that the command line allows. drops: databases. access: accounts, as --allow-access takes them.
+
+    skipped_groups: that a group is deployed though one before it still differs.
+    """
 
     drops: tuple[str, ...] = ()
     mass_removal: bool = False
     access: tuple[str, ...] = ()
+    skipped_groups: bool = False
 
 
 def not_allowed(plan: Plan, allowed: Allowed) -> tuple[Problem, ...]:
     """The dangers that no flag of this run allows. A breach that was there before the plan is no reason to stop it."""
     opened = (_opened(it) for it in plan.isolation.opened if not _names(it.account).intersection(allowed.access))
     watched = (_watched(it) for it in plan.watchers if not _names(it.account).intersection(allowed.access))
-    return (*_drops(plan, allowed.drops), *(() if allowed.mass_removal else _mass_removal(plan)), *opened, *watched)
+    removal = () if allowed.mass_removal else _mass_removal(plan)
+    skipped = () if allowed.skipped_groups else _skipped(plan)
+    return (*_drops(plan, allowed.drops), *removal, *skipped, *opened, *watched)
 
 
 def not_deployable(deployed: Deployed) -> tuple[Problem, ...]:
@@ -122,10 +128,12 @@ def unused(plan: Plan, allowed: Allowed) -> tuple[str, ...]:
     drops = sorted({*allowed.drops}.difference(*(tenant.stack.drops for tenant in plan.tenants)))
     getting_in = [*(it.account for it in plan.isolation.opened), *(it.account for it in plan.watchers)]
     access = sorted({*allowed.access}.difference(*map(_names, getting_in)))
+    skips_none = allowed.skipped_groups and not (plan.rollout and plan.rollout.skipped)
     nothing_new = "this account would get into nothing that it could not get into before"
     return (
         *(f"--allow-drop {name}: no database of this name would be dropped" for name in drops),
         *(f"--allow-access {account}: {nothing_new}" for account in access),
+        *(["--allow-skipped-groups: no group before this one differs"] if skips_none else ()),
     )
 
 
@@ -153,6 +161,18 @@ def _contents(drop: Drop) -> str:
     if not drop.loses_data:
         return f"; {drop.contents}"
     return " with everything in it" + (f": {drop.contents}" if drop.contents else "")
+
+
+def _skipped(plan: Plan) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            "skips-group",
+            f"group {group.name} comes before this one, and is not deployed: {_listed(group.tenants)}",
+            why="nothing was tried on it first; its tenants differ from the file",
+            fix=f"aurora-tenants apply --group {group.name}; or, if that is meant: --allow-skipped-groups",
+        )
+        for group in (plan.rollout.skipped if plan.rollout else ())
+    )
 
 
 def _mass_removal(plan: Plan) -> tuple[Problem, ...]:

@@ -35,7 +35,7 @@ _MOST_MOVED = 20
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """made: when. file: the tenants.yaml, as it was named. only, allowed, logins: as in `Request` and its `Reading`.
+    """made: when. file: the tenants.yaml, as it was named. only, group, allowed, logins: as in `Request`, `Reading`.
 
     plan: what `plan --output json` says of it, for people and programs that review it; nothing is applied from there.
     program: the version that made it.
@@ -49,6 +49,7 @@ class SavedPlan:
     allowed: Allowed = field(default_factory=Allowed)
     logins: bool = False
     program: str = __version__
+    group: str | None = None
 
     @property
     def when(self) -> str:
@@ -63,7 +64,9 @@ class SavedPlan:
         return (
             *(("--file", self.file) if self.file != "tenants.yaml" else ()),
             *(word for option, values in repeated for value in values for word in (option, value)),
+            *(("--group", self.group) if self.group is not None else ()),
             *(("--allow-mass-removal",) if allowed.mass_removal else ()),
+            *(("--allow-skipped-groups",) if allowed.skipped_groups else ()),
             *(("--logins",) if self.logins else ()),
         )
 
@@ -77,9 +80,11 @@ class SavedPlan:
             "request": {
                 "file": self.file,
                 "tenants": [*self.only],
+                "group": self.group,
                 "allow_drop": [*allowed.drops],
                 "allow_mass_removal": allowed.mass_removal,
                 "allow_access": [*allowed.access],
+                "allow_skipped_groups": allowed.skipped_groups,
                 "logins": self.logins,
             },
             "fingerprint": {"place": it.place._asdict()} | {name: getattr(it, name) for name in _SECTIONS},
@@ -166,9 +171,8 @@ def _digest(data: Mapping[str, Any]) -> str:
 def _saved(data: Mapping[str, Any]) -> SavedPlan:
     """Raises LookupError, TypeError, ValueError, AttributeError, OverflowError for what is of another kind."""
     request, told = data["request"], data["fingerprint"]
-    mass_removal, logins = request["allow_mass_removal"], request["logins"]
-    if not (isinstance(mass_removal, bool) and isinstance(logins, bool)):
-        raise TypeError("yes or no is expected")
+    mass_removal, logins = _yes_or_no(request["allow_mass_removal"]), _yes_or_no(request["logins"])
+    skipped_groups, group = _yes_or_no(request["allow_skipped_groups"]), request["group"]
     return SavedPlan(
         datetime.fromisoformat(data["made"]).astimezone(UTC),
         _path(request["file"]),
@@ -178,14 +182,21 @@ def _saved(data: Mapping[str, Any]) -> SavedPlan:
         ),
         dict(data["plan"]),
         _words(request["tenants"]),
-        Allowed(_words(request["allow_drop"]), mass_removal, _words(request["allow_access"])),
+        Allowed(_words(request["allow_drop"]), mass_removal, _words(request["allow_access"]), skipped_groups),
         logins,
         _word(data["program"]),
+        None if group is None else _word(group),
     )
 
 
 def _section(data: Mapping[str, Mapping[str, Any]]) -> Section:
     return {name: {aspect: _word(value) for aspect, value in aspects.items()} for name, aspects in data.items()}
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("yes or no is expected")
+    return value
 
 
 def _words(values: Any) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""What a plan that finds nothing to do costs, at 10, 100 and 1,000 tenants: statements, calls, seconds.
+"""What a plan that finds nothing to do costs, at 10, 100 and 1,000 tenants: statements, calls, seconds; and what an
+apply does after somebody has revoked a grant of one tenant in a hundred.
 
     script/bench [N …]
 
@@ -31,7 +32,10 @@ COUNTED = ("rds-data:ExecuteStatement", "cloudformation:DescribeStacks")
 def main(sizes: Sequence[int]) -> None:
     """Prints a line for each size."""
     binary = mysqld.find() or install(mysqld.default_cache(), print)
-    print(f"{'tenants':>8} {'apply s':>8} {'plan s':>7} {'statements':>11} {'DescribeStacks':>15} {'other calls':>12}")
+    print(
+        f"{'tenants':>8} {'apply s':>8} {'plan s':>7} {'statements':>11} {'DescribeStacks':>15} {'other calls':>12}"
+        f" {'drifted':>8} {'statements':>11} {'of the provider':>16} {'apply s':>8}"
+    )
     for size in sizes:
         with Sandbox.start(binary=binary) as sandbox, tempfile.TemporaryDirectory() as directory:
             _deploy_shared(sandbox)
@@ -50,7 +54,22 @@ def main(sizes: Sequence[int]) -> None:
             statements, stacks = (calls.pop(name, 0) for name in COUNTED)
             plan = statistics.median(seconds)
             rest = sum(calls.values())
-            print(f"{size:>8} {applied:>8.1f} {plan:>7.2f} {statements:>11} {stacks:>15} {rest:>12}", flush=True)
+            print(
+                f"{size:>8} {applied:>8.1f} {plan:>7.2f} {statements:>11} {stacks:>15} {rest:>12}", end="", flush=True
+            )
+            _print_drift(sandbox, str(file), max(size // 100, 1), statements)
+
+
+def _print_drift(sandbox: Sandbox, file: str, drifted: int, of_plan: int) -> None:
+    """of_plan: how many statements a plan takes; an apply reads so before and after."""
+    with sandbox.mysql.connect() as connection, connection.cursor() as cursor:
+        for n in range(drifted):
+            cursor.execute(f"REVOKE DELETE ON svc{n:04}.* FROM `svc{n:04}-app`")
+    before, began = _calls(sandbox), time.perf_counter()
+    _run(sandbox, "apply", "--yes", "--parallel", "8", "--file", file)
+    seconds = time.perf_counter() - began
+    statements = (_calls(sandbox) - before)["rds-data:ExecuteStatement"]
+    print(f" {drifted:>8} {statements:>11} {statements - 2 * of_plan:>16} {seconds:>8.1f}", flush=True)
 
 
 def _deploy_shared(sandbox: Sandbox) -> None:

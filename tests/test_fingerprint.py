@@ -12,7 +12,7 @@ import pytest
 
 from aurora_tenants import config
 from aurora_tenants.fingerprint import Fingerprint, Place, differences, fingerprint, place_moved, with_plan
-from aurora_tenants.model import Configuration, Ignore, TenantUser
+from aurora_tenants.model import Configuration, Group, Ignore, Rollout, TenantUser
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
@@ -254,6 +254,40 @@ UNMOVED: dict[str, World] = {
 }
 
 
+def rolled_out(*groups: tuple[str, str], stop_after: int | None = None, pauses: bool = False) -> World:
+    """With a rollout whose groups have a name and a glob each. pauses: after the first one."""
+    made = (Group(name, (glob,), pauses and not number) for number, (name, glob) in enumerate(groups))
+    configuration = replace(WORLD.configuration, rollout=Rollout(tuple(made), stop_after))
+    return WORLD._replace(configuration=configuration)
+
+
+BY_GROUP = rolled_out(("canary", "shop"), ("rest", "*"))
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (WORLD, "the rollout was taken out"),
+        (rolled_out(("canary", "blog"), ("rest", "*")), "the rollout was changed (groups)"),
+        (rolled_out(("canary", "shop"), ("rest", "*"), pauses=True), "the rollout was changed (groups)"),
+        (rolled_out(("canary", "shop"), ("last", "*")), "the rollout was changed (groups)"),
+        (
+            rolled_out(("canary", "shop"), ("rest", "*"), stop_after=2),
+            "the rollout was changed (stop_after None, now 2)",
+        ),
+    ],
+)
+def test_the_order_in_which_tenants_are_deployed_moves_a_plan(now: World, said: str):
+    assert differences(BY_GROUP.fingerprint(), now.fingerprint()) == (f"tenants.yaml: {said}",)
+
+
+def test_a_glob_that_means_the_same_tenants_moves_no_plan_and_a_tenant_elsewhere_none_of_its_group():
+    same = rolled_out(("canary", "sh*"), ("rest", "[a-z]*"))
+    assert differences(BY_GROUP.fingerprint(), same.fingerprint()) == ()
+    other = rolled_out(("first", "shop"), ("rest", "*"))
+    assert differences(BY_GROUP.fingerprint("blog"), other.fingerprint("blog")) == ()
+
+
 @pytest.mark.parametrize("now", UNMOVED.values(), ids=UNMOVED)
 def test_what_no_plan_depends_on_moves_none(now: World):
     assert moved(now) == ()
@@ -393,7 +427,7 @@ def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it()
         (State, "databases users grants definers missing unseen contents"),
         (Deployed, "shared tenants others pause_schedule shared_stacks made waiting"),
         (Stack, "name status reason tags parameters outputs id role_arn is_by_others is_edited"),
-        (Configuration, "cluster tenants ignore"),
+        (Configuration, "cluster tenants ignore rollout"),
         (Server, "version partial_revokes plugin lower_case_names charset collation mandatory_roles max_connections "
          "max_user_connections"),
         (User, "account owner options default_roles is_role has_no_password restrictions objects is_expired"),

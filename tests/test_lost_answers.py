@@ -16,11 +16,9 @@ from tests.cloud import Cloud
 from tests.endpoint import environment
 from tests.quick import look_often
 
-TEMPLATE = {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "lost"}}}}
-CHANGED = {
-    "Resources": {"Log": {**TEMPLATE["Resources"]["Log"], "DeletionPolicy": "Retain"}},
-    "Outputs": {"A": {"Value": "b"}},
-}
+GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "lost"}}
+TEMPLATE = {"Resources": {"Log": GROUP}}
+CHANGED = {"Resources": {"Log": GROUP}, "Outputs": {"Name": {"Value": {"Ref": "Log"}}}}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from aurora_tenants.apply import Step
 from aurora_tenants.errors import Refused
 from aurora_tenants.plan import Proposal
 from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
+from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.safety import Allowed
 from aurora_tenants.tenant.busy import Waiting
 from tests.cloud import Cloud
@@ -47,6 +48,10 @@ class Recorder:
     def waiting(self, those: Sequence[Waiting]) -> Iterator[Callable[[Mapping[str, str]], None]]:
         self._meet(f"wait for {', '.join(each.name for each in those)}")
         yield lambda busy: None
+
+    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
+        self._meet(f"goes on after {group.name}")
+        return True
 
     def _meet(self, what: str) -> None:
         self.met.append(what)

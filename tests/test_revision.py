@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.model import TenantDatabase
+from aurora_tenants.model import TenantDatabase, TenantUser
 from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.naming import DIGEST, REVISION
 from aurora_tenants.revision import COUNTERS, FIRST, PARAMETER, all_counted_up, counted_up, counter_of, plain
-from aurora_tenants.stack import Deployed, Template
+from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Deployed, Template
 from aurora_tenants.tenant.template import template
 from tests.values import CLUSTER, SHOP, live_after, planned, stack_of, tenant, with_stack
 
@@ -90,6 +90,19 @@ def test_a_counter_that_somebody_has_changed_in_a_template_is_a_change():
     body["Resources"]["UserShop"]["Properties"][REVISION] = counter_of("DatabaseShop")
     assert Template.is_edited(body)
     assert plain(body)["Resources"]["DatabaseShop"]["Properties"][REVISION] == {"Ref": REVISION}
+
+
+def test_a_template_that_has_no_room_for_counters_gives_every_resource_all_of_them():
+    """It is as large as it always was, at most, so that what fitted fits."""
+    many = replace(SHOP, users=tuple(TenantUser(f"user{number:03}", auth="iam") for number in range(130)))
+    made = template(CLUSTER, many)
+    assert made.size_bytes() <= MAX_TEMPLATE_BYTES
+    assert made.resources["UserUser000"]["Properties"][REVISION] == {"Ref": REVISION}
+    old = with_one_number(made.body)
+    assert made.size_bytes() < Template.of(old).size_bytes()
+    assert (made.digest, Template.is_edited(made.body)) == (Template.of(old).digest, False)
+    fits = template(CLUSTER, replace(many, users=many.users[:50]))
+    assert fits.resources["UserUser000"]["Properties"][REVISION] == counter_of("UserUser000")
 
 
 def test_a_stack_with_one_number_is_left_alone_until_something_differs():

@@ -11,7 +11,8 @@ from aurora_tenants.mysql.grants import Grant, Scope
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Live, State, User
 from aurora_tenants.plan import Plan
-from aurora_tenants.safety import Allowed, dangers, not_allowed
+from aurora_tenants.rollout import PlannedGroup, RolloutPlan
+from aurora_tenants.safety import Allowed, dangers, not_allowed, unused
 from aurora_tenants.tenant.plan import TenantPlan
 from tests.values import CLUSTER, EMPTY, SHOP, deployed, live_after, planned, stack_plan, tenant
 
@@ -152,3 +153,17 @@ def test_what_looks_like_a_move_is_a_danger_that_stops_nothing():
     plan = planned(replace(SHOP, name="shop-prod"), live=live_after(SHOP), deployed=deployed(SHOP))
     assert "looks-like-a-move" in {danger.code for danger in dangers(plan)}
     assert "looks-like-a-move" not in {danger.code for danger in not_allowed(plan, Allowed())}
+
+
+def test_a_group_before_that_is_not_deployed_is_a_danger_that_one_flag_allows():
+    rollout = RolloutPlan((PlannedGroup("rest", ("shop",)),), skipped=(PlannedGroup("canary", ("a", "b")),))
+    plan = Plan(CLUSTER, (TenantPlan("shop", stack_plan("shop")),), rollout=rollout)
+    assert dangers(plan) == not_allowed(plan, Allowed())
+    (danger,) = dangers(plan)
+    assert (danger.code, danger.what) == (
+        "skips-group",
+        "group canary comes before this one, and is not deployed: a, b",
+    )
+    allowed = Allowed(skipped_groups=True)
+    assert (not_allowed(plan, allowed), unused(plan, allowed)) == ((), ())
+    assert unused(replace(plan, rollout=None), allowed) == ("--allow-skipped-groups: no group before this one differs",)

@@ -27,7 +27,7 @@ FINGERPRINT = Fingerprint(
     {"secret /shared/database/shop": {"healed by": "restore"}},
     {"tenant shop": {"action": "update"}},
 )
-ALLOWED = Allowed(("shop", "old"), True, ("dba@%",))
+ALLOWED = Allowed(("shop", "old"), True, ("dba@%",), skipped_groups=True)
 SAVED = SavedPlan(
     datetime(2026, 3, 1, 9, 30, 5, tzinfo=UTC),
     "envs/prod.yaml",
@@ -36,6 +36,7 @@ SAVED = SavedPlan(
     ("shop",),
     ALLOWED,
     logins=True,
+    group="rest",
 )
 TEXT = SAVED.to_text()
 AGAIN = "make it again, and review that: aurora-tenants plan --out plan.json"
@@ -76,9 +77,11 @@ def test_a_saved_plan_is_read_by_programs():
     assert data["request"] == {
         "file": "envs/prod.yaml",
         "tenants": ["shop"],
+        "group": "rest",
         "allow_drop": ["shop", "old"],
         "allow_mass_removal": True,
         "allow_access": ["dba@%"],
+        "allow_skipped_groups": True,
         "logins": True,
     }
     assert [*data["fingerprint"]] == ["place", "file", "mysql", "missing", "stacks", "schedules", "secrets", "planned"]
@@ -127,6 +130,8 @@ OF_FILE = ("fingerprint", "file")
         (("made",), (None, 7, "yesterday", [], "0001-01-01T00:00:00+23:59")),
         (("request",), (None, 7, "x", [], {})),
         (("request", "file"), (None, 7, "", "a\0b", "\ud800", ["x"])),
+        (("request", "group"), (7, [], {})),
+        (("request", "allow_skipped_groups"), (None, 7, "x")),
         (("request", "tenants"), (None, 7, "x", [7], [[]], {})),
         (("request", "allow_mass_removal"), (None, 1, "yes", [])),
         (("request", "logins"), (None, 0, "no", {})),
@@ -198,7 +203,8 @@ def test_each_thing_that_has_moved_is_a_problem_and_the_last_says_what_to_do():
             "my plan.json was made before that, at 2026-03-01 09:30 UTC,"
             " and is applied as it was reviewed or not at all",
             "make it again, and review that: aurora-tenants plan --out 'my plan.json' --file envs/prod.yaml"
-            " --tenant shop --allow-drop shop --allow-drop old --allow-access dba@% --allow-mass-removal --logins",
+            " --tenant shop --allow-drop shop --allow-drop old --allow-access dba@% --group rest --allow-mass-removal"
+            " --allow-skipped-groups --logins",
         ),
     )
 

@@ -32,14 +32,15 @@ def slow(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud.clean()
 
 
-def template(name: str, policy: str = "Delete") -> Template:
-    """policy: of deletion; what is changed by an update."""
-    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}, "DeletionPolicy": policy}
-    return Template.of({"Parameters": {"Revision": {"Type": "String"}}, "Resources": {"Log": group}})
+def template(name: str, more: str = "a") -> Template:
+    """more: what is changed by an update."""
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+    revision = {"Revision": {"Type": "String"}}
+    return Template.of({"Parameters": revision, "Resources": {"Log": group}, "Outputs": {"More": {"Value": more}}})
 
 
-def plan(name: str, action: Action, policy: str = "Delete", revision: str = "1", status: str = "") -> StackPlan:
-    made = None if action == "delete" else template(name, policy)
+def plan(name: str, action: Action, more: str = "a", revision: str = "1", status: str = "") -> StackPlan:
+    made = None if action == "delete" else template(name, more)
     parameters = {"Revision": revision} if made else {}
     return StackPlan(name, name, f"tenant {name}", action, template=made, parameters=parameters, status=status)
 
@@ -54,7 +55,7 @@ def applied(plans: list[StackPlan], **options: Any) -> tuple[tuple[Result, ...],
 def test_both_of_two_applies_end_well_and_say_who_did_it(slow: Cloud):
     rounds = [
         [plan(name, "create") for name in NAMES],
-        [plan(name, "update", "Retain", "2") for name in NAMES],
+        [plan(name, "update", "b", "2") for name in NAMES],
         [plan(name, "delete") for name in NAMES],
     ]
     barrier = threading.Barrier(2)
@@ -74,12 +75,13 @@ def test_both_of_two_applies_end_well_and_say_who_did_it(slow: Cloud):
 
 
 def test_a_busy_stack_is_waited_for_and_then_deployed(slow: Cloud):
+    slow.meet("slow-stacks", seconds=3)
     slow.client("cloudformation").create_stack(
         StackName="one",
         TemplateBody=json.dumps(template("one").body),
         Parameters=[{"ParameterKey": "Revision", "ParameterValue": "1"}],
     )
-    (result,), told = applied([plan("one", "update", "Retain", "2")])
+    (result,), told = applied([plan("one", "update", "b", "2")])
     assert (result.problems, result.ending) == ((), "applied")
     assert "waits for CREATE_IN_PROGRESS of somebody else" in [step.waits for step in told]
     assert slow.stacks() == {"one": "UPDATE_COMPLETE"}
@@ -88,7 +90,7 @@ def test_a_busy_stack_is_waited_for_and_then_deployed(slow: Cloud):
 def test_a_stack_that_is_busy_for_too_long_is_told_in_a_sentence_and_keeps_no_other_waiting(slow: Cloud):
     applied([plan("one", "create")])
     slow.put("one", "UPDATE_IN_PROGRESS")
-    (one, two), _ = applied([plan("one", "update", "Retain", "2"), plan("two", "create")], wait_seconds=0.3)
+    (one, two), _ = applied([plan("one", "update", "b", "2"), plan("two", "create")], wait_seconds=0.3)
     (problem,) = one.problems
     assert (problem.code, one.ending) == ("stack-busy", "failed")
     assert problem.what == "stack one is UPDATE_IN_PROGRESS: it is being updated, by somebody else"
@@ -100,7 +102,7 @@ def test_a_stack_that_somebody_else_has_made_again_is_not_deleted(slow: Cloud):
     """It was to be replaced, since its creation had failed."""
     applied([plan("one", "create")])
     before = slow.client("cloudformation").describe_stacks(StackName="one")["Stacks"][0]["StackId"]
-    (result,), _ = applied([plan("one", "replace", "Retain", "2", status="ROLLBACK_COMPLETE")])
+    (result,), _ = applied([plan("one", "replace", "b", "2", status="ROLLBACK_COMPLETE")])
     assert result.problems == ()
     assert slow.client("cloudformation").describe_stacks(StackName="one")["Stacks"][0]["StackId"] == before
 

@@ -31,6 +31,8 @@ UNDERSTOOD: Mapping[str, frozenset[str]] = {
     "UpdateStack": _TEMPLATE | _OPERATION | _ROLLBACK | {"UsePreviousTemplate"},
     "DeleteStack": _OPERATION | {"RetainResources", "RoleARN"},
     "ContinueUpdateRollback": _OPERATION | {"ResourcesToSkip", "RoleARN"},
+    "CancelUpdateStack": _OPERATION,
+    "RollbackStack": _OPERATION | {"RoleARN", "RetainExceptOnCreate"},
     "UpdateTerminationProtection": frozenset({"StackName", "EnableTerminationProtection"}),
     "CreateChangeSet": _TEMPLATE
     | {"StackName", "ChangeSetName", "ChangeSetType", "ClientToken", "Description", "UsePreviousTemplate"}

@@ -6,7 +6,7 @@ Every step that touches something leaves an `Undo` behind, so that a failed upda
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any, Literal
@@ -31,6 +31,8 @@ RollbackStyle = Literal["update", "restore"]
 class Rollout:
     """One operation's way forward. After run: undo and leftovers say what it touched and what it left behind.
 
+    is_called_off: somebody wants it taken back, whatever it came to. is_done: the stack is where it should be.
+    finish: returns when an operation that succeeds may end.
     drift: what of the stack is other than was deployed, and is to be set back; a rollback leads back to that.
     """
 
@@ -43,17 +45,26 @@ class Rollout:
         *,
         style: RollbackStyle,
         drift: Drift,
+        finish: Callable[[], None],
     ) -> None:
         self.undo: dict[str, Undo] = {}
         self.leftovers: list[Leftover] = []
+        self.is_called_off = False
         self._region = region
         self._handlers = handlers
         self._stack = stack
         self._deployment = deployment
         self._style = style
         self._drift = drift
+        self._finish = finish
         self._imported: Mapping[str, str] = {}
-        self._is_cancelled = False
+        self.is_done = self._is_cancelled = False
+
+    def call_off(self) -> None:
+        """Nothing is begun any more, and what was begun is cancelled. Not of one that is done."""
+        with self._region.changed:
+            self.is_called_off = True
+            self._cancel()
 
     def run(self) -> str | None:
         """None if the stack is where it should be; otherwise why not, for the stack's event."""
@@ -65,11 +76,16 @@ class Rollout:
                 self._deploy,
                 halts=True,
                 on_failure=self._cancel,
+                is_cancelled=lambda: self.is_called_off,
                 timeout_seconds=self._stack.timeout_seconds,
             )
-            if failed:
-                return failures(self._stack)
-            self._region.publish(self._stack, self._outputs())
+            if not failed and not self.is_called_off:
+                self._finish()
+            with self._region.changed:
+                if failed or self.is_called_off:
+                    return failures(self._stack)
+                self._region.publish(self._stack, self._outputs())
+                self.is_done = True
         except (StackFailed, Unresolvable) as exc:
             return str(exc)
         except TooLate:

@@ -21,7 +21,7 @@ from aurora_sandbox.cloudformation.handlers import Handlers
 from aurora_sandbox.cloudformation.intrinsics import Unresolvable
 from aurora_sandbox.cloudformation.pacing import Pacing
 from aurora_sandbox.cloudformation.preview import Preview
-from aurora_sandbox.cloudformation.refusals import invalid, no_stack, refuse_failed
+from aurora_sandbox.cloudformation.refusals import invalid, no_stack, not_imitated, refuse_failed
 from aurora_sandbox.cloudformation.region import MAX_STACKS, Region, StackFailed
 from aurora_sandbox.cloudformation.requests import (
     UNDERSTOOD,
@@ -69,6 +69,7 @@ class CloudFormation:
         stack_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.region = Region(account=account, region=region)
+        self.rollback_style: RollbackStyle = rollback_style
         pacing = Pacing(stack_seconds)
         self._handlers = Handlers(resources, custom, resolve_secret, pacing)
         self._engine = Engine(self.region, self._handlers, pacing, style=rollback_style)
@@ -82,6 +83,8 @@ class CloudFormation:
             "UpdateStack": self._update_stack,
             "DeleteStack": self._delete_stack,
             "ContinueUpdateRollback": self._continue_update_rollback,
+            "CancelUpdateStack": self._cancel_update_stack,
+            "RollbackStack": self._rollback_stack,
             "UpdateTerminationProtection": self._update_termination_protection,
             "CreateChangeSet": self._change_sets.create,
             "DescribeChangeSet": self._change_sets.describe,
@@ -201,6 +204,25 @@ class CloudFormation:
         self._begin(stack, request)
         self._engine.resume_rollback(stack, skipping=skipping)
         return {}
+
+    def _cancel_update_stack(self, request: Parameters) -> dict[str, Any]:
+        stack = self._found(request)
+        if stack.status == "UPDATE_IN_PROGRESS" and stack.stable is None:
+            raise not_imitated("CancelUpdateStack of a stack that was never complete")
+        is_under_way = stack.status == "UPDATE_IN_PROGRESS"
+        if not (is_under_way and self._engine.call_off(stack, lambda: self._begin(stack, request))):
+            # AWS's sentence as pull request 5046 of aws/copilot-cli compares it.
+            raise invalid("CancelUpdateStack cannot be called from current stack status")
+        return {}
+
+    def _rollback_stack(self, request: Parameters) -> dict[str, Any]:
+        stack = self._found(request)
+        if stack.status not in ("CREATE_FAILED", "UPDATE_FAILED"):
+            raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be rolled back.")
+        stack.deletes_new_on_rollback = bool(request.get("RetainExceptOnCreate"))
+        self._begin(stack, request)
+        self._engine.roll_back(stack)
+        return {"StackId": stack.id}
 
     def _update_termination_protection(self, request: Parameters) -> dict[str, Any]:
         stack = self._found(request)

@@ -169,7 +169,8 @@ class ChangeSet:
 class Stack:
     """A stack, alive or deleted.
 
-    previous: what it was before the update that is going on; rolled back to should that fail.
+    stable: what it was when it last settled, which a rollback leads back to; None if it never did.
+    undo: how to get there, once updates have failed that were not rolled back.
     leftovers: what is still to be deleted once the stack has settled. unfinished: what a rollback has still to undo.
     is_created_for_good: the option to do nothing on failure was given for its creation, and not DisableRollback.
     """
@@ -182,9 +183,10 @@ class Stack:
     reason: str | None = None
     updated: datetime | None = None
     deleted: datetime | None = None
-    previous: Deployment | None = None
+    stable: Deployment | None = None
     resources: dict[str, Resource] = field(default_factory=dict)
     leftovers: list[Leftover] = field(default_factory=list)
+    undo: dict[str, Undo] = field(default_factory=dict)
     unfinished: dict[str, Undo] = field(default_factory=dict)
     outputs: tuple[StackOutput, ...] = ()
     imports: frozenset[str] = frozenset()

@@ -23,6 +23,7 @@ def walk(
     work: Callable[[Key], None],
     *,
     halts: bool,
+    is_cancelled: Callable[[], bool] = lambda: False,
     on_failure: Callable[[], None] = lambda: None,
     timeout_seconds: float | None = None,
 ) -> dict[Key, BaseException]:
@@ -30,6 +31,7 @@ def walk(
 
     order: for each thing, those that come before it; names of other things do not count.
     halts: nothing new is begun after a failure; otherwise only what comes after the failed thing is left out.
+    is_cancelled: once it is so, nothing new is begun either.
     on_failure: called once, at the first failure or when the time is over, while other things may still be going on.
     Raises TooLate when the time is over, after what was begun has ended.
     """
@@ -45,7 +47,7 @@ def walk(
         if not has_told and (is_late or steps.failed):
             has_told = True
             on_failure()
-        if not is_late and not (halts and steps.failed):
+        if not is_late and not (halts and steps.failed) and not is_cancelled():
             steps.begin()
     if is_late:
         raise TooLate

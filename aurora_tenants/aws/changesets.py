@@ -106,6 +106,10 @@ def make(
         status, reason = _settled(cloudformation, made)
         is_settled = True
         is_wanted = _has_changes(made, status, reason)
+    except AwsError as error:
+        if code_of(error.__cause__) != "ChangeSetNotFound":
+            raise
+        raise StackBusy(*error.problems) from error.__cause__  # another one was executed, which drops the rest
     finally:
         if not is_settled:
             _await_settled(cloudformation, made)

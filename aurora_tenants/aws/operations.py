@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -146,12 +146,7 @@ class _Following:
         if not self._seen:
             ours = [at for at, entry in enumerate(newer) if entry.get("ClientRequestToken") == self._token]
             newer = newer[: ours[-1] + 1] if ours else []
-            if (
-                not ours
-                and page
-                and page[0]["ResourceStatus"] == "DELETE_IN_PROGRESS"
-                and page[0]["ResourceType"] == _STACK
-            ):
+            if not ours and _is_deleted(page):
                 raise StackBusy(self._lost())
         self._seen.update(entry["EventId"] for entry in newer)
         return [_event(entry) for entry in reversed(newer)]
@@ -160,6 +155,12 @@ class _Following:
         name = self._stack_id.split("/")[1]
         what = f"what was begun with stack {name} has not happened"
         return Problem("stack-busy", what, "somebody else changes it at the same time", "apply again")
+
+
+def _is_deleted(page: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a stack is gone or goes by what its newest events say, so that nothing else begins any more."""
+    last = next((entry["ResourceStatus"] for entry in page if entry["ResourceType"] == _STACK), "")
+    return last in ("DELETE_IN_PROGRESS", "DELETE_COMPLETE")
 
 
 def first_failure(cloudformation: Any, name: str) -> Event | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -33,13 +34,21 @@ Tell = Callable[[str], None]
 
 
 def make(
-    aws: Aws, cluster: Cluster, cluster_arn: str, drops: Sequence[Drop], *, wait_seconds: float, tell: Tell
+    aws: Aws,
+    cluster: Cluster,
+    cluster_arn: str,
+    drops: Sequence[Drop],
+    *,
+    wait_seconds: float,
+    tell: Tell,
+    stop: threading.Event | None = None,
 ) -> str:
     """Returns the snapshot's name once it is available. tell: is told in sentences how far it is.
 
     One that an apply has begun before, and that is still being made, is waited for instead: RDS makes no two at once.
-    Raises AwsError if it fails, or is not available in time; it may be there all the same.
+    Raises AwsError if it fails, is not available in time, or once `stop` is set; it may be there all the same.
     """
+    stop = stop or threading.Event()
     rds, identifier = aws.client("rds"), cluster_arn.rpartition(":")[2]
     began = time.monotonic()
     name = _under_way(rds, identifier)
@@ -48,8 +57,8 @@ def make(
     else:
         name = _name(identifier)
         tell(f"Making snapshot {name} of the cluster; waiting up to {_minutes(wait_seconds)} for it.")
-        _begin(rds, identifier, name, _tags(cluster, drops), began + wait_seconds, tell)
-    _wait(rds, name, began + wait_seconds, tell)
+        _begin(rds, identifier, name, _tags(cluster, drops), began + wait_seconds, tell, stop)
+    _wait(rds, name, began + wait_seconds, tell, stop)
     tell(f"Snapshot {name} is available after {_minutes(time.monotonic() - began)}.")
     return name
 
@@ -91,7 +100,15 @@ def _listed(names: Iterable[str]) -> str:
     return f"{len(written)} names"
 
 
-def _begin(rds: Any, identifier: str, name: str, tags: Sequence[dict[str, str]], deadline: float, tell: Tell) -> None:
+def _begin(
+    rds: Any,
+    identifier: str,
+    name: str,
+    tags: Sequence[dict[str, str]],
+    deadline: float,
+    tell: Tell,
+    stop: threading.Event,
+) -> None:
     """Begins it, as soon as nothing else is being done to the cluster."""
     is_told = False
     while True:
@@ -110,10 +127,11 @@ def _begin(rds: Any, identifier: str, name: str, tags: Sequence[dict[str, str]],
             if not is_told:
                 tell(f"The cluster is busy: {error.problems[0].what}")
                 is_told = True
-        time.sleep(_PAUSE_SECONDS)
+        if stop.wait(_PAUSE_SECONDS):
+            raise AwsError(Problem("stopped", "the run was stopped before a snapshot of the cluster was made"))
 
 
-def _wait(rds: Any, name: str, deadline: float, tell: Tell) -> None:
+def _wait(rds: Any, name: str, deadline: float, tell: Tell, stop: threading.Event) -> None:
     """Until it is available. Says the percent that AWS tells, each once."""
     told = 0
     while True:
@@ -133,7 +151,10 @@ def _wait(rds: Any, name: str, deadline: float, tell: Tell) -> None:
         if percent > told:
             tell(f"Snapshot {name}: {percent} %")
             told = percent
-        time.sleep(_PAUSE_SECONDS)
+        if stop.wait(_PAUSE_SECONDS):
+            what = f"the run was stopped before snapshot {name} of the cluster was available"
+            fix = "apply again while it is being made, which waits for it"
+            raise AwsError(Problem("stopped", what, "nothing is dropped before; AWS goes on making it", fix))
 
 
 def _minutes(seconds: float) -> str:

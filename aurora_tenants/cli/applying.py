@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aurora_tenants.plan import Plan, Proposal
     from aurora_tenants.reconcile import Outcome, Request
     from aurora_tenants.render.output import Output
+    from aurora_tenants.rollout import PlannedGroup
     from aurora_tenants.tenant.busy import Waiting
 
 # Of more than these the command to go on with names none.
@@ -88,6 +89,21 @@ class Operator:
         with self.interrupts.followed():
             yield tell
 
+    def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
+        """Whoever has just said yes to a plan in which nothing happens to the group is not asked again; nor is whoever
+        has reviewed one before it was saved. Where nobody can be asked, nobody has said yes."""
+        if not had_changes and (self.saved or not self.yes):
+            return True
+        if self.yes or not sys.stdin.isatty():
+            return False
+        try:
+            with self._progress.aside() if self._progress else nullcontext(), self.interrupts.raised():
+                self.out.tell(f"Group {group.name} is deployed. Go on with the next one? Type yes to go on.")
+                return sys.stdin.readline().strip() == "yes"
+        except KeyboardInterrupt:
+            self.interrupts.stop.wait(_LAST_SECONDS)  # it is set in another thread
+            return False
+
     # The end
 
     def end(self, outcome: Outcome) -> int:
@@ -112,13 +128,24 @@ class Operator:
         names = list(dict.fromkeys(names))
         if not names:
             return ""
-        if len(names) > _MOST_NAMES:
-            names = list(self.request.only)
+        return self._command(names) if len(names) <= _MOST_NAMES else self._same()
+
+    def then(self, outcome: Outcome) -> str:
+        """The command that goes on with what is left; empty for nothing."""
+        if not outcome.halt:
+            return self.again(left_names(outcome))
+        return self._command((), outcome.halt.next_group) if outcome.halt.why == "pauses" else self._same()
+
+    def _same(self) -> str:
+        return self._command(self.request.only, self.request.group)
+
+    def _command(self, names: Iterable[str], group: str | None = None) -> str:
         file = self.request.file
         words = ["aurora-tenants", "apply"]
         if self.saved:  # what has been applied of it has moved since
             words = ["aurora-tenants", "plan", "--out", str(self.saved)]
         words += [word for name in names for word in ("--tenant", name)]
+        words += ["--group", group] if group else []
         words += ["--file", str(file)] if file != DEFAULT_FILE else []
         words += ["--region", self.request.region] if self.request.region else []
         words += ["--profile", self.request.profile] if self.request.profile else []
@@ -131,7 +158,7 @@ class Operator:
             self.out.tell(problem_text(problem))
 
     def _tell_end(self, outcome: Outcome) -> None:
-        results, again = outcome.results, self.again(left_names(outcome))
+        results, again = outcome.results, self.then(outcome)
         if not outcome.problems and not outcome.is_interrupted:
             self._tell_done(outcome)
             return
@@ -139,8 +166,9 @@ class Operator:
             self.out.tell("Interrupted. Nothing was changed.")
         elif results:
             self.out.tell(f"{'Interrupted. ' if outcome.is_interrupted else ''}{_summary(results)}.")
+        told = {outcome.halt.problem} if outcome.halt else set()
         for result in results:
-            if result.ending in ("failed", "not started"):
+            if result.ending in ("failed", "not started") and not told.intersection(result.problems):
                 self.out.tell(f"  {printable(result.stack.part)}: {printable(result.problems[0].what)}")
         if again:
             what = "To go on" if outcome.is_interrupted else "For what is left, when the cause is gone"
@@ -150,12 +178,18 @@ class Operator:
         from aurora_tenants.naming import PAUSE_SCHEDULE
         from aurora_tenants.render.schedule import deployed
 
-        done = sum(result.stack.part != PAUSE_SCHEDULE for result in outcome.results)
-        if done:
-            self.out.result(f"Applied: {done} of {done} tenants. MySQL holds what the file says of them.")
+        tenants = [result for result in outcome.results if result.stack.part != PAUSE_SCHEDULE]
+        if done := sum(result.ending != "not started" for result in tenants):
+            self.out.result(f"Applied: {done} of {len(tenants)} tenants. MySQL holds what the file says of them.")
+        if halt := outcome.halt:
+            self.out.result(f"{halt.said[0].upper()}{halt.said[1:]}. To go on: {self.then(outcome)}")
+            return
         for plan in (proposal.plan for proposal in (outcome.proposal, *outcome.later)):
             if plan.schedule and plan.changes_schedule:
                 self.out.result(deployed(plan.schedule))
+        rollout = outcome.proposal.plan.rollout
+        if self.request.group and rollout and rollout.following:
+            self.out.result(f"The next group: {self._command((), rollout.following)}")
 
     # Interrupts, told from a thread of their own
 
@@ -228,7 +262,7 @@ class JsonOperator(Operator):
         """Prints the result; the exit code."""
         from aurora_tenants.render.apply_json import apply_data
 
-        left = left_names(outcome)
+        left, again = left_names(outcome), self.then(outcome)
         self.out.json(
             apply_data(
                 outcome.proposal,
@@ -238,7 +272,7 @@ class JsonOperator(Operator):
                 outcome=_word(outcome),
                 seconds=time.monotonic() - self.began,
                 left=left,
-                again=self.again(left),
+                again=again,
             )
         )
         return _code(outcome)
@@ -298,7 +332,7 @@ def operator(out: Output, request: Request, *, yes: bool, saved: Path | None) ->
 
 def left_names(outcome: Outcome) -> list[str]:
     """What is not as the file says: parts of the plan by their names, each once."""
-    failed = [result.stack.part for result in outcome.results if result.problems]
+    failed = [result.stack.part for result in outcome.results if result.ending not in ("applied", "elsewhere")]
     differs = [stack.part for stack in outcome.left.plan.stacks] if outcome.left else []
     return list(dict.fromkeys([*failed, *differs, *(each.name for each in outcome.waiting)]))
 
@@ -314,6 +348,8 @@ def _word(outcome: Outcome) -> str:
         return "interrupted"
     if outcome.problems:
         return "failed"
+    if outcome.halt:
+        return "paused"
     return "applied" if outcome.results else "unchanged"
 
 

@@ -69,6 +69,15 @@ class Interrupts:
         finally:
             self._is_followed = False
 
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Inside of `followed`, around a question: the first one is a KeyboardInterrupt here, too."""
+        self._is_followed = False
+        try:
+            yield
+        finally:
+            self._is_followed = True
+
     @property
     def is_followed(self) -> bool:
         """Whether the first one only sets `stop`."""

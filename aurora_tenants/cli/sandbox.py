@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,13 @@ Bare = Annotated[bool, typer.Option("--bare", help="Without the shared stack.")]
 PartialRevokes = Annotated[
     bool | None, typer.Option(help="The server's partial_revokes, on by default as Aurora has it.")
 ]
+RollbackStyle = Annotated[
+    Literal["update", "restore"] | None,
+    typer.Option(
+        help="How a custom resource that was replaced is rolled back, of which AWS's texts differ: with an Update "
+        "to its old properties, the default, or without one.",
+    ),
+]
 Region = Annotated[
     str | None, typer.Option(help="The region that the sandbox is; eu-west-1 by default.", metavar="REGION")
 ]
@@ -53,7 +60,11 @@ class Command(options.Command):
 
 @app.command("up", cls=Command)
 def sandbox_up(
-    bare: Bare = False, mysqld: Mysqld = None, partial_revokes: PartialRevokes = None, region: Region = None
+    bare: Bare = False,
+    mysqld: Mysqld = None,
+    partial_revokes: PartialRevokes = None,
+    region: Region = None,
+    rollback_style: RollbackStyle = None,
 ) -> None:
     """Start a sandbox in the background and deploy the shared stack into it as shared-global."""
     from aurora_sandbox import lifecycle
@@ -66,6 +77,7 @@ def sandbox_up(
             tell=out.tell,
             deploy=None if bare else _deploy_shared,
             region=region,
+            rollback_style=rollback_style,
         )
     out.result(f'The sandbox runs at {running.endpoint}. To use it: eval "$(aurora-tenants sandbox env)"')
 
@@ -115,6 +127,7 @@ def sandbox_run(
     mysqld: Mysqld = None,
     partial_revokes: PartialRevokes = None,
     region: Region = None,
+    rollback_style: RollbackStyle = None,
 ) -> None:
     """Run a command with a fresh sandbox of its own, and pass its exit code on."""
     from aurora_sandbox import lifecycle
@@ -126,6 +139,7 @@ def sandbox_run(
         tell=DISPLAY.open().tell,
         deploy=None if bare else _deploy_shared,
         region=region,
+        rollback_style=rollback_style,
     )
     raise typer.Exit(code)
 

@@ -45,6 +45,10 @@ Access = Annotated[
         metavar="USER@HOST",
     ),
 ]
+SkippedGroups = Annotated[
+    bool,
+    typer.Option("--allow-skipped-groups", help="Apply a group though one before it is not deployed as the file says."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,13 @@ class Dangers:
     allow_drop: Drops = None
     allow_mass_removal: MassRemoval = False
     allow_access: Access = None
+    allow_skipped_groups: SkippedGroups = False
 
     def allowed(self) -> Allowed:
         from aurora_tenants.safety import Allowed
 
-        return Allowed(tuple(self.allow_drop or ()), self.allow_mass_removal, tuple(self.allow_access or ()))
+        drops, access = tuple(self.allow_drop or ()), tuple(self.allow_access or ())
+        return Allowed(drops, self.allow_mass_removal, access, self.allow_skipped_groups)
 
     def require_saved(self, path: Path | None) -> None:
         """Raises InvalidUsage for what allows something to a plan that nothing can be done with."""
@@ -104,7 +110,16 @@ def save(path: Path, plan: Mapping[str, Any], fingerprint: Fingerprint, request:
 
     file, logins = str(request.file), request.reading.logins
     made = datetime.now(UTC)
-    saved = SavedPlan(made, file, fingerprint, plan, only=request.only, allowed=request.allowed, logins=logins)
+    saved = SavedPlan(
+        made,
+        file,
+        fingerprint,
+        plan,
+        only=request.only,
+        group=request.group,
+        allowed=request.allowed,
+        logins=logins,
+    )
     try:
         _replace(Path(os.path.realpath(path)), saved.to_text())
     except OSError as error:
@@ -161,12 +176,13 @@ class Reopened:
 
     @classmethod
     def read(cls, path: Path, given: Request) -> Reopened:
-        """given: what the command line says beside it. Raises InvalidFile, InvalidUsage for --tenant, and Refused for
-        another region than the plan's."""
-        if given.only:
-            what = f"--tenant cannot be given with {path}"
+        """given: what the command line says beside it. Raises InvalidFile, InvalidUsage for --tenant and --group, and
+        Refused for another region than the plan's."""
+        if given.only or given.group is not None:
+            option = "--tenant" if given.only else "--group"
+            what = f"{option} cannot be given with {path}"
             why = "a saved plan is applied as it is, and is about the tenants that it was made for"
-            fix = "leave it out, or make the plan again with --tenant"
+            fix = f"leave it out, or make the plan again with {option}"
             raise InvalidUsage(Problem("saved-plan-tenants", what, why, fix))
         opened = cls(path, load(path))
         opened._require_place(opened.plan.fingerprint.place.account, given.region)
@@ -187,12 +203,14 @@ class Reopened:
             tuple(dict.fromkeys((*saved.drops, *given.allowed.drops))),
             saved.mass_removal or given.allowed.mass_removal,
             tuple(dict.fromkeys((*saved.access, *given.allowed.access))),
+            saved.skipped_groups or given.allowed.skipped_groups,
         )
         return replace(
             given,
             file=given.file if is_file_given else Path(self.plan.file),
             region=given.region or self.plan.fingerprint.place.region,
             only=self.plan.only,
+            group=self.plan.group,
             # What only a login shows is part of a plan that was made with logins.
             reading=replace(given.reading, logins=given.reading.logins or self.plan.logins),
             allowed=allowed,

@@ -39,6 +39,9 @@ Tenants = Annotated[
     list[str] | None,
     typer.Option("--tenant", help="Only this tenant, or pause-schedule; may be repeated.", metavar="NAME"),
 ]
+Group = Annotated[
+    str | None, typer.Option("--group", help="Only the tenants of this group of the rollout.", metavar="NAME")
+]
 Secret = Annotated[
     str | None, typer.Option(help="ARN of a secret to read MySQL with, instead of the inspector's.", metavar="ARN")
 ]
@@ -150,6 +153,7 @@ def schema(
 def plan(
     target: Target = TARGET,
     tenant: Tenants = None,
+    group: Group = None,
     detailed_exitcode: Annotated[
         bool,
         typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, or may be; 0 when there are none."),
@@ -186,7 +190,15 @@ def plan(
     reading = mysql.reading(out, may_wake=not no_wake, logins=logins)
     only, allowed = tuple(tenant or ()), dangers.allowed()
     located = teller(out, is_json=sql or display.output != "text")
-    request = Request(**asdict(target), only=only, reading=reading, allowed=allowed, acu_price=price, located=located)
+    request = Request(
+        **asdict(target),
+        only=only,
+        group=group,
+        reading=reading,
+        allowed=allowed,
+        acu_price=price,
+        located=located,
+    )
     proposal, fingerprint = preview_to_save(request) if out_file else (preview(request), None)
     form = "sql" if sql else display.output
     _show(out, proposal, form, file=str(target.file), view=View(explain=explain, verbose=verbose, summary=summary))
@@ -204,6 +216,7 @@ def apply(
     saved_plan: Saved = None,
     target: Target = TARGET,
     tenant: Tenants = None,
+    group: Group = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     parallel: Annotated[int, typer.Option(min=1, max=50, help="Stacks in flight at once.", metavar="NUMBER")] = 15,
     logins: Logins = False,
@@ -222,6 +235,7 @@ def apply(
     request = Request(
         **asdict(target),
         only=tuple(tenant or ()),
+        group=group,
         reading=mysql.reading(out, logins=logins),
         allowed=dangers.allowed(),
         acu_price=price,

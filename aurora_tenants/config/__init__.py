@@ -3,7 +3,7 @@
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes
     declared     plain data → the model's values, each with its place, stages written out    (reading)
-    names, ownership, accounts, privileges, moves, pause    the rules that the schema cannot express
+    names, ownership, accounts, privileges, moves, pause, rollout    the rules that the schema cannot express
                  (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
@@ -16,7 +16,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aurora_tenants.config import accounts, declared, moves, names, ownership, pause, privileges, schema, yaml_file
+from aurora_tenants.config import (
+    accounts,
+    declared,
+    moves,
+    names,
+    ownership,
+    pause,
+    privileges,
+    rollout,
+    schema,
+    yaml_file,
+)
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -43,10 +54,16 @@ def parse(text: str, file: str) -> Configuration:
             *privileges.problems(tenants),
             *moves.problems(document, tenants),
             *pause.problems(document),
+            *rollout.problems(document, tenants),
         ]
         if shape or rules:
             raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))
-        return Configuration(cluster, tuple(tenant.value for tenant in tenants), declared.ignore(document.data))
+        return Configuration(
+            cluster,
+            tuple(tenant.value for tenant in tenants),
+            declared.ignore(document.data),
+            rollout.declared(document.data),
+        )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from rich.text import Text
 
@@ -17,6 +17,7 @@ from aurora_tenants.render.problems import problem_text
 from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.stacks import total
 from aurora_tenants.render.text import count, printable
+from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.tenant.notices import LEFT_OVER
 
@@ -29,7 +30,7 @@ def plan_text(proposal: Proposal, *, file: str, width: int = USUAL, view: View =
     """The whole plan, tenants without a difference only counted. What to look at twice and the summary come last,
     where a terminal ends. width: of a line, in cells.
     """
-    blocks = [list(tenant_lines(it, proposal.items.get(it.name, ()), view)) for it in proposal.plan.changed]
+    blocks = list(_blocks(proposal, view))
     if part := schedule.part(proposal.plan.schedule):
         part.rstrip()
         blocks.append([part[1:]])  # without the line break that it begins with
@@ -44,6 +45,26 @@ def plan_text(proposal: Proposal, *, file: str, width: int = USUAL, view: View =
     lines += [Text()] if lines and lines[-1] and (is_short or told) else []
     lines.append(closing_text(proposal))
     return Text("\n").join(fitted(line, width) for line in lines)
+
+
+def _blocks(proposal: Proposal, view: View) -> Iterator[list[Text]]:
+    """The lines of each tenant; under the heading of its group where there are groups and anything is to be done."""
+    plan = proposal.plan
+    of_tenants = {it.name: list(tenant_lines(it, proposal.items.get(it.name, ()), view)) for it in plan.changed}
+    if not plan.rollout or not plan.stacks:
+        yield from of_tenants.values()
+        return
+    for group in plan.rollout.groups:
+        first, *others = [of_tenants[name] for name in group.tenants if name in of_tenants] or [[]]
+        yield [Text(group_heading(group, of_tenants), "bold"), *first]
+        yield from others
+
+
+def group_heading(group: PlannedGroup, changed: Container[str]) -> str:
+    """`Group canary: 1 of 2 tenants, then a pause`. changed: the tenants that something happens to."""
+    number = sum(name in changed for name in group.tenants)
+    pause = ", then a pause" if group.pauses else ""
+    return f"Group {group.name}: {number:,} of {count(len(group.tenants), 'tenant')}{pause}"
 
 
 def compared(proposal: Proposal, file: str) -> str:

@@ -12,6 +12,7 @@ from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_data
 from aurora_tenants.render.problems import location_data, problem_data
 from aurora_tenants.render.snapshot import drop_data, snapshot_data
+from aurora_tenants.rollout import RolloutPlan
 from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.tenant.drops import drops_of
 from aurora_tenants.tenant.items import Item, reason
@@ -29,9 +30,11 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
         "server": {"version": server.version, "partial_revokes": server.partial_revokes},
         "has_changes": bool(plan.stacks),
         "woke_cluster": proposal.woke_cluster,
+        "rollout": _rollout_data(plan.rollout) if plan.rollout else None,
         "tenants": [
             {
                 "tenant": tenant.name,
+                "group": plan.rollout.group_of(tenant.name).name if plan.rollout else None,
                 "stack": tenant.stack.name,
                 "action": tenant.stack.action,
                 "origin": tenant.stack.origin if tenant.stack.is_changed else None,
@@ -50,6 +53,15 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
         "notices": [asdict(notice) for notice in plan.notices],
         "dangers": [problem_data(danger) for danger in proposal.dangers],
         "problems": [problem_data(found) for found in plan.problems],
+    }
+
+
+def _rollout_data(rollout: RolloutPlan) -> dict[str, Any]:
+    return {
+        "stop_after": rollout.stop_after,
+        "groups": [
+            {"name": group.name, "tenants": list(group.tenants), "pauses": group.pauses} for group in rollout.groups
+        ],
     }
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aurora_tenants.errors import Problem
-from aurora_tenants.plan import Proposal
+from aurora_tenants.plan import Plan, Proposal
 from aurora_tenants.render import schedule
 from aurora_tenants.render.cost import cost_sentence
 from aurora_tenants.render.items import View, tenant_lines
 from aurora_tenants.render.output import safe
-from aurora_tenants.render.plan import WAITING, compared, summary, waiting_text
+from aurora_tenants.render.plan import WAITING, compared, group_heading, summary, waiting_text
 from aurora_tenants.render.problems import problem_text
 from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.text import count, printable
+from aurora_tenants.tenant.plan import TenantPlan
 
 # Of a comment on GitHub: "body is too long (maximum is 65536 characters)". In bytes, which are never fewer.
 LONGEST = 65_536
@@ -39,12 +40,14 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
         if found:
             page.add(f"**{count(len(found), title)}**\n\n")
             page.add_entries(title, [_problem(each, title) for each in found])
-    for tenant in plan.changed:
-        items = proposal.items.get(tenant.name, ())
-        (line,) = tenant_lines(tenant, items, View(summary=True))
-        _, *below = tenant_lines(tenant, items, View(places=True))
-        body = "\n".join(_diffed(each.plain) for each in below)
-        page.add(_folded(line.plain, body, "diff"), noun="tenant")
+    for heading, tenants in _in_groups(plan):
+        page.add(heading)
+        for tenant in tenants:
+            items = proposal.items.get(tenant.name, ())
+            (line,) = tenant_lines(tenant, items, View(summary=True))
+            _, *below = tenant_lines(tenant, items, View(places=True))
+            body = "\n".join(_diffed(each.plain) for each in below)
+            page.add(_folded(line.plain, body, "diff"), noun="tenant")
     if part := schedule.part(plan.schedule).plain.strip():
         page.add(_folded("pause schedule", part, ""), noun="pause schedule")
     if plan.waiting:
@@ -56,6 +59,17 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
     last = [compared(proposal, file), *([cost_sentence(proposal.cost)] if proposal.cost else [])]
     page.add(f"{fenced(chr(10).join(last), '')}\n", noun="line on what was compared")
     return page.text()
+
+
+def _in_groups(plan: Plan) -> Iterator[tuple[str, list[TenantPlan]]]:
+    """The tenants that something happens to, under the heading of each group; all under none without groups."""
+    if not plan.rollout or not plan.stacks:
+        yield "", list(plan.changed)
+        return
+    changed = {tenant.name: tenant for tenant in plan.changed}
+    for group in plan.rollout.groups:
+        heading = html.escape(group_heading(group, changed))
+        yield f"#### {heading}\n\n", [changed[name] for name in group.tenants if name in changed]
 
 
 class _Page:

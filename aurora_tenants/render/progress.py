@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -130,6 +131,15 @@ class Progress:
         self._ended.set()
         if self._live:
             self._live.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Without the table, for a question while nothing is in flight."""
+        if self._live:
+            self._live.stop()
+        yield
+        if self._live:
+            self._live.start()
 
     def tell(self, step: Step | Pace) -> None:
         """Shows one step of one stack, or that AWS throttles."""

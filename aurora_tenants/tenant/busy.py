@@ -24,6 +24,7 @@ class Waiting:
 
     status: of its stack; empty where that is not busy itself. awaits: the stacks whose operations have to end first,
     its own among them where that is busy. is_removal: it is no longer in the file, and nobody is removing it yet.
+    is_held_back: its turn comes after a group of the rollout that has somebody who waits.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Waiting:
     status: str
     awaits: tuple[str, ...]
     is_removal: bool = False
+    is_held_back: bool = False
 
     def now(self, busy: Mapping[str, str]) -> Waiting:
         """The same some time later. busy: the status of each stack that is busy then."""
@@ -46,6 +48,8 @@ class Waiting:
         if not self.awaits:
             return "what it waited for has come to rest"
         noun, verb = ("stack", "is") if len(self.awaits) == 1 else ("stacks", "are")
+        if self.is_held_back:
+            return f"its group comes after {noun} {', '.join(self.awaits)}, which {verb} in the middle of an operation"
         return f"it needs {noun} {', '.join(self.awaits)}, which {verb} in the middle of an operation"
 
 

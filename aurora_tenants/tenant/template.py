@@ -27,8 +27,8 @@ from aurora_tenants.naming import (
     secret_name,
     stack_name,
 )
-from aurora_tenants.revision import PARAMETER, counter_of
-from aurora_tenants.stack import Template
+from aurora_tenants.revision import PARAMETER, counter_of, short
+from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
 _SERVICE_TIMEOUT_SECONDS = 600
@@ -49,15 +49,15 @@ def template(
     that were renamed since, by the names that they have now; their resources keep the ids and the secret of those.
     """
     builder = _Builder(cluster, tenant, LogicalIds.of(tenant, renamed), keeps_server, renamed)
-    return Template.of(
-        {
-            "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
-            "Parameters": {REVISION: PARAMETER},
-            "Resources": builder.resources(),
-            "Outputs": builder.outputs(),
-        }
-    )
+    body = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"Databases and users of {tenant.name} on {cluster.stack}, deployed by aurora-tenants.",
+        "Parameters": {REVISION: PARAMETER},
+        "Resources": builder.resources(),
+        "Outputs": builder.outputs(),
+    }
+    made = Template.of(body)
+    return made if made.size_bytes() <= MAX_TEMPLATE_BYTES else Template.of(short(body))
 
 
 def allowing_drops(body: Mapping[str, Any], databases: Collection[str]) -> Template:

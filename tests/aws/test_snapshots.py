@@ -29,13 +29,18 @@ DROPS = (
 @pytest.fixture
 def aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setattr(snapshots, "_PAUSE_SECONDS", 0.02)
+    delete_all(cloud)
     with environment(cloud.environment):
         yield connect(region=None, profile=None)
     cloud.changes_take(0)
+    delete_all(cloud)
+
+
+def delete_all(cloud: Cloud) -> None:
+    """Also what a command line has made before, in the same sandbox."""
     for snapshot in manual(cloud):
-        cloud.client("rds").delete_db_cluster_snapshot(
-            DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"]
-        )
+        name = snapshot["DBClusterSnapshotIdentifier"]
+        cloud.client("rds").delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
 
 
 def manual(cloud: Cloud) -> list[dict[str, Any]]:
@@ -45,9 +50,17 @@ def manual(cloud: Cloud) -> list[dict[str, Any]]:
     return found
 
 
-def make(cloud: Cloud, aws: Aws, *, wait: float = 30.0, tell: Callable[[str], None] = lambda _: None) -> str:
+def make(
+    cloud: Cloud,
+    aws: Aws,
+    *,
+    wait: float = 30.0,
+    tell: Callable[[str], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> str:
     (cluster,) = cloud.client("rds").describe_db_clusters()["DBClusters"]
-    return snapshots.make(aws, Cluster(SHARED), cluster["DBClusterArn"], DROPS, wait_seconds=wait, tell=tell)
+    arn = cluster["DBClusterArn"]
+    return snapshots.make(aws, Cluster(SHARED), arn, DROPS, wait_seconds=wait, tell=tell, stop=stop)
 
 
 def test_it_says_whose_it_is_and_how_far(cloud: Cloud, aws: Aws):
@@ -81,6 +94,15 @@ def test_one_that_takes_too_long_is_waited_for_by_the_next(cloud: Cloud, aws: Aw
 
     assert make(cloud, aws, tell=tell) == begun["DBClusterSnapshotIdentifier"]
     assert ("is being made already" in told[0], len(manual(cloud))) == (True, 1)
+
+
+def test_a_run_that_is_stopped_waits_no_longer(cloud: Cloud, aws: Aws):
+    cloud.changes_take(3600)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(AwsError, match="the run was stopped before snapshot aurora-tenants-") as stopped:
+        make(cloud, aws, stop=stop)
+    assert (stopped.value.problems[0].code, len(manual(cloud))) == ("stopped", 1)
 
 
 def test_a_call_whose_answer_was_lost_makes_no_second_one(cloud: Cloud, aws: Aws):

@@ -40,7 +40,7 @@ def definitions() -> list[dict[str, Any]]:
     """The definitions of the schema in the document's order."""
     defined = SCHEMA["$defs"]
     pause = defined["pause_schedule"]
-    names = ("defaults", "ignore", "tenant", "database", "privilege", "role", "role_grant", "user")
+    names = ("defaults", "ignore", "rollout", "group", "tenant", "database", "privilege", "role", "role_grant", "user")
     of_cluster = (defined["cluster"], pause, defined["window"], pause["properties"]["asleep"])
     return [SCHEMA, *of_cluster, *(defined[name] for name in names)]
 

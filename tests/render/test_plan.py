@@ -213,7 +213,8 @@ def test_a_tenant_that_is_as_it_should_be_has_no_origin_of_a_change():
     live = live_after(SHOP)
     data = plan_data(of_shop(live))
     nothing = {"origin": None, "reason": None, "items": [], "changes": [], "drops": [], "dropped": []}
-    assert data["tenants"] == [{"tenant": "shop", "stack": "shared-shop", "action": "none", **nothing}]
+    shop = {"tenant": "shop", "group": None, "stack": "shared-shop", "action": "none"}
+    assert (data["tenants"], data["rollout"]) == ([{**shop, **nothing}], None)
     assert data["has_changes"] is False
 
 

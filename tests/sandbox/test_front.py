@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aurora_sandbox.faults import Faults
+from aurora_sandbox.clients import ITSELF
+from aurora_sandbox.faults import Fault, Faults
 from aurora_sandbox.front import Front
 from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.wire import Answer, Caller, Request
@@ -34,7 +35,13 @@ class AsFunction:
     role_arn: str = "arn:aws:iam::123456789012:role/words"
 
 
-def front(work: Callable[[], dict[str, Any]], *, function_of: Any = lambda key: None, moto: Any = None) -> Front:
+def front(
+    work: Callable[[], dict[str, Any]],
+    *,
+    function_of: Any = lambda key: None,
+    moto: Any = None,
+    faults: Faults | None = None,
+) -> Front:
     return Front(
         {"rds-data": Data(work)},
         region="eu-west-1",
@@ -46,7 +53,7 @@ def front(work: Callable[[], dict[str, Any]], *, function_of: Any = lambda key: 
             arn_prefix=lambda service: "",
             secret=lambda secret_id: None,
         ),
-        faults=Faults(),
+        faults=faults or Faults(),
         iam_changed=lambda: None,
         assumed=lambda answer: None,
     )
@@ -87,6 +94,14 @@ def test_calls_are_counted_by_service_and_operation_even_if_they_fail():
     counting.respond(REQUEST)
     counting.respond(REQUEST)
     assert counting.calls == {("rds-data", "ExecuteStatement"): 2}
+
+
+def test_a_call_that_the_sandbox_makes_itself_meets_no_fault():
+    faults = Faults()
+    faults.set(Fault("throttle"))
+    asked = front(lambda: {"records": [], "numberOfRecordsUpdated": 0}, faults=faults)
+    itself = replace(REQUEST, headers={**REQUEST.headers, "user-agent": f"Boto3 {ITSELF}"})
+    assert [asked.respond(request).status for request in (REQUEST, itself)] == [400, 200]
 
 
 def test_an_answer_that_aws_would_not_give_is_a_bug_and_not_an_answer():

@@ -55,6 +55,7 @@ def running(directory: Path, deployed_with: list[Mapping[str, str]], mysqld_bina
         partial_revokes=True,
         tell=lambda _: None,
         deploy=deployed_with.append,
+        rollback_style="restore",
         directory=directory,
     )
     lifecycle.down(directory=directory)
@@ -91,6 +92,7 @@ def test_into_a_running_sandbox_is_deployed_again(
     [
         ({"region": "us-east-1"}, "its region is eu-west-1, not us-east-1"),
         ({"partial_revokes": False}, "partial_revokes is on in it"),
+        ({"rollback_style": "update"}, "its rollback style is restore"),
     ],
 )
 def test_another_sandbox_than_the_one_that_runs_is_refused(

@@ -349,10 +349,11 @@ def test_exactly_the_answers_that_are_false_are_named(account: Account, empty: d
 def odd(account: Account) -> Iterator[None]:
     """The Data API answers in all the ways that AWS does not document, and now and then not at all."""
     account.post("answers", {"error_numbers": "none", "base64": True, "reversed_keys": True})
-    account.post("faults", {"early": {"first": 4, "every": 17}, "drop": {"first": 9, "every": 40, "ran": True}})
+    account.early(4, every=17)
+    account.drop(11, every=40)
     yield
     account.post("answers", {})
-    account.post("faults", {"early": {"first": 0}, "drop": {"first": 0}})
+    account.clear()
 
 
 @pytest.mark.usefixtures("odd")

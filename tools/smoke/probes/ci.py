@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from tools.smoke.probe import NotRun, Probe
 from tools.smoke.world import World, refusal
 
 Json = Any
+_SNAPSHOT_SECONDS = 1800
 _KNOWN_SECONDS = 60  # a role that is new is not known everywhere at once
 
 
@@ -45,8 +47,8 @@ def _role(world: World) -> str:
     return found.outputs["Arn"]
 
 
-def _as(world: World, role: str) -> Any:
-    """A client of CloudFormation with the role's rights."""
+def _as(world: World, role: str, service: str = "cloudformation") -> Any:
+    """A client with the role's rights."""
 
     def credentials() -> Json:
         try:
@@ -58,7 +60,7 @@ def _as(world: World, role: str) -> Any:
     if found is None:
         raise NotRun("the role of CI cannot be assumed")
     return boto3.client(
-        "cloudformation",
+        service,
         region_name=world.region,
         aws_access_key_id=found["AccessKeyId"],
         aws_secret_access_key=found["SecretAccessKey"],
@@ -88,7 +90,7 @@ def _tried(step: Callable[[], object]) -> str:
 
 
 def _ci(world: World) -> Json:
-    role = _role(world)
+    role = world.once("role of CI", lambda: _role(world))
     client, plan = _as(world, role), _plan(world, "by-ci", "one")
 
     said: list[str] = []
@@ -132,6 +134,61 @@ def _expect_ci(answer: Json) -> str:
     return "" if answer["in_review"] in ("has its tags", "AccessDenied") else f"in review: {answer['in_review']}"
 
 
+def _snapshot(world: World) -> Json:
+    """A snapshot with tags, another one meanwhile, and both deleted again."""
+    rds, own = _as(world, world.once("role of CI", lambda: _role(world)), "rds"), world.client("rds")
+    names = [f"aurora-tenants-{world.name}-{number}" for number in ("one", "two")]
+    tags, said, statuses = [{"Key": CLUSTER_TAG, "Value": world.name}], list[str](), list[str]()
+
+    def create(name: str) -> str:
+        try:
+            rds.create_db_cluster_snapshot(
+                DBClusterSnapshotIdentifier=name, DBClusterIdentifier=world.cluster, Tags=tags
+            )
+        except ClientError as error:
+            return str(refusal(error)["code"])
+        return "made"
+
+    def is_let_in() -> bool:
+        said.append(create(names[0]))
+        return said[-1] != "AccessDenied"
+
+    def is_there(name: str) -> bool:
+        found = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=name)["DBClusterSnapshots"][0]
+        statuses.append(found["Status"])
+        return bool(found["Status"] == "available")
+
+    until(is_let_in, world.clock.pause, every=10, at_most=_KNOWN_SECONDS)
+    began, second = world.clock.seconds(), create(names[1])
+    made = [name for name, how in zip(names, (said[-1], second), strict=True) if how == "made"]
+    try:
+        asked = {"DBClusterIdentifier": world.cluster, "SnapshotType": "manual"}
+        listed = rds.describe_db_cluster_snapshots(**asked)["DBClusterSnapshots"]
+        for name in made:
+            until(partial(is_there, name), world.clock.pause, every=10, at_most=_SNAPSHOT_SECONDS)
+    finally:
+        for name in made:
+            own.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
+    return {
+        "made": said[-1],
+        "second": second,
+        "is_listed": names[0] in [each["DBClusterSnapshotIdentifier"] for each in listed],
+        "has_tags": all(each["TagList"] == tags for each in listed if each["DBClusterSnapshotIdentifier"] in names),
+        "statuses": sorted(set(statuses)),
+        "took_seconds": round(world.clock.seconds() - began, 1),
+    }
+
+
+def _expect_snapshot(answer: Json) -> str:
+    if answer["made"] != "made":
+        return f"it is not made: {answer['made']}"
+    if not (answer["is_listed"] and answer["has_tags"]):
+        return "it is not listed with its tags"
+    if answer["second"] not in ("made", "InvalidDBClusterStateFault"):
+        return f"a second one meanwhile: {answer['second']}"
+    return "" if {"available"} <= {*answer["statuses"]} <= {"creating", "available"} else str(answer["statuses"])
+
+
 PROBES = (
     Probe(
         "tags-in-policies",
@@ -146,5 +203,18 @@ PROBES = (
         _ci,
         _expect_ci,
         takes_seconds=90,
+    ),
+    Probe(
+        "snapshot-before-drop",
+        "CloudFormation and a new cluster",
+        "ApplyPolicy is enough to make a snapshot of the cluster with tags, to list those of the cluster, and to look "
+        "at it until it is available; until then it is creating. A second one meanwhile is made, or refused as "
+        "InvalidDBClusterStateFault, which is waited for.",
+        "`apply` with `snapshot_before_drop` fails before anything is dropped, and says with which action or status.",
+        "`aws rds create-db-cluster-snapshot` in a role that has ApplyPolicy",
+        "made, listed and available",
+        _snapshot,
+        _expect_snapshot,
+        takes_seconds=180,
     ),
 )
