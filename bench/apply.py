@@ -60,7 +60,7 @@ def measured(cloud: Cloud, lanes: int, names: Sequence[str], action: str, templa
     child = subprocess.run(command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True)
     told: dict[str, Any] = json.loads(child.stdout)
     told["calls"] = of_stacks(cloud) - before
-    cloud.clear_faults()
+    cloud.clear()
     told["spans"] = {name: span(cloud, name) for name in names}
     return told
 
@@ -180,7 +180,7 @@ def lost(cloud: Cloud) -> None:
                     child = run(Path(name), text)
                     said = child.communicate()[0]
                     happened += sum(told["happened"] for told in cloud.faults())
-                    cloud.clear_faults()
+                    cloud.clear()
                     total += 1
                     if child.returncode:
                         failed += 1

@@ -90,15 +90,16 @@ class Board:
     def counts(self) -> str:
         """`45 of 200 done, 2 failed, 14 in flight, 1 waiting, 140 to come; 4 min 05 s`."""
         results, flying, waits = self.results, self.in_flight, len(self.waiting)
-        failed = sum(bool(result.problems) for result in results.values())
+        endings = [result.ending for result in results.values()]
+        done = endings.count("applied") + endings.count("elsewhere")
         parts = [
-            (failed, "failed"),
+            *((endings.count(ending), ending) for ending in ("failed", "not started", "stopped")),
             (len(flying) - waits, "in flight"),
             (waits, "waiting"),
             (self.total - len(results) - len(flying), "to come"),
         ]
         said = "".join(f", {number:,} {what}" for number, what in parts if number > 0)
-        return f"{len(results) - failed:,} of {self.total:,} done{said}; {duration(self.seconds)}"
+        return f"{done:,} of {self.total:,} done{said}; {duration(self.seconds)}"
 
 
 class Progress:
@@ -149,7 +150,8 @@ class Progress:
                 return
             is_first = self.board.take(step)
             if step.result:
-                self._line(self._end(step.result))
+                if step.result.ending != "stopped":  # of which there may be hundreds, all at once
+                    self._line(self._end(step.result))
             elif is_first and not self._live and self.board.total <= _FEW_STACKS:
                 self._line(Text(f"{step.stack.part}: started"))
 
@@ -159,7 +161,8 @@ class Progress:
             self._line(Text(pace_sentence(pace)))
 
     def _end(self, result: Result) -> Text:
-        part, number = result.stack.part, len(self.board.results)
+        part = result.stack.part
+        number = sum(each.ending != "stopped" for each in self.board.results.values())
         head = f"[{number}/{self.board.total}] {part}: "
         seconds = f"{self.board.seconds_of(part):.1f} s"
         if result.ending == "not started":

@@ -96,7 +96,7 @@ def three(run: CommandLine, cloud: Cloud) -> Iterator[None]:
     cloud.meet("slow-stacks", seconds=1.0)
     run.file("".join(f"  {name}: {{databases: {{{name}: }}}}\n" for name in "abc"))
     yield
-    cloud.clear_faults()
+    cloud.clear()
     cloud.clean()
 
 
