@@ -142,11 +142,11 @@ def test_ctrl_c_begins_nothing_more_follows_what_is_in_flight_and_says_how_to_go
 
 @pytest.mark.usefixtures("three")
 def test_twice_ends_the_process_at_once_and_every_line_is_as_the_schema_says(run: CommandLine, cloud: Cloud):
-    process = begun("--output json")
+    cloud.meet("slow-stacks", seconds=4.0)
+    process = begun("--output json --tenant a")
     read_until(process, '"started"')
     process.send_signal(signal.SIGTERM)
     read_until(process, '"is_followed": true')
-    cloud.meet("slow-stacks", seconds=20.0)
     until(lambda: process.send_signal(signal.SIGHUP) or process.poll())
     out, told = rest(process)
     assert process.returncode == 130
