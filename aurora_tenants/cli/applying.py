@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_tenants.cli.interrupts import INTERRUPTED, Interrupts
-from aurora_tenants.cli.options import DEFAULT_FILE, ask
+from aurora_tenants.cli.options import DEFAULT_FILE, IN_FLIGHT, ask
 from aurora_tenants.errors import AuroraTenantsError, Exit, Problem
 from aurora_tenants.render.output import EventOutput
 from aurora_tenants.render.progress import Board, Progress, busy_sentence
@@ -122,6 +122,12 @@ class Operator:
         if error.nothing_was_changed:
             self.out.tell("Nothing was changed.")
         return error.exit_code
+
+    def break_off(self) -> int:
+        """Says that whatever was interrupted did not come to an end of its own; the exit code."""
+        after = IN_FLIGHT if self.has_begun else "Nothing was changed."
+        self._tell_broken_off(f"Interrupted. {after}")
+        return INTERRUPTED
 
     def again(self, names: Iterable[str]) -> str:
         """The command that goes on with these: tenants, or the pause schedule; empty for none of them."""
@@ -250,6 +256,9 @@ class Operator:
     def _tell_abandoned(self, text: str) -> None:
         self.out.tell(text)
 
+    def _tell_broken_off(self, text: str) -> None:
+        self.out.tell(text)
+
 
 class JsonOperator(Operator):
     """The same for a program."""
@@ -320,6 +329,9 @@ class JsonOperator(Operator):
 
     def _tell_abandoned(self, text: str) -> None:
         self._tell_interrupted(text, is_followed=False)
+        self._tell_broken_off(text)
+
+    def _tell_broken_off(self, text: str) -> None:
         self._fail([Problem("interrupted", text)])
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import (
     DISPLAY,
-    IN_FLIGHT,
     PLAN_DISPLAY,
     TARGET,
     AcuPrice,
     Display,
-    InterruptedInFlight,
     PlanDisplay,
     SnapshotWait,
     Target,
@@ -250,16 +249,14 @@ def apply(
         out.tell(saved.title)
     operator = applying.operator(out, request, yes=yes or saved is not None, saved=saved_plan)
     request = replace(request, stop=operator.interrupts.stop)
-    with operator.interrupts:
-        try:
+    try:
+        with as_interrupts(), operator.interrupts:
             outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
             code = operator.end(outcome)
-        except AuroraTenantsError as error:
-            code = operator.fail(error)
-        except KeyboardInterrupt as error:
-            if not operator.has_begun:
-                raise
-            raise InterruptedInFlight(IN_FLIGHT) from error
+    except AuroraTenantsError as error:
+        code = operator.fail(error)
+    except KeyboardInterrupt:
+        code = operator.break_off()
     raise typer.Exit(code)
 
 
