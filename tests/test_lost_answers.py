@@ -27,7 +27,7 @@ def cloudformation(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
     look_often(monkeypatch)
     with environment(cloud.environment):
         yield connect(region=None, profile=None).cloudformation
-    cloud.clear_faults()
+    cloud.clear()
     cloud.clean()
 
 
@@ -53,7 +53,7 @@ def test_no_lost_answer_is_the_end_of_a_stack(cloudformation: Any, cloud: Cloud)
                 result = applied(cloudformation, action, template)
                 assert (result.problems, result.ending) == ((), "applied"), f"{action}, call {nth}: {fault}"
                 happened += sum(told["happened"] for told in cloud.faults())
-                cloud.clear_faults()
+                cloud.clear()
                 assert cloud.stacks().get("lost") == status
                 met += cloud.calls() - before
             if not happened:
@@ -73,4 +73,4 @@ def test_a_rollback_whose_beginning_was_not_answered_is_followed(cloudformation:
         result = applied(cloudformation, "update", CHANGED)
         assert result.problems == ()
         assert [told["happened"] for told in cloud.faults()] == [1]
-        cloud.clear_faults()
+        cloud.clear()

@@ -28,7 +28,7 @@ def slow(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud.meet("slow-stacks", seconds=0.5)
     with environment(cloud.environment):
         yield cloud
-    cloud.clear_faults()
+    cloud.clear()
     cloud.clean()
 
 
