@@ -226,7 +226,7 @@ def apply(
     display: Display = DISPLAY,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
-    from aurora_tenants.cli import applying
+    from aurora_tenants.cli.applying_json import operator as operator_of
     from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.reconcile import Request, reconcile
 
@@ -247,7 +247,7 @@ def apply(
     if saved:
         request = saved.request(request, is_file_given=is_given(context, "file"))
         out.tell(saved.title)
-    operator = applying.operator(out, request, yes=yes or saved is not None, saved=saved_plan)
+    operator = operator_of(out, request, yes=yes or saved is not None, saved=saved_plan)
     request = replace(request, stop=operator.interrupts.stop)
     try:
         with as_interrupts(), operator.interrupts:
