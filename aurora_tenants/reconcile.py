@@ -27,7 +27,7 @@ from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
 from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
-from aurora_tenants.errors import AuroraTenantsError, AwsError, Breached, Problem, Refused
+from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
 from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
 from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
 from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
@@ -368,35 +368,42 @@ def deploy(
         if plan.schedule and plan.schedule.schedule and stack is plan.schedule.stack:
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
-    def apply_group(
+    healing = healer(inputs.aws, inputs.shared, plan.tenants)
+
+    def apply_these(
         plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
     ) -> tuple[Result, ...]:
-        parts = {stack.part for stack in plans}
         try:
-            _save(inputs, [drop for drop in plan.saved_first if drop.tenant in parts], request, stop)
-        except AwsError as error:
+            if plan.rollout:  # otherwise a snapshot was made before anything began
+                parts = {stack.part for stack in plans}
+                _save(inputs, [drop for drop in plan.saved_first if drop.tenant in parts], request, stop)
+            healing.before_moving(plans)
+        except AuroraTenantsError as error:
+            if not plan.rollout:
+                raise
+            # Groups before may be done.
             results = tuple(Result(stack, error.problems, "not started") for stack in plans)
             for result in results:
                 tell(Step(result.stack, result=result))
             return results
-        return apply_these(plans, tell=tell, stop=stop)
+        return apply(
+            plans,
+            inputs.aws.cloudformation,
+            parallel=request.parallel,
+            allow_drop=request.allowed.drops,
+            tell=tell,
+            after=after,
+            take=healing.take,
+            deploy=healing.deploy,
+            stop=stop,
+            rate=inputs.aws.rate,
+            wait_seconds=request.reading.wait_seconds,
+        )
 
-    healing = healer(inputs.aws, inputs.shared, plan.tenants)
-    healing.before_moving(plan.stacks)
-    apply_these = partial(
-        apply,
-        cloudformation=inputs.aws.cloudformation,
-        parallel=request.parallel,
-        allow_drop=request.allowed.drops,
-        after=after,
-        take=healing.take,
-        deploy=healing.deploy,
-        rate=inputs.aws.rate,
-        wait_seconds=request.reading.wait_seconds,
-    )
-    apply_each = apply_group if plan.rollout else apply_these
-    results, halt = apply_in_groups(plan, apply_each, tell=tell, goes_on=goes_on, stop=request.stop)
+    results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
+    if halt and halt.problem:  # which has no result where all that was left waits
+        problems[halt.problem] = None
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
     waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)
     return Outcome(proposal, results, problems=tuple(explained), waiting=waiting, halt=halt)
