@@ -304,3 +304,15 @@ def test_string_that_spans_lines_keeps_its_value() -> None:
     names: dict[str, Callable[..., str]] = {}
     exec(flat({"aurora_tenants.words": words}), names)
     assert names["main"]({}, None) == "hello {}\n    end"
+
+
+def test_what_only_plans_say_is_left_out_with_all_that_makes_it() -> None:
+    words = MODULES["aurora_tenants.words"].replace("{_said(name)}", "{name}")
+    words = words.replace("    return f", "    why = for_people(_said(name))\n    return why + f")
+    words += "def for_people(why):\n    return why\n"
+    expected = FLAT.replace("def _said(name): return name\n", "").replace("{_said(name)}", "{name}")
+    expected = expected.replace(
+        "def greeting(name): return f'{HELLO} {name}'",
+        "def greeting(name):\n  why = ''\n  return why + f'{HELLO} {name}'",
+    )
+    assert ast.dump(ast.parse(flat({"aurora_tenants.words": words}))) == ast.dump(ast.parse(expected))
