@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from aurora_tenants.plan import Proposal
 from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
 from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.safety import Allowed
+from aurora_tenants.tenant.busy import Waiting
 from tests.cloud import Cloud
 from tests.endpoint import set_environment
 from tests.quick import look_often
@@ -42,6 +43,11 @@ class Recorder:
         self._meet("watch")
         yield lambda step: self.met.append(f"ended {step.stack.part}") if step.result else None
         self._meet("watched")
+
+    @contextmanager
+    def waiting(self, those: Sequence[Waiting]) -> Iterator[Callable[[Mapping[str, str]], None]]:
+        self._meet(f"wait for {', '.join(each.name for each in those)}")
+        yield lambda busy: None
 
     def goes_on(self, group: PlannedGroup, had_changes: bool) -> bool:
         self._meet(f"goes on after {group.name}")

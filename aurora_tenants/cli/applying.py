@@ -1,4 +1,4 @@
-"""What `apply` says and asks: as text for people, or as lines of JSON with one result; and what an interrupt says."""
+"""What `apply` says and asks as text for people, and what an interrupt says; applying_json has it for programs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_tenants.cli.interrupts import INTERRUPTED, Interrupts
-from aurora_tenants.cli.options import DEFAULT_FILE, ask
+from aurora_tenants.cli.options import DEFAULT_FILE, IN_FLIGHT, ask
 from aurora_tenants.errors import AuroraTenantsError, Exit, Problem
-from aurora_tenants.render.output import EventOutput
 from aurora_tenants.render.progress import Board, Progress, busy_sentence
 from aurora_tenants.render.text import count, printable
 
@@ -62,13 +61,14 @@ class Operator:
             self.out.tell(sentence)
 
     def confirm(self, proposal: Proposal) -> None:
-        """Raises Refused for a no."""
+        """Raises Refused for a no. From a yes on, something may be changed, and every signal is an interrupt."""
         ask(self.out, f"Apply to {_what(proposal.plan)}?", yes=self.yes)
+        self.has_begun = True
+        self.interrupts.begin()
 
     @contextmanager
     def watching(self, proposal: Proposal) -> Iterator[Callable[[Step | Pace], None]]:
-        """From here on nothing that cannot be told stops anything, and an interrupt is a matter of its own."""
-        self.has_begun = True
+        """From here on nothing that cannot be told stops anything, and the first interrupt only sets `stop`."""
         self.out.endure()
         self._proposals = (*self._proposals, proposal)
         with self.interrupts.followed(), self._told(Progress(self.out.err, len(proposal.plan.stacks))) as tell:
@@ -113,7 +113,7 @@ class Operator:
             self.out.tell(plan_text(outcome.left, file=str(self.request.file), width=self.out.width))
         self._tell_problems(problem for problem in outcome.problems if problem.code != "stopped")
         self._tell_end(outcome)
-        return _code(outcome)
+        return exit_code(outcome)
 
     def fail(self, error: AuroraTenantsError) -> int:
         """Says why nothing was begun, or could not go on; the exit code."""
@@ -121,6 +121,12 @@ class Operator:
         if error.nothing_was_changed:
             self.out.tell("Nothing was changed.")
         return error.exit_code
+
+    def break_off(self) -> int:
+        """Says that whatever was interrupted did not come to an end of its own; the exit code."""
+        after = IN_FLIGHT if self.has_begun else "Nothing was changed."
+        self._tell_broken_off(f"Interrupted. {after}")
+        return INTERRUPTED
 
     def again(self, names: Iterable[str]) -> str:
         """The command that goes on with these: tenants, or the pause schedule; empty for none of them."""
@@ -249,84 +255,8 @@ class Operator:
     def _tell_abandoned(self, text: str) -> None:
         self.out.tell(text)
 
-
-class JsonOperator(Operator):
-    """The same for a program."""
-
-    def __init__(self, out: EventOutput, request: Request, *, yes: bool, saved: Path | None = None) -> None:
-        self._events = out
-        super().__init__(out, request, yes=yes, saved=saved)
-
-    def end(self, outcome: Outcome) -> int:
-        """Prints the result; the exit code."""
-        from aurora_tenants.render.apply_json import apply_data
-
-        left, again = left_names(outcome), self.then(outcome)
-        self.out.json(
-            apply_data(
-                outcome.proposal,
-                outcome.results,
-                outcome.waiting,
-                outcome.problems,
-                outcome=_word(outcome),
-                seconds=time.monotonic() - self.began,
-                left=left,
-                again=again,
-            )
-        )
-        return _code(outcome)
-
-    def fail(self, error: AuroraTenantsError) -> int:
-        """Prints why; the exit code."""
-        self._fail(error.problems)
-        return error.exit_code
-
-    def _fail(self, problems: Iterable[Problem]) -> None:
-        from aurora_tenants.render.problems import problem_data
-
-        self.out.json({"version": 1, "problems": [problem_data(problem) for problem in problems]})
-
-    def _show(self, proposal: Proposal) -> None:
-        from aurora_tenants.render.apply_json import plan_event
-
-        self._events.event(plan_event(proposal))
-
-    @contextmanager
-    def _told(self, progress: Progress) -> Iterator[Callable[[Step | Pace], None]]:
-        from aurora_tenants.apply import Step
-        from aurora_tenants.render.apply_json import step_events
-
-        board = progress.board
-        self._boards = (*self._boards, board)
-
-        def tell(step: Step | Pace) -> None:
-            is_first = isinstance(step, Step) and board.take(step)
-            for event in step_events(step, is_first=is_first):
-                self._events.event(event)
-
-        yield tell
-
-    def _tell_busy(self, busy: Mapping[str, str]) -> None:
-        from aurora_tenants.render.apply_json import busy_event
-
-        self._events.event(busy_event(busy))
-
-    def _tell_interrupted(self, text: str, *, is_followed: bool) -> None:
-        from aurora_tenants.render.apply_json import interrupted_event
-
-        flying = list(self._boards[-1].in_flight) if self._boards else []
-        self._events.event(interrupted_event(flying, text, is_followed=is_followed))
-
-    def _tell_abandoned(self, text: str) -> None:
-        self._tell_interrupted(text, is_followed=False)
-        self._fail([Problem("interrupted", text)])
-
-
-def operator(out: Output, request: Request, *, yes: bool, saved: Path | None) -> Operator:
-    """The one that tells things as this output does."""
-    if isinstance(out, EventOutput):
-        return JsonOperator(out, request, yes=yes, saved=saved)
-    return Operator(out, request, yes=yes, saved=saved)
+    def _tell_broken_off(self, text: str) -> None:
+        self.out.tell(text)
 
 
 def left_names(outcome: Outcome) -> list[str]:
@@ -336,20 +266,11 @@ def left_names(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys([*failed, *differs, *(each.name for each in outcome.waiting)]))
 
 
-def _code(outcome: Outcome) -> int:
+def exit_code(outcome: Outcome) -> int:
+    """What the command exits with."""
     if outcome.is_interrupted:
         return INTERRUPTED
     return Exit.FAILED if outcome.problems else Exit.DONE
-
-
-def _word(outcome: Outcome) -> str:
-    if outcome.is_interrupted:
-        return "interrupted"
-    if outcome.problems:
-        return "failed"
-    if outcome.halt:
-        return "paused"
-    return "applied" if outcome.results else "unchanged"
 
 
 def _summary(results: Sequence[Result]) -> str:

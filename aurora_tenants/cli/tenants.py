@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import (
     DISPLAY,
-    IN_FLIGHT,
     PLAN_DISPLAY,
     TARGET,
     AcuPrice,
     Display,
-    InterruptedInFlight,
     PlanDisplay,
     SnapshotWait,
     Target,
@@ -227,7 +226,7 @@ def apply(
     display: Display = DISPLAY,
 ) -> None:
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
-    from aurora_tenants.cli import applying
+    from aurora_tenants.cli.applying_json import operator as operator_of
     from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.reconcile import Request, reconcile
 
@@ -248,18 +247,16 @@ def apply(
     if saved:
         request = saved.request(request, is_file_given=is_given(context, "file"))
         out.tell(saved.title)
-    operator = applying.operator(out, request, yes=yes or saved is not None, saved=saved_plan)
+    operator = operator_of(out, request, yes=yes or saved is not None, saved=saved_plan)
     request = replace(request, stop=operator.interrupts.stop)
-    with operator.interrupts:
-        try:
+    try:
+        with as_interrupts(), operator.interrupts:
             outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
             code = operator.end(outcome)
-        except AuroraTenantsError as error:
-            code = operator.fail(error)
-        except KeyboardInterrupt as error:
-            if not operator.has_begun:
-                raise
-            raise InterruptedInFlight(IN_FLIGHT) from error
+    except AuroraTenantsError as error:
+        code = operator.fail(error)
+    except KeyboardInterrupt:
+        code = operator.break_off()
     raise typer.Exit(code)
 
 

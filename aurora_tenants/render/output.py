@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -59,6 +60,8 @@ class Output:
 class EventOutput(Output):
     """Where everything but results is for a program, too: a line of JSON on stderr for each thing that is told."""
 
+    _whole_lines = threading.Lock()
+
     def tell(self, text: Text | str) -> None:
         """An event of its own, for what is said to people elsewhere."""
         self.event({"event": "told", "text": str(text)})
@@ -67,8 +70,9 @@ class EventOutput(Output):
         """One line, with the time."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = _json({"event": value["event"], "at": now} | dict(value))
-        self.err.file.write(f"{line}\n")
-        self.err.file.flush()
+        with self._whole_lines:
+            self.err.file.write(f"{line}\n")
+            self.err.file.flush()
 
 
 class _Enduring:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from aurora_tenants.apply import Pace, Result, Step
@@ -74,27 +73,33 @@ class Board:
 
     @property
     def in_flight(self) -> Mapping[str, str]:
-        """What each stack that has begun and not ended is doing now, the one that began first first."""
+        """What each stack that has begun and not ended is doing now or waits for, the one that began first first."""
         with self._lock:
             return {
-                part: f"waits: {self._waits[part]}" if part in self._waits else self._doing.get(part, "")
+                part: self._waits.get(part) or self._doing.get(part, "")
                 for part in self._since
                 if part not in self._results
             }
 
+    @property
+    def waiting(self) -> Set[str]:
+        """Those of them that wait for somebody else."""
+        with self._lock:
+            return self._waits.keys() - self._results.keys()
+
     def counts(self) -> str:
         """`45 of 200 done, 2 failed, 14 in flight, 1 waiting, 140 to come; 4 min 05 s`."""
-        results, flying = self.results, self.in_flight
-        waits = sum(doing.startswith("waits: ") for doing in flying.values())
-        failed = sum(bool(result.problems) for result in results.values())
+        results, flying, waits = self.results, self.in_flight, len(self.waiting)
+        endings = [result.ending for result in results.values()]
+        done = endings.count("applied") + endings.count("elsewhere")
         parts = [
-            (failed, "failed"),
+            *((endings.count(ending), ending) for ending in ("failed", "not started", "stopped")),
             (len(flying) - waits, "in flight"),
             (waits, "waiting"),
             (self.total - len(results) - len(flying), "to come"),
         ]
         said = "".join(f", {number:,} {what}" for number, what in parts if number > 0)
-        return f"{len(results) - failed:,} of {self.total:,} done{said}; {duration(self.seconds)}"
+        return f"{done:,} of {self.total:,} done{said}; {duration(self.seconds)}"
 
 
 class Progress:
@@ -145,7 +150,8 @@ class Progress:
                 return
             is_first = self.board.take(step)
             if step.result:
-                self._line(self._end(step.result))
+                if step.result.ending != "stopped":  # of which there may be hundreds, all at once
+                    self._line(self._end(step.result))
             elif is_first and not self._live and self.board.total <= _FEW_STACKS:
                 self._line(Text(f"{step.stack.part}: started"))
 
@@ -155,7 +161,8 @@ class Progress:
             self._line(Text(pace_sentence(pace)))
 
     def _end(self, result: Result) -> Text:
-        part, number = result.stack.part, len(self.board.results)
+        part = result.stack.part
+        number = sum(each.ending != "stopped" for each in self.board.results.values())
         head = f"[{number}/{self.board.total}] {part}: "
         seconds = f"{self.board.seconds_of(part):.1f} s"
         if result.ending == "not started":
@@ -171,14 +178,10 @@ class Progress:
         flying = list(self.board.in_flight.items())
         room = max(self._console.height - _SPARE_LINES, 1)
         shown = flying if len(flying) <= room else flying[: room - 1]
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(self._console.width // 2, 20))
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for part, doing in shown:
-            table.add_row(Text(f"  {part}"), Text(doing, "dim"))
+        width = min(max((len(part) for part, _ in shown), default=0), self._console.width // 2)
+        rows = [_row(Text(f"  {part:<{width}.{width}}  ").append(doing, "dim")) for part, doing in shown]
         more = [Text(f"  and {len(flying) - len(shown):,} more", "dim")] if len(shown) < len(flying) else []
-        head = Text(self.board.counts(), "bold", no_wrap=True, overflow="ellipsis")
-        return Group(head, table, *more)
+        return Group(_row(Text(self.board.counts(), "bold")), *rows, *more)
 
     def _now_and_then(self) -> None:
         while not self._ended.wait(_NOW_AND_THEN_SECONDS):
@@ -201,6 +204,12 @@ class StackProgress:
         """Shows what has ended; that something begins says little."""
         if not event.status.endswith("_IN_PROGRESS"):
             self._console.print(Text(f"  {_doing(event)}"), soft_wrap=True)
+
+
+def _row(text: Text) -> Text:
+    """One line of the table, whatever is in it."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def busy_sentence(busy: Mapping[str, str], seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,21 @@ def blind(cloud: Cloud) -> Iterator[None]:
     cloud.sql(f"REVOKE {right} FROM aurora_tenants_inspector")
     yield
     cloud.sql(f"GRANT {right} TO aurora_tenants_inspector")
+
+
+class Meanwhile(io.StringIO):
+    """Standard error that lets something happen as soon as something is told, for the first time."""
+
+    def __init__(self, happen: Callable[[], None], told: str = "[1/") -> None:
+        super().__init__()
+        self._happen: Callable[[], None] | None = happen
+        self._told = told
+
+    def write(self, text: str) -> int:
+        if self._happen and self._told in text:
+            happen, self._happen = self._happen, None
+            happen()
+        return super().write(text)
 
 
 class Terminal(io.StringIO):

@@ -312,11 +312,17 @@ def test_a_stack_in_the_middle_of_something(run: CommandLine, cloud: Cloud):
         cloud.client("cloudformation").create_stack(
             StackName="shared-global-shop", TemplateBody=json.dumps({"Resources": {"X": hanging}}), Tags=tags
         )
-        planned_and_refused(
-            run,
-            "error: stack shared-global-shop is in the middle of an operation: CREATE_IN_PROGRESS  [stack-busy]\n"
+        assert run("aurora-tenants plan").code == 0
+        ended = run("aurora-tenants apply --yes --wait 0")
+        assert (ended.code, ended.err) == (
+            1,
+            "Waiting up to 0 s until operations have ended: shared-global-shop (CREATE_IN_PROGRESS).\n"
+            "error: tenant shop was not applied: stack shared-global-shop is in the middle of an operation:"
+            " CREATE_IN_PROGRESS  [stack-busy]\n"
             "    tenant shop\n"
-            "    fix: wait until it has ended, then try again\n",
+            "    why: nothing is planned for it before\n"
+            "    fix: when that has ended, apply it again; a longer --wait waits longer\n"
+            "For what is left, when the cause is gone: aurora-tenants apply --tenant shop\n",
         )
     finally:
         cloud.fault(PROVIDER, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.revision import all_counted_up
-from tests.cli.conftest import HEAD, CommandLine, Ended, Terminal
+from tests.cli.conftest import HEAD, CommandLine, Ended, Meanwhile, Terminal
 from tests.cloud import PROVIDER, ROTATION, SHARED, Cloud
 from tests.endpoint import until
 from tests.goldens import golden
@@ -450,10 +449,12 @@ def test_one_tenant_that_fails_stops_no_other_and_is_told_by_its_cause(run: Comm
         "[1/2] a: failed after N s: UserA: Table 'a.missing' doesn't exist (1146)\n"
         "b: started\n"
         "[2/2] b: created in N s\n"
-        "1 of 2 tenants applied. Run apply again when the cause is gone.\n"
         "error: UserA: Table 'a.missing' doesn't exist (1146)  [stack-failed]\n"
         "    stack shared-global-a\n"
         "    why: stack shared-global-a was rolled back; the next apply creates it again\n"
+        "1 of 2 tenants applied, 1 failed.\n"
+        "  a: UserA: Table 'a.missing' doesn't exist (1146)\n"
+        "For what is left, when the cause is gone: aurora-tenants apply --tenant a\n"
     )
     assert cloud.stacks() == {"shared-global-a": "ROLLBACK_COMPLETE", "shared-global-b": "CREATE_COMPLETE"}
     assert users(cloud) == {"b"}
@@ -590,33 +591,6 @@ def test_a_file_that_is_edited_during_an_apply_is_a_matter_of_the_next(
         0,
         "Applied: 1 of 1 tenants. MySQL holds what the file says of them.",
     )
-
-
-def test_an_interrupted_apply_begins_nothing_more(run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys, "stderr", Meanwhile(interrupt))
-    run.file(shop("a") + shop("b") + shop("c"))
-    assert run("aurora-tenants apply --yes --parallel 1").code == 1
-    assert sys.stderr.getvalue().endswith(
-        "Interrupted. What CloudFormation has begun, it finishes; plan shows what is left.\n"
-    )
-    assert "shared-global-a" in cloud.stacks()
-    assert "shared-global-c" not in cloud.stacks()
-
-
-class Meanwhile(io.StringIO):
-    """Standard error that lets something happen as soon as the first tenant is said to be done."""
-
-    def __init__(self, happen: Any) -> None:
-        super().__init__()
-        self._happen = happen
-
-    def write(self, text: str) -> int:
-        if text.startswith("[1/"):
-            self._happen()
-        return super().write(text)
 
 
 # What services are told

@@ -129,7 +129,7 @@ def test_an_interrupt_at_the_question_changes_nothing(run: CommandLine, cloud: C
 
     monkeypatch.setattr(sys, "stdin", Interrupted())
     ended = run("aurora-tenants shared delete --stack mine")
-    assert ended == Ended(1, "", f"{QUESTION}Interrupted. Nothing was changed.\n")
+    assert ended == Ended(130, "", f"{QUESTION}Interrupted. Nothing was changed.\n")
     assert cloud.stacks() == {"mine": "CREATE_COMPLETE"}
 
 
@@ -142,7 +142,7 @@ def test_an_interrupt_in_flight_says_what_goes_on(run: CommandLine, cloud: Cloud
             return super().write(text)
 
     monkeypatch.setattr(sys, "stderr", Interrupting())
-    assert run("aurora-tenants shared delete --stack mine --yes").code == 1
+    assert run("aurora-tenants shared delete --stack mine --yes").code == 130
     assert sys.stderr.getvalue() == (
         "Interrupted. What CloudFormation has begun, it finishes; plan shows what is left.\n"
     )

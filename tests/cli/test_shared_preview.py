@@ -97,7 +97,7 @@ def test_an_interrupt_at_the_question_leaves_no_change_set(
 
     monkeypatch.setattr(sys, "stdin", Interrupted())
     ended = run(READER)
-    assert (ended.code, ended.err.endswith("Interrupted. Nothing was changed.\n")) == (1, True)
+    assert (ended.code, ended.err.endswith("Interrupted. Nothing was changed.\n")) == (130, True)
     assert change_sets(cloud) == []
 
 

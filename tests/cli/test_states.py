@@ -15,7 +15,7 @@ STACK = "shared-global-shop"
 SHOP = "  shop:\n    databases: {shop: }\n    users:\n      shop: {privileges: [{permission: ALL, database: shop}]}\n"
 LINES = {
     "update": "No changes",
-    "wait": f"error: stack {STACK} is in the middle of an operation: %s  [stack-busy]",
+    "wait": f"tenant shop: stack {STACK} is in the middle of an operation: %s; apply waits for it  [stack-busy]",
     "go on": f"  ~ stack {STACK}  its last update failed and was not rolled back (%s): it is updated",
     "roll back": f"  ~ stack {STACK}  its last update failed, and so did undoing it (%s): undoing it is continued",
     "make again": "~ tenant shop  to be made again",
@@ -44,7 +44,7 @@ def test_each_state_has_a_line_in_the_plan_and_apply_leads_out_of_it_or_says_who
         shown = " ".join(plan.out.split())  # lines are broken at the terminal's width
         assert " ".join((line % status if "%s" in line else line).split()) in shown, (status, plan)
         if state.way in ("update", "wait", "by hand"):
-            assert plan.code == (0 if state.way == "update" else 1)
+            assert plan.code == {"update": 0, "wait": 2, "by hand": 1}[state.way]
             continue
         if state.way == "make again":
             # Its database is kept, and belongs to nobody then: the file has to say that it is this tenant's.

@@ -14,7 +14,6 @@ from aurora_tenants.stack import Deployed, Shared
 from aurora_tenants.tenant.template import template
 from tests.values import (
     CLUSTER,
-    EMPTY,
     NOTHING_DEPLOYED,
     SHOP,
     SHOP_STACK,
@@ -23,27 +22,9 @@ from tests.values import (
     live_with,
     planned,
     tenant,
-    with_stack,
 )
 
 SHOP_ACCOUNT = Account("shop")
-
-
-def test_a_busy_stack_is_a_problem():
-    made = planned(SHOP, live=live_after(SHOP), deployed=with_stack(SHOP, status="UPDATE_IN_PROGRESS"))
-    assert made.problems == (
-        Problem(
-            "stack-busy",
-            "stack shared-shop is in the middle of an operation: UPDATE_IN_PROGRESS",
-            context="tenant shop",
-            fix="wait until it has ended, then try again",
-        ),
-    )
-
-
-def test_a_busy_stack_is_not_removed():
-    made = planned(live=EMPTY, deployed=with_stack(SHOP, status="DELETE_IN_PROGRESS"))
-    assert [problem.code for problem in made.problems] == ["stack-busy"]
 
 
 def exists_already(what: str) -> Problem:

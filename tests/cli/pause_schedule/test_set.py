@@ -196,7 +196,7 @@ def test_an_interrupted_set_says_what_is_written_and_apply_ends_it(
     run.file("  {}\n")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", Interrupting())
-        assert run(SET).code == 1
+        assert run(SET).code == 130
         assert sys.stderr.getvalue().endswith(
             "Interrupted. tenants.yaml is written already; what CloudFormation has begun, it finishes;"
             " this again does what is left.\n"
