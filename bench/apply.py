@@ -119,8 +119,12 @@ def names_of(count: int, prefix: str) -> list[str]:
     return [f"{prefix}-{at:03}" for at in range(count)]
 
 
+LANES = ((1, 2), (20, 60), (50, 100))
+
+
 def lanes(cloud: Cloud) -> None:
-    for count, stacks in ((1, 2), (20, 60), (50, 100)):
+    """Each number of lanes with so many stacks."""
+    for count, stacks in LANES:
         names = names_of(stacks, f"lanes-{count}")
         for action, template in (("create", GROUP), ("update", CHANGED)):
             cloud.meet("slow-stacks", seconds=45)
@@ -147,7 +151,7 @@ FILE = """version: 1
 cluster: {stack: shared-global}
 tenants:
 """
-TENANT = "  %s: {databases: {%s: {}}, users: {%s: {privileges: [{permission: %s, database: %s}]}}}\n"
+TENANT = "  %s: {databases: {%s: {adopt: true}}, users: {%s: {privileges: [{permission: %s, database: %s}]}}}\n"
 
 
 def tenants(names: Sequence[str], permission: str = "ALL") -> str:

@@ -27,8 +27,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aurora_tenants.aws.clients import is_denied
 from aurora_tenants.status import STATES
 
-# Between two rounds: soon at first, and longer the longer the youngest of the stacks takes.
-_POLL_SECONDS = (0.2, 1.5)
+# Between two rounds: soon at first, and longer the longer the youngest of the stacks takes. With a list and a look
+# after that, an end is noticed within two seconds.
+_POLL_SECONDS = (0.2, 1.3)
 # What a round may cost where ListStacks may not be called, in looks a second.
 _LOOKS_PER_SECOND = 2.0
 # A stack that is in progress is looked at so often all the same, to say what is happening; one every few seconds.

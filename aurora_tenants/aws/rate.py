@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-# Calls a second: at first, at least and at most, and how many may come at once after a pause. What CloudFormation takes
-# is not documented; it is a few a second, for all callers of an account and region together.
-_FIRST, _LEAST, _MOST, _AT_ONCE = 10.0, 3.0, 50.0, 20.0
+# Calls a second: at first, at least and at most; those of one second may come at once. What CloudFormation takes is not
+# documented; it is a few a second, for all callers of an account and region together.
+_FIRST, _LEAST, _MOST = 10.0, 3.0, 50.0
 # So many calls are looked at before the rate changes. One of five may be throttled at random; more are by the rate.
 _SAMPLE, _TOO_MANY = 20, 0.3
+# What is throttled at the least rate, too, is not so by the rate: that share, and somewhat more, slows down nothing.
+_MOST_USUAL, _MORE_THAN_USUAL, _FORGOTTEN = 0.6, 0.15, 0.1
 _WINDOW_SECONDS = 10.0
 # Pauses double, each shortened by chance, so that what was refused together does not come back together.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
@@ -57,10 +59,10 @@ class Rate:
         self._attempts, self._throttled_attempts = attempts or _ATTEMPTS, attempts or _THROTTLED_ATTEMPTS
         self._now, self._sleep, self._chance = now, sleep, chance
         self._lock = threading.Lock()
-        self._per_second, self._left, self._filled = _FIRST, _AT_ONCE, now()
+        self._per_second, self._left, self._filled = _FIRST, _FIRST, now()
         self._recent: deque[tuple[float, bool]] = deque()
         self._sample: list[bool] = []
-        self._sampled = now()
+        self._is_used_up, self._usual = False, 0.0
 
     def govern(self, client: Any) -> None:
         """A client that makes one attempt by itself."""
@@ -87,9 +89,10 @@ class Rate:
         """Waits until another call may go out."""
         with self._lock:
             now = self._now()
-            self._left = min(_AT_ONCE, self._left + (now - self._filled) * self._per_second) - 1
+            self._left = min(self._per_second, self._left + (now - self._filled) * self._per_second) - 1
             self._filled = now
             seconds = -self._left / self._per_second
+            self._is_used_up = self._is_used_up or seconds > 0
         if seconds > 0:
             self._sleep(seconds)
 
@@ -102,19 +105,21 @@ class Rate:
                 self._recent.popleft()
             self._sample.append(is_throttled)
             if len(self._sample) >= _SAMPLE:
-                self._adapt(now)
+                self._adapt()
             load = Load(sum(throttled for _, throttled in self._recent), len(self._recent))
         self._watch(load)
 
-    def _adapt(self, now: float) -> None:
-        if sum(self._sample) > _TOO_MANY * len(self._sample):
-            measured = len(self._sample) / max(now - self._sampled, 0.001)
-            self._per_second = max(_LEAST, 0.7 * min(self._per_second, measured))
-            self._left = min(self._left, 0.0)
-        else:
+    def _adapt(self) -> None:
+        share = sum(self._sample) / len(self._sample)
+        if share > max(_TOO_MANY, self._usual + _MORE_THAN_USUAL):
+            if self._per_second == _LEAST:
+                self._usual = min(_MOST_USUAL, share)
+            self._per_second = max(_LEAST, 0.7 * self._per_second)
+        elif self._is_used_up:  # what nobody asks for is not tried
             self._per_second = min(_MOST, self._per_second * 1.1 + 0.2)
+            self._usual += _FORGOTTEN * (share - self._usual) if self._usual else 0.0
         self._sample.clear()
-        self._sampled = now
+        self._is_used_up = False
 
     def pause(self, *, code: str, status: int | None, attempts: int, is_repeatable: bool) -> float | None:
         """Seconds until a call is made again that was made so often; None for one that is not.

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from aurora_tenants.aws.poller import Poller, Watched
 
-LONGEST = 1.5
+LONGEST = 1.3
 
 
 class Region:
@@ -62,7 +62,7 @@ class Region:
                     self._begin(self.now)
 
 
-@pytest.mark.parametrize(("lanes", "calls_a_second"), [(1, 0.7), (2, 1.4), (3, 1.0), (20, 1.6), (50, 2.2)])
+@pytest.mark.parametrize(("lanes", "calls_a_second"), [(1, 0.8), (2, 1.6), (3, 1.2), (20, 1.6), (50, 2.2)])
 def test_an_end_is_noticed_in_time_with_few_calls(lanes: int, calls_a_second: float):
     region = Region(lanes, 45.0)
     region.run(450.0)
@@ -71,10 +71,10 @@ def test_an_end_is_noticed_in_time_with_few_calls(lanes: int, calls_a_second: fl
     assert (region.lists + region.looks) / 450 < calls_a_second
 
 
-def test_at_twenty_lanes_a_stack_costs_three_calls_to_follow():
+def test_at_twenty_lanes_a_stack_costs_less_than_four_calls_to_follow():
     region = Region(20, 45.0)
     region.run(450.0)
-    assert (region.lists + region.looks) / len(region.late) < 3.3
+    assert (region.lists + region.looks) / len(region.late) < 3.6
 
 
 def test_what_a_list_does_not_tell_of_yet_is_not_taken_to_have_ended():
@@ -88,7 +88,7 @@ def test_where_lists_are_denied_stacks_are_looked_at_in_turn():
     region = Region(20, 45.0, denied=True)
     region.run(450.0)
     assert region.lists == 1
-    assert region.looks / 450 < 2.1
+    assert region.looks / 450 < 2.4
     assert max(region.late) < 12
 
 

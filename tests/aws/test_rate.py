@@ -69,6 +69,14 @@ def test_calls_that_are_throttled_at_random_slow_down_nothing():
     assert rate.per_second > 15
 
 
+def test_half_of_all_calls_at_random_slow_down_for_as_long_as_it_takes_to_see_that_it_is_not_the_rate():
+    clock, chance = Clock(), random.Random(13)
+    rate = rate_by(clock)
+    made, answered = asked(rate, clock, seconds=200, is_throttled=lambda: chance.random() < 0.5)
+    assert made / 200 > 8
+    assert answered > 0.4 * made
+
+
 def test_however_much_is_throttled_some_calls_go_out():
     clock, chance = Clock(), random.Random(13)
     rate = rate_by(clock)
