@@ -202,6 +202,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "cluster": "shared-global",
         "has_changes": True,
         "woke_cluster": False,
+        "rollout": None,
         "snapshot": None,
         "pause_schedule": None,
         "cost": None,
