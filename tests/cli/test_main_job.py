@@ -214,6 +214,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
     changes, items = tenant.pop("changes"), tenant.pop("items")
     assert tenant == {
         "tenant": "shop",
+        "group": None,
         "stack": "shared-global-shop",
         "action": "create",
         "origin": "file",
