@@ -25,10 +25,10 @@ from aurora_tenants.cli.saved import DANGERS, Dangers, Out, Saved
 from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from aurora_tenants.inputs import Reading
-    from aurora_tenants.model import Configuration
+    from aurora_tenants.model import Configuration, Rollout, Tenant
     from aurora_tenants.plan import Proposal
     from aurora_tenants.render.items import View
     from aurora_tenants.render.output import Output
@@ -322,4 +322,12 @@ def _held(configuration: Configuration) -> str:
         count(sum(len(tenant.users) for tenant in tenants), "user"),
         *([count(roles, "role")] if roles else []),
     ]
+    if configuration.rollout:
+        held[-1] += f"; group by group: {_in_groups(configuration.rollout, tenants)}"
     return ", ".join(held)
+
+
+def _in_groups(rollout: Rollout, tenants: Iterable[Tenant]) -> str:
+    """`canary (1), rest (2)`."""
+    names = [rollout.group_of(tenant.name).name for tenant in tenants]
+    return ", ".join(f"{group.name} ({names.count(group.name):,})" for group in rollout.groups)

@@ -113,9 +113,7 @@ class Progress:
         self._paced = -_PACE_SECONDS
         self._telling = threading.Lock()  # never taken by what draws the table, which waits for nobody who prints
         self._ended = threading.Event()
-        self._live: Live | None = None
-        if console.is_terminal:
-            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
+        self._live: Live | None = self._new_table() if console.is_terminal else None
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -140,7 +138,11 @@ class Progress:
             self._live.stop()
         yield
         if self._live:
+            self._live = self._new_table()  # the one before would be drawn over what was written meanwhile
             self._live.start()
+
+    def _new_table(self) -> Live:
+        return Live(console=self._console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
     def tell(self, step: Step | Pace) -> None:
         """Shows one step of one stack, or that AWS throttles."""

@@ -202,6 +202,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
         "cluster": "shared-global",
         "has_changes": True,
         "woke_cluster": False,
+        "rollout": None,
         "snapshot": None,
         "pause_schedule": None,
         "cost": None,
@@ -213,6 +214,7 @@ def test_json_says_what_the_text_says(run: CommandLine):
     changes, items = tenant.pop("changes"), tenant.pop("items")
     assert tenant == {
         "tenant": "shop",
+        "group": None,
         "stack": "shared-global-shop",
         "action": "create",
         "origin": "file",
