@@ -47,8 +47,6 @@ class Operator:
         self._proposals: tuple[Proposal, ...] = ()
         self._boards: tuple[Board, ...] = ()
         self._progress: Progress | None = None
-        if yes:
-            out.endure()
 
     # What `reconcile` asks of an operator
 
