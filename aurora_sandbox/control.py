@@ -11,16 +11,8 @@
                                           "CreateChangeSet", "nth": 1}}: on from now on; all else that a fault has is in
                                           faults.py
                                           {"clear": {"name": "throttle"}}, {"clear": {}}
-                                          older words for some of them:
-                                          {"function": {"name": …, "kind": "crash" | "hang" | "twice" | null}}
-                                          {"throttle": {"service": …, "operation": … | null, "calls": 3}}
-                                          {"drop": {"first": 1, "every": 0, "ran": true}}: the connection closes instead
-                                          of an answer to the first statement from now on, and then to each so many;
-                                          with "in_body": true in the middle of the answer
                                           {"stack": {"name": …, "status": "IMPORT_ROLLBACK_FAILED"}}: the stack is in
                                           this state from now on, whatever it did
-                                          {"early": {"first": 1, "every": 0, "answer": null}}: those get what a cluster
-                                          answers that is new; null: one such answer after the other
     POST /_sandbox/answers                {"error_numbers": "none", "base64": true, "reversed_keys": true}: what answers
                                           of the Data API look like; what is left out is as documented
     GET  /_sandbox/clock                  the sandbox's time: {"now": "2026-03-28T12:00:00Z", "ahead_seconds": 0}
@@ -47,8 +39,6 @@ from aurora_sandbox.faultform import fault_of
 from aurora_sandbox.faults import KINDS, Fault, Told
 from aurora_sandbox.gate import OWN
 from aurora_sandbox.wire import Answer, Broken, Request, service_model
-
-_KINDS = {"crash": "crash-before", "hang": "hang", "twice": "called-twice"}
 
 
 class Unusable(Exception):
@@ -159,6 +149,8 @@ class Control:
         """What was done besides, where the answer says so."""
         done: dict[str, Any] = {}
         for word, fault in document.items():
+            if not isinstance(fault, dict):
+                raise Unusable(f"{word} is an object of JSON")
             try:
                 done |= self._switch(word, fault) or {}
             except (KeyError, TypeError, ValueError) as error:
@@ -171,51 +163,22 @@ class Control:
             return {"set": self._set(_wanted(fault)).document()}
         if word == "clear":
             return {"cleared": [told.document() for told in faults.clear(_cleared(fault))]}
-        if word == "function":
-            self._meet(fault["name"], fault["kind"])
-        elif word == "throttle":
-            throttle = Fault("throttle", fault["service"], fault.get("operation"), times=int(fault["calls"]))
-            faults.put(throttle, is_on=throttle.times != 0)
-        elif word == "drop":
-            self._drop(fault)
-        elif word == "stack":
-            self._put(fault["name"], fault["status"])
-        elif word == "early":
-            early = {"name": "early", "nth": int(fault["first"]) or 1, "every": int(fault.get("every", 0)) or None}
-            faults.put(_wanted(early | {"answer": fault.get("answer")}), is_on=int(fault["first"]) > 0)
-        else:
-            raise Unusable(f"there is no fault {word}")
+        if word != "stack":
+            raise Unusable(f"a fault is set or cleared, and a stack put into a state; there is no {word}")
+        self._put(fault["name"], fault["status"])
         return None
 
     def _set(self, fault: Fault) -> Told:
         names = self._account.functions.names()
         if fault.function and not any(fault.is_of(name) for name in names):
             raise Unusable(f"there is no function {fault.function}; there are {', '.join(names) or 'none'}")
+        if fault.name == "paused-cluster" and not self._account.clusters.all():
+            raise Unusable("there is no cluster yet")
         told = self._account.faults.set(fault)
         if fault.name == "paused-cluster" and fault.nth == 1:  # the first is now: nobody has to call for it
             self._account.faults.met("paused-cluster")
             self._pause_all(fault.seconds)
         return told
-
-    def _meet(self, function: str, kind: str | None) -> None:
-        """What happens to all events of a function, in place of anything else."""
-        if kind is not None and kind not in _KINDS:
-            raise Unusable('kind must be "crash", "hang", "twice" or null')
-        if self._account.functions.get(function) is None:
-            raise LookupError(f"Function not found: {function}")
-        for word, name in _KINDS.items():
-            self._account.faults.put(Fault(name, function=function), is_on=word == kind)
-
-    def _drop(self, fault: Mapping[str, Any]) -> None:
-        """One of the ways in which a statement's answer is lost, in place of any other."""
-        first, every = int(fault["first"]), int(fault.get("every", 0))
-        drops = {
-            name: Fault(name, "rds-data", "ExecuteStatement", nth=first, every=every or None)
-            for name in ("drop-before", "drop-after", "drop-in-body")
-        }
-        name = "drop-in-body" if fault.get("in_body") else "drop-after" if fault.get("ran", True) else "drop-before"
-        for drop in drops.values():
-            self._account.faults.put(drop, is_on=drop.name == name and first > 0)
 
     def _put(self, name: str, status: str) -> None:
         region = self._account.cloudformation.region

@@ -148,7 +148,7 @@ def run(
     if plan.action != "replace" or is_there:
         _allow_drops(plan, cloudformation, set(allow_drop), tell)
     if is_there:
-        still = _still_to_replace if plan.action == "replace" else _any
+        still = _still_to_replace if plan.action == "replace" else partial(_is_planned, plan)
         stacks.delete(cloudformation, plan.name, tell=tell, role_arn=plan.role_arn, still=still)
     if plan.imports:
         take(plan)
@@ -278,8 +278,9 @@ def _still_to_replace(stack: Stack) -> bool:
     return stack.is_only_to_delete
 
 
-def _any(stack: Stack) -> bool:
-    return True
+def _is_planned(plan: StackPlan, stack: Stack) -> bool:
+    """Whether it is the stack that the plan has seen, and not one that somebody else has made since."""
+    return plan.id in ("", stack.id)
 
 
 def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[str], tell: stacks.Tell) -> None:
@@ -291,7 +292,7 @@ def _allow_drops(plan: StackPlan, cloudformation: Any, allow_drop: Collection[st
     if not allowed or (plan.status and not state_of(plan.status).takes_update):
         return
     before = stacks.read_stack(cloudformation, plan.name)
-    if before is None:
+    if before is None or not _is_planned(plan, before):
         return
     stacks.require_idle(before)
     deployed = stacks.read_template(cloudformation, plan.name)

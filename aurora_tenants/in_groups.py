@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -16,7 +16,7 @@ from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.errors import Problem
 from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Plan
-from aurora_tenants.rollout import PlannedGroup, RolloutPlan
+from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.busy import Waiting
 
@@ -84,13 +84,14 @@ def apply_in_groups(
         return apply(plan.stacks, tell=tell, stop=stop), None
     rollout, results, halt = plan.rollout, dict[str, Result](), None
     counted = _Counted(tell, stop, rollout.stop_after)
+    group_of = rollout.by_part((*(stack.part for stack in plan.stacks), *(each.name for each in plan.waiting)))
     for number, group in enumerate(rollout.groups):
-        stacks = tuple(stack for stack in plan.stacks if rollout.group_of(stack.part) is group)
+        stacks = tuple(stack for stack in plan.stacks if group_of[stack.part] is group)
         if stacks:
             results |= {result.stack.name: result for result in apply(stacks, tell=counted.tell, stop=counted)}
         if stop.is_set():
             continue  # with what says of each that the run was stopped before
-        later = _left(plan, rollout, rollout.groups[number + 1 :])
+        later = _left(group_of, rollout.groups[number + 1 :])
         if any(results[stack.name].ending in ("failed", "not started") for stack in stacks):
             halt = _failed(group, [results[stack.name] for stack in stacks], later, counted)
             break
@@ -147,10 +148,9 @@ class _Counted(threading.Event):
         return self.is_set()
 
 
-def _left(plan: Plan, rollout: RolloutPlan, groups: Sequence[PlannedGroup]) -> tuple[PlannedGroup, ...]:
-    """Groups of which something is to be deployed, or waits, with that alone."""
-    names = [*(stack.part for stack in plan.stacks), *(each.name for each in plan.waiting)]
-    left = (group._replace(tenants=tuple(it for it in names if rollout.group_of(it) is group)) for group in groups)
+def _left(group_of: Mapping[str, PlannedGroup], groups: Sequence[PlannedGroup]) -> tuple[PlannedGroup, ...]:
+    """Groups of which something is to be deployed, or waits, with that alone. group_of: of all such things."""
+    left = (group._replace(tenants=tuple(it for it, of in group_of.items() if of is group)) for group in groups)
     return tuple(group for group in left if group.tenants)
 
 
@@ -163,7 +163,7 @@ def _failed(
     if not untouched:
         return None
     halt = Halt(group.name, "failed", untouched)
-    failed = [result.stack.part for result in results if result.ending == "failed"]
+    failed = [result.stack.part for result in results if result.ending in ("failed", "not started")]
     why = f"failed: {_listed(failed)}{f'; stop_after is {counted.limit}' if counted.is_over else ''}"
     return replace(halt, problem=Problem("group-failed", halt.said, why, "mend that, and apply again"))
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from aurora_tenants.aws.rate import Load
 
-_TOLD_SECONDS = _CHANGED_SECONDS = 10.0
-# Of the calls of ten seconds: more than this is too much for so many lanes, less than that leaves room for more.
+_TOLD_SECONDS = 10.0
+# Of the calls of ten seconds: more than this is too much for so many lanes, if it lasts, less than that leaves room for
+# more. At first it is the rate that gives way, for which it needs some time.
 _MUCH, _LITTLE = 1 / 3, 1 / 10
+_LASTS_SECONDS = 20.0
 _FEWEST_CALLS = 10
 
 
@@ -39,7 +41,8 @@ class Lanes:
         self._most, self._tell, self._now = most, tell, now
         self._changed = threading.Condition()
         self._taken, self._places = 0, most
-        self._since = now()  # so many places
+        self._since = now()  # neither too much nor too little was throttled, or so many places there are
+        self._kind = ""
         self._told = -_TOLD_SECONDS
 
     @property
@@ -65,8 +68,7 @@ class Lanes:
         """What is known after every call."""
         with self._changed:
             now = self._now()
-            if now - self._since >= _CHANGED_SECONDS and load.calls >= _FEWEST_CALLS:
-                self._adapt(load, now)
+            self._adapt(load, now)
             if not load.throttled or now - self._told < _TOLD_SECONDS:
                 return
             self._told = now
@@ -74,11 +76,14 @@ class Lanes:
         self._tell(Pace(load.throttled, load.calls, places))
 
     def _adapt(self, load: Load, now: float) -> None:
-        before = self._places
-        if load.throttled > _MUCH * load.calls:
-            self._places = max(min(3, self._most), before * 2 // 3)
-        elif load.throttled < _LITTLE * load.calls:
-            self._places = min(self._most, before + max(1, before // 3))
-        if self._places != before:
-            self._since = now
-            self._changed.notify_all()
+        kind = (
+            "much" if load.throttled > _MUCH * load.calls else "little" if load.throttled < _LITTLE * load.calls else ""
+        )
+        if kind != self._kind or load.calls < _FEWEST_CALLS:
+            self._kind, self._since = kind, now
+        if not kind or now - self._since < _LASTS_SECONDS:
+            return
+        more = self._places + max(1, self._places // 3)
+        self._places = max(min(3, self._most), self._places * 2 // 3) if kind == "much" else min(self._most, more)
+        self._since = now
+        self._changed.notify_all()

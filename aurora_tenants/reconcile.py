@@ -39,6 +39,7 @@ from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.busy import Waiting, left_busy, not_reviewed
 from aurora_tenants.tenant.consent import without_consent
+from aurora_tenants.tenant.drops import Drop
 from aurora_tenants.tenant.ignored import ignored_breaches
 from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
 from aurora_tenants.tenant.items import items_of_all
@@ -160,8 +161,8 @@ def _applied(inputs: Inputs, proposal: Proposal, request: Request, operator: Ope
         return Outcome(proposal, waiting=proposal.plan.waiting)
     operator.confirm(proposal)
     _clean(inputs, proposal.plan, request)
-    if proposal.plan.saved_first:
-        _save(inputs, proposal.plan, request)
+    if not proposal.plan.rollout:  # in groups, each that drops something has its own
+        _save(inputs, proposal.plan.saved_first, request, request.stop)
     with operator.watching(proposal) as tell:
         outcome = deploy(inputs, proposal, request, tell, operator.goes_on)
     if request.stop.is_set():
@@ -216,17 +217,12 @@ def _left_busy(outcome: Outcome) -> Iterator[Problem]:
     return (left_busy(each, is_applied=each.name in applied) for each in outcome.waiting)
 
 
-def _save(inputs: Inputs, plan: Plan, request: Request) -> None:
-    """Makes a snapshot of the cluster. Raises AwsError unless it is available in time."""
-    snapshots.make(
-        inputs.aws,
-        plan.cluster,
-        inputs.shared.cluster_arn,
-        plan.saved_first,
-        wait_seconds=request.snapshot_seconds,
-        tell=request.told,
-        stop=request.stop,
-    )
+def _save(inputs: Inputs, drops: Sequence[Drop], request: Request, stop: threading.Event) -> None:
+    """Makes a snapshot of the cluster if these are any. Raises AwsError unless it is available in time."""
+    if drops:
+        place = inputs.aws, inputs.configuration.cluster, inputs.shared.cluster_arn
+        seconds, tell = request.snapshot_seconds, request.told
+        snapshots.make(*place, drops, wait_seconds=seconds, tell=tell, stop=stop)
 
 
 def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
@@ -373,20 +369,41 @@ def deploy(
             bring_to_hour(inputs.aws, plan.schedule.schedule, cluster_arn)
 
     healing = healer(inputs.aws, inputs.shared, plan.tenants)
-    healing.before_moving(plan.stacks)
-    apply_these = partial(
-        apply,
-        cloudformation=inputs.aws.cloudformation,
-        parallel=request.parallel,
-        allow_drop=request.allowed.drops,
-        after=after,
-        take=healing.take,
-        deploy=healing.deploy,
-        rate=inputs.aws.rate,
-        wait_seconds=request.reading.wait_seconds,
-    )
+
+    def apply_these(
+        plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
+    ) -> tuple[Result, ...]:
+        try:
+            if plan.rollout:  # otherwise a snapshot was made before anything began
+                parts = {stack.part for stack in plans}
+                _save(inputs, [drop for drop in plan.saved_first if drop.tenant in parts], request, stop)
+            healing.before_moving(plans)
+        except AuroraTenantsError as error:
+            if not plan.rollout:
+                raise
+            # Groups before may be done.
+            results = tuple(Result(stack, error.problems, "not started") for stack in plans)
+            for result in results:
+                tell(Step(result.stack, result=result))
+            return results
+        return apply(
+            plans,
+            inputs.aws.cloudformation,
+            parallel=request.parallel,
+            allow_drop=request.allowed.drops,
+            tell=tell,
+            after=after,
+            take=healing.take,
+            deploy=healing.deploy,
+            stop=stop,
+            rate=inputs.aws.rate,
+            wait_seconds=request.reading.wait_seconds,
+        )
+
     results, halt = apply_in_groups(plan, apply_these, tell=tell, goes_on=goes_on, stop=request.stop)
     problems = dict.fromkeys(problem for result in results for problem in result.problems)
+    if halt and halt.problem:  # which has no result where all that was left waits
+        problems[halt.problem] = None
     explained = (with_repair(problem, inputs.shared.stack) for problem in problems)
     waiting = tuple(each for each in plan.waiting if not halt or each.name not in halt.names)
     return Outcome(proposal, results, problems=tuple(explained), waiting=waiting, halt=halt)

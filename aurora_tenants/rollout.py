@@ -44,9 +44,10 @@ class RolloutPlan:
     following: str = ""
     skipped: tuple[PlannedGroup, ...] = ()
 
-    def group_of(self, part: str) -> PlannedGroup:
-        """The group of a stack. part: as in StackPlan; what is no tenant's is of the last one."""
-        return next((group for group in self.groups if part in group.tenants), self.groups[-1])
+    def by_part(self, parts: Iterable[str]) -> dict[str, PlannedGroup]:
+        """The group of each of these, which are parts as in StackPlan: what is no tenant's is of the last one."""
+        known = {tenant: group for group in self.groups for tenant in group.tenants}
+        return {part: known.get(part, self.groups[-1]) for part in parts}
 
     def those(self, tenants: Collection[str]) -> tuple[PlannedGroup, ...]:
         """The groups of these tenants, with them alone."""
@@ -99,14 +100,17 @@ def members(configuration: Configuration, deployed: Iterable[str], name: str, on
     deployed: as for `membership`. Raises InvalidUsage for a group that is not there, and for one of `only` that is of
     another group; one that is nowhere is left to whoever looks for it.
     """
-    number, of = group_number(configuration, name), membership(configuration, deployed)
-    for tenant in only:
-        if of.get(tenant, number) != number:
-            what, why = f"tenant {tenant} is not of group {name}", "with --group, --tenant names some of the group's"
+    number, last = (
+        group_number(configuration, name),
+        len(configuration.rollout.groups) - 1 if configuration.rollout else 0,
+    )
+    of = {**membership(configuration, deployed), PAUSE_SCHEDULE: last}
+    for part in only:
+        if of.get(part, number) != number:
+            what = f"{part if part == PAUSE_SCHEDULE else f'tenant {part}'} is not of group {name}"
+            why = "with --group, --tenant names some of the group's"
             raise InvalidUsage(Problem("tenant-of-another-group", what, why, "leave one of the two out"))
-    is_last = configuration.rollout is not None and number == len(configuration.rollout.groups) - 1
-    all_of = (*(tenant for tenant, group in of.items() if group == number), *([PAUSE_SCHEDULE] if is_last else []))
-    return tuple(only) or all_of
+    return tuple(only) or tuple(part for part, group in of.items() if group == number)
 
 
 def before(configuration: Configuration, deployed: Iterable[str], name: str) -> tuple[str, ...]:
@@ -127,7 +131,8 @@ def plan_rollout(
 ) -> RolloutPlan | None:
     """The groups of a plan of these stacks of tenants, which are in order; None without a rollout.
 
-    is_partial: it is about some tenants alone, so groups that have none of them are left out.
+    is_partial: it is about some tenants alone, so groups that have none of them are left out; for none, all but the
+    last one.
     """
     rollout = configuration.rollout
     if not rollout:
@@ -135,11 +140,12 @@ def plan_rollout(
     by_number: dict[int, list[str]] = {}
     for stack in stacks:
         by_number.setdefault(of[stack.part], []).append(stack.part)
-    numbers = sorted(by_number) if is_partial else range(len(rollout.groups))
+    every = range(len(rollout.groups))
+    numbers = (sorted(by_number) or every[-1:]) if is_partial else every
     groups = tuple(
         PlannedGroup(rollout.groups[it].name, tuple(by_number.get(it, ())), rollout.groups[it].pauses) for it in numbers
     )
-    after = [group.name for group in rollout.groups[max(numbers, default=-1) + 1 :]]
+    after = [group.name for group in rollout.groups[max(numbers) + 1 :]]
     return RolloutPlan(groups, rollout.stop_after, after[0] if after else "")
 
 
@@ -160,15 +166,19 @@ def obstacles(rollout: RolloutPlan | None, stacks: Sequence[StackPlan]) -> Itera
 
 
 def _too_early(stack: StackPlan, other: StackPlan, rollout: RolloutPlan) -> Problem:
-    mine, later = rollout.group_of(stack.part).name, rollout.group_of(other.part).name
+    mine, later = _names(rollout, stack, other)
     what = f"{stack.about} of group {mine} needs what {other.about} of group {later} is yet to share"
     why = f"group {later} is deployed after group {mine}"
     fix = f"put {other.about} into group {mine} or one before it, or {stack.about} into group {later}"
     return Problem("needs-later-group", what, why, fix, context=stack.about)
 
 
+def _names(rollout: RolloutPlan, *stacks: StackPlan) -> list[str]:
+    return [group.name for group in rollout.by_part(stack.part for stack in stacks).values()]
+
+
 def _apart(stack: StackPlan, other: StackPlan, rollout: RolloutPlan) -> Problem:
-    mine, theirs = rollout.group_of(stack.part).name, rollout.group_of(other.part).name
+    mine, theirs = _names(rollout, stack, other)
     what = f"{stack.about} of group {mine} takes what {other.about} of group {theirs} gives up"
     why = "what moves is given up and taken at once, and two groups are not deployed at once"
     fix = "put both into one group of the rollout, at least until that is applied"

@@ -129,8 +129,9 @@ class StackPlan:
     part: what it is the stack of, in a word: shop-dev, pause-schedule. about: as people say it: tenant shop-dev.
     origin: why there is something to do: the file changed, or somebody else changed what the stack made.
     template: a text where it is shipped as a file. status: what CloudFormation says of the stack now; empty when there
-    is none. is_edited: its template is no longer as it was deployed. role_arn: what CloudFormation works with; with
-    none, it works with the caller's rights. drops: databases
+    is none. id: of the stack that was there when it was planned, as `Stack.id`. is_edited: its template is no longer as
+    it was deployed. role_arn: what CloudFormation works with; with none, it works with the caller's rights. drops:
+    databases
     that are dropped with it, once that is allowed. needs: the stacks that have to share a database first. first: what
     is deployed before that, where another stack waits for this one in turn.
 
@@ -149,6 +150,7 @@ class StackPlan:
     tags: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
     status: str = ""
+    id: str = ""
     is_edited: bool = False
     drops: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()

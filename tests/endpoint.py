@@ -21,13 +21,55 @@ from aurora_sandbox.keys import key_in
 from aurora_sandbox.mysqld import as_root
 from aurora_sandbox.state import Running
 
+EVENTS = {"crash": "crash-before", "hang": "hang", "twice": "called-twice"}
 DROPS = ("drop-before", "drop-after", "drop-in-body")
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
+class Faulty:
+    """What a sandbox can be made to do: the names and fields are those of `sandbox fault`, docs/sandbox.md."""
+
+    __slots__ = ()
+
+    def post(self, path: str, document: Mapping[str, Any]) -> None:
+        """Tells one of the sandbox's own endpoints."""
+        raise NotImplementedError
+
+    def meet(self, name: str, **fault: Any) -> None:
+        """This fault is on from now on."""
+        self.post("faults", {"set": {"name": name, **fault}})
+
+    def clear(self, *names: str) -> None:
+        """The faults of these names end; without a name, all."""
+        for name in names or (None,):
+            self.post("faults", {"clear": {"name": name}})
+
+    def events_meet(self, function: str, kind: str | None) -> None:
+        """All events of the function meet this, in place of any other of these; None: they meet nothing."""
+        self.clear(*EVENTS.values())
+        if kind is not None:
+            self.meet(EVENTS[kind], function=function)
+
+    def early(self, first: int = 1, *, every: int = 0, answer: str | None = None) -> None:
+        """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
+        self.clear("early")
+        if first:
+            self.meet("early", nth=first, every=every or None, answer=answer)
+
+    def drop(self, first: int = 1, *, every: int = 0, ran: bool = True, in_body: bool = False) -> None:
+        """The connection closes instead of an answer, to the first statement from now on and then to each so many.
+
+        in_body: in the middle of the answer.
+        """
+        self.clear(*DROPS)
+        name = "drop-in-body" if in_body else "drop-after" if ran else "drop-before"
+        if first:
+            self.meet(name, service="rds-data", operation="ExecuteStatement", nth=first, every=every or None)
+
+
 @dataclass(slots=True)
-class Endpoint:
+class Endpoint(Faulty):
     """Whatever there is to do with a sandbox from outside of it. port, socket: MySQL's; root's is the socket."""
 
     endpoint_url: str
@@ -45,17 +87,6 @@ class Endpoint:
     def post(self, path: str, document: Mapping[str, Any]) -> None:
         own(self.environment, path, document)
 
-    # Faults: the names and fields of `aurora-tenants sandbox fault`, docs/sandbox.md
-
-    def meet(self, name: str, **fault: Any) -> None:
-        """This fault is on from now on."""
-        self.post("faults", {"set": {"name": name, **fault}})
-
-    def clear(self, *names: str) -> None:
-        """The faults of these names end; without a name, all."""
-        for name in names or (None,):
-            self.post("faults", {"clear": {"name": name}})
-
     def faults(self) -> list[dict[str, Any]]:
         """What is on, with how many calls were counted for it, and how many met it."""
         on: list[dict[str, Any]] = json.loads(own(self.environment, "faults"))["faults"]
@@ -63,7 +94,7 @@ class Endpoint:
 
     def fault(self, function: str, kind: str | None) -> None:
         """All events of the function meet a crash, hang, or come twice; None: they meet nothing."""
-        self.post("faults", {"function": {"name": function, "kind": kind}})
+        self.events_meet(function, kind)
 
     def throttle(self, service: str, operation: str | None, calls: int) -> None:
         """So many calls, in place of all that are still to be throttled; 0 for none."""
@@ -74,22 +105,6 @@ class Endpoint:
     def put(self, stack: str, status: str) -> None:
         """The stack is in this state from now on, whatever it did."""
         self.post("faults", {"stack": {"name": stack, "status": status}})
-
-    def early(self, first: int = 1, *, every: int = 0, answer: str | None = None) -> None:
-        """What a new cluster answers, to the first statement from now on and then to each so many; 0 ends it."""
-        self.clear("early")
-        if first:
-            self.meet("early", nth=first, every=every or None, answer=answer)
-
-    def drop(self, first: int = 1, *, every: int = 0, ran: bool = True, in_body: bool = False) -> None:
-        """The connection closes instead of an answer, to the first statement from now on and then to each so many.
-
-        in_body: in the middle of the answer.
-        """
-        self.clear(*DROPS)
-        name = "drop-in-body" if in_body else "drop-after" if ran else "drop-before"
-        if first:
-            self.meet(name, service="rds-data", operation="ExecuteStatement", nth=first, every=every or None)
 
     def changes_take(self, seconds: float) -> None:
         """How long a cluster is creating, stopping, starting and deleting; 0, as at first, ends what is under way."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.errors import Problem
-from aurora_tenants.in_groups import Halt, apply_in_groups
+from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
 from aurora_tenants.plan import Plan
 from aurora_tenants.rollout import PlannedGroup, RolloutPlan
 from aurora_tenants.stack import StackPlan
+from aurora_tenants.tenant.busy import Waiting
 from aurora_tenants.tenant.plan import TenantPlan
 from tests.values import CLUSTER, stack_plan
 
@@ -42,13 +43,21 @@ class World:
         return self.goes_on
 
     def run(
-        self, *groups: PlannedGroup, stop_after: int | None = None, unchanged: str = ""
+        self, *groups: PlannedGroup, stop_after: int | None = None, unchanged: str = "", waiting: str = ""
     ) -> tuple[dict[str, str], Halt | None, list[Problem]]:
-        """How each ended; why that was all; every problem once, of those that did not fail themselves."""
+        """How each ended; why that was all; every problem once, of those that did not fail themselves.
+
+        unchanged, waiting: letters, each the name of a tenant.
+        """
         rollout = RolloutPlan(groups or (CANARY, REST), stop_after)
         names = [name for group in rollout.groups for name in group.tenants]
-        plans = (TenantPlan(name, stack_plan(name, "none" if name in unchanged else "update")) for name in names)
-        plan = Plan(CLUSTER, tuple(plans), rollout=rollout)
+        plans = (
+            TenantPlan(name, stack_plan(name, "none" if name in unchanged else "update"))
+            for name in names
+            if name not in waiting
+        )
+        waits = tuple(Waiting(name, f"shared-{name}", f"tenant {name}", "", ("other",)) for name in waiting)
+        plan = Plan(CLUSTER, tuple(plans), rollout=rollout, waiting=waits)
         results, halt = apply_in_groups(plan, self.apply, tell=lambda step: None, goes_on=self.asked, stop=self.stop)
         assert [result.stack for result in results] == [*plan.stacks]
         problems = dict.fromkeys(it for result in results for it in result.problems if result.ending != "failed")
@@ -117,6 +126,34 @@ def test_whoever_is_asked_is_told_that_nothing_happened_to_the_group():
     world = World()
     world.run(unchanged="ab")
     assert world.met == ["canary unchanged?", "c", "d", "e"]
+
+
+def test_a_pause_holds_for_who_waits_in_a_group_after_it():
+    world = World(goes_on=False)
+    ended, halt, _ = world.run(waiting="cde")
+    assert (world.met, ended) == (["a", "b", "canary?"], {"a": "applied", "b": "applied"})
+    assert halt is not None and halt.names == {"c", "d", "e"}
+
+
+def test_nobody_is_asked_after_a_group_in_which_somebody_waits():
+    """It is not over yet; what comes after it waits as well, and the pause is for the pass in which that is applied."""
+    world = World(goes_on=False)
+    assert world.run(waiting="bcde") == ({"a": "applied"}, None, [])
+    assert world.met == ["a"]
+
+
+def test_a_failure_is_the_end_of_who_waits_in_a_group_after_it():
+    _, halt, problems = World("a").run(waiting="cde")
+    assert halt is not None and halt.names == {"c", "d", "e"}
+    assert problems == []  # there is no result that could have one; the halt says it
+    assert halt.problem is not None
+
+
+def test_what_is_looked_at_afterwards_is_neither_left_nor_waiting():
+    plan = Plan(CLUSTER, tuple(TenantPlan(name, stack_plan(name)) for name in "abcde"))
+    waits = (Waiting("b", "shared-b", "tenant b", "", ("other",)),)
+    assert left_to_verify(plan, waits, Halt("canary", "pauses", (REST,))) == ("a",)
+    assert left_to_verify(plan, (), None) == (*"abcde",)
 
 
 def test_the_pause_schedule_is_of_the_last_group():

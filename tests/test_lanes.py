@@ -44,11 +44,24 @@ def test_fewer_stacks_are_in_flight_while_much_is_throttled_and_as_many_as_befor
     for _ in range(600):
         clock.now += 0.1
         lanes.observe(Load(12, 20))
+    assert [pace.parallel for pace in told] == [15, 15, 10, 10, 6, 6]
+    for _ in range(600):
+        clock.now += 0.1
+        lanes.observe(Load(12, 20))
     assert lanes.places == 3
-    assert [pace.parallel for pace in told] == [15, 10, 6, 4, 3, 3]
-    for _ in range(900):
+    for _ in range(2000):
         clock.now += 0.1
         lanes.observe(Load(0, 20))
+    assert lanes.places == 15
+
+
+def test_a_burst_that_is_throttled_costs_no_lane():
+    """Its calls are among those of the last ten seconds for ten seconds, in which the rate has gone down."""
+    clock = Clock()
+    lanes, _ = lanes_by(clock)
+    for at in range(300):
+        clock.now += 0.1
+        lanes.observe(Load(12, 20) if at < 150 else Load(3, 20))
     assert lanes.places == 15
 
 

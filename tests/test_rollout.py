@@ -11,7 +11,7 @@ from aurora_tenants.model import Configuration, Group, Privilege, Rollout, Tenan
 from aurora_tenants.plan import Plan, make_plan
 from aurora_tenants.rollout import PlannedGroup, RolloutPlan, before, members
 from aurora_tenants.stack import Deployed
-from tests.values import CLUSTER, EMPTY, NOTHING_DEPLOYED, deployed, live_after, tenant
+from tests.values import CLUSTER, EMPTY, NOTHING_DEPLOYED, deployed, live_after, stack_of, tenant
 
 A, B, C = tenant("a"), tenant("b"), tenant("c")
 GROUPS = Rollout((Group("canary", ("c",), pauses=True), Group("more", ("b",)), Group("rest", ("*",))), 2)
@@ -94,6 +94,26 @@ def test_what_is_shared_already_or_by_a_group_before_is_no_problem():
     assert planned(sharing("c", "a"), reading("a", "c")).problems == ()
 
 
+def test_nobody_is_deployed_before_a_group_in_which_somebody_waits():
+    there = deployed(C, B)
+    busy = replace(there, tenants={**there.tenants, "c": stack_of(C, status="UPDATE_IN_PROGRESS")})
+    plan = make_plan(configured(A, sharing("b"), C), live_after(C), busy)
+    assert [(each.name, each.awaits, each.is_held_back) for each in plan.waiting] == [
+        ("c", ("shared-c",), False),
+        ("b", ("shared-c",), True),
+        ("a", ("shared-c",), True),
+    ]
+    said = "its group comes after stack shared-c, which is in the middle of an operation"
+    assert (plan.tenants, plan.waiting[-1].sentence) == ((), said)
+
+
+def test_who_waits_in_the_last_group_holds_nobody_back():
+    there = deployed(A)
+    busy = replace(there, tenants={"a": stack_of(A, status="UPDATE_IN_PROGRESS")})
+    plan = make_plan(configured(A, B, C), live_after(A), busy)
+    assert ([each.name for each in plan.waiting], names(plan)) == (["a"], ["c", "b"])
+
+
 def members_of(name: str, *only: str, there: Deployed = NOTHING_DEPLOYED) -> tuple[str, ...]:
     return members(configured(A, B, C), there.tenants, name, only)
 
@@ -110,6 +130,15 @@ def test_some_tenants_of_a_group_are_those_alone():
     assert members_of("rest", "nowhere") == ("nowhere",)  # make_plan refuses it, with the nearest name
     with pytest.raises(InvalidUsage, match="tenant b is not of group rest"):
         members_of("rest", "b")
+
+
+def test_the_pause_schedule_is_of_the_last_group():
+    assert members_of("rest", "pause-schedule") == ("pause-schedule",)
+    with pytest.raises(InvalidUsage, match=r"^pause-schedule is not of group canary"):
+        members_of("canary", "pause-schedule")
+    rollout = planned(A, C, only=("pause-schedule",)).rollout
+    assert rollout == RolloutPlan((PlannedGroup("rest"),), 2)
+    assert rollout is not None and rollout.by_part(["pause-schedule"]) == {"pause-schedule": PlannedGroup("rest")}
 
 
 def test_a_group_that_is_not_there_is_told_with_those_that_are():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pymysql.constants import FIELD_TYPE, FLAG
@@ -100,7 +100,11 @@ def records(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> l
 
 
 def _fields(columns: Columns, rows: Sequence[Row], options: dict[str, str]) -> list[list[dict[str, Any]]]:
-    return [[_field(column, cell, options) for column, cell in zip(columns, row, strict=True)] for row in rows]
+    readers = [_reader(column, options) for column in columns]
+    return [
+        [{"isNull": True} if cell is None else dict([read(cell)]) for read, cell in zip(readers, row, strict=True)]
+        for row in rows
+    ]
 
 
 def as_bytes(columns: Columns) -> Columns:
@@ -134,10 +138,16 @@ def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str], *,
     labels = [column.name for column in columns]
     if len(set(labels)) < len(labels):
         raise ServiceError("UnsupportedResultException", "The result contains duplicate column names")
-    values = ([_plain(field) for field in record] for record in _fields(columns, rows, options))
-    step = -1 if reversed_keys else 1
+    readers = [(column.name, _reader(column, options)) for column in columns][:: -1 if reversed_keys else 1]
+    in_order = [row[::-1] for row in rows] if reversed_keys else rows
     text = json.dumps(
-        [dict(zip(labels[::step], record[::step], strict=True)) for record in values],
+        [
+            {
+                label: None if cell is None else _plain(read(cell)[1])
+                for (label, read), cell in zip(readers, row, strict=True)
+            }
+            for row in in_order
+        ],
         separators=(",", ":"),
         ensure_ascii=False,
     )
@@ -146,29 +156,30 @@ def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str], *,
     return text
 
 
-def _field(column: Column, cell: bytes | None, options: dict[str, str]) -> dict[str, Any]:
-    if cell is None:
-        return {"isNull": True}
+def _reader(column: Column, options: dict[str, str]) -> Callable[[bytes], tuple[str, Any]]:
+    """What makes a cell of this column a member of a Field, and its value."""
     kind = column.type_code
     if _is_boolean(column):
-        return {"booleanValue": cell not in (b"0", b"\0")}
+        return lambda cell: ("booleanValue", cell not in (b"0", b"\0"))
+    if kind in _INTEGERS and options.get("longReturnType") == "STRING":
+        return _text
     if kind in _INTEGERS:
-        as_text = options.get("longReturnType") == "STRING" or int(cell) > _MAX_LONG
-        return {"stringValue": cell.decode()} if as_text else {"longValue": int(cell)}
+        return lambda cell: _text(cell) if int(cell) > _MAX_LONG else ("longValue", int(cell))
     if kind in _DOUBLES:
-        return {"doubleValue": float(cell)}
+        return lambda cell: ("doubleValue", float(cell))
     if kind in _DECIMALS and options.get("decimalReturnType") == "DOUBLE_OR_LONG":
-        return {"doubleValue": float(cell)} if column.scale else {"longValue": int(cell)}
+        return lambda cell: ("doubleValue", float(cell)) if column.scale else ("longValue", int(cell))
     # JSON and dates are sent in the binary character set too, and are text all the same.
     if kind == FIELD_TYPE.BIT or (column.charsetnr == _BINARY and kind in {*_BYTES, FIELD_TYPE.GEOMETRY}):
-        return {"blobValue": cell}
-    return {"stringValue": cell.decode(errors="replace")}
+        return lambda cell: ("blobValue", cell)
+    return _text
 
 
-def _plain(field: dict[str, Any]) -> Any:
-    if "isNull" in field:
-        return None
-    (value,) = field.values()
+def _text(cell: bytes) -> tuple[str, str]:
+    return "stringValue", cell.decode(errors="replace")
+
+
+def _plain(value: Any) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 

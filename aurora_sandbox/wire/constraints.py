@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from botocore.model import OperationModel, Shape
 
+from aurora_sandbox.wire.quick import fits
 from aurora_sandbox.wire.values import ServiceError
 
 MAX_QUOTED = 1024  # characters; AWS may quote more
@@ -57,7 +58,7 @@ class Violation(NamedTuple):
 
 def refusal(operation: OperationModel, parameters: Mapping[str, Any], *, code: str) -> ServiceError | None:
     """What AWS says to parameters that its model does not allow, None if it allows them."""
-    if operation.input_shape is None:
+    if operation.input_shape is None or fits(operation.input_shape, parameters):
         return None
     if wrong := next(_of_another_type(operation.input_shape, parameters), None):
         return ServiceError("SerializationException", wrong)
@@ -87,7 +88,7 @@ def violations(shape: Shape, value: Any, path: str = "", *, is_secret: bool = Fa
 
 def misfits(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
     """What a caller of AWS would never receive: members, types and values that the model of an answer does not have."""
-    if shape is None:
+    if shape is None or fits(shape, value):
         return
     for unknown in _unknown(shape, value, path):
         yield f"{unknown} is not in the model"

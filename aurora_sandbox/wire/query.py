@@ -165,7 +165,8 @@ def _to_text(shape: Shape, value: Any) -> str:
 
 
 def _xml(status: int, request_id: str, document: ElementTree.Element) -> Answer:
-    body = ElementTree.tostring(document, encoding="utf-8", xml_declaration=True)
+    # Asked for bytes, ElementTree would be half as fast.
+    text = f"<?xml version='1.0' encoding='utf-8'?>\n{ElementTree.tostring(document, encoding='unicode')}"
     # A reader turns a bare carriage return into a line feed; ElementTree writes it bare in text.
-    body = body.replace(b"\r", b"&#13;")
+    body = text.replace("\r", "&#13;").encode()
     return Answer(status, {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}, body)

@@ -67,7 +67,7 @@ def is_left(summary: Mapping[str, Any], now: datetime) -> bool:
     Who has made one executes it at once, if at all.
     """
     is_ours = summary["ChangeSetName"].removeprefix(_PREFIX).isdecimal()
-    is_idle = summary["Status"] in ("CREATE_COMPLETE", "FAILED") and summary["ExecutionStatus"] in _NEVER_EXECUTED
+    is_idle = summary["Status"] in ("CREATE_COMPLETE", "FAILED") and summary.get("ExecutionStatus") in _NEVER_EXECUTED
     return bool(is_ours and is_idle and summary["CreationTime"] < now - _LONGEST)
 
 

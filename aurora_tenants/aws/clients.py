@@ -42,8 +42,9 @@ class Aws:
     rate: Rate = field(default_factory=Rate)
 
 
-def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> Aws:
-    """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at most.
+def connect(*, region: str | None, profile: str | None, attempts: int | None = None) -> Aws:
+    """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at
+    most; None for as long as is worth it.
 
     Of the environment AWS_REGION comes first; boto3 by itself knows only AWS_DEFAULT_REGION. ("Environment variables",
     AWS CLI User Guide)
@@ -52,7 +53,7 @@ def connect(*, region: str | None, profile: str | None, attempts: int = 10) -> A
     """
     with asking("use the AWS configuration"):
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
-        retries = {"mode": "adaptive", "total_max_attempts": attempts}
+        retries = {"mode": "adaptive", "total_max_attempts": attempts or 10}
         patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
         cloudformation = _client(session, "cloudformation", once.merge(Config(max_pool_connections=64)))

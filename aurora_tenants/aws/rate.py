@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 
 # Calls a second: at first, at least and at most, and how many may come at once after a pause. What CloudFormation takes
 # is not documented; it is a few a second, for all callers of an account and region together.
-_FIRST, _LEAST, _MOST, _AT_ONCE = 25.0, 3.0, 50.0, 50.0
+_FIRST, _LEAST, _MOST, _AT_ONCE = 10.0, 3.0, 50.0, 20.0
 # So many calls are looked at before the rate changes. One of five may be throttled at random; more are by the rate.
 _SAMPLE, _TOO_MANY = 20, 0.3
 _WINDOW_SECONDS = 10.0
 # Pauses double, each shortened by chance, so that what was refused together does not come back together.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
-# A throttled call has not run, and is asked for again for minutes; so often for each time that a broken one is.
-_MORE_WHEN_THROTTLED = 12
+# How often a call is made at most: one that nobody answers, for half a minute, and one that is throttled, for minutes.
+_ATTEMPTS, _THROTTLED_ATTEMPTS = 10, 120
 
 _THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 # With a token, CloudFormation knows a repetition by it; these others do the same when they are done twice.
@@ -43,18 +43,19 @@ class Load(NamedTuple):
 
 
 class Rate:
-    """Safe in any number of threads. attempts: how often a call is made at most that AWS does not answer."""
+    """Safe in any number of threads. attempts: how often a call is made at most; None for as often as is worth it."""
 
     def __init__(
         self,
-        attempts: int = 10,
+        attempts: int | None = None,
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._watch: Callable[[Load], None] = _nobody
-        self._attempts, self._now, self._sleep, self._chance = attempts, now, sleep, chance
+        self._attempts, self._throttled_attempts = attempts or _ATTEMPTS, attempts or _THROTTLED_ATTEMPTS
+        self._now, self._sleep, self._chance = now, sleep, chance
         self._lock = threading.Lock()
         self._per_second, self._left, self._filled = _FIRST, _AT_ONCE, now()
         self._recent: deque[tuple[float, bool]] = deque()
@@ -121,7 +122,7 @@ class Rate:
         code: AWS's for the error; empty for none. status: of HTTP, None where there was no answer.
         """
         if code in _THROTTLED or status == 429:
-            most = self._attempts * _MORE_WHEN_THROTTLED
+            most = self._throttled_attempts
         elif is_repeatable and (status is None or status >= 500):
             most = self._attempts
         else:

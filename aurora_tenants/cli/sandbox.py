@@ -194,11 +194,17 @@ def sandbox_clock(
     out.result("\n".join(lines))
 
 
+# Named here, so that --help loads nothing of boto3.
+_FAULTS = (
+    "Of calls: throttle, limit, 5xx, slow, drop-before, drop-after, drop-in-body, expired-credentials, oversize; of the"
+    " cluster: paused-cluster, early; of stacks: slow-stacks; of functions: crash-before, crash-after, hang,"
+    " answer-twice, called-twice, called-late"
+)
+
+
 @app.command("fault", cls=Command)
 def sandbox_fault(
-    name: Annotated[
-        str, typer.Argument(help="A fault of docs/sandbox.md; or list, or clear.", metavar="[NAME|list|clear]")
-    ] = "list",
+    name: Annotated[str, typer.Argument(help=f"{_FAULTS}; or list, or clear.", metavar="[NAME|list|clear]")] = "list",
     cleared: Annotated[
         str | None, typer.Argument(help="After clear: the faults of this name alone.", metavar="[NAME]")
     ] = None,

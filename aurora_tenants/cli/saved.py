@@ -70,7 +70,11 @@ class Dangers:
         """Raises InvalidUsage for what allows something to a plan that nothing can be done with."""
         used = [
             option
-            for option, value in (("--allow-drop", self.allow_drop), ("--allow-access", self.allow_access))
+            for option, value in (
+                ("--allow-drop", self.allow_drop),
+                ("--allow-access", self.allow_access),
+                ("--allow-skipped-groups", self.allow_skipped_groups),
+            )
             if value
         ]
         if used and path is None:

@@ -18,7 +18,6 @@ from aurora_tenants.mysql.live import (
     Row,
     function_exists,
     is_complete,
-    rows_of,
     server_of,
     together,
 )
@@ -83,14 +82,14 @@ class Seen(NamedTuple):
 def look(execute: Execute, *queries: Query) -> Seen:
     """Reads all of this at once. Creates the tables of owners and the views beside them, unless they exist.
 
-    Without them the statement fails, so they are only looked at by themselves after a failure.
+    Without them, or with views of an older provider, the statement fails: so nobody looks for them before.
     """
     asked = (SCHEMA, VARIABLES, *queries)
     found: list[list[Row]] = []
     try:
         found = together(execute, asked)
     except DatabaseError as error:
-        if not error.is_of_mysql or is_complete(*rows_of(execute, SCHEMA)):
+        if not error.is_of_mysql:
             raise
     if not found or not is_complete(*found[0]):
         for statement in create_owners():

@@ -112,7 +112,7 @@ def closing_text(proposal: Proposal) -> Text:
     if counts:
         text.append(f"\n{' and '.join(counts)}: see above.", "bold red")
     if saved_first := proposal.plan.saved_first:
-        text.append(f"\n{printable(snapshot_sentence(saved_first))}")
+        text.append(f"\n{printable(snapshot_sentence(saved_first, in_groups=proposal.plan.rollout is not None))}")
     if proposal.cost:
         text.append(f"\n{cost_sentence(proposal.cost)}")
     if proposal.woke_cluster:

@@ -22,6 +22,7 @@ from aurora_tenants.tenant.reasons import Line, rule
 def plan_data(proposal: Proposal) -> dict[str, Any]:
     """The plan for a program. `version` changes when a key goes away or means something else."""
     plan, server = proposal.plan, proposal.live.server
+    group_of = plan.rollout.by_part(tenant.name for tenant in plan.tenants) if plan.rollout else {}
     return {
         "version": 1,
         "account": proposal.account,
@@ -34,7 +35,7 @@ def plan_data(proposal: Proposal) -> dict[str, Any]:
         "tenants": [
             {
                 "tenant": tenant.name,
-                "group": plan.rollout.group_of(tenant.name).name if plan.rollout else None,
+                "group": group_of[tenant.name].name if tenant.name in group_of else None,
                 "stack": tenant.stack.name,
                 "action": tenant.stack.action,
                 "origin": tenant.stack.origin if tenant.stack.is_changed else None,

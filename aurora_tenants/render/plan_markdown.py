@@ -34,7 +34,7 @@ def plan_markdown(proposal: Proposal, *, file: str, longest: int = LONGEST) -> s
     plan = proposal.plan
     head = f"### {html.escape(summary(plan))}\n\n"
     if saved_first := plan.saved_first:
-        head += f"{html.escape(printable(snapshot_sentence(saved_first)))}\n\n"
+        head += f"{html.escape(printable(snapshot_sentence(saved_first, in_groups=plan.rollout is not None)))}\n\n"
     page = _Page(head, longest - _RESERVE)
     for title, found in (("danger", proposal.dangers), ("problem", plan.problems)):
         if found:

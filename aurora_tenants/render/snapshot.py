@@ -11,13 +11,14 @@ from aurora_tenants.tenant.drops import Drop
 _MOST_NAMES = 5
 
 
-def snapshot_sentence(drops: Sequence[Drop]) -> str:
-    """drops: those for whose sake it is made, at least one."""
+def snapshot_sentence(drops: Sequence[Drop], *, in_groups: bool) -> str:
+    """drops: those for whose sake it is made, at least one. in_groups: before each group that drops something."""
     names = [drop.database for drop in drops]
     listed = ", ".join(names[:_MOST_NAMES]) + (f", … ({len(names):,})" if len(names) > _MOST_NAMES else "")
     what = f"{'database' if len(names) == 1 else 'databases'} {listed}"
+    when = "a group is deployed that drops something" if in_groups else "anything is changed"
     return (
-        f"Before anything is changed, a snapshot of the cluster is made, because of {what}."
+        f"Before {when}, a snapshot of the cluster is made, because of {what}."
         " AWS bills it per GB and month until somebody deletes it."
     )
 

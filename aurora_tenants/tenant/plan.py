@@ -294,8 +294,10 @@ def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: LiveBySt
 
 def untouched(cluster: Cluster, tenant: str, deployed: Deployed) -> StackPlan:
     """A tenant's stack, to which nothing happens yet."""
-    tags = tenant_tags(cluster, tenant)
-    return StackPlan(stack_name(cluster, tenant), tenant, f"tenant {tenant}", tags=tags, role_arn=deployed.role_arn)
+    name, tags = stack_name(cluster, tenant), tenant_tags(cluster, tenant)
+    stack = deployed.tenants.get(tenant)
+    stack_id = stack.id if stack else ""
+    return StackPlan(name, tenant, f"tenant {tenant}", tags=tags, role_arn=deployed.role_arn, id=stack_id)
 
 
 class LiveByStack:

@@ -23,7 +23,7 @@ class Clock:
         self.now += seconds
 
 
-def rate_by(clock: Clock, attempts: int = 10) -> Rate:
+def rate_by(clock: Clock, attempts: int | None = None) -> Rate:
     return Rate(attempts, now=clock, sleep=clock.sleep, chance=lambda: 1.0)
 
 
@@ -106,6 +106,7 @@ def test_whoever_watches_is_told_of_the_last_ten_seconds():
         ("Throttling", 400, 4, False, 4.0),
         ("ThrottlingException", 400, 60, False, 8.0),
         ("Throttling", 400, 120, False, None),
+        ("", None, 9, True, 8.0),
         ("", None, 1, True, 0.5),
         ("", None, 1, False, None),
         ("", None, 10, True, None),
@@ -142,3 +143,9 @@ def test_only_what_does_the_same_twice_is_repeated_without_an_answer(
     operation: str, request_: dict[str, str], expected: bool
 ):
     assert is_repeatable(operation, request_) is expected
+
+
+def test_whoever_would_not_wait_is_given_an_answer_soon():
+    rate = rate_by(Clock(), attempts=3)
+    pauses = [rate.pause(code="Throttling", status=400, attempts=made, is_repeatable=True) for made in (1, 2, 3)]
+    assert pauses == [0.5, 1.0, None]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aurora_sandbox import mysqld
+from aurora_tenants.revision import plain
 from tests.cli.conftest import CommandLine, command_line
 from tests.cloud import Cloud, deployed
 
@@ -146,8 +148,34 @@ def test_what_was_changed_behind_our_back_is_healed(
     plan = plan_of_drift(item, *statements)
     if "CREATE ROLE helper" in behind:
         plan = plan.replace("\n\nTenants", f"\n\n{NOTICE}\nTenants")
+    before = updated(cloud)
     assert_healed(shop, plan, *statements)
     cloud.sql("DROP ROLE IF EXISTS helper")
+    # Nothing else of the tenant is asked for.
+    assert updated(cloud) - before == Counter(["UserReport" if " user " in item else "DatabaseShop16C5C1389"])
+
+
+def updated(cloud: Cloud, stack: str = "shared-global-shop") -> Counter[str]:
+    """How often each custom resource was updated."""
+    pages = cloud.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
+    events = (event for page in pages for event in page["StackEvents"] if event["ResourceType"].startswith("Custom::"))
+    return Counter(it["LogicalResourceId"] for it in events if it["ResourceStatus"] == "UPDATE_COMPLETE")
+
+
+def test_a_stack_that_was_deployed_with_one_number_goes_on_without_a_word(shop: CommandLine, cloud: Cloud):
+    """As it was before there were counters, whose first use asks for nothing that did not differ."""
+    cloudformation, stack = cloud.client("cloudformation"), "shared-global-shop"
+    body = json.loads(json.dumps(cloudformation.get_template(StackName=stack)["TemplateBody"]))
+    number = [{"ParameterKey": "Revision", "ParameterValue": "7"}]
+    cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(plain(body)), Parameters=number)
+    assert cloud.settled(stack) == "UPDATE_COMPLETE"
+    planned = shop("aurora-tenants plan --detailed-exitcode")
+    assert (planned.code, "No changes: " in planned.out) == (0, True), planned
+    before = updated(cloud)
+    cloud.sql("REVOKE SELECT ON shop_1.* FROM report")
+    statement = "GRANT SELECT ON `shop_1`.* TO `report`@`%`"
+    assert_healed(shop, plan_of_drift("~ user report  shop_1.*: none → SELECT (wider)", statement), statement)
+    assert updated(cloud) - before == Counter(["UserReport"])
 
 
 def test_a_user_made_anew_has_the_password_of_its_secret(shop: CommandLine, cloud: Cloud):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
@@ -17,6 +20,16 @@ PAUSES = """rollout:
 """
 FAILS = "      failing: {privileges: [{permission: SELECT, database: %s, table: missing}]}\n"
 TO_GO_ON = "2 tenants of group rest were not touched. To go on: aurora-tenants apply --group rest\n"
+
+
+class Impatient(Terminal):
+    """Where somebody answers once, and presses Ctrl-C at the next question."""
+
+    def readline(self, size: int | None = -1, /) -> str:
+        if self.tell():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+        return super().readline()
 
 
 def write(run: CommandLine, *names: str, fails: tuple[str, ...] = (), rollout: str = PAUSES) -> None:
@@ -58,6 +71,9 @@ def test_a_canary_comes_first_and_the_rest_only_once_somebody_says_so(
         assert (ended.code, stacks(cloud)) == (0, {"shop-dev"})
         assert ended.out.endswith(f"\nGroup canary pauses: {TO_GO_ON}")
     assert run("aurora-tenants plan --detailed-exitcode").code == 2
+    result = json.loads(run("aurora-tenants apply --yes --output json").out)
+    assert (result["outcome"], result["left"]) == ("paused", ["billing", "old"])
+    assert result["again"] == "aurora-tenants apply --group rest"
 
     # A group alone, with what comes after all tenants.
     ended = run("aurora-tenants apply --group rest --yes")
@@ -79,13 +95,26 @@ def test_a_canary_comes_first_and_the_rest_only_once_somebody_says_so(
     assert "Group canary is deployed. Go on with the next one? Type yes to go on." in ended.err
     assert "Applied: 1 of 2 tenants." in ended.out
     cloud.sql("DROP DATABASE `shop-dev`")
-    monkeypatch.setattr("sys.stdin", Terminal("yes\nyes\n"))
-    assert (run("aurora-tenants apply").code, "more" in stacks(cloud)) == (0, True)
+    monkeypatch.setattr("sys.stdin", Impatient("yes\n"))
+    ended = run("aurora-tenants apply")
+    assert (ended.code, "more" in stacks(cloud)) == (130, False)
+    assert "Interrupted. 1 of 2 tenants applied, 1 stopped." in ended.err
+
+    # A saved plan in which nothing happens to the canary was reviewed after it.
+    assert run("aurora-tenants plan --out all.json").code == 0
+    assert (run("aurora-tenants apply all.json").code, "more" in stacks(cloud)) == (0, True)
 
 
 def test_after_so_many_failures_nothing_more_of_a_group_is_begun(run: CommandLine, cloud: Cloud):
     rollout = "rollout:\n  stop_after: 1\n  groups:\n    - {name: all, tenants: ['*']}\n"
     write(run, "a", "b", "c", fails=("a",), rollout=rollout)
+    ended = run("aurora-tenants apply --yes --parallel 1 --output json")
+    result = json.loads(ended.out)
+    assert ([it["outcome"] for it in result["stacks"]], result["outcome"]) == (
+        ["failed", "not started", "not started"],
+        "failed",
+    )
+    assert (result["left"], result["again"]) == (["a", "b", "c"], "aurora-tenants apply")
     ended = run("aurora-tenants apply --yes --parallel 1")
     assert (ended.code, stacks(cloud)) == (1, set())
     assert "group all failed: 2 tenants of group all were not touched  [group-failed]\n" in ended.err
@@ -115,3 +144,24 @@ def test_a_group_that_is_not_there_is_told_before_anything_is_asked_of_aws(run: 
         "error: there is no group canry  [unknown-group]\n    fix: known: canary, rest\nNothing was changed.\n",
     )
     assert cloud.calls() == before
+
+
+def test_the_cluster_is_saved_before_the_group_that_drops_something(run: CommandLine, cloud: Cloud):
+    head = HEAD.replace("shared-global", "shared-global, snapshot_before_drop: true")
+    groups = "rollout: {groups: [{name: canary, tenants: [shop-dev]}, {name: rest, tenants: ['*']}]}\n"
+    head = head.replace("tenants:\n", f"{groups}tenants:\n")
+    shop = "  shop-dev: {databases: {%s: }}\n"
+    run.file(
+        shop % "shop-dev" + "  old: {databases: {old: {on_remove: drop}}}\n  stays: {databases: {stays: }}\n", head=head
+    )
+    assert run("aurora-tenants apply --yes").code == 0
+    cloud.sql("CREATE TABLE old.t (id INT)")
+    run.file(shop % "shop-dev: , more" + "  stays: {databases: {stays: }}\n", head=head)
+    assert "Before a group is deployed that drops something, a snapshot" in run("aurora-tenants plan").out
+    cloud.changes_take(3600)
+    late = run("aurora-tenants apply --yes --allow-drop old --snapshot-wait 0")
+    cloud.changes_take(0)
+    assert (late.code, "[snapshot-not-ready]" in late.err, stacks(cloud)) == (1, True, {"shop-dev", "old", "stays"})
+    assert cloud.sql("SHOW DATABASES LIKE 'more'") == [("more",)]
+    ended = run("aurora-tenants apply --yes --allow-drop old")
+    assert (ended.code, "is available after" in ended.err, stacks(cloud)) == (0, True, {"shop-dev", "stays"})

@@ -66,6 +66,8 @@ def test_every_fault_has_an_example_in_the_documentation_that_works(run: Command
     page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
     examples = re.findall(r"\| `aurora-tenants sandbox fault ([^`]+)` \|", page)
     assert sorted(example.split()[0] for example in examples) == sorted(KINDS)
+    help_text = " ".join(run("aurora-tenants sandbox fault --help").out.split())
+    assert [name for name in KINDS if f" {name}" not in help_text] == []
     for example in examples:
         ended = run(f"aurora-tenants sandbox fault {example}")
         assert (ended.code, ended.err) == (0, ""), example

@@ -222,10 +222,10 @@ def test_a_delete_whose_answers_break_off_drops_or_says_why_not(world: World, ma
     def served(torn: int) -> int:
         name, stack = fresh("shop"), Stack(world, master, "Custom::Database")
         stack.serve("Create", 0, ran=True, Name=name)
-        world.post("faults", {"drop": {"first": torn, "in_body": True}})
+        world.drop(torn, in_body=True)
         before = statements(world)
         stack.serve("Delete", 0, ran=True, Name=name, OnRemove="drop", AllowDrop=name)
-        world.post("faults", {"drop": {"first": 0}})
+        world.drop(0)
         assert (world.has_database(name), world.owner(name)) == (False, None)
         return statements(world) - before
 

@@ -211,14 +211,14 @@ def test_a_rotation_that_began_before_makes_way_for_the_next(app: Login) -> None
     def stages(token: str) -> list[str]:
         return list(secrets.describe_secret(SecretId=app.arn)["VersionIdsToStages"].get(token, ()))
 
-    world.post("faults", {"function": {"name": function, "kind": "crash"}})
+    world.events_meet(function, "crash")
     token = rotate()
     stored = json.dumps(app.value() | {"password": "hush-2"})
     secrets.put_secret_value(
         SecretId=app.arn, ClientRequestToken=token, SecretString=stored, VersionStages=["AWSPENDING"]
     )
     assert app.rename() == {}
-    world.post("faults", {"function": {"name": function, "kind": None}})
+    world.events_meet(function, None)
     with suppress(secrets.exceptions.InvalidRequestException):  # the one before is tried again
         rotate()
     until(lambda: stages(token) == [])

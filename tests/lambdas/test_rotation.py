@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from aurora_tenants.lambdas import rotation
 from aurora_tenants.lambdas.password import give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.options import IAM_PLUGIN
-from tests.endpoint import client, own
+from tests.endpoint import Faulty, client, own
 from tests.lambdas.world import BOTH, STARTED
 
 SHARED = "shared-global"
@@ -64,7 +64,7 @@ SCHEDULE = """
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class World(Faulty):
     """A sandbox with the shared stack in it."""
 
     sandbox: Sandbox
@@ -77,7 +77,7 @@ class World:
     def function(self) -> str:
         return self.outputs["DatabaseSecretRotationLambda"]
 
-    def post(self, path: str, document: dict[str, Any]) -> None:
+    def post(self, path: str, document: Mapping[str, Any]) -> None:
         own(self.sandbox.environment(), path, document)
 
     def log(self) -> str:
@@ -85,7 +85,7 @@ class World:
         return own(self.sandbox.environment(), f"logs/{SHARED}-database-secret-rotation")
 
     def fault(self, kind: str | None) -> None:
-        self.post("faults", {"function": {"name": f"{SHARED}-database-secret-rotation", "kind": kind}})
+        self.events_meet(f"{SHARED}-database-secret-rotation", kind)
 
     def deploy(self, name: str, template: str, **options: Any) -> dict[str, str]:
         cloudformation = self.client("cloudformation")
@@ -457,10 +457,10 @@ def test_cluster_that_pauses_before_every_statement_is_waited_for(
 def test_secret_that_is_not_everywhere_yet_is_tried_again(login: Login, step: Step) -> None:
     """On AWS the Data API may not find one that was just made."""
     first, token = login.password(), login.begun()
-    login.world.post("faults", {"early": {"first": 1, "every": 2, "answer": "SecretsErrorException"}})
+    login.world.early(every=2, answer="SecretsErrorException")
     for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         step(name, login.secret_id, token)
-    login.world.post("faults", {"early": {"first": 0}})
+    login.world.early(0)
     assert (login.takes(first), login.takes(login.password())) == (True, True)
     assert login.password() != first
     assert tried(login.world) == []

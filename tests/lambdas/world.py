@@ -23,7 +23,7 @@ from aurora_tenants.mysql.names import account_of
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options
 from aurora_tenants.mysql.owners import Owner, record_owner, record_shares
 from aurora_tenants.mysql.state import User
-from tests.endpoint import own
+from tests.endpoint import Faulty, own
 from tests.lambdas.process import Remote
 
 SHARED = "shared-global"
@@ -56,7 +56,7 @@ class Ended:
 
 
 @dataclass(slots=True)
-class World:
+class World(Faulty):
     """A sandbox with the shared stack in it."""
 
     sandbox: Remote
@@ -154,15 +154,17 @@ class World:
 
     def fault(self, kind: str | None) -> None:
         self._comes_twice = kind == "twice"
-        self.post("faults", {"function": {"name": PROVIDER, "kind": kind}})
+        self.events_meet(PROVIDER, kind)
 
     def pause(self, seconds: float, *, as_v1: bool = False) -> None:
         self.post("pause", {"seconds": seconds, "as_v1": as_v1})
 
     def throttle(self, service: str, calls: int) -> None:
-        self.post("faults", {"throttle": {"service": service, "calls": calls}})
+        self.clear("throttle")
+        if calls:
+            self.meet("throttle", service=service, times=calls)
 
-    def post(self, path: str, document: dict[str, Any]) -> None:
+    def post(self, path: str, document: Mapping[str, Any]) -> None:
         own(self.sandbox.environment, path, document)
 
     def secret(self, user: str, password: str = "hush-0", *, name: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import pymysql
@@ -11,6 +11,7 @@ import pytest
 from pymysql.constants import FIELD_TYPE, FLAG
 
 from aurora_sandbox import mysqld
+from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql import live
 from aurora_tenants.mysql.grants import (
     DATABASE_PRIVILEGES,
@@ -184,6 +185,39 @@ def test_the_variables_that_decide_how_statements_are_written(request: pytest.Fi
     assert int(str(most)) > 0
     limits = {"max_connections": int(str(most)), "max_user_connections": int(str(each))}
     assert read_server(execute) == expected._replace(**limits)
+    # The same as a table, for a user who may do nothing, though performance_schema is OFF.
+    assert execute("SELECT @@performance_schema") == [(0,)]
+    execute("CREATE USER nobody_at_all")
+    with server.connect("nobody_at_all") as connection, connection.cursor() as cursor:
+
+        def asking(statement: str) -> Sequence[Row]:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+        assert live.server_of(live.rows_of(asking, live.VARIABLES)) == read_server(execute)
+    execute("DROP USER nobody_at_all")
+
+
+@pytest.mark.parametrize("why", ["the answer is too large", "the statement is too long"])
+def test_what_is_too_much_for_one_statement_is_read_in_several(
+    execute: Execute, monkeypatch: pytest.MonkeyPatch, why: str
+):
+    a_service(execute, 1)
+    queries = [live.SCHEMA, live.owners_query("users"), *live.queries_of_users("service-1", "service-1-role")]
+    sent: list[str] = []
+
+    def refusing(statement: str) -> Sequence[Row]:
+        sent.append(statement)
+        if why == "the answer is too large" and len(sent) == 1:
+            raise DatabaseError(Problem("database-refused", "Database returned more than the size limit"))
+        return execute(statement)
+
+    expected = [sorted(map(tuple, rows)) for rows in live.together(execute, queries)]
+    assert expected[2:] != [[]] * 5
+    if why == "the statement is too long":
+        monkeypatch.setattr(live, "_LONGEST", 100)
+    assert [sorted(map(tuple, rows)) for rows in live.together(refusing, queries)] == expected
+    assert len(sent) == len(queries) + (why == "the answer is too large")
 
 
 @pytest.mark.parametrize(

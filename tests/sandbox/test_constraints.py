@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ from botocore.serialize import create_serializer
 from aurora_sandbox.cloudformation.requests import UNDERSTOOD
 from aurora_sandbox.server import Sandbox
 from aurora_sandbox.wire import Request, ServiceError, constraints, parse, service_model, spoken
+from aurora_sandbox.wire.constraints import misfits
+from aurora_sandbox.wire.quick import fits
 
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 MEMBER = "1 validation error detected: Value{} at '{}' failed to satisfy constraint: Member must {}"
@@ -276,7 +279,7 @@ def test_every_operation_that_the_sandbox_answers_itself_is_checked(sandbox: San
         "sts:GetCallerIdentity",
     ]
     assert checked == {
-        "cloudformation": 21,
+        "cloudformation": 23,
         "secretsmanager": 20,
         "scheduler": 12,
         "lambda": 7,
@@ -294,3 +297,23 @@ def test_patterns_of_all_models_can_be_read():
         for name in model.shape_names:
             if pattern := model.shape_for(name).metadata.get("pattern"):
                 assert constraints.compiled(pattern).fullmatch("\0") is None or "\0" not in pattern
+
+
+def test_what_is_taken_quickly_is_what_nothing_is_said_of():
+    """The quick way says yes only where the long one finds nothing."""
+    events = service_model("cloudformation").operation_model("DescribeStackEvents").output_shape
+    right = {"StackEvents": [{"StackId": "s", "EventId": "e", "StackName": "n", "Timestamp": datetime(2026, 1, 1)}]}
+    event = right["StackEvents"][0]
+    wrong = [
+        {"StackEvents": [event], "Unknown": 1},
+        {"StackEvents": [{**event, "EventId": None}]},
+        {"StackEvents": [{**event, "Timestamp": "now"}]},
+        {"StackEvents": [{**event, "ClientRequestToken": "-"}]},
+        {"StackEvents": [{**event, "HookStatus": "NO_SUCH"}]},
+        {"StackEvents": {}},
+    ]
+    assert [fits(events, value) for value in (right, {}, *wrong)] == [True, True, *[False] * len(wrong)]
+    assert all(list(misfits(events, value)) for value in wrong)
+    records = service_model("rds-data").operation_model("ExecuteStatement").output_shape
+    union = [{"longValue": 1}, {"arrayValue": {"longValues": [1]}}, {}, {"longValue": 1, "stringValue": "1"}]
+    assert [fits(records, {"records": [[field]]}) for field in union] == [True, True, False, False]

@@ -101,7 +101,7 @@ OWN = {
     "a move of the clock": ("POST", "clock", '{"to": "+1h"}'),
     "logs": ("GET", "logs/f", ""),
     "pause": ("POST", "pause", '{"seconds": 1}'),
-    "faults": ("POST", "faults", '{"throttle": {"service": "rds-data", "calls": 9}}'),
+    "faults": ("POST", "faults", '{"set": {"name": "throttle", "service": "rds-data"}}'),
     "shutdown": ("POST", "shutdown", ""),
     "an answer that is asked for": ("GET", "cfn-response/token", ""),
     "nothing": ("GET", "nothing", ""),

@@ -304,9 +304,13 @@ def test_a_paused_cluster_resumes_and_then_answers(client: Client, sandbox: Sand
     assert select(client, whole) == [[{"longValue": 1}]]
 
 
+def meet(sandbox: Sandbox, name: str, **fault: Any) -> None:
+    """This fault of the Data API is on from now on."""
+    assert ask(sandbox, "POST", "faults", {"set": {"name": name, "service": "rds-data", **fault}})[0] == 200
+
+
 def test_a_throttled_api_refuses_as_many_calls_as_it_was_told(client: Client, sandbox: Sandbox, whole: dict[str, Any]):
-    throttle = {"service": "rds-data", "operation": "ExecuteStatement", "calls": 1}
-    assert ask(sandbox, "POST", "faults", {"throttle": throttle})[0] == 200
+    meet(sandbox, "throttle", operation="ExecuteStatement", times=1)
     with pytest.raises(ClientError, match="Rate exceeded"):
         select(client, whole)
     assert select(client, whole) == [[{"longValue": 1}]]
@@ -314,7 +318,7 @@ def test_a_throttled_api_refuses_as_many_calls_as_it_was_told(client: Client, sa
 
 @pytest.mark.parametrize("ran", [True, False])
 def test_a_connection_closes_instead_of_an_answer(client: Client, sandbox: Sandbox, whole: dict[str, Any], ran: bool):
-    assert ask(sandbox, "POST", "faults", {"drop": {"first": 2, "ran": ran}})[0] == 200
+    meet(sandbox, "drop-after" if ran else "drop-before", operation="ExecuteStatement", nth=2)
     before = ask(sandbox, "GET", "status")[1]["statements"]
     assert select(client, whole) == [[{"longValue": 1}]]
     with pytest.raises(ConnectionClosedError):
@@ -325,7 +329,7 @@ def test_a_connection_closes_instead_of_an_answer(client: Client, sandbox: Sandb
 
 def test_a_connection_closes_in_the_middle_of_an_answer(client: Client, sandbox: Sandbox, whole: dict[str, Any]):
     """botocore takes what came for an answer without rows."""
-    assert ask(sandbox, "POST", "faults", {"drop": {"first": 1, "in_body": True}})[0] == 200
+    meet(sandbox, "drop-in-body", operation="ExecuteStatement", nth=1)
     with pytest.raises(KeyError, match="records"):
         select(client, whole)
     assert select(client, whole) == [[{"longValue": 1}]]
@@ -335,7 +339,7 @@ def test_a_connection_closes_in_the_middle_of_an_answer(client: Client, sandbox:
 def test_a_proxy_answers_in_the_place_of_the_service(
     client: Client, sandbox: Sandbox, whole: dict[str, Any], status: str
 ):
-    assert ask(sandbox, "POST", "faults", {"early": {"first": 1, "answer": status}})[0] == 200
+    assert ask(sandbox, "POST", "faults", {"set": {"name": "early", "nth": 1, "answer": status}})[0] == 200
     with pytest.raises(ClientError) as caught:
         select(client, whole)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == int(status)
@@ -479,12 +483,12 @@ def test_a_web_page_cannot_reach_the_sandboxs_own_endpoints(sandbox: Sandbox):
         ("GET", "nothing", None, 404),
         ("POST", "status", {}, 404),
         ("POST", "faults", {"earthquake": {}}, 400),
-        ("POST", "faults", {"throttle": {"service": "rds-data"}}, 400),
-        ("POST", "faults", {"function": {"name": "nobody", "kind": "crash"}}, 404),
-        ("POST", "faults", {"function": {"name": "nobody", "kind": "smoke"}}, 400),
+        ("POST", "faults", {"set": []}, 400),
+        ("POST", "faults", {"clear": {"name": "earthquake"}}, 400),
+        ("POST", "faults", {"set": {"name": "crash-before", "function": "nobody"}}, 400),
+        ("POST", "faults", {"set": {"name": "early", "answer": "nonsense"}}, 400),
+        ("POST", "faults", {"stack": {"name": "nobody", "status": "UPDATE_FAILED"}}, 400),
         ("POST", "faults", [], 400),
-        ("POST", "faults", {"early": {"first": 1, "answer": "nonsense"}}, 400),
-        ("POST", "faults", {"drop": {}}, 400),
         ("POST", "answers", {"error_numbers": "latin"}, 400),
         ("POST", "answers", {"colour": "blue"}, 400),
         ("POST", "pause", {"seconds": "long"}, 400),

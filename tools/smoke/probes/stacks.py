@@ -113,6 +113,46 @@ def _expect_source_account(answer: Json) -> str:
     return "" if "cannot be assumed" in said["message"] else f"the refusal is {said['code']}: {said['message']}"
 
 
+def _queues(parameter: Json, *periods: Json) -> Json:
+    queues = {
+        f"Queue{number}": {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": period}}
+        for number, period in enumerate(periods)
+    }
+    return {"Parameters": {"Revision": parameter}, "Resources": queues}
+
+
+def _counters(world: World) -> Json:
+    """Two queues have one number, and then a counter each, of which one is as that number was."""
+    before = _queues({"Type": "String", "Default": "60"}, {"Ref": "Revision"}, {"Ref": "Revision"})
+    made = _stack(world, "counters", before)
+    if made.get("status") != "CREATE_COMPLETE":
+        return {"made": made, "updated": None}
+    client, name = world.aws().cloudformation, f"{world.name}-counters"
+    after = _queues(
+        {"Type": "CommaDelimitedList"}, *({"Fn::Select": [str(number), {"Ref": "Revision"}]} for number in range(2))
+    )
+    counters = [{"ParameterKey": "Revision", "ParameterValue": "60,61"}]
+    client.update_stack(StackName=name, TemplateBody=json.dumps(after), Parameters=counters)
+
+    def settled() -> Json:
+        status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        return None if status.endswith("_IN_PROGRESS") else status
+
+    status = until(settled, world.clock.pause, every=5, at_most=_SETTLES_SECONDS)
+    pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
+    events = [event for page in pages for event in page["StackEvents"]]
+    updated = {it["LogicalResourceId"] for it in events if it["ResourceStatus"] == "UPDATE_COMPLETE"}
+    return {"made": made, "status": status, "updated": sorted(updated - {name})}
+
+
+def _expect_counters(answer: Json) -> str:
+    if answer["updated"] is None:
+        return f"the stack was not made: {answer['made']}"
+    if answer["status"] != "UPDATE_COMPLETE":
+        return f"the stack is {answer['status']}"
+    return "" if answer["updated"] == ["Queue1"] else f"updated were: {', '.join(answer['updated'])}"
+
+
 _NO = """\
 Mappings:
   Words:
@@ -200,6 +240,18 @@ PROBES = (
         _source_account,
         _expect_source_account,
         takes_seconds=120,
+    ),
+    Probe(
+        "counters",
+        SECTION,
+        "An update asks for the resources alone whose properties have another value: one that takes a number from a "
+        "list, where it took the same number from a parameter until now, is none of them.",
+        "A drift of one user has all of its tenant's resources compared, and nothing else comes of it.",
+        "two queues with a parameter as their MessageRetentionPeriod, then with `Fn::Select` of a list of two",
+        "the one queue whose number is another is updated",
+        _counters,
+        _expect_counters,
+        takes_seconds=90,
     ),
     Probe(
         "key-no",

@@ -128,6 +128,11 @@ def _show(world: World) -> Json:
     return each(world, "SHOW GLOBAL VARIABLES WHERE Variable_name = 'version'", "SHOW DATABASES LIKE 'mysql'")
 
 
+def _variables(world: World) -> Json:
+    where = "FROM performance_schema.global_variables WHERE VARIABLE_NAME IN ('version', 'lower_case_table_names')"
+    return each(world, f"SELECT VARIABLE_NAME, VARIABLE_VALUE {where}")
+
+
 def _expect_show(answer: Json) -> str:
     if found := problems(answer):
         return found
@@ -217,6 +222,17 @@ PROBES = (
         "`aws rds-data execute-statement --sql 'SHOW GLOBAL VARIABLES'`",
         "rows of SHOW GLOBAL VARIABLES and SHOW DATABASES",
         _show,
+        _expect_show,
+    ),
+    Probe(
+        "variables-as-a-table",
+        SECTION,
+        "The master user may read `performance_schema.global_variables`, and it has rows also where "
+        "performance_schema is off.",
+        "Every event of the provider fails while it reads the server's variables.",
+        "`aws rds-data execute-statement --sql 'SELECT * FROM performance_schema.global_variables'`",
+        "rows of the two variables that are asked for",
+        _variables,
         _expect_show,
     ),
 )
