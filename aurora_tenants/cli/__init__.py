@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from aurora_tenants import __version__
-from aurora_tenants.cli import doctor, pause_schedule, repair, sandbox, shared, tenants
+from aurora_tenants.cli import doctor, interrupts, pause_schedule, repair, sandbox, shared, tenants
 from aurora_tenants.cli.interrupts import INTERRUPTED
 from aurora_tenants.cli.options import Command, Group, InterruptedInFlight, with_groups
 from aurora_tenants.errors import Exit
@@ -71,6 +71,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except Exception as error:
         code = _unexpected(error)
+    if code == INTERRUPTED and arguments is None:
+        interrupts.last()
     sys.exit(int(code))
 
 

@@ -47,8 +47,6 @@ class Operator:
         self._proposals: tuple[Proposal, ...] = ()
         self._boards: tuple[Board, ...] = ()
         self._progress: Progress | None = None
-        if yes:
-            out.endure()
 
     # What `reconcile` asks of an operator
 
@@ -172,6 +170,8 @@ class Operator:
         elif results:
             self.out.tell(f"{'Interrupted. ' if outcome.is_interrupted else ''}{_summary(results)}.")
         told = {outcome.halt.problem} if outcome.halt else set()
+        if outcome.is_interrupted and results and not outcome.problems:
+            self.out.tell("It was not read back: aurora-tenants plan shows whether all of it is so.")
         for result in results:
             if result.ending in ("failed", "not started") and not told.intersection(result.problems):
                 self.out.tell(f"  {printable(result.stack.part)}: {printable(result.problems[0].what)}")

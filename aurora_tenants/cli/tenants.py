@@ -210,6 +210,7 @@ def plan(
         raise typer.Exit(Exit.CHANGES)
 
 
+@as_interrupts()
 def apply(
     context: typer.Context,
     saved_plan: Saved = None,
@@ -231,6 +232,8 @@ def apply(
     from aurora_tenants.reconcile import Request, reconcile
 
     out, price = display.open_events() if display.is_json else display.open(), given_price(acu_price)
+    if yes or saved_plan:  # nobody has to read anything first
+        out.endure()
     request = Request(
         **asdict(target),
         only=tuple(tenant or ()),
@@ -250,7 +253,7 @@ def apply(
     operator = operator_of(out, request, yes=yes or saved is not None, saved=saved_plan)
     request = replace(request, stop=operator.interrupts.stop)
     try:
-        with as_interrupts(), operator.interrupts:
+        with operator.interrupts:
             outcome = reconcile(request, operator, saved.require_unmoved) if saved else reconcile(request, operator)
             code = operator.end(outcome)
     except AuroraTenantsError as error:
