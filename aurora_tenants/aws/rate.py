@@ -27,7 +27,7 @@ _SAMPLE, _TOO_MANY = 20, 0.3
 _MOST_USUAL, _MORE_THAN_USUAL, _FORGOTTEN = 0.6, 0.15, 0.1
 _WINDOW_SECONDS = 10.0
 # Pauses double, each shortened by chance, so that what was refused together does not come back together.
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 8.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 4.0
 # How often a call is made at most: one that nobody answers, for half a minute, and one that is throttled, for minutes.
 _ATTEMPTS, _THROTTLED_ATTEMPTS = 10, 120
 

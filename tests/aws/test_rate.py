@@ -112,9 +112,9 @@ def test_whoever_watches_is_told_of_the_last_ten_seconds():
     [
         ("Throttling", 400, 1, False, 0.5),
         ("Throttling", 400, 4, False, 4.0),
-        ("ThrottlingException", 400, 60, False, 8.0),
+        ("ThrottlingException", 400, 60, False, 4.0),
         ("Throttling", 400, 120, False, None),
-        ("", None, 9, True, 8.0),
+        ("", None, 9, True, 4.0),
         ("", None, 1, True, 0.5),
         ("", None, 1, False, None),
         ("", None, 10, True, None),
