@@ -27,8 +27,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aurora_tenants.aws.clients import is_denied
 from aurora_tenants.status import STATES
 
-# Between two rounds: soon at first, and longer the longer the youngest of the stacks takes. With a list and a look
-# after that, an end is noticed within two seconds.
+# Between two rounds: soon at first, and longer the longer stacks take. With a list and a look after that, an end is
+# noticed within two seconds.
 _POLL_SECONDS = (0.2, 1.3)
 # What a round may cost where ListStacks may not be called, in looks a second.
 _LOOKS_PER_SECOND = 2.0
@@ -160,7 +160,7 @@ class Poller:
                 each.in_vain = 0
                 continue
             rounds = min(_MOST_ROUNDS, _IN_VAIN_ROUNDS * 2 ** (each.in_vain - 1)) if each.in_vain else 0
-            if now - each.began >= longest and now - each.looked >= rounds * longest:
+            if now - each.began >= self._pause() and now - each.looked >= rounds * longest:
                 each.in_vain += 1
                 due.append(each)
         oldest = min(self._watched, key=lambda each: each.looked, default=None)
@@ -179,12 +179,11 @@ class Poller:
         return len(self._watched) <= self._pages + 1
 
     def _pause(self) -> float:
-        """Seconds until the next round."""
+        """Seconds until the next round: of a few by the youngest, of many by the oldest, since one is always young."""
         shortest, longest = _POLL_SECONDS
         with self._changed:
-            if not self._is_small():
-                return longest
-            age = self._now() - max((each.began for each in self._watched), default=0.0)
+            since = max if self._is_small() else min
+            age = self._now() - since((each.began for each in self._watched), default=0.0)
         return min(longest, max(shortest, age / 4))
 
 
