@@ -228,8 +228,9 @@ class _Work:
             stack = self._awaited(plan, until)
             if is_as_wanted(stack, plan):
                 return "elsewhere"
-            if stack and stack.status == "ROLLBACK_COMPLETE" and plan.action == "create":
-                plan = replace(plan, action="replace")
+            if stack and plan.action == "create":
+                plan = replace(plan, action="replace" if stack.status == "ROLLBACK_COMPLETE" else "update")
+            plan = replace(plan, status="")  # from now on it is read
             self.stop.wait(attempt * _AGAIN_SECONDS)
         raise AwsError(*refused.problems) from refused
 

@@ -164,6 +164,11 @@ class StackPlan:
         """Whether anything happens to it."""
         return self.action != "none"
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no stack of the name, and nothing is done before it is created."""
+        return self.action == "create" and not self.status and not self.imports
+
     def template_text(self) -> str:
         """What CloudFormation is sent."""
         return self.template.text() if isinstance(self.template, Template) else self.template or ""

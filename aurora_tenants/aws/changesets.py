@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from aurora_tenants.aws.clients import asking, code_of
-from aurora_tenants.aws.operations import StackBusy, is_race
+from aurora_tenants.aws.operations import is_race, refused_race
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.preview import Change, Difference, Preview
 from aurora_tenants.stack import Stack, StackPlan
@@ -109,7 +109,7 @@ def make(
     except AwsError as error:
         if code_of(error.__cause__) != "ChangeSetNotFound":
             raise
-        raise StackBusy(*error.problems) from error.__cause__  # another one was executed, which drops the rest
+        raise refused_race(plan.name, error) from error.__cause__  # another one was executed, which drops the rest
     finally:
         if not is_settled:
             _await_settled(cloudformation, made)
@@ -137,7 +137,7 @@ def _begun(cloudformation: Any, plan: StackPlan, name: str, **options: Any) -> s
         except AwsError as unknown:
             if code_of(unknown.__cause__) not in ("ChangeSetNotFound", "ValidationError"):
                 raise
-            raise StackBusy(*error.problems) from error.__cause__
+            raise refused_race(plan.name, error) from error.__cause__
     return str(answer["StackId"])
 
 

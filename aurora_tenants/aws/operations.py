@@ -79,7 +79,14 @@ def beginning(cloudformation: Any, stack: str, token: str, purpose: str, if_deni
         if not is_race(error.__cause__):
             raise
         if not _has_begun(cloudformation, stack, token):
-            raise StackBusy(*error.problems) from error.__cause__
+            raise refused_race(stack, error) from error.__cause__
+
+
+def refused_race(stack: str, error: AwsError) -> StackBusy:
+    """What a refusal means where somebody else was faster. stack: its name or id."""
+    name = stack.split("/")[1] if "/" in stack else stack
+    why, fix = error.problems[0].what, "apply again once they are done"
+    return StackBusy(Problem("stack-busy", f"somebody else changes stack {name} at the same time", why, fix))
 
 
 def is_race(error: BaseException | None) -> bool:

@@ -29,6 +29,7 @@ from aurora_tenants.naming import (
     stack_name,
 )
 from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan, busy
+from aurora_tenants.status import state_of
 
 # What may be left as it is when it cannot be rolled back, because the next update makes it as it should be.
 _SKIPPED = ("Custom::", "AWS::SecretsManager::")
@@ -164,10 +165,11 @@ def read_template_text(cloudformation: Any, name: str) -> str:
 def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     """Deploys a stack's template and waits for the end. False when there was nothing to change.
 
-    Raises StackFailed with the first cause when the operation fails or is rolled back, StackBusy where somebody else
-    is at the stack.
+    What the plan says of a stack at rest is not read again: CloudFormation refuses what does not fit any more. Raises
+    StackFailed with the first cause when the operation fails or is rolled back, StackBusy where somebody else is or was
+    at the stack.
     """
-    before = read_stack(cloudformation, plan.name)
+    before = None if plan.is_new else _as_planned(plan) or read_stack(cloudformation, plan.name)
     if before is None:
         _create(cloudformation, plan, tell)
         return True
@@ -180,6 +182,11 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
     with leftovers.discarding(cloudformation, made):
         execute(cloudformation, made, tell=tell)
     return True
+
+
+def _as_planned(plan: StackPlan) -> Stack | None:
+    is_at_rest = plan.action == "update" and state_of(plan.status).way == "update"
+    return Stack(plan.name, plan.status, id=plan.id) if is_at_rest else None
 
 
 def require_idle(stack: Stack) -> None:

@@ -123,6 +123,7 @@ def commands(group: Any, name: str = "aurora-tenants") -> Iterator[tuple[str, An
 
 
 IN_EITHER_FORM = [
+    "aurora-tenants apply",
     "aurora-tenants doctor",
     "aurora-tenants plan",
     "aurora-tenants pause-schedule clear",

@@ -223,7 +223,7 @@ def test_a_tenants_stack_that_failed_is_a_warning(examine: Examine, cloud: Cloud
 
 def test_a_throttled_call_costs_one_line(examine: Examine, cloud: Cloud):
     cloud.throttle("cloudformation", "DescribeAccountLimits", 3)
-    cloud.throttle("lambda", "GetFunctionConfiguration", 3)
+    cloud.meet("throttle", service="lambda", operation="GetFunctionConfiguration", times=3)
     code, checks = examine()
     assert (code, [*bad(checks, "warning")]) == (0, ["functions"])
     (quota,) = (check["found"] for check in checks if check["check"] == "stack-quota")
