@@ -228,7 +228,8 @@ class _Work:
             stack = self._awaited(plan, until)
             if is_as_wanted(stack, plan):
                 return "elsewhere"
-            if stack and stack.status == "ROLLBACK_COMPLETE" and plan.action == "create":
+            is_made_again = plan.action == "create" and stack is not None and stacks.is_of(plan, stack)
+            if is_made_again and stack and stack.status == "ROLLBACK_COMPLETE":
                 plan = replace(plan, action="replace")
             self.stop.wait(attempt * _AGAIN_SECONDS)
         raise AwsError(*refused.problems) from refused

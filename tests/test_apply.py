@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from aurora_tenants.apply import Result, Step, apply
+from aurora_tenants.apply import Result, Step, apply, run
 from aurora_tenants.errors import AwsError, Problem
 from aurora_tenants.stack import Action, StackPlan
 from tests.cloud import Cloud
@@ -112,3 +113,11 @@ def test_who_needs_what_could_not_be_shared_is_not_deployed(cloudformation: Any,
     assert [problem.code for problem in late.problems] == ["not-started"]
     assert giver.problems
     assert "late" not in cloud.stacks()
+
+
+def test_a_stack_that_somebody_else_made_of_that_name_since_the_plan_is_left_as_it_is():
+    theirs = {"StackName": "shared-shop", "StackStatus": "CREATE_COMPLETE", "StackId": "arn:stack/shared-shop/1"}
+    client = SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [theirs]})  # nothing else may be asked
+    plan = StackPlan("shared-shop", "shop", "tenant shop", "create", template="{}", tags={"of": "shop"})
+    with pytest.raises(AwsError, match="was made by somebody else since the plan"):
+        run(plan, client, tell=lambda _: None)
