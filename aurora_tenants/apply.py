@@ -55,7 +55,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is happening to a stack now: an event of it, what it waits for in a sentence, or its end with a result."""
+    """What is happening to a stack now: an event of it, what it waits for in a sentence, its end with a result, or, with
+    none of these, that it takes a place among those in flight: its first event is seen seconds later."""
 
     stack: StackPlan
     event: stacks.Event | None = None
@@ -220,6 +221,8 @@ class _Work:
                 raise Stopped(*_stopped(plan).problems)
             try:
                 with self.lanes.place(self.stop):
+                    if not self.stop.is_set():
+                        self.tell(Step(plan))
                     bring(plan, tell=tell)
                 return "applied"
             except StackBusy as error:
@@ -228,9 +231,10 @@ class _Work:
             stack = self._awaited(plan, until)
             if is_as_wanted(stack, plan):
                 return "elsewhere"
-            if stack and plan.action == "create":
-                plan = replace(plan, action="replace" if stack.status == "ROLLBACK_COMPLETE" else "update")
-            plan = replace(plan, status="")  # from now on it is read
+            is_made_again = plan.action == "create" and stack is not None and stacks.is_of(plan, stack)
+            if is_made_again and stack and stack.status == "ROLLBACK_COMPLETE":
+                plan = replace(plan, action="replace")
+            plan = replace(plan, status=stack.status if stack else "")
             self.stop.wait(attempt * _AGAIN_SECONDS)
         raise AwsError(*refused.problems) from refused
 

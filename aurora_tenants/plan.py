@@ -127,7 +127,7 @@ def make_plan(
         *waiting(tenants, deployed),
         *(of_schedule(deployed.pause_schedule, PAUSE_SCHEDULE) if with_schedule else ()),
     )
-    busy = (*busy, *_held_back(rollout, tenants, busy))
+    busy = _in_turn(rollout, tenants, busy)
     names = {each.name for each in busy}
     tenants = tuple(tenant for tenant in tenants if tenant.name not in names)
     schedule = None
@@ -175,24 +175,27 @@ def _in_groups(
     return tuple(by_part[stack.part] for stack in stacks), rollout
 
 
-def _held_back(
+def _in_turn(
     rollout: RolloutPlan | None, tenants: Iterable[TenantPlan], busy: Collection[Waiting]
-) -> Iterator[Waiting]:
-    """What would be deployed before its turn: groups come after one in which somebody waits."""
+) -> tuple[Waiting, ...]:
+    """The same with what would be deployed before its turn: a group comes after all who wait in those before it."""
     if not rollout:
-        return
-    waiting = {each.name: each for each in busy}
-    first = next((group for group in rollout.groups if waiting.keys() & {*group.tenants}), None)
-    if not first:
-        return
-    after = rollout.groups[rollout.groups.index(first) + 1 :]
-    later = {name for group in after for name in group.tenants} - waiting.keys()
-    awaits = tuple(dict.fromkeys(it for name in first.tenants if name in waiting for it in waiting[name].awaits))
-    for tenant in tenants:
-        stack = tenant.stack
-        if tenant.name in later and stack.is_changed:
-            is_removal = stack.action == "delete"
-            yield Waiting(tenant.name, stack.name, stack.about, "", awaits, is_removal, is_held_back=True)
+        return tuple(busy)
+    group_of = rollout.by_part((*(tenant.name for tenant in tenants), *(each.name for each in busy)))
+    own, held, before, waiting = list[Waiting](), list[Waiting](), dict[str, None](), {each.name for each in busy}
+    for group in rollout.groups:
+        awaited = tuple(before)
+        for each in busy:
+            if group_of[each.name] is group:
+                before |= dict.fromkeys(each.awaits)
+                awaits = tuple(dict.fromkeys((*each.awaits, *awaited)))
+                own.append(replace(each, awaits=awaits, is_held_back=bool(awaited)))
+        for tenant in tenants if awaited else ():
+            stack = tenant.stack
+            if group_of[tenant.name] is group and tenant.name not in waiting and stack.is_changed:
+                is_removal = stack.action == "delete"
+                held.append(Waiting(tenant.name, stack.name, stack.about, "", awaited, is_removal, is_held_back=True))
+    return (*own, *held)
 
 
 def is_about_schedule(only: Collection[str]) -> bool:

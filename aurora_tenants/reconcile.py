@@ -194,7 +194,16 @@ def _after_a_wait(
 
 
 def _goes_on(outcome: Outcome) -> bool:
-    return bool(outcome.waiting) and not outcome.is_interrupted and not outcome.halt
+    is_over = outcome.is_interrupted or outcome.halt or _is_held_back(outcome)
+    return bool(outcome.waiting) and not is_over
+
+
+def _is_held_back(outcome: Outcome) -> bool:
+    """Whether groups still wait after one that has failed or pauses, and that had to wait itself."""
+    if not any(each.is_held_back for each in outcome.waiting):
+        return False
+    rollout = outcome.later[-1].plan.rollout if outcome.later else None
+    return bool(outcome.problems) or bool(rollout and any(group.pauses for group in rollout.groups))
 
 
 def _with_rested(inputs: Inputs, before: Outcome, request: Request, operator: Operator) -> Outcome:
@@ -374,10 +383,11 @@ def deploy(
         plans: Sequence[StackPlan], *, tell: Callable[[Step | Pace], None], stop: threading.Event
     ) -> tuple[Result, ...]:
         try:
-            if plan.rollout:  # otherwise a snapshot was made before anything began
+            if plan.rollout and not stop.is_set():  # without a rollout, one was made before anything began
                 parts = {stack.part for stack in plans}
                 _save(inputs, [drop for drop in plan.saved_first if drop.tenant in parts], request, stop)
-            healing.before_moving(plans)
+            if not stop.is_set():  # nothing of these begins then
+                healing.before_moving(plans)
         except AuroraTenantsError as error:
             if not plan.rollout:
                 raise

@@ -95,7 +95,7 @@ def _position(logical_id: str) -> int:
 
 
 def _counters(revision: str) -> list[int]:
-    numbers = [int(text) for text in revision.split(",") if text.isdecimal()]
+    numbers = [int(text) for text in map(str.strip, revision.split(",")) if text.isdecimal()]
     if len(numbers) == 1:
         return numbers * COUNTERS
     return numbers if len(numbers) == COUNTERS else [0] * COUNTERS

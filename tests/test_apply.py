@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,12 @@ def test_the_end_of_a_stack_is_told_after_all_that_happened_to_it(cloudformation
     (result,), told = applied([plan("shop", "create", TEMPLATE % "shop")], cloudformation)
     assert told[-1] == Step(result.stack, result=result)
     assert [step.event.status for step in told if step.event][-1] == "CREATE_COMPLETE"
+
+
+def test_a_stack_is_told_of_when_it_takes_its_place_and_not_with_its_first_event(cloudformation: Any):
+    (result,), told = applied([plan("shop", "create", TEMPLATE % "shop")], cloudformation)
+    assert told[0] == Step(result.stack)
+    assert [step.event is None for step in told[:2]] == [True, False]
 
 
 WITHOUT_DIGEST = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}'
@@ -112,3 +119,13 @@ def test_who_needs_what_could_not_be_shared_is_not_deployed(cloudformation: Any,
     assert [problem.code for problem in late.problems] == ["not-started"]
     assert giver.problems
     assert "late" not in cloud.stacks()
+
+
+def test_a_stack_that_somebody_else_made_of_that_name_since_the_plan_is_left_as_it_is(
+    cloudformation: Any, cloud: Cloud
+):
+    theirs = plan("shop", "create", TEMPLATE % "theirs")
+    applied([theirs], cloudformation)
+    (result,), _ = applied([plan("shop", "create", TEMPLATE % "ours", tags={"of": "shop"})], cloudformation)
+    assert [problem.code for problem in result.problems] == ["foreign-stack"]
+    assert cloudformation.get_template(StackName="shop")["TemplateBody"] == json.loads(TEMPLATE % "theirs")

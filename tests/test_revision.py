@@ -65,6 +65,11 @@ def test_what_was_written_by_hand_counts_from_nought(written: str):
     assert counted_up(written, ()) == ",".join(["0"] * COUNTERS)
 
 
+def test_blanks_that_somebody_wrote_between_counters_are_none_of_them():
+    """CloudFormation takes them away: what counted from nought could meet the number that a resource has."""
+    assert counted_up(FIRST.replace(",", ", "), ["UserShop"]) == counted_up(FIRST, ["UserShop"])
+
+
 def test_everything_goes_up_in_the_form_that_it_has():
     assert (all_counted_up("7"), all_counted_up("today")) == ("8", "1")
     assert all_counted_up(counted_up(FIRST, ["UserShop"])) == counted_up(",".join(["2"] * COUNTERS), ["UserShop"])

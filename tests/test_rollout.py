@@ -107,6 +107,17 @@ def test_nobody_is_deployed_before_a_group_in_which_somebody_waits():
     assert (plan.tenants, plan.waiting[-1].sentence) == ((), said)
 
 
+def test_who_waits_itself_comes_after_the_groups_before_that_wait_as_well():
+    there = deployed(C, B, A)
+    busy = {"c": stack_of(C, status="UPDATE_IN_PROGRESS"), "a": stack_of(A, status="UPDATE_IN_PROGRESS")}
+    plan = make_plan(configured(A, B, C), live_after(A, B, C), replace(there, tenants={**there.tenants, **busy}))
+    first, last = plan.waiting
+    assert (first.awaits, last.awaits, last.is_held_back) == (("shared-c",), ("shared-a", "shared-c"), True)
+    rested = last.now({"shared-c": "UPDATE_IN_PROGRESS"})
+    said = "its group comes after stack shared-c, which is in the middle of an operation"
+    assert (rested.awaits, rested.sentence) == (("shared-c",), said)
+
+
 def test_who_waits_in_the_last_group_holds_nobody_back():
     there = deployed(A)
     busy = replace(there, tenants={"a": stack_of(A, status="UPDATE_IN_PROGRESS")})

@@ -49,6 +49,8 @@ def make(
     Raises AwsError if it fails, is not available in time, or once `stop` is set; it may be there all the same.
     """
     stop = stop or threading.Event()
+    if stop.is_set():
+        raise _stopped()
     rds, identifier = aws.client("rds"), cluster_arn.rpartition(":")[2]
     began = time.monotonic()
     name = _under_way(rds, identifier)
@@ -128,7 +130,11 @@ def _begin(
                 tell(f"The cluster is busy: {error.problems[0].what}")
                 is_told = True
         if stop.wait(_PAUSE_SECONDS):
-            raise AwsError(Problem("stopped", "the run was stopped before a snapshot of the cluster was made"))
+            raise _stopped()
+
+
+def _stopped() -> AwsError:
+    return AwsError(Problem("stopped", "the run was stopped before a snapshot of the cluster was made"))
 
 
 def _wait(rds: Any, name: str, deadline: float, tell: Tell, stop: threading.Event) -> None:

@@ -17,7 +17,7 @@ from aurora_tenants.aws.operations import Event as Event
 from aurora_tenants.aws.operations import StackBusy, Stopped, beginning, follow, new_token
 from aurora_tenants.aws.operations import Tell as Tell
 from aurora_tenants.aws.poller import poller_of
-from aurora_tenants.errors import AwsError, StackFailed
+from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import (
     CLUSTER_TAG,
@@ -174,6 +174,10 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
         _create(cloudformation, plan, tell)
         return True
     require_idle(before)
+    if plan.action == "create" and before.was_begun and not is_of(plan, before):
+        what = f"stack {plan.name} was made by somebody else since the plan, and is not {plan.about}'s"
+        fix = "delete or rename it, or give the tenant another name"
+        raise AwsError(Problem("foreign-stack", what, context=plan.about, fix=fix))
     if before.state.way == "roll back":
         continue_rollback(cloudformation, plan.name, tell, role_arn=plan.role_arn)
     made = leftovers.with_room(cloudformation, plan.name, partial(changesets.make, cloudformation, plan, before))
@@ -187,6 +191,11 @@ def deploy(cloudformation: Any, plan: StackPlan, *, tell: Tell) -> bool:
 def _as_planned(plan: StackPlan) -> Stack | None:
     is_at_rest = plan.action == "update" and state_of(plan.status).way == "update"
     return Stack(plan.name, plan.status, id=plan.id) if is_at_rest else None
+
+
+def is_of(plan: StackPlan, stack: Stack) -> bool:
+    """Whether a stack is what a plan is about, whoever has made it, by its tags."""
+    return plan.tags.items() <= stack.tags.items()
 
 
 def require_idle(stack: Stack) -> None:

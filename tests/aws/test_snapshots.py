@@ -99,10 +99,17 @@ def test_one_that_takes_too_long_is_waited_for_by_the_next(cloud: Cloud, aws: Aw
 def test_a_run_that_is_stopped_waits_no_longer(cloud: Cloud, aws: Aws):
     cloud.changes_take(3600)
     stop = threading.Event()
-    stop.set()
     with pytest.raises(AwsError, match="the run was stopped before snapshot aurora-tenants-") as stopped:
-        make(cloud, aws, stop=stop)
+        make(cloud, aws, stop=stop, tell=lambda _: stop.set())
     assert (stopped.value.problems[0].code, len(manual(cloud))) == ("stopped", 1)
+
+
+def test_a_run_that_was_stopped_before_makes_none(cloud: Cloud, aws: Aws):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(AwsError, match="the run was stopped before a snapshot"):
+        make(cloud, aws, stop=stop)
+    assert manual(cloud) == []
 
 
 def test_a_call_whose_answer_was_lost_makes_no_second_one(cloud: Cloud, aws: Aws):
