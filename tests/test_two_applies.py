@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.apply import Result, Step, apply, is_as_wanted
+from aurora_tenants.apply import Pace, Result, Step, apply
 from aurora_tenants.aws.clients import connect
 from aurora_tenants.lanes import Pace
 from aurora_tenants.stack import Action, Stack, StackPlan, Template
@@ -127,7 +127,12 @@ def test_between_two_operations_of_one_stack_nothing_begins_either(slow: Cloud):
     stop = threading.Event()
     cloudformation = connect(region=None, profile=None).cloudformation
     plans = [plan("one", "replace", status="ROLLBACK_COMPLETE")]
-    (result,) = apply(plans, cloudformation, parallel=1, allow_drop=(), tell=lambda step: stop.set(), stop=stop)
+
+    def tell(step: Step | Pace) -> None:
+        if isinstance(step, Step) and step.event:
+            stop.set()
+
+    (result,) = apply(plans, cloudformation, parallel=1, allow_drop=(), tell=tell, stop=stop)
     assert (result.ending, slow.stacks()) == ("stopped", {})
 
 
