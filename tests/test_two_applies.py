@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.apply import Pace, Result, Step, apply
+from aurora_tenants.apply import Result, Step, apply, is_as_wanted
 from aurora_tenants.aws.clients import connect
 from aurora_tenants.lanes import Pace
 from aurora_tenants.stack import Action, Stack, StackPlan, Template
