@@ -5,7 +5,7 @@
             apply(…, stop=interrupts.stop)
 
 Outside of `followed` the first is a KeyboardInterrupt, whatever its number. What was ignored before stays ignored, such
-as SIGHUP under nohup.
+as SIGHUP under nohup, and so do a calling program's own handlers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Interrupts:
 
     def begin(self) -> None:
         """From here on. Does nothing when it has begun, and outside of the main thread, where no handler can be set."""
-        if self._before or threading.current_thread() is not threading.main_thread():
+        if self._written >= 0 or threading.current_thread() is not threading.main_thread():
             return
         read, self._written = os.pipe()
         os.set_blocking(self._written, False)
@@ -52,12 +52,13 @@ class Interrupts:
 
     def end(self) -> None:
         """All is as it was before `begin`."""
-        if not self._before:
+        if self._written < 0:
             return
         _put_back(self._before)
         self._before = {}
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._written)  # which ends the thread
+        self._written = -1
 
     @contextmanager
     def followed(self) -> Iterator[None]:
@@ -129,10 +130,12 @@ def _raise(number: int, frame: object) -> None:
 
 
 def _handled(numbers: tuple[signal.Signals, ...], handler: Callable[[int, object], None]) -> dict[int, Any]:
-    """Sets this handler for those that are not ignored; those that were there before, by number."""
-    # None is a handler that was not set by Python, which could not be put back.
+    """Sets this handler for those that are as Python has them; those that were there before, by number.
+
+    What is ignored stays so, and what a program that calls this one handles itself is its own affair.
+    """
     there = {int(number): signal.getsignal(number) for number in numbers}
-    before = {number: old for number, old in there.items() if old not in (signal.SIG_IGN, None)}
+    before = {number: old for number, old in there.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
     for number in before:
         signal.signal(number, handler)
     return before
