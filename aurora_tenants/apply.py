@@ -55,7 +55,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is happening to a stack now: an event of it, what it waits for in a sentence, or its end with a result."""
+    """What is happening to a stack now: an event of it, what it waits for in a sentence, or its end with a result.
+
+    With none of these, it takes its place among those in flight: its first event is seen seconds later.
+    """
 
     stack: StackPlan
     event: stacks.Event | None = None
@@ -220,6 +223,8 @@ class _Work:
                 raise Stopped(*_stopped(plan).problems)
             try:
                 with self.lanes.place(self.stop):
+                    if not self.stop.is_set():
+                        self.tell(Step(plan))
                     bring(plan, tell=tell)
                 return "applied"
             except StackBusy as error:

@@ -51,6 +51,12 @@ def test_the_end_of_a_stack_is_told_after_all_that_happened_to_it(cloudformation
     assert [step.event.status for step in told if step.event][-1] == "CREATE_COMPLETE"
 
 
+def test_a_stack_is_told_of_when_it_takes_its_place_and_not_with_its_first_event(cloudformation: Any):
+    (result,), told = applied([plan("shop", "create", TEMPLATE % "shop")], cloudformation)
+    assert told[0] == Step(result.stack)
+    assert [step.event is None for step in told[:2]] == [True, False]
+
+
 WITHOUT_DIGEST = '{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup"}}}'
 
 

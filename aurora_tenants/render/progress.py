@@ -53,6 +53,8 @@ class Board:
                 self._waits.pop(part, None)
             elif step.waits:
                 self._waits[part] = printable(step.waits)
+            else:
+                self._waits.pop(part, None)
             return is_first
 
     @property
@@ -76,7 +78,7 @@ class Board:
         """What each stack that has begun and not ended is doing now or waits for, the one that began first first."""
         with self._lock:
             return {
-                part: self._waits.get(part) or self._doing.get(part, "")
+                part: self._waits.get(part) or self._doing.get(part, "begins")
                 for part in self._since
                 if part not in self._results
             }
