@@ -55,8 +55,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is happening to a stack now: an event of it, what it waits for in a sentence, its end with a result, or with
-    none of these, that it takes a place among those in flight: its first event is seen seconds later."""
+    """What is happening to a stack now: an event of it, what it waits for in a sentence, or its end with a result.
+
+    With none of these, it takes its place among those in flight: its first event is seen seconds later.
+    """
 
     stack: StackPlan
     event: stacks.Event | None = None

@@ -125,6 +125,7 @@ def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
 def test_ctrl_c_begins_nothing_more_follows_what_is_in_flight_and_says_how_to_go_on(run: CommandLine, cloud: Cloud):
     process = begun("--parallel 1 --region eu-west-1")
     read_until(process, "a: started")
+    until(cloud.stacks)
     process.send_signal(signal.SIGINT)
     read_until(process, "Interrupted: nothing more begins, and 1 stack in flight is followed to the end.")
     _, told = rest(process)
@@ -145,6 +146,7 @@ def test_twice_ends_the_process_at_once_and_every_line_is_as_the_schema_says(run
     cloud.meet("slow-stacks", seconds=4.0)
     process = begun("--output json --tenant a")
     read_until(process, '"started"')
+    until(cloud.stacks)
     process.send_signal(signal.SIGTERM)
     read_until(process, '"is_followed": true')
     until(lambda: process.send_signal(signal.SIGHUP) or process.poll())
