@@ -135,7 +135,8 @@ def _handled(numbers: tuple[signal.Signals, ...], handler: Callable[[int, object
     What is ignored stays so, and what a program that calls this one handles itself is its own affair.
     """
     there = {int(number): signal.getsignal(number) for number in numbers}
-    before = {number: old for number, old in there.items() if old in (signal.SIG_DFL, signal.default_int_handler)}
+    ours = (signal.SIG_DFL, signal.default_int_handler, _raise)
+    before = {number: old for number, old in there.items() if old in ours}
     for number in before:
         signal.signal(number, handler)
     return before
