@@ -13,66 +13,27 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from aurora_tenants import safety
 from aurora_tenants.apply import Pace, Result, Step, apply
 from aurora_tenants.aws import leftovers, snapshots
 from aurora_tenants.aws.healing_secrets import healer
 from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.scaling import bring_to_hour
-from aurora_tenants.aws.secrets import confirmed
 from aurora_tenants.aws.usable import repair_command, with_repair
-from aurora_tenants.errors import AuroraTenantsError, Breached, Problem, Refused
-from aurora_tenants.fingerprint import Fingerprint, Place, fingerprint, with_plan
+from aurora_tenants.errors import AuroraTenantsError, Problem, Refused
+from aurora_tenants.fingerprint import Fingerprint
 from aurora_tenants.in_groups import Halt, apply_in_groups, left_to_verify
-from aurora_tenants.inputs import Inputs, Reading, read_inputs, read_templates, read_world
+from aurora_tenants.inputs import Inputs, read_world
 from aurora_tenants.naming import PAUSE_SCHEDULE
-from aurora_tenants.plan import Plan, Proposal, is_about_schedule, make_plan, without_rotations_of_file
-from aurora_tenants.rollout import PlannedGroup, before, members, require_group
-from aurora_tenants.safety import Allowed
-from aurora_tenants.schedule.cost import of_schedule
+from aurora_tenants.plan import Plan, Proposal, is_about_schedule
+from aurora_tenants.propose import Request, of_group, propose, propose_unmoved, read
+from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.busy import Waiting, left_busy, not_reviewed
-from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.drops import Drop
-from aurora_tenants.tenant.ignored import ignored_breaches
-from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
-from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.notices import LEFT_OVER
-from aurora_tenants.tenant.reasons import explain, unclear
-from aurora_tenants.tenant.secrets import Secrets
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for. only: the tenants that it is about, all of them when empty. group: of the rollout, the one
-    that it is about.
-
-    acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
-    located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
-    it is set, nothing more begins, and nothing more is waited for but what is in flight.
-    snapshot_seconds: how long a snapshot may take that is made before a drop. told: called with a sentence for each
-    thing that is done beside the stacks.
-    """
-
-    file: Path
-    region: str | None = None
-    profile: str | None = None
-    only: tuple[str, ...] = ()
-    group: str | None = None
-    reading: Reading = field(default_factory=Reading)
-    allowed: Allowed = field(default_factory=Allowed)
-    acu_price: Decimal | None = None
-    parallel: int = 15
-    located: Callable[[str, str], None] = lambda account, region: None
-    stop: threading.Event = field(default_factory=threading.Event)
-    snapshot_seconds: float = 3600.0
-    told: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +102,7 @@ def reconcile(
     request = replace(request, reading=replace(request.reading, awaits_shared=True))
     inputs = read(request)
     request = of_group(inputs, request)
-    proposal = _propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
+    proposal = propose_unmoved(inputs, request, require_unmoved) if require_unmoved else propose(inputs, request)
     outcome = _applied(inputs, proposal, request, operator)
     if outcome.waiting and require_unmoved:
         return outcome.with_problems(*map(not_reviewed, outcome.waiting))
@@ -240,127 +201,6 @@ def _clean(inputs: Inputs, plan: Plan, request: Request) -> None:
     unchanged = [stack.name for stack in stacks if not stack.is_changed]
     deployed = replace(inputs.deployed, waiting=()) if request.only else inputs.deployed
     leftovers.clean(inputs.aws.cloudformation, plan.cluster, deployed, unchanged, tell=request.told)
-
-
-def preview(request: Request) -> Proposal:
-    """What `reconcile` would do. Raises as it does."""
-    inputs = read(request)
-    return propose(inputs, of_group(inputs, request))
-
-
-def preview_to_save(request: Request) -> tuple[Proposal, Fingerprint]:
-    """As `preview`, with what it was made from. Raises as it does."""
-    inputs = read(request)
-    request = of_group(inputs, request)
-    proposal = propose(inputs, request)
-    return proposal, with_plan(fingerprint_of(inputs, request), proposal.plan)
-
-
-def _propose_unmoved(inputs: Inputs, request: Request, require: Callable[[Fingerprint], None]) -> Proposal:
-    now = fingerprint_of(inputs, request)
-    require(now)
-    proposal = propose(inputs, request)
-    require(with_plan(now, proposal.plan))
-    return proposal
-
-
-def fingerprint_of(inputs: Inputs, request: Request) -> Fingerprint:
-    """What was read, in digests; nothing more is read for it."""
-    shared, configuration = inputs.shared, inputs.configuration
-    place = Place(inputs.account, inputs.aws.region, shared.cluster_arn, configuration.cluster.stack)
-    schedules = inputs.pause.entries if inputs.pause else ()
-    return fingerprint(configuration, inputs.live, inputs.deployed, place, schedules, only=request.only)
-
-
-def check_isolation(request: Request) -> tuple[Breach, ...]:
-    """The breaches that ignore.users silences.
-
-    Raises Breached with everybody else who can get into a database that is not theirs, or holds what no owner allows.
-    """
-    inputs = read(request, with_schedule=False, with_secrets=False)
-    server, state = inputs.live
-    found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
-    told = {breach.identity for breach in found}
-    held = {key: sentence for key, sentence in without_consent(state).items() if key not in told}
-    if found or held:
-        unshared = (safety.held_without_consent(account, name, text) for (account, name), text in held.items())
-        raise Breached(*map(safety.breach_problem, summed_up(found, state, server)), *unshared)
-    return ignored_breaches(inputs.configuration, state, server, inputs.deployed.master_user)
-
-
-def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = True) -> Inputs:
-    """Everything that is compared; the pause schedule is left out where only some tenants are asked for.
-
-    Raises InvalidFile, AwsError, DatabaseError.
-    """
-    return read_inputs(
-        request.file,
-        region=request.region,
-        profile=request.profile,
-        reading=request.reading,
-        with_schedule=with_schedule and is_about_schedule(request.only),
-        with_secrets=with_secrets,
-        located=request.located,
-        check=partial(require_group, name=request.group),
-    )
-
-
-def of_group(inputs: Inputs, request: Request) -> Request:
-    """The same, about what is of its group. Raises InvalidUsage for a tenant of another one."""
-    if request.group is None:
-        return request
-    only = members(inputs.configuration, inputs.deployed.tenants, request.group, request.only)
-    return replace(request, only=only)
-
-
-def propose(inputs: Inputs, request: Request) -> Proposal:
-    """The plan, and what there is to say of it. Raises Refused for a file that lost its tenants."""
-    configuration, deployed, live = inputs.configuration, inputs.deployed, inputs.live
-    if refused := safety.no_tenants(configuration, deployed, request.allowed):
-        raise Refused(*refused)
-    plan, secrets = _plan(inputs, request)
-    if plan.rollout and request.group:
-        plan = replace(plan, rollout=replace(plan.rollout, skipped=_skipped(inputs, request, request.group)))
-    templates = read_templates(inputs.aws, (tenant.stack for tenant in unclear(plan.tenants)))
-    plan = without_rotations_of_file(plan, templates, deployed, secrets)
-    cost = None
-    if inputs.pause and is_about_schedule(request.only):
-        cost = of_schedule(configuration, inputs.aws.region, inputs.pause.cluster, acu_price=request.acu_price)
-    lines = explain(plan.tenants, configuration, live, deployed, templates)
-    return Proposal(
-        plan,
-        live,
-        lines=lines,
-        items=items_of_all(plan.tenants, lines, configuration, live, deployed, templates),
-        dangers=safety.dangers(plan),
-        refusals=(*plan.problems, *safety.not_deployable(deployed), *safety.not_allowed(plan, request.allowed)),
-        cost=cost,
-        woke_cluster=inputs.woke,
-        account=inputs.account,
-        region=inputs.aws.region,
-    )
-
-
-def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
-    """The plan, and the secrets as they are: what seems to differ is looked at once more, since lists may be old."""
-    secrets = inputs.secrets
-    make = partial(make_plan, inputs.configuration, inputs.live, inputs.deployed, pause=inputs.pause, only=request.only)
-    plan = make(secrets=secrets)
-    doubtful = {drift.secret for tenant in plan.tenants for drift in tenant.secrets}
-    if not secrets or not doubtful:
-        return plan, secrets
-    secrets = confirmed(inputs.aws, inputs.configuration.cluster, secrets, doubtful)
-    return make(secrets=secrets), secrets
-
-
-def _skipped(inputs: Inputs, request: Request, group: str) -> tuple[PlannedGroup, ...]:
-    """The groups before this one, with those of their tenants that something would happen to, or may."""
-    names = before(inputs.configuration, inputs.deployed.tenants, group)
-    if not names:
-        return ()
-    plan, _ = _plan(inputs, replace(request, only=names, group=None))
-    differ = {tenant.name for tenant in plan.changed} | {each.name for each in plan.waiting}
-    return plan.rollout.those(differ) if plan.rollout else ()
 
 
 def deploy(

@@ -11,7 +11,8 @@ import pytest
 from aurora_tenants.apply import Step
 from aurora_tenants.errors import Refused
 from aurora_tenants.plan import Proposal
-from aurora_tenants.reconcile import Outcome, Request, preview, reconcile
+from aurora_tenants.propose import Request, preview
+from aurora_tenants.reconcile import Outcome, reconcile
 from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.safety import Allowed
 from aurora_tenants.tenant.busy import Waiting

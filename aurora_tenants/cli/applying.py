@@ -21,7 +21,8 @@ from aurora_tenants.render.text import count, printable
 if TYPE_CHECKING:
     from aurora_tenants.apply import Pace, Result, Step
     from aurora_tenants.plan import Plan, Proposal
-    from aurora_tenants.reconcile import Outcome, Request
+    from aurora_tenants.propose import Request
+    from aurora_tenants.reconcile import Outcome
     from aurora_tenants.render.output import Output
     from aurora_tenants.rollout import PlannedGroup
     from aurora_tenants.tenant.busy import Waiting

@@ -18,7 +18,8 @@ from aurora_tenants.render.problems import problem_data
 if TYPE_CHECKING:
     from aurora_tenants.apply import Pace
     from aurora_tenants.plan import Proposal
-    from aurora_tenants.reconcile import Outcome, Request
+    from aurora_tenants.propose import Request
+    from aurora_tenants.reconcile import Outcome
     from aurora_tenants.render.output import Output
     from aurora_tenants.render.progress import Progress
 

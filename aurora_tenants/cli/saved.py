@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aurora_tenants.fingerprint import Fingerprint
     from aurora_tenants.plan import Proposal
-    from aurora_tenants.reconcile import Request
+    from aurora_tenants.propose import Request
     from aurora_tenants.render.output import Output
     from aurora_tenants.safety import Allowed
     from aurora_tenants.saved import SavedPlan

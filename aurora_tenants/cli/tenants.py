@@ -117,7 +117,7 @@ def validate(
     out = display.open()
     configuration = config.load(target.file)
     if live:
-        from aurora_tenants.reconcile import Request, check_isolation
+        from aurora_tenants.propose import Request, check_isolation
 
         reading = mysql.reading(out)
         request = Request(**asdict(target), reading=reading, located=teller(out, is_json=display.is_json))
@@ -175,7 +175,7 @@ def plan(
 ) -> None:
     """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants.cli import saved
-    from aurora_tenants.reconcile import Request, preview, preview_to_save
+    from aurora_tenants.propose import Request, preview, preview_to_save
     from aurora_tenants.render.items import View
     from aurora_tenants.render.plan_json import plan_data
 
@@ -229,7 +229,8 @@ def apply(
     """Deploy what plan shows, one stack per tenant, and read back what came of it."""
     from aurora_tenants.cli.applying_json import operator as operator_of
     from aurora_tenants.cli.saved import Reopened
-    from aurora_tenants.reconcile import Request, reconcile
+    from aurora_tenants.propose import Request
+    from aurora_tenants.reconcile import reconcile
 
     out, price = display.open_events() if display.is_json else display.open(), given_price(acu_price)
     if yes or saved_plan:  # nobody has to read anything first
