@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from aurora_tenants.aws.clients import asking, code_of
-from aurora_tenants.aws.operations import is_race, refused_race
+from aurora_tenants.aws.operations import is_race, new_token, refused_race
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.preview import Change, Difference, Preview
 from aurora_tenants.stack import Stack, StackPlan
@@ -200,7 +200,7 @@ def discard(cloudformation: Any, made: ChangeSet) -> None:
     if not made.has_made_stack or _status(cloudformation, made) != "REVIEW_IN_PROGRESS":
         return
     with asking(f"delete the empty stack {made.stack}"):
-        cloudformation.delete_stack(StackName=made.stack_id)
+        cloudformation.delete_stack(StackName=made.stack_id, ClientRequestToken=new_token())
     for _ in polls():
         if _status(cloudformation, made) == "DELETE_COMPLETE":
             return

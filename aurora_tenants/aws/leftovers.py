@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from aurora_tenants.aws import changesets
 from aurora_tenants.aws.changesets import ChangeSet
 from aurora_tenants.aws.clients import asking, code_of
+from aurora_tenants.aws.operations import new_token
 from aurora_tenants.errors import AwsError
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import TENANT_TAG, pause_stack, pause_tags, stack_name, tenant_tags
@@ -89,7 +90,8 @@ def _remove_empty(cloudformation: Any, cluster: Cluster, name: str, role_arn: st
         stack = cloudformation.describe_stacks(StackName=found[0]["StackId"])["Stacks"][0]
         if stack["StackStatus"] != "REVIEW_IN_PROGRESS":
             return
-        cloudformation.delete_stack(StackName=stack["StackId"], **({"RoleARN": role_arn} if role_arn else {}))
+        in_role = {"RoleARN": role_arn} if role_arn else {}
+        cloudformation.delete_stack(StackName=stack["StackId"], ClientRequestToken=new_token(), **in_role)
     tell(f"Deleted stack {name}, in which nothing ever was: nobody has executed its change set.")
 
 
