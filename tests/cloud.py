@@ -34,7 +34,8 @@ class Cloud(Endpoint):
         return {name: status for name, status in Endpoint.stacks(self).items() if name not in (SHARED, CLUSTER)}
 
     def clean(self) -> None:
-        """Only the shared stack and what came with it is there afterwards."""
+        """Only the shared stack and what came with it is there afterwards, and no fault is on."""
+        self.clear()
         cloudformation = self.client("cloudformation")
         while stacks := self.stacks():
             for name in stacks:

@@ -23,6 +23,14 @@ from tests.render.test_apply_schema import check
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+@pytest.fixture(autouse=True)
+def no_nohup() -> Iterator[None]:
+    """Whoever runs the tests may ignore SIGHUP, and so would they."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 class Watched:
     """Signals, and how often the first and the second was told."""
 
