@@ -42,7 +42,11 @@ def tell(step):
         paces.append([time.time() - began, step.throttled, step.calls, step.parallel])
     elif step.result:
         ended[step.stack.name] = time.time()
-plans = [StackPlan(name, name, name, asked["action"], template=asked["template"] % name) for name in asked["names"]]
+status = "CREATE_COMPLETE" if asked["action"] == "update" else ""  # as a plan has it
+plans = [
+    StackPlan(name, name, name, asked["action"], template=asked["template"] % name, status=status)
+    for name in asked["names"]
+]
 results = apply(plans, aws.cloudformation, parallel=asked["lanes"], allow_drop=(), tell=tell, rate=aws.rate)
 failed = [problem.what for result in results for problem in result.problems]
 json.dump({"seconds": time.time() - began, "ended": ended, "paces": paces, "failed": failed}, sys.stdout)
