@@ -14,6 +14,7 @@ import pytest
 from aurora_sandbox import mysqld
 from aurora_sandbox.cloudformation.yaml import load
 from aurora_tenants import data
+from aurora_tenants.lambdas.request import client_of
 from aurora_tenants.mysql.dataapi import DataApi
 from tests.endpoint import client
 from tests.lambdas.process import arrived, sandbox
@@ -24,6 +25,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     AS_DOCUMENTED: {},
     ODD: {"error_numbers": "none", "base64": True, "reversed_keys": True},
 }
+
+
+@pytest.fixture(autouse=True)
+def clients_of_its_own() -> None:
+    """A function makes its clients once in a process: those of another world would be asked here."""
+    client_of.cache_clear()
 
 
 @pytest.fixture(params=[ODD], autouse=True)
