@@ -17,6 +17,7 @@ from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.mysql.dataapi import LOST, DataApi
 from aurora_tenants.mysql.live import Row, read_server, read_state
 from tests.cloud import SHARED, Cloud
+from tests.endpoint import until
 
 
 class Clock:
@@ -39,6 +40,15 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_rest(cloud: Cloud) -> None:
+    """Nothing that another file has left in this sandbox is met here."""
+    cloud.clear()
+    cloud.post("answers", {})
+    cloud.post("pause", {"seconds": 0})
+    until(lambda: api_of(cloud, Clock(), "inspector").execute("SELECT 1 AS one"))
 
 
 @pytest.fixture
