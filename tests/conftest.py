@@ -28,13 +28,8 @@ if TYPE_CHECKING:
 _LONG_ONES_FIRST = ("tools/smoke", "cli", "lambdas", "doctor", "aws", "sandbox", "mysql")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In this order; and whole runs of script/smoke, which take minutes, have the mark `long`."""
     here = Path(__file__).parent
-    for item in items:
-        if "account" in getattr(item, "fixturenames", ()) and "smoke" in item.path.parts:
-            item.add_marker("long")
 
     def rank(item: pytest.Item) -> int:
         name = item.path.relative_to(here).as_posix()
