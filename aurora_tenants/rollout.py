@@ -80,11 +80,8 @@ def group_number(configuration: Configuration, name: str) -> int:
     if name in names:
         return names.index(name)
     if not names:
-        what, fix = (
-            f"there is no group {name}: the file has no rollout",
-            "leave --group out, or add rollout to the file",
-        )
-        raise InvalidUsage(Problem("no-rollout", what, fix=fix))
+        what = f"there is no group {name}: the file has no rollout"
+        raise InvalidUsage(Problem("no-rollout", what, fix="leave --group out, or add rollout to the file"))
     raise InvalidUsage(Problem("unknown-group", f"there is no group {name}", fix=f"known: {', '.join(names)}"))
 
 
@@ -100,10 +97,8 @@ def members(configuration: Configuration, deployed: Iterable[str], name: str, on
     deployed: as for `membership`. Raises InvalidUsage for a group that is not there, and for one of `only` that is of
     another group; one that is nowhere is left to whoever looks for it.
     """
-    number, last = (
-        group_number(configuration, name),
-        len(configuration.rollout.groups) - 1 if configuration.rollout else 0,
-    )
+    number = group_number(configuration, name)
+    last = len(configuration.rollout.groups) - 1 if configuration.rollout else 0
     of = {**membership(configuration, deployed), PAUSE_SCHEDULE: last}
     for part in only:
         if of.get(part, number) != number:

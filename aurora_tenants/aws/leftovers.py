@@ -86,6 +86,8 @@ def _remove_empty(cloudformation: Any, cluster: Cluster, name: str, role_arn: st
     if not _is_of(cluster, name, {tag["Key"]: tag["Value"] for tag in described.get("Tags") or ()}):
         return
     clear(cloudformation, found[0]["StackId"])
+    if any(_listed(cloudformation, found[0]["StackId"])):  # another apply has begun with it since
+        return
     with asking(f"delete the empty stack {name}", if_denied=_ALLOW):
         stack = cloudformation.describe_stacks(StackName=found[0]["StackId"])["Stacks"][0]
         if stack["StackStatus"] != "REVIEW_IN_PROGRESS":

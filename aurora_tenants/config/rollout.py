@@ -97,10 +97,8 @@ def _name(name: str) -> Iterator[Fault]:
 
 def _pause(group: _Declared, *, is_last: bool) -> Iterator[PlacedFault]:
     if group.value.pauses and is_last:
-        what, why = (
-            f"nothing comes after group {shown(group.value.name)}",
-            "it is the last one, so a pause waits for nothing",
-        )
+        what = f"nothing comes after group {shown(group.value.name)}"
+        why = "it is the last one, so a pause waits for nothing"
         yield (*group.path, "pause"), ("pause-at-the-end", what, why, "remove pause, or add a group after this one")
 
 

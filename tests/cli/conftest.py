@@ -117,12 +117,16 @@ class Meanwhile(io.StringIO):
 
     def __init__(self, happen: Callable[[], None], told: str = "[1/") -> None:
         super().__init__()
-        self._happen: Callable[[], None] | None = happen
-        self._told = told
+        self._next = [(told, happen)]
+
+    def and_then(self, happen: Callable[[], None], told: str) -> Meanwhile:
+        """Something else happens after that, as soon as this is told."""
+        self._next.append((told, happen))
+        return self
 
     def write(self, text: str) -> int:
-        if self._happen and self._told in text:
-            happen, self._happen = self._happen, None
+        if self._next and self._next[0][0] in text:
+            _, happen = self._next.pop(0)
             happen()
         return super().write(text)
 

@@ -15,6 +15,14 @@ from tests.render.test_apply_schema import check
 STACK = "shared-global-shop"
 SHOP = "  shop: {databases: {shop: }%s}\n"
 OTHER = "  other: {databases: {other: }}\n"
+MORE = "  more: {databases: {more: }}\n"
+GROUPS = """
+rollout:
+  groups:
+    - {name: canary, tenants: [shop], pause: manual}
+    - {name: next, tenants: [more]}
+    - {name: rest, tenants: ["*"]}
+"""
 TOLD = f"Waiting up to 180 s until operations have ended: {STACK} (UPDATE_IN_PROGRESS).\n"
 
 
@@ -67,6 +75,23 @@ def test_who_is_still_busy_is_named_and_the_others_stay_applied(run: CommandLine
     assert [(each["tenant"], each["outcome"]) for each in result["stacks"]] == [("other", "applied")]
     assert [each["status"] for each in result["waiting"]] == ["UPDATE_IN_PROGRESS"]
     assert (result["again"], cloud.stacks()[STACK]) == ("aurora-tenants apply --tenant shop", "UPDATE_IN_PROGRESS")
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_canary_that_had_to_wait_still_pauses_before_those_that_come_after_it(
+    run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    run.file(MORE)
+    assert run("aurora-tenants apply --yes --tenant more").code == 0
+    cloud.put("shared-global-more", "UPDATE_IN_PROGRESS")
+    run.file(SHOP % ", users: {shop: }" + MORE + OTHER + GROUPS)
+    told = comes_to_rest(cloud, monkeypatch)
+    told.and_then(lambda: cloud.put("shared-global-more", "UPDATE_COMPLETE"), "[1/")
+    ended = run("aurora-tenants apply --yes --wait 6")
+    cloud.put("shared-global-more", "UPDATE_COMPLETE")
+    assert (ended.code, "shared-global-other" in cloud.stacks()) == (1, False)
+    assert "+ user shop" in ended.out
+    assert "error: tenant other was not applied" in told.getvalue()
 
 
 @pytest.mark.usefixtures("shop")

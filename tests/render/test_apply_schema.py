@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from aurora_tenants import data
 from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.aws.stacks import Event
 from aurora_tenants.errors import Problem
@@ -15,35 +11,18 @@ from aurora_tenants.render.apply_json import apply_data, busy_event, interrupted
 from aurora_tenants.render.problems import problem_data
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.busy import Waiting
+from tests.render.schemas import Schema
 from tests.render.test_plan import of_every_kind
-from tests.render.test_plan_schema import closed, parts
 
-SCHEMA: dict[str, Any] = json.loads(data.text("apply.schema.json"))
+SCHEMA = Schema("apply.schema.json")
+check = SCHEMA.check
 SHOP = StackPlan("shared-shop", "shop", "tenant shop", action="create")
 BUSY = Waiting("other", "shared-other", "tenant other", "UPDATE_IN_PROGRESS", ("shared-other",))
 FAILED = Result(SHOP, (Problem("a", "b"),), "failed", 1.25)
 
 
-def check(value: dict[str, Any]) -> None:
-    """Raises AssertionError with what is not as the schema has it, or not in it."""
-    found = list(Draft202012Validator(closed(SCHEMA)).iter_errors(json.loads(json.dumps(value))))
-    assert [(error.json_path, error.message, error.context) for error in found] == []
-
-
-def test_it_is_a_schema_that_leaves_room_for_more():
-    Draft202012Validator.check_schema(SCHEMA)
-    assert "additionalProperties" not in json.dumps(SCHEMA)
-
-
-def test_everything_in_it_is_described_and_used():
-    assert [name for name, part in parts(SCHEMA) if not {"description", "$ref"} & part.keys()] == []
-    text = json.dumps(SCHEMA)
-    assert [name for name in SCHEMA["$defs"] if f'"#/$defs/{name}"' not in text] == []
-
-
-def test_every_key_of_an_object_is_always_there():
-    objects = {name: part for name, part in parts(SCHEMA) if "properties" in part}
-    assert [name for name, part in objects.items() if {*part["required"]} != {*part["properties"]}] == []
+def test_it_is_a_schema_that_describes_all_there_is_and_leaves_room_for_more():
+    SCHEMA.require_described()
 
 
 def test_results_keep_to_it():
@@ -64,7 +43,7 @@ def test_events_keep_to_it():
     ]
     for each in told:
         check({**each, "at": "2026-03-01T09:30:00.000+00:00"})
-    kinds = {part["properties"]["event"]["const"] for part in SCHEMA["$defs"].values() if _is_event(part)}
+    kinds = {part["properties"]["event"]["const"] for part in SCHEMA.document["$defs"].values() if _is_event(part)}
     assert {each["event"] for each in told} == kinds
 
 
