@@ -275,11 +275,11 @@ def _rate(text: str | None) -> dict[str, float | int | None]:
     """What --rate says: a share, or how many calls a second. Raises InvalidUsage."""
     if text is None:
         return {}
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)%", text):
+    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)%", text)) and 0 < float(match[1]) <= 100:
         return {"rate": float(match[1]) / 100}
     if match := re.fullmatch(r"(\d+)/s", text):
         return {"per_second": int(match[1])}
-    fix = "for example: --rate 20%, or for limit: --rate 5/s"
+    fix = "for example: --rate 20%, at most 100%; or for limit: --rate 5/s"
     raise InvalidUsage(Problem("no-rate", f"--rate cannot be {text}", fix=fix))
 
 

@@ -99,7 +99,7 @@ def test_what_is_no_fault_is_refused_with_a_sentence(run: CommandLine, command: 
     [
         (
             "throttle --rate 20",
-            "--rate cannot be 20  [no-rate]\n    fix: for example: --rate 20%, or for limit: --rate 5/s",
+            "--rate cannot be 20  [no-rate]\n    fix: for example: --rate 20%, at most 100%; or for limit: --rate 5/s",
         ),
         ("list --nth 1", "list takes no option but --output  [unused-option]\n    fix: leave --nth out"),
         (
