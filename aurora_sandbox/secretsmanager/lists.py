@@ -90,7 +90,7 @@ def _passes(fields: list[str], values: Sequence[str]) -> bool:
     return (not wanted or any(map(begins, wanted))) and not any(map(begins, unwanted))
 
 
-def page(items: list[dict[str, Any]], key: str, parameters: Mapping[str, Any], *, default: int) -> dict[str, Any]:
+def page(items: Sequence[Any], key: str, parameters: Mapping[str, Any], *, default: int) -> dict[str, Any]:
     """MaxResults items from NextToken on, and the token of the following page if there is one."""
     try:
         start = int(parameters.get("NextToken") or 0)

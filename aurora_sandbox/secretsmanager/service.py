@@ -251,7 +251,8 @@ class SecretsManager:
     def _list(self, parameters: Parameters) -> Parameters:
         found = self._matching(parameters, deleted=parameters.get("IncludePlannedDeletion", False))
         found.sort(key=lambda secret: secret.created, reverse=parameters.get("SortOrder") != "asc")
-        return page([entry(secret) for secret in found], "SecretList", parameters, default=100)
+        shown = page(found, "SecretList", parameters, default=100)
+        return {**shown, "SecretList": [entry(secret) for secret in shown["SecretList"]]}
 
     def _matching(self, parameters: Parameters, *, deleted: bool = False) -> list[Secret]:
         known = [secret for arn in list(self._secrets) if (secret := self._known(arn))]
