@@ -55,6 +55,13 @@ def kept_access(
     released = {change.subject for change in todo if change.action == "release"}
     locked = {change.subject for change in todo if change.why == LOCK}
     gone = {change.subject for change in todo if change.action == "drop"}
+    kept = [
+        account
+        for account, user in sorted(users.items())
+        if subject(account) in released - locked and not user.is_role and not user.options.is_locked
+    ]
+    if not kept:
+        return []
     held = by_account(live.grants)
     return [
         Notice(
@@ -63,8 +70,7 @@ def kept_access(
             f"{_rights(_databases(account, held, gone), live, cluster)}; to lock it, put it back into the file with"
             " on_remove: lock, apply, and take it out again",
         )
-        for account, user in sorted(users.items())
-        if subject(account) in released - locked and not user.is_role and not user.options.is_locked
+        for account in kept
     ]
 
 
