@@ -255,5 +255,7 @@ def test_an_untouched_state_is_said_to_hold() -> None:
     chance = random.Random(0)
     for _ in range(1000):
         desired = _wanted(chance)
+        if any(user.owner and user.owner.released for user in desired.users.values()):
+            continue  # which no desired state is
         held = replace(desired, grants=frozenset(it for it in normalise(desired.grants) if it.scope.column != "ID"))
         assert holds(held, _as_live(held))
