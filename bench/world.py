@@ -36,6 +36,8 @@ PROGRAM = (sys.executable, "-m", "aurora_tenants")
 _MADE_BY = "made-by"
 # A stack takes little but waiting for the sandbox, which two cores are enough for.
 LANES = "20"
+# A cluster that pauses would be woken by a plan every now and then.
+_SHARED = ("shared", "deploy", "--new-cluster", "--yes", "--parameter", "MinCapacity=0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,11 @@ def _made(directory: Path, tenants: int) -> World:
     """A new world in which nothing is deployed but the shared stack; the databases are there, and nobody's."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, mode=0o700)
-    _run("sandbox", "up", environment=os.environ | {"XDG_STATE_HOME": str(directory)})
+    _run("sandbox", "up", "--bare", environment=os.environ | {"XDG_STATE_HOME": str(directory)})
     running = State(_state(directory)).read()
     assert running is not None
     made = World(tenants, directory, running)
+    _run(*_SHARED, environment=made.environment)
     made.file.write_text(text(tenants))
     with made.connect() as connection, connection.cursor() as cursor:
         for number in range(tenants):
