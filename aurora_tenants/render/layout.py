@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
-from rich.text import Text
+from aurora_tenants.render.styled import Text, joined
 
 # Nothing is laid out for less, or for more where nobody says how wide it is.
 LEAST, USUAL = 60, 80
@@ -13,13 +12,23 @@ def fitted(text: Text, width: int, *, hanging: int = 2) -> Text:
     """The text with each of its lines broken to the width. hanging: by how much more than its line the rest is
     indented. A word that is longer than a line stays whole.
     """
-    lines = text.split("\n", allow_blank=True)
-    return Text("\n").join(part for line in lines for part in _broken(line, width, hanging))
+    return joined(part for line in text.lines() for part in _broken(line, width, hanging))
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal it takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _broken(line: Text, width: int, hanging: int) -> list[Text]:
     """Between its parts, where that takes no more lines than between its words."""
     plain = line.plain
+    if cells(plain) <= width:
+        return [line]
     indent = len(plain) - len(plain.lstrip(" "))
     gaps, margin = _gaps(plain, indent), indent + hanging
     by_words, by_parts = (_cuts(plain, gaps, width, margin, prefers=prefers) for prefers in (False, True))
@@ -35,7 +44,7 @@ def _from(line: Text, start: int, end: int, margin: int) -> Text:
     if not start:
         return line[:end]
     first = end - len(line.plain[start:end].lstrip(" "))
-    return Text(" " * margin).append_text(line[first:end])
+    return Text(" " * margin).append(line[first:end])
 
 
 def _cuts(plain: str, gaps: list[int], width: int, margin: int, *, prefers: bool) -> list[int]:
@@ -43,12 +52,12 @@ def _cuts(plain: str, gaps: list[int], width: int, margin: int, *, prefers: bool
     cuts, start, last = list[int](), 0, -1
     for at in [*gaps, len(plain)]:
         room = width - (margin if start else 0)
-        if last > start and cell_len(plain[start:at].lstrip(" ") if start else plain[start:at]) > room:
+        if last > start and cells(plain[start:at].lstrip(" ") if start else plain[start:at]) > room:
             cut = last
             if prefers:
                 cut = next((gap for gap in reversed(gaps) if start < gap <= last and _begins_part(plain, gap)), last)
                 ends = next((gap for gap in gaps if gap > cut and _begins_part(plain, gap)), len(plain))
-                cut = cut if cell_len(plain[cut:ends].strip()) <= width - margin else last
+                cut = cut if cells(plain[cut:ends].strip()) <= width - margin else last
             cuts.append(cut)
             start = cut
         last = at

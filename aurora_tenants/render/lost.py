@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from aurora_tenants.plan import Proposal
 from aurora_tenants.render.stacks import heading
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import count, printable
 
 

@@ -13,12 +13,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import IO, Any, cast
 
-from rich.console import Console
-from rich.text import Span, Text
-
 from aurora_tenants.render.layout import LEAST
+from aurora_tenants.render.stream import stream
+from aurora_tenants.render.styled import Span, Text
 from aurora_tenants.render.text import is_shown, printable, several_lines
 
 
@@ -26,8 +26,8 @@ class Output:
     """Where results (stdout) and everything else (stderr) go. color: None asks the terminal."""
 
     def __init__(self, *, color: bool | None = None, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
-        self.out = _console(out or sys.stdout, color)
-        self.err = _console(err or sys.stderr, color)
+        self.out = stream(out or sys.stdout, color)
+        self.err = stream(err or sys.stderr, color)
 
     @property
     def width(self) -> int:
@@ -36,25 +36,25 @@ class Output:
 
     def result(self, text: Text | str) -> None:
         """One line, or several, of a result."""
-        self.out.print(safe(text), soft_wrap=True)
+        self.out.print(safe(text))
 
     def raw(self, text: str) -> None:
         """A result whose every character counts: rich would turn tabs into spaces."""
-        self.out.file.write(text)
+        self.out.write(text)
 
     def tell(self, text: Text | str) -> None:
         """One line of anything else; what comes in several is marked (several_lines)."""
-        self.err.print(several_lines(text) if isinstance(text, str) else safe(text), soft_wrap=True)
+        self.err.print(several_lines(text) if isinstance(text, str) else safe(text))
 
     def json(self, value: Any) -> None:
         """A result for a program."""
-        self.out.print(_json(value, indent=2), soft_wrap=True)
+        self.out.print(_json(value, indent=2))
 
     def endure(self) -> None:
         """From now on nothing fails because nobody reads it any more or the disk is full: the rest goes nowhere."""
-        for console in (self.out, self.err):
-            if not isinstance(console.file, _Enduring):
-                console.file = cast("IO[str]", _Enduring(console.file))
+        for each in (self.out, self.err):
+            if each.file and not isinstance(each.file, _Enduring):
+                each.lead_to(cast("IO[str]", _Enduring(each.file)))
 
 
 class EventOutput(Output):
@@ -71,8 +71,8 @@ class EventOutput(Output):
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = _json({"event": value["event"], "at": now} | dict(value))
         with self._whole_lines:
-            self.err.file.write(f"{line}\n")
-            self.err.file.flush()
+            self.err.write(f"{line}\n")
+            self.err.flush()
 
 
 class _Enduring:
@@ -114,22 +114,18 @@ def safe(text: Text | str) -> Text | str:
     """The text, in its colours, with everything written out that a terminal would obey or hide, but for line breaks."""
     if isinstance(text, str):
         return printable(text, keep="\n\t")
-    plain = text.plain
-    odd = [at for at, character in enumerate(plain) if character not in "\n\t" and not is_shown(character)]
-    if not odd:
+    hidden = {character for character in {*text.plain} - {*"\n\t"} if not is_shown(character)}
+    if not hidden:
         return text
-    whole = Text(end=text.end)
-    for part in text.divide(sorted({cut for at in odd for cut in (at, at + 1)})):
+    whole, cuts = Text(), {0, len(text)}
+    cuts.update(cut for at, character in enumerate(text.plain) if character in hidden for cut in (at, at + 1))
+    for start, end in pairwise(sorted(cuts)):
+        part = text[start:end]
         written = printable(part.plain, keep="\n\t")
         if written != part.plain:
-            part = Text(written, part.style, spans=[Span(0, len(written), span.style) for span in part.spans])
-        whole.append_text(part)
+            part = Text(written, part.style, (Span(0, len(written), span.style) for span in part.spans))
+        whole.append(part)
     return whole
-
-
-def _console(file: IO[str], color: bool | None) -> Console:
-    # None leaves it to rich, which honours NO_COLOR.
-    return Console(file=file, no_color=True if color is False else None, markup=False, highlight=False, emoji=False)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from rich.text import Text
-
 from aurora_tenants.errors import Notice
 from aurora_tenants.naming import PAUSE_SCHEDULE
 from aurora_tenants.plan import Plan, Proposal
@@ -16,6 +14,7 @@ from aurora_tenants.render.layout import USUAL, fitted
 from aurora_tenants.render.problems import problem_text
 from aurora_tenants.render.snapshot import snapshot_sentence
 from aurora_tenants.render.stacks import total
+from aurora_tenants.render.styled import Text, joined
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.rollout import PlannedGroup
 from aurora_tenants.tenant.busy import Waiting
@@ -44,7 +43,7 @@ def plan_text(proposal: Proposal, *, file: str, width: int = USUAL, view: View =
         lines += [Text(), section] if lines and lines[-1] else [section]
     lines += [Text()] if lines and lines[-1] and (is_short or told) else []
     lines.append(closing_text(proposal))
-    return Text("\n").join(fitted(line, width) for line in lines)
+    return joined(fitted(line, width) for line in lines)
 
 
 def _blocks(proposal: Proposal, view: View) -> Iterator[list[Text]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
-
 from aurora_tenants.preview import Change, Difference, Preview
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import count, printable
 from aurora_tenants.schedule.cost import SECRET, Size
 
@@ -33,7 +32,7 @@ def preview_text(previews: Sequence[Preview]) -> Text:
         if not preview.changes:
             text.append("  nothing but outputs or tags\n")
         for change in preview.changes:
-            text.append_text(_change(change))
+            text.append(_change(change))
     text.rstrip()
     return text
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.text import Text
-
 from aurora_tenants.errors import Location, Problem
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import printable, several_lines
 
 

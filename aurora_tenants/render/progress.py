@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from types import TracebackType
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.aws.stacks import Event
+from aurora_tenants.render.stream import Stream, for_rich, row
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import count, printable
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
 
 _DONE = {"create": "created", "update": "updated", "replace": "created anew", "delete": "removed"}
 # Where nothing moves, that a stack begins is only told of so many; of more, what is in flight is told now and then.
@@ -109,13 +112,13 @@ class Progress:
     those in flight with what each is doing now; elsewhere a line when one starts, or now and then where there are many.
     """
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, stream: Stream, total: int) -> None:
         self.board = Board(total)
-        self._console = console
+        self._stream = stream
         self._paced = -_PACE_SECONDS
         self._telling = threading.Lock()  # never taken by what draws the table, which waits for nobody who prints
         self._ended = threading.Event()
-        self._live: Live | None = self._new_table() if console.is_terminal else None
+        self._live: Live | None = self._new_table() if stream.is_terminal else None
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -144,7 +147,9 @@ class Progress:
             self._live.start()
 
     def _new_table(self) -> Live:
-        return Live(console=self._console, transient=True, refresh_per_second=4, get_renderable=self._table)
+        from rich.live import Live
+
+        return Live(console=self._stream.console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
     def tell(self, step: Step | Pace) -> None:
         """Shows one step of one stack, or that AWS throttles."""
@@ -179,13 +184,16 @@ class Progress:
 
     def _table(self) -> Group:
         """Never higher than the terminal, so that it is drawn over itself: what does not fit is counted."""
+        from rich.console import Group
+
+        height, width = self._stream.size
         flying = list(self.board.in_flight.items())
-        room = max(self._console.height - _SPARE_LINES, 1)
+        room = max(height - _SPARE_LINES, 1)
         shown = flying if len(flying) <= room else flying[: room - 1]
-        width = min(max((len(part) for part, _ in shown), default=0), self._console.width // 2)
-        rows = [_row(Text(f"  {part:<{width}.{width}}  ").append(doing, "dim")) for part, doing in shown]
-        more = [Text(f"  and {len(flying) - len(shown):,} more", "dim")] if len(shown) < len(flying) else []
-        return Group(_row(Text(self.board.counts(), "bold")), *rows, *more)
+        width = min(max((len(part) for part, _ in shown), default=0), width // 2)
+        rows = [row(Text(f"  {part:<{width}.{width}}  ").append(doing, "dim")) for part, doing in shown]
+        more = [for_rich(Text(f"  and {len(flying) - len(shown):,} more", "dim"))] if len(shown) < len(flying) else []
+        return Group(row(Text(self.board.counts(), "bold")), *rows, *more)
 
     def _now_and_then(self) -> None:
         while not self._ended.wait(_NOW_AND_THEN_SECONDS):
@@ -195,25 +203,19 @@ class Progress:
                 self._line(Text(f"{self.board.counts()}{f': {named}' if named else ''}"))
 
     def _line(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._stream.print(text)
 
 
 class StackProgress:
     """One stack's events as lines, for a stack that takes minutes and of which there is only one."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
 
     def tell(self, event: Event) -> None:
         """Shows what has ended; that something begins says little."""
         if not event.status.endswith("_IN_PROGRESS"):
-            self._console.print(Text(f"  {_doing(event)}"), soft_wrap=True)
-
-
-def _row(text: Text) -> Text:
-    """One line of the table, whatever is in it."""
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+            self._stream.print(f"  {_doing(event)}")
 
 
 def busy_sentence(busy: Mapping[str, str], seconds: float) -> str:

@@ -7,12 +7,11 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from rich.text import Text
-
 from aurora_tenants.config import pause
 from aurora_tenants.model import Capacity, PauseSchedule
 from aurora_tenants.render.cost import cost_data, cost_lines
 from aurora_tenants.render.stacks import STYLES, heading
+from aurora_tenants.render.styled import Text
 from aurora_tenants.render.text import printable
 from aurora_tenants.schedule.plan import SchedulePlan, acu, is_held
 from aurora_tenants.schedule.view import View

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
+from aurora_tenants.render.styled import Text
 from aurora_tenants.stack import StackPlan
 
 STYLES = {"+": "green", "~": "yellow", "-": "red"}

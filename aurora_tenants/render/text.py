@@ -21,7 +21,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
     Control characters, escape sequences, line breaks, what turns the direction of writing, what has no width.
     """
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or all(map(is_shown, {*text} - {*keep})):
         return text
     return "".join(
         character if character in keep or is_shown(character) else character.encode("unicode_escape").decode()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 
-from rich.text import Text
-
 from aurora_tenants.render.output import Output
+from aurora_tenants.render.styled import Text
 
 
 def text_of(result: Text | str) -> str:

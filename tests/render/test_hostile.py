@@ -7,7 +7,6 @@ import json
 
 import pytest
 from rich.console import Console
-from rich.text import Text
 
 from aurora_tenants.apply import Result, Step
 from aurora_tenants.aws.stacks import Event
@@ -23,6 +22,8 @@ from aurora_tenants.render.plan_json import plan_data
 from aurora_tenants.render.preview import preview_data, preview_text
 from aurora_tenants.render.problems import problem_data, problem_text
 from aurora_tenants.render.progress import Progress, StackProgress
+from aurora_tenants.render.stream import Stream
+from aurora_tenants.render.styled import Text
 from tests.render.printed import text_of
 from tests.render.test_plan import of_nobody
 from tests.values import EMPTY, stack_plan
@@ -86,10 +87,10 @@ def test_what_cloudformation_says_of_a_change(odd: str):
 
 def test_what_cloudformation_says_meanwhile(odd: str):
     out = io.StringIO()
-    console = Console(file=out, markup=False, highlight=False, emoji=False)
+    stream = Stream(out)
     event = Event("shared-shop", odd, "Custom::Database", "CREATE_FAILED", odd)
-    StackProgress(console).tell(event)
-    progress, plan = Progress(console, 1), stack_plan("shop")
+    StackProgress(stream).tell(event)
+    progress, plan = Progress(stream, 1), stack_plan("shop")
     progress.tell(Step(plan, event))
     progress.tell(Step(plan, result=Result(plan, problems=(Problem("x", odd),))))
     check(out.getvalue())
@@ -112,7 +113,8 @@ def test_whatever_else_is_printed(odd: str):
 def test_colours_stay_around_what_is_written_out():
     out = io.StringIO()
     console = Output(out=out)
-    console.out = Console(file=out, force_terminal=True, color_system="standard", markup=False, highlight=False)
+    colours = Console(file=out, force_terminal=True, color_system="standard", markup=False, highlight=False)
+    console.out = Stream(out, colours)
     console.result(Text("a").append("b\x1bc", "red").append("d"))
     assert out.getvalue().replace("\x1b[31m", "<").replace("\x1b[0m", ">").replace("><", "") == "a<b\\x1bc>d\n"
 

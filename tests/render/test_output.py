@@ -6,9 +6,9 @@ import io
 from typing import Any
 
 import pytest
-from rich.text import Text
 
 from aurora_tenants.render.output import Output, table
+from aurora_tenants.render.styled import Text
 from tests.render.printed import text_of
 
 

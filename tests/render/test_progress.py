@@ -12,6 +12,7 @@ from aurora_tenants.apply import Pace, Result, Step
 from aurora_tenants.aws.stacks import Event
 from aurora_tenants.errors import Problem
 from aurora_tenants.render.progress import Board, Progress, busy_sentence, duration
+from aurora_tenants.render.stream import Stream
 from aurora_tenants.stack import StackPlan
 
 LONG = "a reason that goes on and on " * 10
@@ -33,7 +34,7 @@ def ended(number: int, ending: str = "applied") -> Step:
 def plain(*steps: Step | Pace, total: int) -> list[str]:
     """The lines that these steps print where there is no terminal."""
     out = io.StringIO()
-    with Progress(Console(file=out, width=80), total) as progress:
+    with Progress(Stream(out), total) as progress:
         for step in steps:
             progress.tell(step)
     return re.sub(r"\d+\.\d s", "N s", out.getvalue()).splitlines()
@@ -42,7 +43,7 @@ def plain(*steps: Step | Pace, total: int) -> list[str]:
 @pytest.mark.parametrize(("in_flight", "rows", "last"), [(5, 6, "  t004  "), (50, 22, "  and 30 more")])
 def test_the_table_is_never_higher_than_the_terminal_nor_wider(in_flight: int, rows: int, last: str):
     console = Console(file=io.StringIO(), width=80, height=24)
-    progress = Progress(console, 200)
+    progress = Progress(Stream(console.file, console), 200)
     for number in range(in_flight):
         progress.board.take(doing(number))
     lines = ["".join(part.text for part in line) for line in console.render_lines(progress._table(), pad=False)]

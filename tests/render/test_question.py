@@ -8,6 +8,7 @@ from rich.console import Console
 
 from aurora_tenants.apply import Result, Step
 from aurora_tenants.render.progress import Progress
+from aurora_tenants.render.stream import Stream
 from tests.values import stack_plan
 
 UP = "\x1b[1A"
@@ -15,7 +16,7 @@ UP = "\x1b[1A"
 
 def test_a_question_stays_where_it_was_asked_once_the_table_goes_on():
     out = io.StringIO()
-    with Progress(Console(file=out, force_terminal=True, width=80), 2) as progress:
+    with Progress(Stream(out, Console(file=out, force_terminal=True, width=80)), 2) as progress:
         progress.tell(Step(stack_plan("a")))
         with progress.aside():
             out.write("Go on?\n")
