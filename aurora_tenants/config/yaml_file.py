@@ -71,36 +71,31 @@ class Document:
 
     def key(self, path: KeyPath) -> Location:
         """Where the key of this value is written, or the value itself when it is in a list."""
-        return location(self.file, self._events(path)[0].start_mark)
+        key, _ = self._places(path)
+        return location(self.file, _event(key).start_mark)
 
     def value(self, path: KeyPath) -> Location:
         """Where this value is written; its key's place when it is left empty."""
-        key, value = self._events(path)
+        key, value = map(_event, self._places(path))
         is_absent = isinstance(value, events.ScalarEvent) and not value.value and not value.style
         return location(self.file, (key if is_absent else value).start_mark)
 
     def size(self, path: KeyPath) -> int:
         """How many values there are in this one, itself among them, counting every alias as if it were written out."""
-        place = self._place(path)
+        _, place = self._places(path)
         return place.size if isinstance(place, _Collection) else 1
 
     def written(self, path: KeyPath) -> str:
         """The text of a scalar as it is written in the file, without its quotes."""
-        return str(self._events(path)[1].value)
+        return str(self._places(path)[1].value)
 
-    def _place(self, path: KeyPath) -> Any:
-        place = self.top
-        for step in path:
-            member = place.places[step]
-            place = member[1] if isinstance(place.values, dict) else member
-        return place
-
-    def _events(self, path: KeyPath) -> tuple[Any, Any]:
+    def _places(self, path: KeyPath) -> tuple[Any, Any]:
+        """The place of the key of this value, and of the value: the same for one in a list, and for the top."""
         key = place = self.top
         for step in path:
             member = place.places[step]
-            key, place = member if isinstance(place.values, dict) else (member, member)
-        return _event(key), _event(place)
+            key, place = member if type(member) is tuple else (member, member)
+        return key, place
 
 
 def read(path: Path) -> str:
