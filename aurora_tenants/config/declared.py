@@ -135,11 +135,11 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
     data = mapping(document.data)
     bodies = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
     by_name = {name: stages(body) for name, body in bodies.items()}
-    _limit_size(document, by_name)
+    limit_size(document, by_name)
     defaults = mapping(data.get("defaults"))
     days, on_remove = number(defaults, "rotate_after_days"), _on_remove(defaults, "retain")
     connections = number(defaults, "max_user_connections") or 0
-    family = {name: tuple(f"{name}-{stage}" for stage in names) or (name,) for name, names in by_name.items()}
+    family = {name: tenants_of(name, names) for name, names in by_name.items()}
     full_names = frozenset(full_name for members in family.values() for full_name in members)
 
     def reader(name: str, stage: str | None) -> _Reader:
@@ -160,7 +160,12 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
     )
 
 
-def _limit_size(document: Document, by_name: Mapping[str, tuple[str, ...]]) -> None:
+def tenants_of(name: str, stages: tuple[str, ...]) -> tuple[str, ...]:
+    """The tenants that an entry of the file stands for."""
+    return tuple(f"{name}-{stage}" for stage in stages) or (name,)
+
+
+def limit_size(document: Document, by_name: Mapping[str, tuple[str, ...]]) -> None:
     """Raises InvalidFile at the tenant whose stages make the file too large: a few lines can stand for millions."""
     size = 0
     for name, names in by_name.items():
