@@ -273,7 +273,7 @@ def env(
     from aurora_tenants.service import environment, writer
 
     write = writer(format)
-    configuration = config.load(target.file)
+    configuration = config.load_for(target.file, tenant)
     aws = connect(region=target.region or configuration.cluster.region, profile=target.profile)
     if configuration.cluster.account:
         require_account(aws, configuration.cluster)

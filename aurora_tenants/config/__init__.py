@@ -1,8 +1,9 @@
 """tenants.yaml as values, or everything that is wrong with it.
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
-    schema       which keys there are and what kind of value each takes
-    declared     plain data → the model's values, each with its place, stages written out    (reading)
+    schema       which keys there are and what kind of value each takes    (quick)
+    declared     plain data → the model's values, each with its place, stages written out    (reading, options)
+    part         of the data what one tenant needs
     names, ownership, accounts, privileges, moves, pause, rollout    the rules that the schema cannot express
                  (hosts, server_privileges)
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aurora_tenants.config import (
@@ -22,12 +23,14 @@ from aurora_tenants.config import (
     moves,
     names,
     ownership,
+    part,
     pause,
     privileges,
     rollout,
     schema,
     yaml_file,
 )
+from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import InvalidFile, Location, Problem
 from aurora_tenants.model import Configuration
 
@@ -37,33 +40,50 @@ def load(path: Path) -> Configuration:
     return parse(yaml_file.read(path), str(path))
 
 
+def load_for(path: Path, tenant: str) -> Configuration:
+    """What the file at path says, or of its tenants only those of the entry that one of them comes from.
+
+    Only that entry is checked, with what holds for every tenant; the whole file where the entry is wrong, about other
+    tenants or has a name in common with one, and where there is none. Raises InvalidFile as load does.
+    """
+    with _garbage_collector_off():
+        document = yaml_file.parse(yaml_file.read(path), str(path))
+        if alone := part.of_one(document, tenant):
+            with suppress(InvalidFile):
+                return _checked(alone)
+        return _checked(document)
+
+
 def parse(text: str, file: str) -> Configuration:
     """What the text of a tenants.yaml says. file: its name in problems.
 
     Raises InvalidFile with everything that is wrong with it: in the order of the file, and nothing twice.
     """
     with _garbage_collector_off():
-        document = yaml_file.parse(text, file)
-        cluster = declared.cluster(document)
-        tenants = declared.tenants(document)
-        shape = [*document.problems, *schema.problems(document)]
-        rules = [
-            *names.problems(document, cluster, tenants),
-            *ownership.problems(tenants),
-            *accounts.problems(tenants),
-            *privileges.problems(tenants),
-            *moves.problems(document, tenants),
-            *pause.problems(document),
-            *rollout.problems(document, tenants),
-        ]
-        if shape or rules:
-            raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))
-        return Configuration(
-            cluster,
-            tuple(tenant.value for tenant in tenants),
-            declared.ignore(document.data),
-            rollout.declared(document.data),
-        )
+        return _checked(yaml_file.parse(text, file))
+
+
+def _checked(document: Document) -> Configuration:
+    cluster = declared.cluster(document)
+    tenants = declared.tenants(document)
+    shape = [*document.problems, *schema.problems(document)]
+    rules = [
+        *names.problems(document, cluster, tenants),
+        *ownership.problems(tenants),
+        *accounts.problems(tenants),
+        *privileges.problems(tenants),
+        *moves.problems(document, tenants),
+        *pause.problems(document),
+        *rollout.problems(document, tenants),
+    ]
+    if shape or rules:
+        raise InvalidFile(*_in_order([*_once_per_place(rules), *shape]))
+    return Configuration(
+        cluster,
+        tuple(tenant.value for tenant in tenants),
+        declared.ignore(document.data),
+        rollout.declared(document.data),
+    )
 
 
 @contextmanager

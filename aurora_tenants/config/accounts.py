@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from aurora_tenants.config import hosts
-from aurora_tenants.config.declared import KINDS, PARTS, STAGE, DeclaredTenant, Placed
+from aurora_tenants.config.declared import DeclaredTenant, Placed
 from aurora_tenants.config.names import placeholders
+from aurora_tenants.config.options import KINDS, PARTS
 from aurora_tenants.config.ownership import Owned, by_name
-from aurora_tenants.config.reading import mapping, text, text_or_texts, texts
+from aurora_tenants.config.reading import STAGE, mapping, text, text_or_texts, texts
 from aurora_tenants.config.wording import (
     Fault,
     PlacedFault,

@@ -11,23 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from aurora_tenants import model
-from aurora_tenants.config import pause
-from aurora_tenants.config.reading import entries, flag, mapping, number, text, text_or_texts, texts
+from aurora_tenants.config import options, pause
+from aurora_tenants.config.reading import entries, filled, flag, mapping, number, text, texts, words
 from aurora_tenants.config.wording import Fault, KeyPath, context
 from aurora_tenants.config.yaml_file import MOST_VALUES, Document
 from aurora_tenants.errors import InvalidFile, Problem
 from aurora_tenants.mysql.grants import privilege_names
-from aurora_tenants.mysql.options import Kind, Options, Require
 
-STAGE = "{stage}"
 MOST_STAGES = 500
 """More than so many stages of one service are refused, and the rest is not read."""
-PARTS = ("subject", "issuer", "cipher")
-KINDS: Mapping[str, Kind] = {"NONE": "NONE", "SSL": "SSL", "X509": "X509"}
-"""What `require` of a user is: parts of a certificate, or one of the kinds."""
 _UNREADABLE_STAGES = ("stage",)
 
 Value = TypeVar("Value", covariant=True)
@@ -70,7 +66,7 @@ class DeclaredTenant:
 
     def filled(self, text: str) -> str:
         """A text of this tenant with its stage in the place of `{stage}`."""
-        return _filled(text, self.stage)
+        return filled(text, self.stage)
 
     def problem(self, path: KeyPath, fault: Fault, *, at_key: bool = False) -> Problem:
         """A fault of this tenant, with its place and context. at_key: the place is the key's, not the value's."""
@@ -97,7 +93,7 @@ class _Reader:
     moved_from: str | None
 
     def filled(self, text: str) -> str:
-        return _filled(text, self.stage)
+        return filled(text, self.stage)
 
     def giver(self, body: Mapping[str, Any]) -> str | None:
         """The tenant that a database, a user or a role comes from."""
@@ -139,11 +135,11 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
     data = mapping(document.data)
     bodies = {name: mapping(body) for name, body in mapping(data.get("tenants")).items()}
     by_name = {name: stages(body) for name, body in bodies.items()}
-    _limit_size(document, by_name)
+    limit_size(document, by_name)
     defaults = mapping(data.get("defaults"))
     days, on_remove = number(defaults, "rotate_after_days"), _on_remove(defaults, "retain")
     connections = number(defaults, "max_user_connections") or 0
-    family = {name: tuple(f"{name}-{stage}" for stage in names) or (name,) for name, names in by_name.items()}
+    family = {name: tenants_of(name, names) for name, names in by_name.items()}
     full_names = frozenset(full_name for members in family.values() for full_name in members)
 
     def reader(name: str, stage: str | None) -> _Reader:
@@ -164,7 +160,12 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
     )
 
 
-def _limit_size(document: Document, by_name: Mapping[str, tuple[str, ...]]) -> None:
+def tenants_of(name: str, stages: tuple[str, ...]) -> tuple[str, ...]:
+    """The tenants that an entry of the file stands for."""
+    return tuple(f"{name}-{stage}" for stage in stages) or (name,)
+
+
+def limit_size(document: Document, by_name: Mapping[str, tuple[str, ...]]) -> None:
     """Raises InvalidFile at the tenant whose stages make the file too large: a few lines can stand for millions."""
     size = 0
     for name, names in by_name.items():
@@ -199,7 +200,7 @@ def _moved_from(body: Mapping[str, Any], stage: str | None) -> str | None:
     """The tenant that one stage of an entry comes from: one name for all stages, or one for each."""
     value = body.get("moved_from")
     written = text(value, stage or "") if isinstance(value, dict) else text(body, "moved_from")
-    return _filled(written, stage) if written else None
+    return filled(written, stage) if written else None
 
 
 def _values(members: tuple[Placed[Value], ...]) -> tuple[Value, ...]:
@@ -242,7 +243,7 @@ def _role(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
 def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> Placed[model.TenantUser]:
     privileges, roles = _privileges(body, path, reader), _roles(body, path, reader)
     auth: model.Auth = "iam" if body.get("auth") == "iam" else "password"
-    hosts = tuple(reader.filled(host) for _, host in text_or_texts(body, "host")) or ("%",)
+    hosts = tuple(map(reader.filled, words(body, "host"))) or ("%",)
     days = number(body, "rotate_after_days")
     value = model.TenantUser(
         reader.filled(name),
@@ -250,7 +251,7 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
         adopt=body.get("adopt") is True,
         rotate_after_days=0 if auth == "iam" else reader.rotate_after_days if days is None else days,
         hosts=hosts,
-        options=_options(body, reader, auth),
+        options=options.declared(body, reader.stage, auth=auth, max_user_connections=reader.max_user_connections),
         auth=auth,
         roles=_values(roles),
         default_roles=_default_roles(body, reader),
@@ -260,34 +261,6 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
         where=reader.document.key(path),
     )
     return Placed(value, path, body, privileges, roles)
-
-
-def _options(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Options:
-    plugin, comment = text(body, "plugin"), text(body, "comment")
-    connections = number(body, "max_user_connections")
-    return Options(
-        require=_require(body, reader, auth),
-        max_queries_per_hour=number(body, "max_queries_per_hour") or 0,
-        max_updates_per_hour=number(body, "max_updates_per_hour") or 0,
-        max_connections_per_hour=number(body, "max_connections_per_hour") or 0,
-        max_user_connections=reader.max_user_connections if connections is None else connections,
-        is_locked=flag(body, "locked") is True,
-        expire_after_days=number(body, "password_expire_after_days"),
-        history=number(body, "password_history"),
-        reuse_after_days=number(body, "password_reuse_after_days"),
-        require_current=flag(body, "password_require_current"),
-        plugin=plugin.lower() if plugin else None,
-        comment=None if comment is None else reader.filled(comment),
-    )
-
-
-def _require(body: Mapping[str, Any], reader: _Reader, auth: model.Auth) -> Require:
-    """IAM's tokens are sent in clear text, so an account that takes them requires TLS at least."""
-    parts = {part: text(mapping(body.get("require")), part) for part in PARTS}
-    if any(parts.values()):
-        return Require("SPECIFIED", **{part: reader.filled(value) for part, value in parts.items() if value})
-    kind = KINDS.get((text(body, "require") or "").upper(), "NONE")
-    return Require("SSL" if kind == "NONE" and auth == "iam" else kind)
 
 
 def _roles(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tuple[Placed[model.RoleGrant], ...]:
@@ -317,10 +290,9 @@ def _privileges(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> tupl
 
 
 def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> model.Privilege:
-    names = [name for _, written in text_or_texts(body, "permission") for name in privilege_names(written)]
     procedure, function = text(body, "procedure"), text(body, "function")
     return model.Privilege(
-        permissions=tuple(dict.fromkeys(names)),
+        permissions=_permissions(words(body, "permission")),
         database=reader.filled(text(body, "database") or ""),
         table=reader.filled(text(body, "table") or "*"),
         columns=tuple(column for _, column in texts(body, "columns")),
@@ -332,8 +304,10 @@ def _privilege(body: Mapping[str, Any], path: KeyPath, reader: _Reader) -> model
     )
 
 
-def _filled(text: str, stage: str | None) -> str:
-    return text if stage is None else text.replace(STAGE, stage)
+@lru_cache
+def _permissions(written: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of what an entry grants, each once. Most entries of a file are like others."""
+    return tuple(dict.fromkeys(name for text in written for name in privilege_names(text)))
 
 
 def _canonical(name: str | None) -> str | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from aurora_tenants.config.declared import STAGE, DeclaredTenant, Placed
+from aurora_tenants.config.declared import DeclaredTenant, Placed
 from aurora_tenants.config.names import placeholders, spelling
 from aurora_tenants.config.ownership import Owned, by_name
-from aurora_tenants.config.reading import mapping, text
+from aurora_tenants.config.reading import STAGE, mapping, text
 from aurora_tenants.config.wording import Fault, PlacedFault, at, did_you_mean, shown
 from aurora_tenants.config.yaml_file import Document
 from aurora_tenants.errors import Problem

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 from unicodedata import normalize
 
-from aurora_tenants.config.declared import MOST_STAGES, STAGE, DeclaredTenant, Placed
-from aurora_tenants.config.reading import mapping, text, texts
+from aurora_tenants.config.declared import MOST_STAGES, DeclaredTenant, Placed
+from aurora_tenants.config.reading import STAGE, mapping, text, texts
 from aurora_tenants.config.wording import (
     Fault,
     PlacedFault,

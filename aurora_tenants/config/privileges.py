@@ -11,6 +11,7 @@ PROCEDURE  database, procedure                  EXECUTE, ALTER ROUTINE and ALL; 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from unicodedata import category
 
 from aurora_tenants.config.declared import DeclaredTenant, Placed
@@ -64,13 +65,12 @@ def _faults(privilege: Placed[Privilege]) -> Iterator[PlacedFault]:
     yield from (((*privilege.path, key), fault) for key, fault in conflicts)
     if not conflicts:  # otherwise it is unknown what the permissions are meant to be on
         for path, text in text_or_texts(privilege.body, "permission", privilege.path):
-            for written, name in zip(text.split(","), privilege_names(text), strict=True):
-                yield from at(path, _permission(name, shown(written.strip()), level, privilege.value))
+            yield from at(path, _permissions(text, level, privilege.value.permissions))
         if level == "GLOBAL" and privilege.value.grant_option:
             yield (*privilege.path, "grant_option"), _never(GRANT_OPTION, "grant_option", NEVER[GRANT_OPTION])
     for key, name in (("table", privilege.value.table), *((key, getattr(privilege.value, key)) for key in _ROUTINES)):
-        if name:
-            yield from at((*privilege.path, key), _object(key, name))
+        if name and (faults := _object(key, name)):
+            yield from at((*privilege.path, key), faults)
     yield from _columns(privilege)
     if not conflicts and level in ("GLOBAL", "DATABASE") and privilege.body.get("when_missing"):
         why = f"a privilege on {_LEVELS[level]} is granted whether there is anything in it or not"
@@ -92,13 +92,15 @@ def _level(privilege: Privilege) -> str:
 def _conflicts(privilege: Placed[Privilege]) -> Iterator[tuple[str, Fault]]:
     """Keys that cannot be combined, each with the key to remove."""
     value, body = privilege.value, privilege.body
+    if not (value.database == WHOLE_SERVER or value.procedure or value.function):
+        return
     named = [key for key in ("table", "columns", *_ROUTINES) if body.get(key) and (key, body[key]) != ("table", "*")]
     if value.database == WHOLE_SERVER:
         for key in named:
             what = f'{key} cannot be combined with database "*"'
             fix = f"write the name of the database, or remove {key}"
             yield key, ("scope-conflict", what, '"*" is the whole server, with everything on it', fix)
-    elif value.procedure or value.function:
+    else:
         routine = next(key for key in _ROUTINES if body.get(key))
         for key in (key for key in (*named, *(["table"] if body.get("table") == "*" else [])) if key != routine):
             fix = f"remove {key}, or write a separate entry for it"
@@ -106,10 +108,19 @@ def _conflicts(privilege: Placed[Privilege]) -> Iterator[tuple[str, Fault]]:
             yield key, ("scope-conflict", f"{key} cannot be combined with {routine}", why, fix)
 
 
-def _permission(name: str, written: str, level: str, privilege: Privilege) -> Iterator[Fault]:
+@lru_cache
+def _permissions(text: str, level: str, of_entry: tuple[str, ...]) -> tuple[Fault, ...]:
+    """What is wrong with the permissions in a text; most are the same in many entries. of_entry: all that it has."""
+    each = zip(text.split(","), privilege_names(text), strict=True)
+    return tuple(
+        fault for written, name in each for fault in _permission(name, shown(written.strip()), level, of_entry)
+    )
+
+
+def _permission(name: str, written: str, level: str, of_entry: tuple[str, ...]) -> Iterator[Fault]:
     """What is wrong with one permission. name: as MySQL spells it. written: as the file does."""
     if name == "ALL":
-        yield from _all(level, privilege)
+        yield from _all(level, of_entry)
     elif not name:
         why = "each permission is the name of a MySQL privilege"
         yield "empty-value", "a permission is empty", why, "fill it in or remove it"
@@ -123,7 +134,7 @@ def _permission(name: str, written: str, level: str, privilege: Privilege) -> It
         yield _not_on(level, name.removeprefix("WITH "), written)
 
 
-def _all(level: str, privilege: Privilege) -> Iterator[Fault]:
+def _all(level: str, of_entry: tuple[str, ...]) -> Iterator[Fault]:
     if level == "GLOBAL":
         why = "it includes CREATE USER, FILE, SUPER and every right on every tenant's data"
         fix = f"write the name of the database, or choose from {listed(sorted(TENANT_GLOBAL))}"
@@ -132,7 +143,7 @@ def _all(level: str, privilege: Privilege) -> Iterator[Fault]:
         fix = f"choose from {', '.join(sorted(PRIVILEGES[level]))}"
         why = "MySQL has ALL for databases, tables and routines only"
         yield "privilege-level", "ALL cannot be granted on columns", why, fix
-    elif len(privilege.permissions) > 1:
+    elif len(of_entry) > 1:
         what = "ALL is combined with other permissions"
         yield "all-with-others", what, "ALL includes them already", "write ALL alone"
 
@@ -163,8 +174,13 @@ def _never(name: str, written: str, does: str, *, where: str = " to a tenant", f
     return "global-privilege", f"{written} cannot be granted{where}", why, fix
 
 
-def _object(noun: str, name: str) -> Iterator[Fault]:
-    """What is wrong with the name of a table or a routine."""
+@lru_cache(maxsize=1024)
+def _object(noun: str, name: str) -> tuple[Fault, ...]:
+    """What is wrong with the name of a table or a routine. Tenants that are alike have tables of the same names."""
+    return tuple(_object_faults(noun, name))
+
+
+def _object_faults(noun: str, name: str) -> Iterator[Fault]:
     if name == "*" and noun == "table":
         return
     if "*" in name or "%" in name:

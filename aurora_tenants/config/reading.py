@@ -7,6 +7,8 @@ from typing import Any
 
 from aurora_tenants.config.wording import KeyPath
 
+STAGE = "{stage}"
+
 
 def mapping(value: object) -> Mapping[str, Any]:
     """The value if it is a mapping, otherwise an empty one."""
@@ -33,6 +35,14 @@ def text_or_texts(body: Mapping[str, Any], key: str, path: KeyPath = ()) -> Iter
     yield from texts(body, key, path)
 
 
+def words(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Every text under a key that takes one text or a list of them."""
+    value = body.get(key)
+    if isinstance(value, str):
+        return (value,)
+    return tuple(entry for entry in value if isinstance(entry, str)) if isinstance(value, list) else ()
+
+
 def text(body: Mapping[str, Any], key: str) -> str | None:
     value = body.get(key)
     return value if isinstance(value, str) else None
@@ -49,3 +59,8 @@ def number(body: Mapping[str, Any], key: str) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def filled(text: str, stage: str | None) -> str:
+    """A text with a stage in the place of `{stage}`; as it is without one."""
+    return text if stage is None else text.replace(STAGE, stage)

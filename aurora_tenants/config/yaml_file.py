@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,7 +37,7 @@ _KEYS = "a key must be text"
 _MERGES = "only mappings can be merged into a mapping"
 # ValueError: a lone surrogate in the text; ValueError, OverflowError: an escape like "\UFFFFFFFF" in Python's parser.
 _PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
-_NO_KEY, _MERGE, _SKIPPED = object(), object(), object()
+_NO_KEY, _ITEM, _MERGE, _SKIPPED, _UNSEEN = object(), object(), object(), object(), object()
 
 
 @dataclass(slots=True, eq=False)
@@ -45,8 +45,9 @@ class _Collection:
     """A mapping or a list, and the places of its members.
 
     places: for a list the place of each item; for a mapping, by key, the key's event and the place of its value. A
-    place is a `_Collection` or a scalar's event. key: while it is being read, the key whose value comes next. size,
-    height: how many values it contains and how many levels deep it is, counting every alias as if it were written out.
+    place is a `_Collection` or a scalar's event. key: while it is being read, the key whose value comes next, _NO_KEY
+    where a key comes next, and _ITEM in a list. size, height: how many values it contains and how many levels deep it
+    is, counting every alias as if it were written out. merged: the mappings that are merged into it.
     """
 
     start: Any
@@ -54,7 +55,7 @@ class _Collection:
     places: Any
     key: object = _NO_KEY
     key_event: Any = None
-    merged: list[_Collection] = field(default_factory=list)
+    merged: list[_Collection] | None = None
     size: int = 1
     height: int = 1
 
@@ -70,36 +71,31 @@ class Document:
 
     def key(self, path: KeyPath) -> Location:
         """Where the key of this value is written, or the value itself when it is in a list."""
-        return location(self.file, self._events(path)[0].start_mark)
+        key, _ = self._places(path)
+        return location(self.file, _event(key).start_mark)
 
     def value(self, path: KeyPath) -> Location:
         """Where this value is written; its key's place when it is left empty."""
-        key, value = self._events(path)
+        key, value = map(_event, self._places(path))
         is_absent = isinstance(value, events.ScalarEvent) and not value.value and not value.style
         return location(self.file, (key if is_absent else value).start_mark)
 
     def size(self, path: KeyPath) -> int:
         """How many values there are in this one, itself among them, counting every alias as if it were written out."""
-        place = self._place(path)
+        _, place = self._places(path)
         return place.size if isinstance(place, _Collection) else 1
 
     def written(self, path: KeyPath) -> str:
         """The text of a scalar as it is written in the file, without its quotes."""
-        return str(self._events(path)[1].value)
+        return str(self._places(path)[1].value)
 
-    def _place(self, path: KeyPath) -> Any:
-        place = self.top
-        for step in path:
-            member = place.places[step]
-            place = member[1] if isinstance(place.values, dict) else member
-        return place
-
-    def _events(self, path: KeyPath) -> tuple[Any, Any]:
+    def _places(self, path: KeyPath) -> tuple[Any, Any]:
+        """The place of the key of this value, and of the value: the same for one in a list, and for the top."""
         key = place = self.top
         for step in path:
             member = place.places[step]
-            key, place = member if isinstance(place.values, dict) else (member, member)
-        return _event(key), _event(place)
+            key, place = member if type(member) is tuple else (member, member)
+        return key, place
 
 
 def read(path: Path) -> str:
@@ -134,15 +130,25 @@ def parse(text: str, file: str) -> Document:
     text = text.removeprefix(BYTE_ORDER_MARK)
     # The C parser and Python's agree on what is YAML except in corner cases; Python's explains errors better.
     with contextlib.suppress(*_PARSER_ERRORS):
-        return _Composer(file).compose(YAML(typ="safe", pure=False).parse(text))
+        return _Composer(file).compose(_events(text, pure=False))
     try:
-        return _Composer(file).compose(YAML(typ="safe", pure=True).parse(text))
+        return _Composer(file).compose(_events(text, pure=True))
     except _PARSER_ERRORS as error:
         raise InvalidFile(syntax_problem(error, text, file)) from error
 
 
+def _events(text: str, *, pure: bool) -> Iterator[Any]:
+    """The events of a text, straight from the parser: YAML.parse() asks it about each one before it takes it."""
+    _, parser = YAML(typ="safe", pure=pure).get_constructor_parser(text)
+    return iter(parser.get_event, None)
+
+
 def _event(place: Any) -> Any:
     return place.start if isinstance(place, _Collection) else place
+
+
+def _ignore(event: Any) -> None:
+    """The stream begins or ends, or a document ends."""
 
 
 class _Composer:
@@ -152,24 +158,24 @@ class _Composer:
         self.file = file
         self.problems: list[Problem] = []
         self.anchors: dict[str, Any] = {}
-        self.documents = _Collection(None, [], [])
+        self.plain: dict[str, Any] = {}  # what each plain scalar means: most are there many times
+        self.documents = _Collection(None, [], [], _ITEM)
         self.open = [self.documents]
 
-    def compose(self, stream: Iterable[Any]) -> Document:
+    def compose(self, stream: Iterator[Any]) -> Document:
         """The document that a stream of events describes. Raises InvalidFile, and what the stream raises."""
         handlers = {
             events.DocumentStartEvent: self._start_document,
             events.ScalarEvent: self._scalar,
             events.AliasEvent: self._alias,
-            events.MappingStartEvent: self._start,
-            events.SequenceStartEvent: self._start,
+            events.MappingStartEvent: self._start_mapping,
+            events.SequenceStartEvent: self._start_list,
             events.MappingEndEvent: self._end,
             events.SequenceEndEvent: self._end,
         }
+        handler_of = handlers.get
         for event in stream:
-            handler = handlers.get(type(event))
-            if handler:
-                handler(event)
+            handler_of(type(event), _ignore)(event)
         if self.documents.values in ([], [None]):
             fix = "write version, cluster and tenants, as in the first example in README.md"
             raise InvalidFile(Problem("empty-file", "the file is empty", "", fix, Location(self.file, 1, 1)))
@@ -181,28 +187,59 @@ class _Composer:
             self._stop(event, "several-documents", what, "the file must be one document", fix)
 
     def _scalar(self, event: Any) -> None:
+        """Adds a scalar. Nearly all events are scalars, so the usual case is here from end to end."""
         if event.anchor:
             self.anchors[event.anchor] = event
-        if event.tag not in KNOWN_TAGS:
+        value = _UNSEEN if event.style or event.ctag is not None else self.plain.get(event.value, _UNSEEN)
+        if value is _UNSEEN:
+            value = self._value(event)
+        parent = self.open[-1]
+        parent.size += 1
+        if parent.size > MOST_VALUES:
+            self._stop_too_large(event)
+        key = parent.key
+        if key is _ITEM:
+            parent.values.append(value)
+            parent.places.append(event)
+        elif key is _NO_KEY:
+            is_usual = type(value) is str and value != "<<" and value not in parent.values
+            parent.key, parent.key_event = value if is_usual else self._key(parent, value, event), event
+        elif type(key) is str:
+            parent.values[key], parent.places[key] = value, (parent.key_event, event)
+            parent.key = _NO_KEY
+        else:
+            self._add_member(parent, value, event)
+
+    def _value(self, event: Any) -> Any:
+        """What a scalar means that was not there before. Refuses a tag and a character that cannot be."""
+        text, tag = event.value, event.tag
+        if tag not in KNOWN_TAGS:
             self._refuse_tag(event)
-        if not event.value.isascii() and _SURROGATE.search(event.value):
+        if not text.isascii() and _SURROGATE.search(text):
             what = "this text contains half a character"
             self._stop(event, "invalid-yaml", what, _HALF, "write the character itself")
-        self._add(resolved(event.value, event.tag, event.style), event)
+        value = resolved(text, tag, event.style)
+        if tag is None and not event.style:
+            self.plain[text] = value
+        return value
 
-    def _start(self, event: Any) -> None:
-        if event.tag not in KNOWN_TAGS:
+    def _start_mapping(self, event: Any) -> None:
+        self._start(event, _Collection(event, {}, {}))
+
+    def _start_list(self, event: Any) -> None:
+        self._start(event, _Collection(event, [], [], _ITEM))
+
+    def _start(self, event: Any, collection: _Collection) -> None:
+        if event.ctag is not None and event.tag not in KNOWN_TAGS:
             self._refuse_tag(event)
         self._limit_depth(event, 1)
-        is_mapping = isinstance(event, events.MappingStartEvent)
-        collection = _Collection(event, {} if is_mapping else [], {} if is_mapping else [])
         if event.anchor:
             self.anchors[event.anchor] = collection
         self.open.append(collection)
 
     def _end(self, event: Any) -> None:
         collection = self.open.pop()
-        for merged in collection.merged:
+        for merged in collection.merged or ():
             for key in merged.values:
                 if key not in collection.values:
                     collection.values[key], collection.places[key] = merged.values[key], merged.places[key]
@@ -225,6 +262,7 @@ class _Composer:
             self._add(resolved(target.value, target.tag, target.style), target)
 
     def _add(self, value: Any, place: Any) -> None:
+        """Adds a collection, or a scalar by its alias, to what it is in."""
         parent = self.open[-1]
         if isinstance(place, _Collection):
             parent.size += place.size
@@ -232,21 +270,25 @@ class _Composer:
         else:
             parent.size += 1
         if parent.size > MOST_VALUES:
-            why = f"at most {MOST_VALUES:,} are read, counting every alias in full"
-            self._stop(_event(place), "too-large", "the file contains too many values", why, "use fewer aliases")
-        if isinstance(parent.values, list):
+            self._stop_too_large(_event(place))
+        if parent.key is _ITEM:
             parent.values.append(value)
             parent.places.append(place)
         elif parent.key is _NO_KEY:
             parent.key, parent.key_event = self._key(parent, value, place), _event(place)
         else:
             self._add_member(parent, value, place)
-            parent.key = _NO_KEY
+
+    def _stop_too_large(self, event: Any) -> NoReturn:
+        why = f"at most {MOST_VALUES:,} are read, counting every alias in full"
+        self._stop(event, "too-large", "the file contains too many values", why, "use fewer aliases")
 
     def _add_member(self, parent: _Collection, value: Any, place: Any) -> None:
+        """Adds the value whose key was read before it."""
         if parent.key is _MERGE:
             sources = place.places if isinstance(value, list) else [place]
             if all(isinstance(source, _Collection) and isinstance(source.values, dict) for source in sources):
+                parent.merged = parent.merged or []
                 parent.merged.extend(sources)
             else:
                 fix = "write <<: *name, where &name marks a mapping"
@@ -254,6 +296,7 @@ class _Composer:
         elif parent.key is not _SKIPPED:
             parent.values[parent.key] = value
             parent.places[parent.key] = (parent.key_event, place)
+        parent.key = _NO_KEY
 
     def _key(self, parent: _Collection, value: Any, place: Any) -> object:
         """The key that a value of the file stands for; a fault is reported, and the closest key used."""
@@ -285,7 +328,7 @@ class _Composer:
     def _refuse(self, event: Any, code: str, what: str, why: str, fix: str) -> None:
         steps = [len(part.values) if isinstance(part.values, list) else part.key_event for part in self.open[1:]]
         path = tuple(step if isinstance(step, int) else getattr(step, "value", "") for step in steps)
-        inside = path[:-1] if self.open[-1].key is _NO_KEY else path
+        inside = path[:-1] if self.open[-1].key in (_NO_KEY, _ITEM) else path
         self.problems.append(Problem(code, what, why, fix, location(self.file, event.start_mark), context(inside)))
 
     def _stop(self, event: Any, code: str, what: str, why: str, fix: str) -> NoReturn:
