@@ -8,7 +8,7 @@ from math import ceil
 from aurora_tenants.errors import Notice
 from aurora_tenants.model import Cluster, Tenant
 from aurora_tenants.mysql.changes import Change, subject
-from aurora_tenants.mysql.grants import Grant, by_account
+from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.resource import UNTIL_ROTATION
 from aurora_tenants.mysql.state import State, User
@@ -48,11 +48,20 @@ def old_passwords(users: Iterable[User], secrets: Secrets) -> Iterator[Notice]:
 
 
 def kept_access(
-    changes: Iterable[Change], users: Mapping[Account, User], live: State, cluster: Cluster
+    changes: Iterable[Change],
+    users: Mapping[Account, User],
+    held: Mapping[Account, Iterable[Grant]],
+    live: State,
+    cluster: Cluster,
 ) -> list[Notice]:
-    """What users keep that are let go of and can still log in. users: those that the changes are about."""
+    """What users keep that are let go of and can still log in.
+
+    users: those that the changes are about. held: what each account holds of all that is live.
+    """
     todo = list(changes)
     released = {change.subject for change in todo if change.action == "release"}
+    if not released:
+        return []
     locked = {change.subject for change in todo if change.why == LOCK}
     gone = {change.subject for change in todo if change.action == "drop"}
     kept = [
@@ -60,9 +69,6 @@ def kept_access(
         for account, user in sorted(users.items())
         if subject(account) in released - locked and not user.is_role and not user.options.is_locked
     ]
-    if not kept:
-        return []
-    held = by_account(live.grants)
     return [
         Notice(
             "kept-access",

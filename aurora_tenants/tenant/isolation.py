@@ -193,8 +193,8 @@ def summed_up(found: Iterable[Breach], state: State, server: Server) -> tuple[Su
     )
 
 
-def orphans(state: State, server: Server) -> tuple[Grant, ...]:
-    """Grants on databases that do not exist, of any account; they wake up when the name returns."""
+def orphans(state: State, server: Server, grants: Iterable[Grant] | None = None) -> tuple[Grant, ...]:
+    """Grants on databases that do not exist, of any account, or of these; they wake up when the name returns."""
     databases = Databases(state.databases, server)
 
     def is_orphan(scope: Scope) -> bool:
@@ -202,16 +202,19 @@ def orphans(state: State, server: Server) -> tuple[Grant, ...]:
             return not databases.matches(scope.database)
         return bool(scope.database) and scope.level != "ROLE" and not databases.named(scope.database)
 
-    return tuple(sorted(grant for grant in state.grants if is_orphan(grant.scope)))
+    every = state.grants if grants is None else grants
+    return tuple(sorted(grant for grant in every if is_orphan(grant.scope)))
 
 
-def patterns(state: State, server: Server) -> tuple[Grant, ...]:
-    """Grants on databases by a pattern, of any account: what they open changes with every database that is made."""
+def patterns(state: State, server: Server, grants: Iterable[Grant] | None = None) -> tuple[Grant, ...]:
+    """Grants on databases by a pattern, of any account, or of these: what they open changes with every database that is
+    made.
+    """
     if server.partial_revokes:
         return ()
-    return tuple(
-        sorted(grant for grant in state.grants if grant.scope.level == "DATABASE" and rank(grant.scope.database) < 128)
-    )
+    every = state.grants if grants is None else grants
+    on_databases = (grant for grant in every if grant.scope.level == "DATABASE")
+    return tuple(sorted(grant for grant in on_databases if rank(grant.scope.database) < 128))
 
 
 def _is_exempt(account: Account, belonging: Belonging, state: State, master: str) -> bool:

@@ -21,7 +21,7 @@ from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed, StackPlan, Template
 from aurora_tenants.status import STATES, State, state_of
 from aurora_tenants.tenant.objects import Key, Objects
-from aurora_tenants.tenant.places import places_of
+from aurora_tenants.tenant.places import places_of_objects
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
 from aurora_tenants.tenant.rights import Part
@@ -88,7 +88,7 @@ def items_of_all(
             before = _resources(templates.get(plan.name))
             objects = Objects(plan, lines.get(plan.name, ()), live, before, tenant_of)
             tenant = tenants.get(plan.name)
-            places = places_of(tenant, plan, live.server) if tenant else {}
+            places = places_of_objects(tenant, plan, live.server) if tenant else {}
             items = [_item(objects, key, places) for key in objects.all()]
             items = [*_of_stack(plan, before, items), *(item for item in items if item.parts)]
             found[plan.name] = tuple(sorted(items, key=lambda item: not (item.loses_data or item.weakens)))
@@ -105,7 +105,7 @@ def _resources(template: Mapping[str, Any] | None) -> Resources | None:
     return resources if is_known else None
 
 
-def _item(objects: Objects, key: Key, places: Mapping[Any, Location]) -> Item:
+def _item(objects: Objects, key: Key, places: Mapping[str, Location]) -> Item:
     lines = objects.lines_of(key)
     parts = objects.parts_of(key)
     where = list(dict.fromkeys(place for line in lines for place in line.where))

@@ -48,7 +48,7 @@ def asked(configuration: Configuration, deployed: Deployed, server: Server) -> A
         for privilege in entry.privileges
         if privilege.table != "*" or privilege.procedure or privilege.function
         for host in (entry.hosts if isinstance(entry, TenantUser) else ("%",))
-        for grant in _granted(Account(entry.name, host), privilege, server)
+        for grant in granted(Account(entry.name, host), privilege, server)
     }
     kept = {server.stored(database.name) for tenant in configuration.tenants for database in tenant.databases}
     outputs = (stack.outputs.get(DROP_ON_REMOVE, "") for stack in deployed.tenants.values())
@@ -56,7 +56,8 @@ def asked(configuration: Configuration, deployed: Deployed, server: Server) -> A
     return Asked(frozenset(grants), frozenset(droppable - kept))
 
 
-def _granted(account: Account, privilege: Privilege, server: Server) -> frozenset[Grant]:
+def granted(account: Account, privilege: Privilege, server: Server) -> frozenset[Grant]:
+    """The grants that one account is given by one entry of `privileges`."""
     return expand(
         account,
         privilege.permissions,
@@ -98,6 +99,8 @@ def now_there(change: Change, may_wait: frozenset[Grant]) -> Change:
 
 def missing_objects(tenant: str, changes: Iterable[Change], desired: State, live: State) -> Iterator[Problem]:
     """What is to be granted something on and is not there. changes: of the tenant."""
+    if not live.missing:
+        return
     todo = [grant for change in changes if change.action == "grant" for grant in folded(change.grants)]
     by_scope: dict[Scope, list[Grant]] = {}
     for grant in todo:

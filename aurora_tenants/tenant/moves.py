@@ -226,9 +226,10 @@ def names_in_use(configuration: Configuration, live: State, deployed: Deployed) 
     users = {user.name: (tenant.name, user) for tenant in configuration.tenants for user in tenant.users}
     prefix = secret_name(configuration.cluster, "")
     made_as = {
-        (account.user, user.owner.secret.removeprefix(prefix), "")
+        (account.user, first, "")
         for account, user in live.users.items()
-        if user.owner and user.owner.secret and (user.owner.giver or not user.owner.released)
+        if user.owner and user.owner.secret and (first := user.owner.secret.removeprefix(prefix)) != account.user
+        if user.owner.giver or not user.owner.released
     }
     for name, stack in deployed.tenants.items():
         made_as.update((now, first, name) for now, first in renamed_users(stack.outputs).items())
@@ -266,8 +267,9 @@ def stranded(moves: Mapping[str, Iterable[Move]], deployed: Deployed) -> Iterato
 def definers_of_renamed(moves: Iterable[Move], live: State) -> Iterator[Problem]:
     """Users that cannot get another name, because something runs as them and would not work any more."""
     for move in moves:
-        for account, user in sorted(live.users.items()):
-            if account.user == move.old and move.old != move.name and user.objects:
+        known = ((it, user) for it, user in live.users.items() if it.user == move.old and move.old != move.name)
+        for account, user in sorted(known):
+            if user.objects:
                 objects = f"{user.objects:,} views, routines, triggers or events run as it"
                 what = f"{subject(account)} cannot be renamed to {move.name}: {objects}"
                 why = "MySQL goes on calling them by the name before, and they would stop working"

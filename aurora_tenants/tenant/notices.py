@@ -43,27 +43,25 @@ def notices(
 
     is_partial: the plans are of some tenants alone, so nothing is told of others.
     """
-    stacks = {plan.stack.name for plan in plans}
+    stacks, held = {plan.stack.name for plan in plans}, by_account(live.state.grants)
     deployed_stacks = {stack.name for stack in deployed.tenants.values()}
     cluster, tenants = configuration.cluster, configuration.tenants
     in_file = {account: stack_name(cluster, tenant.name) for tenant in tenants for account in accounts_of(tenant)}
-    for stack, notice in _left_over(
-        configuration, live.state, _handled(configuration, in_file, plans, live), deployed_stacks
-    ):
+    for stack, notice in _left_over(configuration, in_file, plans, live, deployed_stacks):
         if stack in stacks or (not is_partial and stack not in deployed_stacks):
             yield notice
     for plan in plans:
         yield from _left_empty(plan, {live.server.stored(it.name) for it in plan.moves if it.kind == "database"})
         yield from waiting_notices(plan.waits, plan.desired, live.state)
-        yield from kept_access(plan.changes, plan.live.users, live.state, cluster)
+        yield from kept_access(plan.changes, plan.live.users, held, live.state, cluster)
     yield from _unseen(configuration.cluster.stack, live.state)
     if not is_partial:
-        yield from _inspectors(configuration.cluster.stack, live.state)
+        yield from _inspectors(configuration.cluster.stack, held)
         yield from connection_notices(tenants, live.server)
         yield from _irrevocable(live.state, configuration.cluster.stack)
         yield from _waiting(cluster, deployed)
         yield from _databases(configuration, live)
-        yield from _accounts(configuration.ignore, in_file, live, deployed.master_user)
+        yield from _accounts(configuration.ignore, in_file, live, held, deployed.master_user)
 
 
 def _unseen(shared: str, state: State) -> Iterator[Notice]:
@@ -83,9 +81,9 @@ def _waiting(cluster: Cluster, deployed: Deployed) -> Iterator[Notice]:
             yield Notice("waiting-stack", f"{what}; {fix}")
 
 
-def _inspectors(shared: str, state: State) -> Iterator[Notice]:
-    """The users that plans read with, where somebody gave them more rights than that takes."""
-    found = by_account(excess(grant for grant in state.grants if is_inspector(grant.account.user)))
+def _inspectors(shared: str, held: Mapping[Account, Iterable[Grant]]) -> Iterator[Notice]:
+    """The users that plans read with, where somebody gave them more rights than that takes. held: by everybody."""
+    found = by_account(excess(it for account, grants in held.items() if is_inspector(account.user) for it in grants))
     for account, grants in sorted(found.items()):
         rights = ", ".join(dict.fromkeys(f"{grant.privilege} on {place(grant.scope)}" for grant in sorted(grants)))
         text = f"{subject(account)} has rights that no plan needs: {rights}"
@@ -111,7 +109,8 @@ def _left_empty(plan: TenantPlan, coming: Collection[str]) -> Iterator[Notice]:
 
 def _irrevocable(state: State, shared: str) -> Iterator[Notice]:
     """Grants on routines that MySQL stored under a garbled name, and the way out."""
-    found = by_account(grant for grant in state.grants if not is_revocable(grant))
+    on_routines = (grant for grant in state.grants if grant.scope.level in ("PROCEDURE", "FUNCTION"))
+    found = by_account(grant for grant in on_routines if not is_revocable(grant))
     for account, grants in sorted(found.items()):
         user = state.users.get(account)
         places = ", ".join(dict.fromkeys(place(grant.scope) for grant in sorted(grants)))
@@ -140,19 +139,29 @@ def _databases(configuration: Configuration, live: Live) -> Iterator[Notice]:
             yield Notice("kept-database", f"database {name} was kept when stack {database.owner.stack} let go of it")
 
 
-def _accounts(ignore: Ignore, in_file: Collection[Account], live: Live, master: str) -> Iterator[Notice]:
-    """Accounts that no file names, and what those that no stack owns may do."""
+def _accounts(
+    ignore: Ignore,
+    in_file: Collection[Account],
+    live: Live,
+    held: Mapping[Account, Collection[Grant]],
+    master: str,
+) -> Iterator[Notice]:
+    """Accounts that no file names, and what those that no stack owns may do. held: by everybody."""
     server, state = live
-    names = {account.user for account in in_file}
-    orphaned, by_pattern = by_account(orphans(state, server)), by_account(patterns(state, server))
-    on_all = by_account(grant for grant in state.grants if grant.scope.level in ("GLOBAL", "DYNAMIC"))
-    for account, user in sorted(state.users.items()):
-        if account in in_file or _is_exempt(account, master, ignore):
-            continue
+    users = [
+        user
+        for account, user in sorted(state.users.items())
+        if account not in in_file and not _is_exempt(account, master, ignore)
+    ]
+    names = {account.user for account in in_file} if users else set[str]()
+    free = [user for user in users if user.owner is None or user.owner.released]
+    theirs = [grant for user in free for grant in held.get(user.account, ())]
+    orphaned, by_pattern = by_account(orphans(state, server, theirs)), by_account(patterns(state, server, theirs))
+    for user in users:
         yield from _account(user, names)
         if user.owner is None or user.owner.released:
-            yield from _self_service(user, on_all.get(account, ()))
-            yield from _grants(title(user), orphaned.get(account, ()), by_pattern.get(account, ()))
+            yield from _self_service(user, held.get(user.account, ()))
+            yield from _grants(title(user), orphaned.get(user.account, ()), by_pattern.get(user.account, ()))
 
 
 def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
@@ -175,9 +184,10 @@ def _account(user: User, named: Collection[str]) -> Iterator[Notice]:
         yield Notice(f"kept-{kind}", f"{about} was kept when stack {user.owner.stack} let go of it")
 
 
-def _self_service(user: User, on_all: Iterable[Grant]) -> Iterator[Notice]:
-    """Rights that no tenant may have, because with them every other one can be had."""
-    held = sorted(_SELF_SERVICE.intersection(grant.privilege for grant in on_all))
+def _self_service(user: User, grants: Iterable[Grant]) -> Iterator[Notice]:
+    """Rights that no tenant may have, because with them every other one can be had. grants: its own."""
+    on_all = (grant.privilege for grant in grants if grant.scope.level in ("GLOBAL", "DYNAMIC"))
+    held = sorted(_SELF_SERVICE.intersection(on_all))
     if held and not user.options.is_locked:
         text = f"{subject(user.account)} has {', '.join(held)} on *.*: it can get into every tenant's database"
         yield Notice("self-service", text)
@@ -195,25 +205,34 @@ def _grants(about: str, orphaned: Iterable[Grant], by_pattern: Iterable[Grant]) 
 
 
 def _left_over(
-    configuration: Configuration, live: State, handled: Collection[tuple[str, str]], stacks: Collection[str]
+    configuration: Configuration,
+    in_file: Mapping[Account, str],
+    plans: Collection[TenantPlan],
+    live: Live,
+    stacks: Collection[str],
 ) -> Iterable[tuple[str, Notice]]:
     """What belongs to a tenant's stack and is no resource of it any more, with the stack's name.
 
     Its Delete failed or was lost: CloudFormation forgets what it could not delete after an update, so no later apply
-    drops it either. handled: (stack, subject) of all that the plan is about or the file names.
-    stacks: those that there are.
+    drops it either. in_file: accounts, with the stack of each. stacks: those that there are.
     """
     cluster, ignore = configuration.cluster, configuration.ignore
+    databases = {
+        live.server.stored(database.name): stack_name(cluster, tenant.name)
+        for tenant in configuration.tenants
+        for database in tenant.databases
+    }
     owned = [
         (subject(account), title(user), user.owner)
-        for account, user in live.users.items()
-        if user.owner and not ignore.names_user(account.user)
+        for account, user in live.state.users.items()
+        if user.owner and in_file.get(account) != user.owner.stack and not ignore.names_user(account.user)
     ]
     owned += [
         (f"database {name}", f"database {name}", database.owner)
-        for name, database in live.databases.items()
-        if database.owner and not ignore.names_database(name)
+        for name, database in live.state.databases.items()
+        if database.owner and databases.get(name) != database.owner.stack and not ignore.names_database(name)
     ]
+    handled = _handled(in_file, databases, plans, live) if owned else set[tuple[str, str]]()
     for name, about, owner in sorted(entry for entry in owned if not entry[2].released):
         if owner.stack.startswith(f"{cluster.stack}-") and (owner.stack, name) not in handled:
             text = f"{about} was made by stack {owner.stack}, which does not name it any more, and was not dropped"
@@ -228,13 +247,13 @@ def _left_over(
 
 
 def _handled(
-    configuration: Configuration, in_file: Mapping[Account, str], plans: Collection[TenantPlan], live: Live
+    in_file: Mapping[Account, str], databases: Mapping[str, str], plans: Collection[TenantPlan], live: Live
 ) -> set[tuple[str, str]]:
-    """(stack, subject) of everything that the file names or the plans are about. in_file: with the stack of each."""
+    """(stack, subject) of everything that the file names or the plans are about. in_file, databases: with the stack of
+    each.
+    """
     found = {(stack, subject(account)) for account, stack in in_file.items()}
-    for tenant in configuration.tenants:
-        stack = stack_name(configuration.cluster, tenant.name)
-        found |= {(stack, f"database {live.server.stored(database.name)}") for database in tenant.databases}
+    found |= {(stack, f"database {name}") for name, stack in databases.items()}
     found |= {(plan.stack.name, change.subject) for plan in plans for change in plan.changes}
     users = live.state.users
     moved = renamed(live.state, [plan.desired for plan in plans])

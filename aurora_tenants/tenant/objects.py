@@ -132,16 +132,16 @@ class Objects:
         A resource that both have is one thing, whatever it was called before.
         """
         ids = dict[Key, str]()
+        of_users = {user.owner.resource: _key(user) for user in self._plan.desired.users.values() if user.owner}
         for resources in (before or {}, self._after):
             for logical_id, resource in resources.items():
-                is_older = resources is not self._after and logical_id in self._after
-                key = _key_of_resource(resources, resource, self._server.stored)
-                if key and not is_older:
+                if resources is not self._after and logical_id in self._after:
+                    continue
+                is_known = resources is self._after and logical_id in of_users
+                key = None if is_known else _key_of_resource(resources, resource, self._server.stored)
+                if key:
                     ids[key] = logical_id
-        for user in self._plan.desired.users.values():
-            if user.owner:
-                ids[_key(user)] = user.owner.resource
-        return ids
+        return ids | {key: logical_id for logical_id, key in of_users.items()}
 
     def all(self) -> list[Key]:
         """All that there may be something to say of: databases, roles, users."""
@@ -228,9 +228,9 @@ class Objects:
 
     def _unseen(self, key: Key, parts: Iterable[Part]) -> str:
         """The keys of the file that differ from what is deployed, where MySQL needs nothing for that."""
-        logical_id = self._ids.get(key, "")
-        in_mysql = [part for part in parts if part not in self._setting_parts(key)]
-        return "" if in_mysql else ", ".join(self._silent.get(logical_id, ()))
+        silent = self._silent.get(self._ids.get(key, ""), ())
+        settings = self._setting_parts(key) if silent else []
+        return ", ".join(silent) if all(part in settings for part in parts) else ""
 
     def _database(self, key: Key, *, is_moved: bool) -> list[Part]:
         desired, known = self._plan.desired.databases[key.name], self._live.databases.get(key.name)
@@ -297,14 +297,12 @@ def _settings(before: Resources | None) -> dict[str, Settings]:
 def _key_of_resource(resources: Resources, resource: Mapping[str, Any], stored: Callable[[str], str]) -> Key | None:
     """The object that a resource makes; None for any other, and for one that somebody else wrote."""
     kind = KINDS_OF_RESOURCES.get(resource["Type"])
+    if kind is None:
+        return None
     properties = resource.get("Properties", {})
     try:
         if kind == "user":
             return Key(kind, str(properties.get("UserName") or login_of(resources, properties)[0]))
-        return (
-            Key(kind, stored(str(properties["Name"])) if kind == "database" else str(properties["Name"]))
-            if kind
-            else None
-        )
+        return Key(kind, stored(str(properties["Name"])) if kind == "database" else str(properties["Name"]))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -157,6 +157,8 @@ def _unknown_roles(tenant: str, desired: State, live: State) -> list[Problem]:
 
 def _definers(tenant: Tenant, desired: State, live: State) -> list[Problem]:
     """Accounts to be made as which somebody's views or routines would run from then on."""
+    if not live.definers:
+        return []
     adopts = {entry.name for entry in tenant.users_and_roles if entry.adopt}
     return [
         Problem(
@@ -173,6 +175,15 @@ def _definers(tenant: Tenant, desired: State, live: State) -> list[Problem]:
 
 def _no_password(tenant: str, desired: State, live: State) -> list[Problem]:
     """Users to adopt that log in without a password: with one of the secret's they would not get in any more."""
+    found = [
+        account
+        for account, user in desired.users.items()
+        if not user.is_role
+        and user.options.plugin != IAM_PLUGIN
+        and account in live.users
+        and live.users[account].owner is None
+        and live.users[account].has_no_password
+    ]
     return [
         Problem(
             "no-password-to-keep",
@@ -181,10 +192,5 @@ def _no_password(tenant: str, desired: State, live: State) -> list[Problem]:
             f"give it one, with which its clients log in: ALTER USER {account} IDENTIFIED BY ...",
             context=f"tenant {tenant}",
         )
-        for account, user in sorted(desired.users.items())
-        if not user.is_role
-        and user.options.plugin != IAM_PLUGIN
-        and account in live.users
-        and live.users[account].owner is None
-        and live.users[account].has_no_password
+        for account in sorted(found)
     ]

@@ -110,7 +110,7 @@ class _Origins:
         self._subjects = {(change.action, change.subject) for change in drift}
         self._grants = {(change.action, grant) for change in drift for grant in change.grants}
         self._live, self._desired = plan.live.grants, plan.desired.grants
-        self._spelled = {"grant": _unspelled(plan.live.grants), "revoke": _unspelled(plan.desired.grants)}
+        self._spelled: dict[str, set[Grant]] = {}
 
     def of(self, change: Change) -> tuple[Origin, ...]:
         if self._is_spelling(change):
@@ -126,9 +126,14 @@ class _Origins:
     def _is_spelling(self, change: Change) -> bool:
         """Whether the same grants on databases are only spelled in another way."""
         is_grant = change.action == "grant"
-        moved = [grant for grant in change.grants if grant not in (self._live if is_grant else self._desired)]
-        if not moved or not (change.why or is_grant) or not _is_database(moved):
+        others = self._live if is_grant else self._desired
+        if not change.grants or not others or not (change.why or is_grant):
             return False
+        moved = [grant for grant in change.grants if grant not in others]
+        if not moved or not _is_database(moved):
+            return False
+        if change.action not in self._spelled:
+            self._spelled[change.action] = _unspelled(others)
         return _unspelled(moved) <= self._spelled[change.action]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from aurora_tenants.mysql.grants import (
@@ -98,7 +99,7 @@ def differences(desired: Collection[Grant], live: Collection[Grant], server: Ser
     held = revocable(live, wanted) - stuck
     named = {unescaped(grant.scope.database) for grant in wanted if grant.scope.level == "DATABASE"}
     new, old = _by_place(wanted, server, named), _by_place(held, server, named)
-    gained = {_place(grant, server, named) for grant in wanted - held if not _is_covered(grant, held, roles)}
+    gained = {_place(grant.scope, server, named) for grant in wanted - held if not _is_covered(grant, held, roles)}
     parts = [
         _difference(place, old.get(place, frozenset()), new.get(place, frozenset()), is_wider=place in gained)
         for place in sorted(old.keys() | new.keys())
@@ -132,17 +133,18 @@ def _spelled(grants: Iterable[Grant]) -> dict[str, set[str]]:
 
 
 def _by_place(grants: Iterable[Grant], server: Server, named: Collection[str]) -> Mapping[_Place, _Held]:
+    by_scope: dict[Scope, list[str]] = {}
+    for _, scope, privilege in grants:
+        by_scope.setdefault(scope, []).append(privilege)
     found: dict[_Place, set[tuple[str, str]]] = {}
-    for grant in grants:
-        privilege = grant.privilege
-        if grant.scope.level == "DYNAMIC" and privilege == GRANT_OPTION:
-            privilege = f"GRANT OPTION of {grant.scope.name}"
-        found.setdefault(_place(grant, server, named), set()).add((privilege, grant.scope.column))
+    for scope, privileges in by_scope.items():
+        if scope.level == "DYNAMIC":
+            privileges = [f"GRANT OPTION of {scope.name}" if it == GRANT_OPTION else it for it in privileges]
+        found.setdefault(_place(scope, server, named), set()).update((it, scope.column) for it in privileges)
     return {place: frozenset(held) for place, held in found.items()}
 
 
-def _place(grant: Grant, server: Server, named: Collection[str]) -> _Place:
-    scope = grant.scope
+def _place(scope: Scope, server: Server, named: Collection[str]) -> _Place:
     if scope.level == "ROLE":
         return _Place(0, f"role {account_name(scope.role)}", "ROLE")
     if scope.level in ("GLOBAL", "DYNAMIC"):
@@ -167,6 +169,7 @@ def _on(place: _Place, held: _Held) -> str:
     return f"{_privileges(place.level, held, held) or 'nothing'} on {place.text}"
 
 
+@lru_cache(maxsize=4096)
 def _privileges(level: str, held: _Held, other: _Held) -> str:
     """`ALL`, `SELECT, INSERT (a, b)`; empty for nothing. other: what it is compared with."""
     if level == "ROLE":
