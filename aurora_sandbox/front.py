@@ -177,6 +177,8 @@ def _is_ours(service: Service, request: Request) -> bool:
 
 def _ended(answer: Answer, struck: Struck) -> Answer:
     """The answer of a call that was served, as it reaches whoever called. Raises Broken if it does not."""
+    if struck is SPARED:
+        return answer
     if struck.late_seconds:
         time.sleep(struck.late_seconds)
     if struck.ending == "dropped":
@@ -293,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, bare: Request, body: bytes) -> Answer:
         try:
-            return self.server.respond(replace(bare, body=body))
+            return self.server.respond(Request(bare.method, bare.target, bare.headers, body))
         except Broken:
             raise
         except Exception as error:  # a bug of ours: the caller gets an answer, and the log a traceback

@@ -78,17 +78,17 @@ def decide(statements: Iterable[Statement], need: Need, missing: set[str] | None
 
 def _applies(statement: Statement, need: Need, missing: set[str] | None) -> bool:
     return (
-        _covers(statement, "Action", need.action, str.lower)
-        and _covers(statement, "Resource", need.resource)
+        _covers(statement, "Action", need.action, _is_action)
+        and _covers(statement, "Resource", need.resource, _matches)
         and _conditions_hold(statement.get("Condition", {}), need.keys, missing, need.absent)
     )
 
 
-def _covers(statement: Statement, element: str, value: str, fold: Callable[[str], str] = str) -> bool:
+def _covers(statement: Statement, element: str, value: str, matches: Callable[[str, str], bool]) -> bool:
     """Whether the statement's Action or Resource (or NotAction, NotResource) takes the value in."""
     negated = f"Not{element}" in statement
     patterns = _as_list(statement.get(f"Not{element}" if negated else element, ()))
-    return any(_matches(fold(pattern), fold(value)) for pattern in patterns) is not negated
+    return any(matches(pattern, value) for pattern in patterns) is not negated
 
 
 def _conditions_hold(
@@ -134,6 +134,12 @@ def _as_list(value: Any) -> Sequence[Any]:
 def _matches(pattern: str, value: str) -> bool:
     """Whether IAM's wildcards take the value in: * is any text, ? any one character."""
     return _expression(pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_action(pattern: str, action: str) -> bool:
+    """The same of actions, of which there are few, in whatever case they are written."""
+    return _matches(pattern.lower(), action.lower())
 
 
 _MATCHES: Mapping[str, Callable[[str, str], bool]] = {
@@ -274,7 +280,7 @@ def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str
         principal = statement.get("Principal", {})
         is_named = principal == "*" or service in _as_list(principal.get("Service", ()))
         try:
-            applies = is_named and _covers(statement, "Action", "sts:AssumeRole", str.lower)
+            applies = is_named and _covers(statement, "Action", "sts:AssumeRole", _is_action)
             applies = applies and _conditions_hold(statement.get("Condition", {}), keys)
         except NotEvaluated:
             return False

@@ -138,13 +138,12 @@ def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str], *,
     labels = [column.name for column in columns]
     if len(set(labels)) < len(labels):
         raise ServiceError("UnsupportedResultException", "The result contains duplicate column names")
-    # Column by column: what makes a value of a cell is asked for once for all rows.
     by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    cells = [list(map(_plain(column, options), each)) for column, each in zip(columns, by_column, strict=True)]
+    values = [_plain(column, options, cells) for column, cells in zip(columns, by_column, strict=True)]
     if reversed_keys:
         labels.reverse()
-        cells.reverse()
-    records = [dict(zip(labels, values, strict=True)) for values in zip(*cells, strict=True)]
+        values.reverse()
+    records = [dict(zip(labels, row, strict=True)) for row in zip(*values, strict=True)]
     text = json.dumps(records, separators=(",", ":"), ensure_ascii=False)
     if len(text.encode()) > MAX_JSON_BYTES:
         raise ServiceError("BadRequestException", "Database response exceeded size limit")
@@ -174,17 +173,13 @@ def _text(cell: bytes) -> tuple[str, str]:
     return "stringValue", cell.decode(errors="replace")
 
 
-def _plain(column: Column, options: dict[str, str]) -> Callable[[bytes | None], Any]:
-    """What makes a value in JSON of a cell of this column."""
+def _plain(column: Column, options: dict[str, str], cells: Sequence[bytes | None]) -> list[Any]:
+    """The cells of a column as values in JSON."""
     read = _reader(column, options)
-    if read is _text:
-        return lambda cell: None if cell is None else cell.decode(errors="replace")
-
-    def plain(cell: bytes | None) -> Any:
-        value = None if cell is None else read(cell)[1]
-        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
-
-    return plain
+    if read is _text:  # as most are
+        return [None if cell is None else cell.decode(errors="replace") for cell in cells]
+    values = [None if cell is None else read(cell)[1] for cell in cells]
+    return [base64.b64encode(value).decode() if isinstance(value, bytes) else value for value in values]
 
 
 def _is_boolean(column: Column) -> bool:
