@@ -21,8 +21,8 @@ if __name__ == "__main__":
     # PyMySQL loads it for logins over TCP, which takes as long as all else here together.
     sys.modules["cryptography"] = None  # type: ignore[assignment]
 
-import pymysql  # noqa: E402
-from ruamel.yaml import YAML  # noqa: E402
+import pymysql
+from ruamel.yaml import YAML
 
 Grant = tuple[str, str, str]  # user, `database[.table[.column]]`, privilege
 

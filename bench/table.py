@@ -36,7 +36,13 @@ _NOTHING = "–"
 def markdown(report: Report) -> str:
     """All tables, and before them when and where and by which command they were made."""
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
-    parts = [f"{report.date}, `{report.command}`: {machine}.", _plans(report), _others(report), _calls(report)]
+    parts = [
+        f"{report.date}, `{report.command}`: {machine}.",
+        _plans(report),
+        _parts(report),
+        _others(report),
+        _calls(report),
+    ]
     parts += [_late(report), _starts(report), _goals(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -87,6 +93,28 @@ def _others(report: Report) -> str:
 
 def _over(ratio: Ratio | None) -> str:
     return f"{ratio.value:.2f} ×" if ratio else _NOTHING
+
+
+def _parts(report: Report) -> str:
+    """Where a plan's CPU goes, by what else was measured: a file's part is what validate takes more of for it."""
+    bare = report.get(BARE)
+    sizes = [size for size in report.sizes if report.get(PLAN, size) and report.get(VALIDATE, size)]
+    if bare is None or len(sizes) < 2:
+        return ""
+
+    def cpu(name: str, size: int) -> float:
+        figure = report.get(name, size)
+        return median(figure.cpu) if figure else 0.0
+
+    least, rows = sizes[0], []
+    for size in sizes[1:]:
+        start = cpu(PLAN, least)
+        file = cpu(VALIDATE, size) - cpu(VALIDATE, least)
+        rest = cpu(PLAN, size) - start - file
+        parts = (median(bare.cpu), start - median(bare.cpu), file, rest)
+        rows.append([f"{size:,}", *(f"{part * 1000:.0f} ms" for part in parts)])
+    head = ["CPU of a plan at", "interpreter", f"all else at {least:,}", "more for the file", "more for all else"]
+    return _table(head, rows)
 
 
 def _calls(report: Report) -> str:
