@@ -55,6 +55,8 @@ def differs(before: Ratio, after: Ratio) -> bool:
 
 
 def _times(old: Report, new: Report, figure: Figure) -> Iterator[Change]:
+    if figure.name == LATE_PLAN and old.latency != new.latency:
+        return
     of: Of = "wall" if figure.name == LATE_PLAN else "cpu"
     reference = LATE_LEAN if figure.name == LATE_PLAN else BARE if figure.tenants is None else LEAN
     before, after = (it.over(figure.name, reference, figure.tenants, of) for it in (old, new))

@@ -99,6 +99,7 @@ def test_where_round_trips_are_slow_the_wall_is_compared():
 
     (change,) = changes(late(0.5), late(0.8))
     assert change.is_slower and change.what == "plan, late at 10"
+    assert changes(replace(late(0.5), latency=10.0), late(0.8)) == []
 
 
 def test_commands_without_tenants_are_compared_by_the_bare_interpreter():
