@@ -1,7 +1,7 @@
 """What a plan costs, beside the least it could and beside a naive one; how that compares with goals and an earlier run.
 
     script/bench                            at 10, 100, 300 and 1,000 tenants; takes minutes, most of them to deploy
-    script/bench 10 100 --runs 9            at these, and each thing nine times
+    script/bench 10 100 --runs 15           at these, and each thing fifteen times
     script/bench --json new.json            what was measured, as JSON
     script/bench --compare old.json         beside an earlier run: exits 1 if anything got slower by more than noise
     script/bench --compare old.json new.json        without a run
@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
         prog="script/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="N", help="numbers of tenants")
-    parser.add_argument("--runs", type=int, default=5, help="how often each thing is measured")
+    parser.add_argument("--runs", type=int, default=7, help="how often each thing is measured")
     parser.add_argument("--latency", type=float, default=20.0, metavar="MS", help="of a late round trip; 0 for none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes what was measured")
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help="OLD [NEW]; without NEW, with this run")

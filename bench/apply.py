@@ -25,6 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bench.world import PROGRAM
 from tests.cloud import Cloud, deployed, empty
 from tests.endpoint import environment
 
@@ -164,7 +165,7 @@ def tenants(names: Sequence[str], permission: str = "ALL") -> str:
 
 def run(directory: Path, text: str) -> subprocess.Popen[str]:
     (directory / "tenants.yaml").write_text(text)
-    command = [sys.executable, "-m", "aurora_tenants", "apply", "--yes"]
+    command = [*PROGRAM, "apply", "--yes"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, cwd=directory, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
 

@@ -3,7 +3,8 @@
 A time is compared by its ratio to a reference of the same run, as machines differ and each has faster and slower hours:
 CPU over lean's where there are tenants, over the bare interpreter's where there are none; where round trips are slow,
 the wall over lean's. It has changed where the ratios differ by 5 % at least and by four standard errors of their
-difference. Calls have no noise: one more is one too many.
+difference; as few runs tell little of those, the larger error counts for both. Calls have no noise: one more is one
+too many.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ def changes(old: Report, new: Report) -> list[Change]:
 def differs(before: Ratio, after: Ratio) -> bool:
     """Whether it is by more than noise."""
     apart = abs(after.value - before.value)
-    return apart > LEAST * before.value and apart > ERRORS * (before.error**2 + after.error**2) ** 0.5
+    return apart > LEAST * before.value and apart > ERRORS * max(before.error, after.error) * 2**0.5
 
 
 def _times(old: Report, new: Report, figure: Figure) -> Iterator[Change]:
+    if figure.name == LATE_PLAN and old.latency != new.latency:
+        return
     of: Of = "wall" if figure.name == LATE_PLAN else "cpu"
     reference = LATE_LEAN if figure.name == LATE_PLAN else BARE if figure.tenants is None else LEAN
     before, after = (it.over(figure.name, reference, figure.tenants, of) for it in (old, new))

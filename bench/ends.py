@@ -30,8 +30,8 @@ from aurora_sandbox.install import install
 from aurora_sandbox.server import Sandbox
 from aurora_tenants.aws.preparation import NewCluster
 from aurora_tenants.aws.rollout import deploy
+from bench.world import PROGRAM
 
-PROGRAM = (sys.executable, "-m", "aurora_tenants")
 STACK_SECONDS = 1.5
 # A run that ended before its signal came has another exit code than one that was interrupted. While Python starts or
 # ends, SIGINT ends the process itself, which a shell tells as 130.

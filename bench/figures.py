@@ -109,7 +109,7 @@ def dumped(report: Report) -> str:
 def loaded(text: str) -> Report:
     """Raises ValueError where it is no report, or one of another format."""
     document: dict[str, Any] = json.loads(text)
-    if document.pop("format", None) != FORMAT:
+    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise ValueError(f"this is not a report of the bench in format {FORMAT}")
     figures = tuple(
         Figure(**{**each, "wall": tuple(each["wall"]), "cpu": tuple(each["cpu"])}) for each in document.pop("figures")

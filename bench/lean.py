@@ -16,12 +16,13 @@ import os
 import sys
 import time
 
-gc.disable()
-# PyMySQL loads it for logins over TCP, which takes as long as all else here together.
-sys.modules["cryptography"] = None  # type: ignore[assignment]
+if __name__ == "__main__":
+    gc.disable()
+    # PyMySQL loads it for logins over TCP, which takes as long as all else here together.
+    sys.modules["cryptography"] = None  # type: ignore[assignment]
 
-import pymysql  # noqa: E402
-from ruamel.yaml import YAML  # noqa: E402
+import pymysql
+from ruamel.yaml import YAML
 
 Grant = tuple[str, str, str]  # user, `database[.table[.column]]`, privilege
 

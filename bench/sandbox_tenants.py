@@ -1,6 +1,6 @@
 """What tenants cost the sandbox: seconds of CPU for each, of the sandbox itself, its functions and its MySQL server.
 
-    .venv/bin/python bench/sandbox_tenants.py [N …]        on Linux, which tells what each process has used
+    .venv/bin/python -m bench.sandbox_tenants [N …]        on Linux, which tells what each process has used
 
 Each tenant has one database and three users, and is deployed by `apply --parallel 20`. CPU is what to compare, as other
 work on the machine moves the seconds of the wall. It should stay the same from 10 tenants to 1,000.
@@ -9,7 +9,6 @@ work on the machine moves the seconds of the wall. It should stay the same from 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,8 @@ from aurora_sandbox.install import install
 from aurora_sandbox.server import Sandbox
 from aurora_tenants.aws.preparation import NewCluster
 from aurora_tenants.aws.rollout import deploy
+from bench.process import measured
+from bench.world import LANES, PROGRAM
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,7 +40,7 @@ def main(sizes: Sequence[int]) -> None:
             file = Path(directory) / "tenants.yaml"
             file.write_text(_file(size))
             before, began = _used(), time.perf_counter()
-            applying = _apply(file)
+            applying = measured([*PROGRAM, "apply", "--yes", "--parallel", LANES, "--file", str(file)]).cpu
             wall, after = time.perf_counter() - began, _used()
             parts = [(after[name] - before[name]) * 1000 / size for name in after]
             figures = [*parts, sum(parts), applying * 1000 / size]
@@ -54,17 +55,6 @@ def _file(size: int) -> str:
         for user, granted in (("", "ALL"), ("-app", "[SELECT, INSERT, UPDATE, DELETE]"), ("-report", "SELECT")):
             lines.append(f"      {name}{user}: {{privileges: [{{permission: {granted}, database: {name}}}]}}")
     return "\n".join(lines) + "\n"
-
-
-def _apply(file: Path) -> float:
-    """Seconds of CPU of the command itself. Raises CalledProcessError if it fails."""
-    command = [sys.executable, "-m", "aurora_tenants", "apply", "--yes", "--parallel", "20", "--file", str(file)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return used.ru_utime + used.ru_stime
 
 
 def _used() -> dict[str, float]:

@@ -24,6 +24,7 @@ from bench.figures import (
     VERSION,
     Figure,
     Of,
+    Ratio,
     Report,
 )
 from bench.goals import goals
@@ -35,7 +36,13 @@ _NOTHING = "–"
 def markdown(report: Report) -> str:
     """All tables, and before them when and where and by which command they were made."""
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
-    parts = [f"{report.date}, `{report.command}`: {machine}.", _times(report), _calls(report)]
+    parts = [
+        f"{report.date}, `{report.command}`: {machine}.",
+        _plans(report),
+        _parts(report),
+        _others(report),
+        _calls(report),
+    ]
     parts += [_late(report), _starts(report), _goals(report)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -49,34 +56,65 @@ def written(document: str, tables: str) -> str:
     return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
 
 
-def _times(report: Report) -> str:
-    head = ["tenants", "lean", "plan", "over lean", "its CPU", "over lean's", "first plan", "over plan", "1 % drift"]
-    head += ["over plan", "validate", "naive", "memory"]
-    return _table(head, [_times_at(report, size) for size in report.sizes])
+def _plans(report: Report) -> str:
+    head = ["tenants", "lean", "plan", "over lean", "its CPU", "over lean's", "memory", "naive"]
+    return _table(
+        head,
+        (
+            [
+                f"{size:,}",
+                _seconds(report.get(LEAN, size)),
+                _seconds(plan),
+                _over(report.over(PLAN, LEAN, size)),
+                _seconds(plan, "cpu"),
+                _over(report.over(PLAN, LEAN, size, "cpu")),
+                f"{plan.memory:.0f} MiB",
+                _seconds(report.get(NAIVE, size)),
+            ]
+            for size in report.sizes
+            if (plan := report.get(PLAN, size))
+        ),
+    )
 
 
-def _times_at(report: Report, size: int) -> list[str]:
-    plan = report.get(PLAN, size)
+def _others(report: Report) -> str:
+    head = ["tenants", "first plan", "over plan", "plan of 1 % drift", "over plan", "validate", "over lean"]
+    names = ((FIRST, PLAN), (DRIFT, PLAN), (VALIDATE, LEAN))
+    rows = []
+    for size in report.sizes:
+        cells = [
+            cell
+            for name, other in names
+            for cell in (_seconds(report.get(name, size)), _over(report.over(name, other, size)))
+        ]
+        rows.append([f"{size:,}", *cells])
+    return _table(head, rows)
 
-    def over(name: str, other: str, of: Of = "wall") -> str:
-        found = report.over(name, other, size, of)
-        return f"{found.value:.2f} ×" if found else _NOTHING
 
-    return [
-        f"{size:,}",
-        _seconds(report.get(LEAN, size)),
-        _seconds(plan),
-        over(PLAN, LEAN),
-        _seconds(plan, "cpu"),
-        over(PLAN, LEAN, "cpu"),
-        _seconds(report.get(FIRST, size)),
-        over(FIRST, PLAN),
-        _seconds(report.get(DRIFT, size)),
-        over(DRIFT, PLAN),
-        _seconds(report.get(VALIDATE, size)),
-        _seconds(report.get(NAIVE, size)),
-        f"{plan.memory:.0f} MiB" if plan else _NOTHING,
-    ]
+def _over(ratio: Ratio | None) -> str:
+    return f"{ratio.value:.2f} ×" if ratio else _NOTHING
+
+
+def _parts(report: Report) -> str:
+    """Where a plan's CPU goes, by what else was measured: a file's part is what validate takes more of for it."""
+    bare = report.get(BARE)
+    sizes = [size for size in report.sizes if report.get(PLAN, size) and report.get(VALIDATE, size)]
+    if bare is None or len(sizes) < 2:
+        return ""
+
+    def cpu(name: str, size: int) -> float:
+        figure = report.get(name, size)
+        return median(figure.cpu) if figure else 0.0
+
+    least, rows = sizes[0], []
+    for size in sizes[1:]:
+        start = cpu(PLAN, least)
+        file = cpu(VALIDATE, size) - cpu(VALIDATE, least)
+        rest = cpu(PLAN, size) - start - file
+        parts = (median(bare.cpu), start - median(bare.cpu), file, rest)
+        rows.append([f"{size:,}", *(f"{part * 1000:.0f} ms" for part in parts)])
+    head = ["CPU of a plan at", "interpreter", f"all else at {least:,}", "more for the file", "more for all else"]
+    return _table(head, rows)
 
 
 def _calls(report: Report) -> str:

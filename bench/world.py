@@ -6,7 +6,8 @@ the databases with their tables, and the shared stack, for a first plan.
 
     ~/.cache/aurora-tenants/bench/1000-deployed/
         aurora-tenants/sandbox/     the sandbox's state: where it is, and its key
-        tenants.yaml   made-by      by what it was made: a world is used again by the same code alone
+        tenants.yaml   log          what was said while it was made
+        made-by                     what made it: a world is used again by the same code alone
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from aurora_sandbox.state import Running, State
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "aurora_tenants")
-_MADE_BY = "made-by"
+_MADE_BY, _LOG = "made-by", "log"
 # A stack takes little but waiting for the sandbox, which two cores are enough for.
 LANES = "20"
 # A cluster that pauses would be woken by a plan every now and then.
@@ -127,17 +128,19 @@ def default_cache() -> Path:
 
 
 def world(tenants: int, *, is_deployed: bool, cache: Path) -> World:
-    """The kept one if it is of this code and as it was left, else a new one. Raises CalledProcessError."""
+    """The kept one if it is of this code and as it was left, else a new one. Raises RuntimeError."""
     directory = cache / f"{tenants}-{'deployed' if is_deployed else 'fresh'}"
     wanted = 0 if is_deployed else 2
     if found := _kept(directory, tenants):
         if plan_exits(found) == wanted:
             return found
         found.end()
-    made_by, made = _code(), _made(directory, tenants)
+    made_by, made = _code(), _started(directory, tenants)
     try:
+        _run(made, *_SHARED)
+        _make_databases(made)
         if is_deployed:
-            _run("apply", "--yes", "--parallel", LANES, "--file", str(made.file), environment=made.environment)
+            _run(made, "apply", "--yes", "--parallel", LANES, "--file", str(made.file))
         if (exited := plan_exits(made)) != wanted:
             raise RuntimeError(f"a plan of {tenants} tenants exits {exited}, not {wanted}")
     except BaseException:
@@ -168,22 +171,26 @@ def _kept(directory: Path, tenants: int) -> World | None:
     return None
 
 
-def _made(directory: Path, tenants: int) -> World:
-    """A new world in which nothing is deployed but the shared stack; the databases are there, and nobody's."""
+def _started(directory: Path, tenants: int) -> World:
+    """A new world with nothing in it."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, mode=0o700)
-    _run("sandbox", "up", "--bare", environment=os.environ | {"XDG_STATE_HOME": str(directory)})
+    environment = os.environ | {"XDG_STATE_HOME": str(directory)}
+    subprocess.run([*PROGRAM, "sandbox", "up", "--bare"], env=environment, stdout=subprocess.DEVNULL, check=True)
     running = State(_state(directory)).read()
     assert running is not None
-    made = World(tenants, directory, running)
-    _run(*_SHARED, environment=made.environment)
-    made.file.write_text(text(tenants))
-    with made.connect() as connection, connection.cursor() as cursor:
-        for number in range(tenants):
+    started = World(tenants, directory, running)
+    started.file.write_text(text(tenants))
+    return started
+
+
+def _make_databases(of: World) -> None:
+    """They are nobody's, as a migration has left them."""
+    with of.connect() as connection, connection.cursor() as cursor:
+        for number in range(of.tenants):
             cursor.execute(f"CREATE DATABASE {_name(number)}")
             for table in "abc":
                 cursor.execute(f"CREATE TABLE {_name(number)}.{table} (id INT, country INT, more INT)")
-    return made
 
 
 def _state(directory: Path) -> Path:
@@ -196,5 +203,10 @@ def _code() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _run(*words: str, environment: Mapping[str, str]) -> None:
-    subprocess.run([*PROGRAM, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+def _run(of: World, *words: str) -> None:
+    """A command about it. Raises RuntimeError with the end of what it said."""
+    log = of.directory / _LOG
+    with log.open("a") as output:
+        done = subprocess.run([*PROGRAM, *words], env=of.environment, stdout=output, stderr=output)
+    if done.returncode:
+        raise RuntimeError(f"aurora-tenants {' '.join(words)} exits {done.returncode}:\n{log.read_text()[-2000:]}")

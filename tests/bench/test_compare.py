@@ -11,7 +11,7 @@ import pytest
 from bench.compare import Change, changes, differs, told
 from bench.figures import APPLY, BARE, LATE_LEAN, LATE_PLAN, LEAN, PLAN, STATEMENTS, VERSION, Figure, Report, ratio
 
-TURNS = 5
+TURNS = 7
 
 
 def report(*figures: Figure, machine: str = "one") -> Report:
@@ -30,21 +30,21 @@ def of_machine(speeds: Sequence[float], plan: float, calls: int = 11) -> Report:
 
 
 def test_a_slower_machine_makes_nothing_slower():
-    assert changes(of_machine([0.1] * 5, 3.0), of_machine([0.1, 0.3, 0.2, 0.25, 0.3], 3.0)) == []
+    assert changes(of_machine([0.1] * 7, 3.0), of_machine([0.1, 0.3, 0.2, 0.25, 0.3, 0.1, 0.4], 3.0)) == []
 
 
 def test_what_takes_more_of_what_lean_takes_is_slower():
-    found = changes(of_machine([0.1] * 5, 3.0), of_machine([0.2, 0.1, 0.3, 0.2, 0.1], 3.6))
+    found = changes(of_machine([0.1] * 7, 3.0), of_machine([0.2, 0.1, 0.3, 0.2, 0.1, 0.2, 0.1], 3.6))
     assert [(change.what, change.is_slower, round(change.more, 2)) for change in found] == [("plan at 10", True, 0.2)]
 
 
 def test_what_takes_less_is_faster():
-    (change,) = changes(of_machine([0.1] * 5, 3.0), of_machine([0.1] * 5, 1.5))
+    (change,) = changes(of_machine([0.1] * 7, 3.0), of_machine([0.1] * 7, 1.5))
     assert not change.is_slower
 
 
 def test_less_than_one_in_twenty_is_nothing():
-    assert changes(of_machine([0.1] * 5, 3.0), of_machine([0.1] * 5, 3.14)) == []
+    assert changes(of_machine([0.1] * 7, 3.0), of_machine([0.1] * 7, 3.14)) == []
 
 
 def test_a_difference_within_the_spread_of_the_runs_is_noise():
@@ -66,7 +66,7 @@ def test_hardly_any_two_runs_of_the_same_differ(noise: float):
         return [3.0 * chance.gauss(1.0, noise) for _ in range(TURNS)]
 
     alarms = sum(differs(ratio(runs(), [1.0] * TURNS), ratio(runs(), [1.0] * TURNS)) for _ in range(5000))
-    assert alarms / 5000 < 0.03
+    assert alarms / 5000 < 0.01
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.02])
@@ -81,7 +81,7 @@ def test_what_has_become_slower_by_a_quarter_is_seen(noise: float):
 
 
 def test_one_statement_more_is_one_too_many():
-    found = changes(of_machine([0.1] * 5, 3.0), of_machine([0.1] * 5, 3.0, calls=12))
+    found = changes(of_machine([0.1] * 7, 3.0), of_machine([0.1] * 7, 3.0, calls=12))
     assert found == [Change(f"plan at 10: {STATEMENTS}", 11, 12, "calls")]
     assert found[0].is_slower
 
@@ -99,6 +99,7 @@ def test_where_round_trips_are_slow_the_wall_is_compared():
 
     (change,) = changes(late(0.5), late(0.8))
     assert change.is_slower and change.what == "plan, late at 10"
+    assert changes(replace(late(0.5), latency=10.0), late(0.8)) == []
 
 
 def test_commands_without_tenants_are_compared_by_the_bare_interpreter():
@@ -110,7 +111,7 @@ def test_commands_without_tenants_are_compared_by_the_bare_interpreter():
 
 
 def test_what_one_of_both_has_not_measured_is_left_out():
-    assert changes(report(), of_machine([0.1] * 5, 3.0)) == []
+    assert changes(report(), of_machine([0.1] * 7, 3.0)) == []
 
 
 def test_more_memory_is_told():
