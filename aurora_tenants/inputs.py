@@ -24,8 +24,8 @@ from aurora_tenants.aws.whose import require_account
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.dataapi import DataApi
-from aurora_tenants.mysql.live import read_server, read_state
 from aurora_tenants.mysql.objects import NOTHING, Asked
+from aurora_tenants.mysql.reading import read
 from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
 from aurora_tenants.stack import Deployed, Shared, StackPlan, Template
@@ -209,8 +209,7 @@ def read_live(
     )
     try:
         with asking("read MySQL"):
-            server = read_server(api.execute)
-            return Live(server, read_state(api.execute, looked_for(server)))
+            return read(api, looked_for)
     except DatabaseError as error:
         why = "" if secret else _damage(error)
         if not why:

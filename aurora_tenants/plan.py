@@ -25,7 +25,7 @@ from aurora_tenants.tenant.afterwards import state_after
 from aurora_tenants.tenant.busy import Waiting, of_schedule, waiting
 from aurora_tenants.tenant.drops import Drop, drops_of
 from aurora_tenants.tenant.ignored import ignored
-from aurora_tenants.tenant.isolation import Isolation, compared
+from aurora_tenants.tenant.isolation import Isolation, compared, judged
 from aurora_tenants.tenant.items import Item
 from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
@@ -139,6 +139,7 @@ def make_plan(
         busy, schedule = (*busy, Waiting(stack.part, stack.name, stack.about, "", awaits, is_held_back=True)), None
     changes = [change for tenant in tenants for change in tenant.changes]
     afterwards = state_after(live.state, [tenant.desired for tenant in tenants], changes) if changes else live.state
+    found = judged(configuration, afterwards, live.server, master=deployed.master_user)
     return Plan(
         configuration.cluster,
         tenants,
@@ -146,7 +147,7 @@ def make_plan(
         notices=(
             *(_failed(shared) if shared and shared.has_failed else ()),
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
-            *ignored(configuration, afterwards, live.server, master=deployed.master_user, only=only),
+            *ignored(configuration, afterwards, live.server, found.ignored, master=deployed.master_user, only=only),
             *(_of_secrets(secrets, tenants) if secrets else ()),
             *(schedule.notices if schedule else ()),
         ),
@@ -155,7 +156,7 @@ def make_plan(
             *obstacles_of_groups(rollout, [tenant.stack for tenant in tenants]),
             *(schedule.problems if schedule else ()),
         ),
-        isolation=compared(configuration, live, afterwards, master=deployed.master_user, only=only),
+        isolation=compared(configuration, live, afterwards, found.breaches, master=deployed.master_user, only=only),
         deployed_count=len(deployed.tenants),
         is_partial=bool(only),
         watchers=new_watchers(live.state, afterwards, live.server) if changes else (),

@@ -23,8 +23,7 @@ from aurora_tenants.rollout import PlannedGroup, before, members, require_group
 from aurora_tenants.safety import Allowed
 from aurora_tenants.schedule.cost import of_schedule
 from aurora_tenants.tenant.consent import without_consent
-from aurora_tenants.tenant.ignored import ignored_breaches
-from aurora_tenants.tenant.isolation import Breach, breaches, summed_up
+from aurora_tenants.tenant.isolation import Breach, judged, summed_up
 from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.reasons import explain, unclear
 from aurora_tenants.tenant.secrets import Secrets
@@ -95,13 +94,13 @@ def check_isolation(request: Request) -> tuple[Breach, ...]:
     """
     inputs = read(request, with_schedule=False, with_secrets=False)
     server, state = inputs.live
-    found = breaches(inputs.configuration, state, server, master=inputs.deployed.master_user)
+    found, ignored = judged(inputs.configuration, state, server, master=inputs.deployed.master_user)
     told = {breach.identity for breach in found}
     held = {key: sentence for key, sentence in without_consent(state).items() if key not in told}
     if found or held:
         unshared = (safety.held_without_consent(account, name, text) for (account, name), text in held.items())
         raise Breached(*map(safety.breach_problem, summed_up(found, state, server)), *unshared)
-    return ignored_breaches(inputs.configuration, state, server, inputs.deployed.master_user)
+    return ignored
 
 
 def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = True) -> Inputs:

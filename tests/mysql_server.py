@@ -39,6 +39,12 @@ def through_data_api(server: Server, **answers: Any) -> Execute:
     """Runs SELECT and SHOW through the product's and the sandbox's Data API as somebody who may do everything, and
     everything else as root at the server. answers: what `Answers.set` takes.
     """
+    root, api = execute_as(server), data_api(server, **answers)
+    return lambda statement: (api.execute if statement.startswith(("SELECT ", "SHOW ")) else root)(statement)
+
+
+def data_api(server: Server, **answers: Any) -> DataApi:
+    """The product's Data API on the sandbox's, as somebody who may do everything. answers: as above."""
     root, name, password = execute_as(server), "everybody", "hush-everybody"
     root(f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY '{password}'")
     root(f"GRANT ALL ON *.* TO {name} WITH GRANT OPTION")
@@ -63,8 +69,7 @@ def through_data_api(server: Server, **answers: Any) -> Execute:
         def execute_statement(self, **parameters: Any) -> Any:
             return service.handle("ExecuteStatement", parameters, Caller("AKIATEST"))
 
-    api = DataApi(Client(), arn, "everybody")
-    return lambda statement: (api.execute if statement.startswith(("SELECT ", "SHOW ")) else root)(statement)
+    return DataApi(Client(), arn, "everybody")
 
 
 def make_owners(execute: Execute) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 
-from aurora_tenants.cli import app
+from aurora_tenants.cli.commands import whole
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "script" / "demo"])
@@ -32,7 +31,7 @@ def test_commands_and_options_of_a_document_exist(document: Path):
 
 def check(name: str, text: str) -> None:
     for words in command_lines(text):
-        command = typer.main.get_command(app)
+        command = whole()
         while words and hasattr(command, "commands"):
             assert words[0] in command.commands, f"{name}: aurora-tenants {' '.join(words)}"
             command = command.commands[words.pop(0)]
@@ -87,7 +86,7 @@ def test_flags_that_a_message_asks_for_exist():
         own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         return own.union(*map(options, below))
 
-    known = options(typer.main.get_command(app))
+    known = options(whole())
     found = {
         flag
         for module in (ROOT / "aurora_tenants").rglob("*.py")
@@ -120,7 +119,7 @@ def test_every_command_says_what_it_does():
         own = [] if getattr(command, "help", None) else [name]
         return own + [found for key, each in below.items() for found in helpless(each, f"{name} {key}")]
 
-    assert helpless(typer.main.get_command(app), "aurora-tenants") == []
+    assert helpless(whole(), "aurora-tenants") == []
 
 
 def imported(module: Path) -> Iterator[str]:

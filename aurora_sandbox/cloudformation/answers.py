@@ -11,6 +11,7 @@ from aurora_sandbox.cloudformation import parameters
 from aurora_sandbox.cloudformation.refusals import invalid
 from aurora_sandbox.cloudformation.stack import Change, ChangeSet, Detail, Event, Resource, Stack, StackOutput
 from aurora_sandbox.cloudformation.template import Template, capabilities
+from aurora_sandbox.wire import Kept, kept
 
 PAGE_LENGTH = 100
 PAGE_BYTES = 1_000_000
@@ -27,7 +28,7 @@ def page(key: str, items: Sequence[Item], shape: Callable[[Item], dict[str, Any]
     size = 0
     for item in items[start : start + PAGE_LENGTH]:
         shaped = shape(item)
-        size += len(json.dumps(shaped, default=str))
+        size += _size(shaped)
         if shown and size > PAGE_BYTES:
             break
         shown.append(shaped)
@@ -35,8 +36,21 @@ def page(key: str, items: Sequence[Item], shape: Callable[[Item], dict[str, Any]
     return {key: shown, "NextToken": str(end)} if end < len(items) else {key: shown}
 
 
-def stack(item: Stack) -> dict[str, Any]:
-    """An entry of DescribeStacks."""
+def _size(shaped: dict[str, Any]) -> int:
+    if not isinstance(shaped, Kept):
+        return len(json.dumps(shaped, default=str))
+    if shaped.size is None:
+        shaped.size = len(json.dumps(shaped, default=str))
+    return shaped.size
+
+
+def stack(item: Stack) -> Kept:
+    """An entry of DescribeStacks; the same object while the stack is as it was."""
+    item.shown = kept(_stack(item), item.shown)
+    return item.shown
+
+
+def _stack(item: Stack) -> dict[str, Any]:
     deployment = item.deployment
     return _present(
         StackId=item.id,

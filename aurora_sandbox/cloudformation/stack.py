@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from aurora_sandbox.cloudformation.deployment import Deployment
+from aurora_sandbox.wire import Kept
 
 OnFailure = Literal["ROLLBACK", "DO_NOTHING", "DELETE"]
 
@@ -173,6 +174,7 @@ class Stack:
     undo: how to get there, once updates have failed that were not rolled back.
     leftovers: what is still to be deleted once the stack has settled. unfinished: what a rollback has still to undo.
     is_created_for_good: the option to do nothing on failure was given for its creation, and not DisableRollback.
+    shown: what DescribeStacks has shown of it last.
     """
 
     id: str
@@ -201,6 +203,7 @@ class Stack:
     notification_arns: tuple[str, ...] = ()
     is_protected: bool = False
     token: str | None = None
+    shown: Kept | None = None
 
     @property
     def is_deleted(self) -> bool:

@@ -86,7 +86,7 @@ _TEMPORAL = {91, 92, 93}
 
 def check_size(rows: Sequence[Row], *, max_result_bytes: int = MAX_RESULT_BYTES) -> None:
     """Raises ServiceError if a row, or all of them together, is more than the Data API returns."""
-    sizes = [sum(len(cell) for cell in row if cell is not None) for row in rows]
+    sizes = [sum(map(len, filter(None, row))) for row in rows]
     if sizes and max(sizes) > MAX_ROW_BYTES:
         raise ServiceError("BadRequestException", "Packet for query is too large")
     if sum(sizes) > max_result_bytes:
@@ -138,19 +138,14 @@ def formatted(columns: Columns, rows: Sequence[Row], options: dict[str, str], *,
     labels = [column.name for column in columns]
     if len(set(labels)) < len(labels):
         raise ServiceError("UnsupportedResultException", "The result contains duplicate column names")
-    readers = [(column.name, _reader(column, options)) for column in columns][:: -1 if reversed_keys else 1]
-    in_order = [row[::-1] for row in rows] if reversed_keys else rows
-    text = json.dumps(
-        [
-            {
-                label: None if cell is None else _plain(read(cell)[1])
-                for (label, read), cell in zip(readers, row, strict=True)
-            }
-            for row in in_order
-        ],
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
+    # Column by column: what makes a value of a cell is asked for once for all rows.
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    cells = [list(map(_plain(column, options), each)) for column, each in zip(columns, by_column, strict=True)]
+    if reversed_keys:
+        labels.reverse()
+        cells.reverse()
+    records = [dict(zip(labels, values, strict=True)) for values in zip(*cells, strict=True)]
+    text = json.dumps(records, separators=(",", ":"), ensure_ascii=False)
     if len(text.encode()) > MAX_JSON_BYTES:
         raise ServiceError("BadRequestException", "Database response exceeded size limit")
     return text
@@ -179,8 +174,17 @@ def _text(cell: bytes) -> tuple[str, str]:
     return "stringValue", cell.decode(errors="replace")
 
 
-def _plain(value: Any) -> Any:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+def _plain(column: Column, options: dict[str, str]) -> Callable[[bytes | None], Any]:
+    """What makes a value in JSON of a cell of this column."""
+    read = _reader(column, options)
+    if read is _text:
+        return lambda cell: None if cell is None else cell.decode(errors="replace")
+
+    def plain(cell: bytes | None) -> Any:
+        value = None if cell is None else read(cell)[1]
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+    return plain
 
 
 def _is_boolean(column: Column) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from aurora_sandbox.wire import ServiceError
+from aurora_sandbox.wire import Kept, ServiceError
 
 CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
 
@@ -48,7 +48,7 @@ class Rotation:
 
 @dataclass(slots=True)
 class Secret:
-    """A name, its versions by id, and the labels on them."""
+    """A name, its versions by id, and the labels on them. shown: what ListSecrets has shown of it last."""
 
     arn: str
     name: str
@@ -62,6 +62,12 @@ class Secret:
     versions: dict[str, Version] = field(default_factory=dict)
     rotation: Rotation = field(default_factory=Rotation)
     gone_on: datetime | None = None  # the end of the recovery window, once marked for deletion
+    shown: Kept | None = None
+
+    @property
+    def accessed(self) -> datetime | None:
+        """When it was read last."""
+        return max((version.accessed for version in self.versions.values() if version.accessed), default=None)
 
     def at_stage(self, stage: str) -> Version | None:
         """The version that carries this label."""

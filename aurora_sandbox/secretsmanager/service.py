@@ -14,12 +14,13 @@ import secrets
 import string
 import threading
 import uuid
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aurora_sandbox.secretsmanager.encrypted import uses
-from aurora_sandbox.secretsmanager.lists import description, entry, matching, page, refuse_half, versions
+from aurora_sandbox.secretsmanager.lists import description, listed, matching, page, place, versions
 from aurora_sandbox.secretsmanager.password import random_password
 from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
 from aurora_sandbox.secretsmanager.secret import CURRENT, Secret, check_rules
@@ -60,6 +61,7 @@ class SecretsManager:
         self._rotations = Rotations(invoke, self._lock, now)
         self._secrets: dict[str, Secret] = {}  # by ARN
         self._by_name: dict[str, Secret] = {}
+        self._by_created: list[Secret] = []
         operations: dict[str, Callable[[Parameters], Parameters]] = {
             "CancelRotateSecret": self._cancel_rotation,
             "CreateSecret": self._create,
@@ -177,6 +179,7 @@ class SecretsManager:
     def _forget(self, secret: Secret) -> None:
         self._rotations.cancel(secret)
         del self._secrets[secret.arn], self._by_name[secret.name]
+        del self._by_created[bisect_left(self._by_created, place(secret), key=place)]
 
     # Secrets
 
@@ -201,6 +204,7 @@ class SecretsManager:
         secret = Secret(f"{self._prefix}{name}-{suffix}", name, now, now, tags=_tags(parameters))
         self._describe(secret, parameters)
         self._secrets[secret.arn] = self._by_name[name] = secret
+        insort(self._by_created, secret, key=place)
         return secret
 
     def _describe(self, secret: Secret, parameters: Parameters) -> None:
@@ -249,16 +253,15 @@ class SecretsManager:
         return {}
 
     def _list(self, parameters: Parameters) -> Parameters:
-        found = self._matching(parameters, deleted=parameters.get("IncludePlannedDeletion", False))
-        found.sort(key=lambda secret: secret.created, reverse=parameters.get("SortOrder") != "asc")
-        shown = page(found, "SecretList", parameters, default=100)
-        return {**shown, "SecretList": [entry(secret) for secret in shown["SecretList"]]}
+        found = self._found(deleted=parameters.get("IncludePlannedDeletion", False))
+        if sort_by := parameters.get("SortBy"):
+            found.sort(key=lambda secret: place(secret, sort_by))
+        return listed(found, parameters)
 
-    def _matching(self, parameters: Parameters, *, deleted: bool = False) -> list[Secret]:
-        known = [secret for arn in list(self._secrets) if (secret := self._known(arn))]
-        filters = parameters.get("Filters") or []
-        refuse_half(filters)
-        return [secret for secret in known if (deleted or not secret.gone_on) and matching(secret, filters)]
+    def _found(self, *, deleted: bool = False) -> list[Secret]:
+        """In the order in which they were created; those marked for deletion only if asked for."""
+        alive = [secret for secret in list(self._by_created) if not secret.gone_on or self._known(secret.arn)]
+        return alive if deleted else [secret for secret in alive if not secret.gone_on]
 
     # Values and their versions
 
@@ -287,7 +290,8 @@ class SecretsManager:
 
     def _batch_get(self, parameters: Parameters, caller: Caller) -> Parameters:
         values, errors = [], []
-        for secret_id in parameters.get("SecretIdList") or [secret.arn for secret in self._matching(parameters)]:
+        passes = matching(parameters.get("Filters") or [])
+        for secret_id in parameters.get("SecretIdList") or [each.arn for each in self._found() if passes(each)]:
             try:
                 values.append(self.handle("GetSecretValue", {"SecretId": secret_id}, caller))
             except ServiceError as error:

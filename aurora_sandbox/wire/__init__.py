@@ -23,18 +23,30 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
 from aurora_sandbox.wire import constraints, json, query
-from aurora_sandbox.wire.values import Answer, Broken, Caller, Request, Service, ServiceError, UnknownProtocol
+from aurora_sandbox.wire.values import (
+    Answer,
+    Broken,
+    Caller,
+    Kept,
+    Request,
+    Service,
+    ServiceError,
+    UnknownProtocol,
+    kept,
+)
 
 __all__ = [
     "Answer",
     "Broken",
     "Caller",
+    "Kept",
     "Request",
     "Service",
     "ServiceError",
     "UnknownProtocol",
     "answer",
     "constraints",
+    "kept",
     "names_operations",
     "parse",
     "query",

@@ -88,8 +88,12 @@ def violations(shape: Shape, value: Any, path: str = "", *, is_secret: bool = Fa
 
 def misfits(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
     """What a caller of AWS would never receive: members, types and values that the model of an answer does not have."""
-    if shape is None or fits(shape, value):
-        return
+    if shape is not None and not fits(shape, value):
+        yield from all_misfits(shape, value, path)
+
+
+def all_misfits(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
+    """The same, found without a quick look before."""
     for unknown in _unknown(shape, value, path):
         yield f"{unknown} is not in the model"
     others = [*_of_another_type(shape, value)]

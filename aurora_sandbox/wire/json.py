@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.model import OperationModel, ServiceModel, Shape
@@ -14,7 +15,9 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from aurora_sandbox.clock import utc
 from aurora_sandbox.wire import rest
 from aurora_sandbox.wire.scalars import from_text, name_of
-from aurora_sandbox.wire.values import Answer, Request, ServiceError
+from aurora_sandbox.wire.values import Answer, Kept, Request, ServiceError
+
+_writers: dict[Shape, Callable[[Any], Any]] = {}  # botocore's shapes are the same objects for as long as their model
 
 
 def read(model: ServiceModel, request: Request) -> tuple[OperationModel, dict[str, Any]]:
@@ -112,18 +115,61 @@ def _decoded(text: str) -> bytes:
 
 
 def _to_json(shape: Shape, value: Any) -> Any:
+    """What json.dumps takes."""
+    if shape not in _writers:
+        _writers[shape] = _writer(shape)
+    return _writers[shape](value)
+
+
+def _writer(shape: Any) -> Callable[[Any], Any]:
+    """The same, as a function of this shape's values."""
     if shape.type_name == "structure":
-        pairs = ((member, shape.members[member], inner) for member, inner in value.items() if inner is not None)
-        return {name_of(inner_shape, member): _to_json(inner_shape, inner) for member, inner_shape, inner in pairs}
+        return _structure(shape)
     if shape.type_name == "list":
-        return [_to_json(shape.member, element) for element in value]
+        return lambda value: [_to_json(shape.member, element) for element in value]
     if shape.type_name == "map":
-        return {key: _to_json(shape.value, inner) for key, inner in value.items()}
+        return lambda value: {key: _to_json(shape.value, inner) for key, inner in value.items()}
     if shape.type_name == "blob":
-        return base64.b64encode(value).decode()
+        return lambda value: base64.b64encode(value).decode()
     if shape.type_name == "timestamp":
-        return utc(value).timestamp()
-    return value
+        return lambda value: utc(value).timestamp()
+    return lambda value: value
+
+
+def _structure(shape: Any) -> Callable[[Any], Any]:
+    members = _Members(shape)
+
+    def write(value: Any) -> dict[str, Any]:
+        named = [(*members[member], inner) for member, inner in value.items() if inner is not None]
+        return {name: of_member(inner) if of_member else inner for name, of_member, inner in named}
+
+    def write_once(value: Any) -> Any:
+        if type(value) is not Kept:
+            return write(value)
+        of_shape, document = value.written
+        if of_shape is not shape:
+            document = write(value)
+            value.written = shape, document
+        return document
+
+    return write_once
+
+
+class _Members(dict[str, tuple[str, Callable[[Any], Any] | None]]):
+    """How each member of a structure goes by name, and what writes it, None for what is written as it is.
+
+    Made when it is needed first: a shape may have itself in it.
+    """
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__()
+        self._shape = shape
+
+    def __missing__(self, member: str) -> tuple[str, Callable[[Any], Any] | None]:
+        shape = self._shape.members[member]
+        is_written = shape.type_name in ("structure", "list", "map", "blob", "timestamp")
+        self[member] = made = name_of(shape, member), partial(_to_json, shape) if is_written else None
+        return made
 
 
 def _json(model: ServiceModel, status: int, headers: Mapping[str, str], body: Mapping[str, Any]) -> Answer:

@@ -25,6 +25,27 @@ class Broken(Exception):
         self.status = status
 
 
+class Kept(dict[str, Any]):
+    """A structure in an answer that nobody changes any more, nor anything in it: a stack that is as it was last time.
+
+    What was found out about it is kept with it. fitting: the shape that it keeps to. written: a shape, and what the
+    structure is in the protocol of that. size: bytes, as a list in pages counts them.
+    """
+
+    __slots__ = ("fitting", "size", "written")
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        super().__init__(members)
+        self.fitting: object = None
+        self.written: tuple[object, Any] = None, None
+        self.size: int | None = None
+
+
+def kept(members: dict[str, Any], before: Kept | None) -> Kept:
+    """These members, as the same object as before if they are the same."""
+    return before if before is not None and before == members else Kept(members)
+
+
 class UnknownProtocol(Exception):
     """A service whose requests this module cannot read."""
 

@@ -1,4 +1,4 @@
-"""The only place in the command line that makes boto3 clients and turns botocore's errors into ours.
+"""The only place in the command line that makes clients of AWS and turns botocore's errors into ours.
 
 aws = connect(region="eu-west-1", profile=None)
 with asking("read the stacks"):
@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from aurora_tenants.aws.rate import Rate
+from aurora_tenants.aws.session import session_of
 from aurora_tenants.errors import AwsError, Problem
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -46,13 +46,13 @@ def connect(*, region: str | None, profile: str | None, attempts: int | None = N
     """Clients for a region (None: the AWS configuration's) and a profile. attempts: how often a call is made at
     most; None for as long as is worth it.
 
-    Of the environment AWS_REGION comes first; boto3 by itself knows only AWS_DEFAULT_REGION. ("Environment variables",
-    AWS CLI User Guide)
+    Of the environment AWS_REGION comes first; botocore by itself knows only AWS_DEFAULT_REGION.
+    ("Environment variables", AWS CLI User Guide)
 
     Raises AwsError when the configuration cannot be used, for instance without a region.
     """
     with asking("use the AWS configuration"):
-        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
+        session = session_of(region=region or os.environ.get("AWS_REGION") or None, profile=profile)
         retries = {"mode": "adaptive", "total_max_attempts": attempts or 10}
         patient = Config(retries=retries, connect_timeout=10, max_pool_connections=32)
         once = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10)
@@ -64,10 +64,10 @@ def connect(*, region: str | None, profile: str | None, attempts: int | None = N
         return Aws(region, cloudformation, rds_data, lambda name: _client(session, name, patient), rate)
 
 
-def _client(session: boto3.Session, service: str, config: Config) -> Any:
+def _client(session: Any, service: str, config: Config) -> Any:
     """A client. Raises AwsError if its endpoint is no URL: botocore raises ValueError for some, and calls others."""
     try:
-        client = session.client(service, config=config)
+        client = session.create_client(service, config=config)
         endpoint: str = client.meta.endpoint_url
     except ValueError as error:
         if isinstance(error, BotoCoreError):

@@ -26,7 +26,6 @@ def doctor(
     ] = None,
     display: Display = DISPLAY,
 ) -> None:
-    """Look for what could stand in the way: in the account, the file, and what is deployed. Free; changes nothing."""
     from aurora_tenants.checkup import Request, check_up
     from aurora_tenants.render.doctor import doctor_data, doctor_text
 

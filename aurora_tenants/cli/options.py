@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_type_hints
 import typer
 import typer.core
 
+from aurora_tenants.cli.conversion import as_given
 from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem, Refused
 
@@ -162,6 +163,9 @@ class Group(typer.core.TyperGroup):
     ) -> Any:  # a context's type is private in one typer, click's in another
         return super().parse_args(ctx, args or ["--help"])
 
+    def get_params(self, ctx: Any) -> Any:
+        return [as_given(each) for each in super().get_params(ctx)]
+
 
 class Command(typer.core.TyperCommand):
     """A command. What goes wrong in it is told here: only here is it known which output was asked for."""
@@ -180,6 +184,9 @@ class Command(typer.core.TyperCommand):
     def run(self, ctx: Any) -> Any:
         """The command itself. Where it calls something with errors of its own, they are turned into ours here."""
         return super().invoke(ctx)
+
+    def get_params(self, ctx: Any) -> Any:
+        return [as_given(each) for each in super().get_params(ctx)]
 
 
 def _fail(error: AuroraTenantsError, *, as_json: bool, no_color: bool) -> Exit:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from aurora_tenants.render.output import Output
     from aurora_tenants.scheduling import Schedule
 
-app = typer.Typer(cls=Group, help="When the cluster stays awake and when it may pause, and what that costs.")
+app = typer.Typer(cls=Group)
 
 FileOnly = Annotated[bool, typer.Option("--file-only", help="Write the file alone; apply deploys what it says.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

@@ -8,8 +8,17 @@ import typer
 
 from aurora_tenants.cli.deployment import Operator
 from aurora_tenants.cli.interrupts import as_interrupts
-from aurora_tenants.cli.options import DISPLAY, IN_FLIGHT, InterruptedInFlight, ask, in_flight, teller
-from aurora_tenants.cli.shared import PLACE, Place
+from aurora_tenants.cli.options import (
+    DISPLAY,
+    IN_FLIGHT,
+    Command,
+    InterruptedInFlight,
+    ask,
+    in_flight,
+    teller,
+    with_groups,
+)
+from aurora_tenants.cli.shared import PLACE, Place, app
 from aurora_tenants.cli.tenants import Mysql, Wait
 from aurora_tenants.errors import NotConverged
 
@@ -20,6 +29,8 @@ if TYPE_CHECKING:
     from aurora_tenants.repair import Damage
 
 
+@app.command("repair", cls=Command)
+@with_groups
 def shared_repair(
     place: Place = PLACE,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

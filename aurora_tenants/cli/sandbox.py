@@ -21,7 +21,7 @@ from aurora_tenants.errors import Exit, InvalidUsage, Problem, SandboxError
 if TYPE_CHECKING:
     from aurora_sandbox.state import Running
 
-app = typer.Typer(cls=Group, help="The whole thing on this machine: a real MySQL, no AWS account.")
+app = typer.Typer(cls=Group)
 
 Mysqld = Annotated[
     str | None,

@@ -108,7 +108,7 @@ class Opened(NamedTuple):
 
 
 PLACE = Place()
-app = typer.Typer(cls=Group, help="The shared stack: what makes databases and users on a cluster, or on a new one.")
+app = typer.Typer(cls=Group)
 
 
 @app.command("deploy", cls=Command)

@@ -1,4 +1,4 @@
-"""The commands about tenants.yaml: validate, schema, plan, apply, env."""
+"""The commands about tenants.yaml: validate, schema, plan, apply, env. What each is for stands in cli/commands.py."""
 
 from __future__ import annotations
 
@@ -111,7 +111,6 @@ def validate(
     mysql: Mysql = MYSQL,
     display: Display = DISPLAY,
 ) -> None:
-    """Check the file alone; asks nothing of AWS without --live."""
     from aurora_tenants import config
 
     out = display.open()
@@ -140,7 +139,6 @@ def schema(
     of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
     of_apply: Annotated[bool, typer.Option("--apply", help="Of what apply prints with --output json.")] = False,
 ) -> None:
-    """Print the JSON Schema of the file, for editors."""
     from aurora_tenants import data
 
     if of_plan and of_apply:
@@ -173,7 +171,6 @@ def plan(
     no_wake: Annotated[bool, typer.Option("--no-wake", help="Fail instead of waking a paused cluster.")] = False,
     display: PlanDisplay = PLAN_DISPLAY,
 ) -> None:
-    """Show what apply would change, down to the SQL. Changes nothing."""
     from aurora_tenants.cli import saved
     from aurora_tenants.propose import Request, preview, preview_to_save
     from aurora_tenants.render.items import View
@@ -226,7 +223,6 @@ def apply(
     acu_price: AcuPrice = None,
     display: Display = DISPLAY,
 ) -> None:
-    """Deploy what plan shows, one stack per tenant, and read back what came of it."""
     from aurora_tenants.cli.applying_json import operator as operator_of
     from aurora_tenants.cli.saved import Reopened
     from aurora_tenants.propose import Request
@@ -271,7 +267,6 @@ def env(
     format: Annotated[str, typer.Option("--format", help="shell, dotenv or json.")] = "shell",
     target: Target = TARGET,
 ) -> None:
-    """Print what a service of this tenant needs: names of resources, never a password."""
     from aurora_tenants import config
     from aurora_tenants.aws.clients import connect
     from aurora_tenants.aws.whose import require_account

@@ -19,18 +19,16 @@ Privileges on `*.*` are the account's and its active roles', without what a part
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant
+from aurora_tenants.mysql.bounds import ON_DATABASES, Bound, databases_of
+from aurora_tenants.mysql.grants import GRANT_OPTION, MEMBER, Grant
 from aurora_tenants.mysql.matching import Databases, covers, has_wildcard, host_rank, is_tested, overlaps, rank
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Server, State
 
-# Their tables are the server's own and mostly open to everybody, whatever the grants are.
-_VIRTUAL = ("information_schema", "performance_schema")
-_ON_DATABASES = frozenset(DATABASE_PRIVILEGES)
 _ByName = dict[str, list[Grant]]
 _HeldRow = tuple[Account, str, list[Grant]]  # whose row of mysql.db it is, its spelling, what it grants
 
@@ -63,13 +61,18 @@ class Access(NamedTuple):
         return frozenset(way.grant for way in (*self.via, *self.hidden))
 
 
-def reach(state: State, server: Server) -> tuple[Access, ...]:
+def reach(state: State, server: Server, of: Mapping[Account, Bound] | None = None) -> tuple[Access, ...]:
     """Every account with every database it can get into, sorted; roles and locked accounts as if they could log in.
 
+    of: accounts, of those that there are, with their bounds: only they are looked at.
     What is not known (the hosts of clients, the exact rules of versions before 9) counts as access.
     """
-    world = _World.of(state, server)
-    return tuple(access for account in sorted(state.users) for access in world.access(account))
+    if of is not None and not of:
+        return ()
+    holders = None if of is None else {holder for bound in of.values() for holder in bound.holders}
+    world = _World.of(state, server, holders)
+    accounts = state.users if of is None else of
+    return tuple(access for account in sorted(accounts) for access in world.access(account))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class _Ways:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """The grants of a server, arranged to answer who can get in."""
+    """The grants of a server, arranged to answer who can get in; with `holders`, what counts of these accounts'."""
 
     state: State
     server: Server
@@ -108,12 +111,14 @@ class _World:
     by_user: Mapping[str, Sequence[Account]]
 
     @classmethod
-    def of(cls, state: State, server: Server) -> _World:
+    def of(cls, state: State, server: Server, holders: Collection[Account] | None = None) -> _World:
         held: dict[Account, _Held] = defaultdict(_Held)
         for grant in state.grants:
             account, scope, privilege = grant
+            if holders is not None and account not in holders:
+                continue
             if scope.level == "GLOBAL":
-                if privilege in _ON_DATABASES:
+                if privilege in ON_DATABASES:
                     held[account].on_server.append(grant)
             elif scope.level == "DATABASE":
                 held[account].rows[scope.database].append(grant)
@@ -123,10 +128,10 @@ class _World:
             elif scope.level != "DYNAMIC":
                 held[account].named[scope.database].append(grant)
         by_user: dict[str, list[Account]] = defaultdict(list)
-        for account in sorted({*held, *state.users}):  # rows that a dropped account left behind count, too
+        # Rows that a dropped account left behind count, too.
+        for account in sorted({*held, *state.users} if holders is None else holders):
             by_user[account.user].append(account)
-        names = [name for name in state.databases if name.lower() not in _VIRTUAL]
-        return cls(state, server, Databases(names, server), dict(held), dict(by_user))
+        return cls(state, server, databases_of(state, server), dict(held), dict(by_user))
 
     def access(self, account: Account) -> Iterator[Access]:
         ways = _Ways()

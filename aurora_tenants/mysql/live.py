@@ -20,7 +20,7 @@ from aurora_tenants.errors import DatabaseError
 from aurora_tenants.mysql.accounts import ACCOUNT_COLUMNS, ACCOUNTS, DEFINERS, FUNCTION, GLOBAL_FLAGS, flags, user_of
 from aurora_tenants.mysql.grants import ADMIN_OPTION, DATABASE_PRIVILEGES, GRANT_OPTION, MEMBER, Grant, Scope
 from aurora_tenants.mysql.names import Account, account_of, key, pattern
-from aurora_tenants.mysql.objects import NOTHING, OBJECTS, Answer, Asked, Page, answer, pages, sought
+from aurora_tenants.mysql.objects import NOTHING, OBJECTS, Asked, answer, pages, sought
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import OWNERS, Kind, Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
@@ -175,36 +175,39 @@ def _plugin(variables: dict[str, str]) -> str:
 
 
 def read_state(execute: Execute, asked: Asked = NOTHING) -> State:
-    """All databases, users and grants, and whether there is what those grants need that are asked for and not held."""
-    looks = _function(OBJECTS) if any(asked) else "0"
-    _, has_owners, has_shares, can_look = _schema_of_owners(execute, looks)
+    """All databases, users and grants, and whether there is what those grants need that are asked for and not held.
+
+    One statement after the other. mysql/reading.py reads the same with several at once.
+    """
+    has_owners, has_shares, can_look = parts_of(next(iter(rows_of(execute, SCHEMA_AND_FUNCTION))))
     databases = read_databases(execute, has_owners=has_owners, has_shares=has_shares)
     users, grants = read_users(execute, has_owners=has_owners)
-    scopes = sought(asked.grants, grants) if asked.grants else frozenset[Scope]()
+    definers = read_definers(execute, has_owners=has_owners)
+    return look_for(execute, asked, State(databases, users, grants, definers), can_look=can_look)
+
+
+def read_definers(execute: Execute, *, has_owners: bool) -> dict[Account, int]:
+    """How many views, routines, triggers and events run as each account that any runs as."""
+    rows = execute(select(("Definer", "Objects"), f"FROM {_DEFINERS[has_owners]}"))
+    return {account_of(str(definer)): int(count or 0) for definer, count in rows}
+
+
+def look_for(execute: Execute, asked: Asked, state: State, *, can_look: bool) -> State:
+    """The state with what there is of what is asked for: a statement where there is anything to ask, seldom more."""
+    scopes = sought(asked.grants, state.grants) if asked.grants else frozenset[Scope]()
     todo = [*pages(scopes, asked.databases)] if can_look else []
-    definers, found = _read_objects(execute, _DEFINERS[has_owners], todo)
-    users |= {it: user._replace(objects=definers.pop(it)) for it, user in users.items() if it in definers}
-    unseen = frozenset[Scope]() if can_look else scopes
-    return State(databases, users, grants, definers, found.missing, unseen, found.contents)
-
-
-def _read_objects(execute: Execute, definers: str, todo: Sequence[Page]) -> tuple[dict[Account, int], Answer]:
-    """How much runs as each account, and in the same statement what there is of what is asked for, or its first page.
-
-    definers: where the former is in the database.
-    """
-    also = f" UNION ALL SELECT NULL, {_text(todo[0].expression)}" if todo else ""
-    rows = execute(select(("Definer", "Objects"), f"FROM {definers}{also}"))
-    texts = [str(value) for definer, value in rows if definer is None]
-    texts += [str(execute(select((page.expression,), "FROM DUAL"))[0][0]) for page in todo[1:]]
-    counts = {account_of(str(definer)): int(count or 0) for definer, count in rows if definer is not None}
-    return counts, answer(zip(todo, texts, strict=True))
-
-
-def _schema_of_owners(execute: Execute, count: str = "0") -> tuple[str, bool, bool, bool]:
-    """The user that is logged in, whether the schema has owners, whether it has shares, whether `count` is not 0."""
-    ((user, owners, shares, counted),) = rows_of(execute, SCHEMA._replace(columns=(*SCHEMA.columns, count)))
-    return str(user), owners == _TABLES_OF_OWNERS, shares == "1", counted != "0"
+    found = answer([(page, str(execute(select((page.expression,), "FROM DUAL"))[0][0])) for page in todo])
+    definers = dict(state.definers)
+    users = {it: user._replace(objects=definers.pop(it)) for it, user in state.users.items() if it in definers}
+    return State(
+        state.databases,
+        {**state.users, **users},
+        state.grants,
+        definers,
+        found.missing,
+        frozenset() if can_look else scopes,
+        found.contents,
+    )
 
 
 SCHEMA = Query(
@@ -228,6 +231,16 @@ def function_exists(execute: Execute, name: str = FUNCTION) -> bool:
 def _function(name: str) -> str:
     routines = "information_schema.ROUTINES"
     return f"(SELECT COUNT(*) FROM {routines} WHERE ROUTINE_SCHEMA = {key(OWNERS)} AND ROUTINE_NAME = {key(name)})"
+
+
+# SCHEMA, and whether there is the function that looks for objects, which the user may execute.
+SCHEMA_AND_FUNCTION = SCHEMA._replace(columns=(*SCHEMA.columns, _function(OBJECTS)))
+
+
+def parts_of(row: Row) -> tuple[bool, bool, bool]:
+    """row: of SCHEMA_AND_FUNCTION. Whether the schema has owners, whether shares, whether the function is there."""
+    _, owners, shares, counted = row
+    return owners == _TABLES_OF_OWNERS, shares == "1", counted != "0"
 
 
 def read_databases(

@@ -17,6 +17,7 @@ from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner, record_owner
 from aurora_tenants.mysql.passwords import set_password
 from aurora_tenants.mysql.state import Server, State, User
+from aurora_tenants.mysql.unchanged import holds
 
 UNTIL_ROTATION = "the one it has now keeps working until the first rotation"
 
@@ -27,11 +28,16 @@ def changes_of_all(desired: State, live: State, *, server: Server) -> tuple[Chan
 
 
 def changes_by_resource(desired: State, live: State, *, server: Server) -> list[tuple[str, tuple[Change, ...]]]:
-    """The same for each resource, with its logical id, which is empty for what has no owner."""
-    return [
-        (_logical_id(wanted), (*changes_of_one(wanted, held, server=server), *_passwords(wanted, held, server)))
-        for wanted, held in _by_resource(desired, live)
-    ]
+    """The same for each resource that may have any, with its logical id, which is empty for what has no owner."""
+    if holds(desired, live):
+        return []
+    differing = ((wanted, held) for wanted, held in _by_resource(desired, live) if not holds(wanted, held))
+    return [(_logical_id(wanted), changes_and_passwords(wanted, held, server)) for wanted, held in differing]
+
+
+def changes_and_passwords(desired: State, live: State, server: Server) -> tuple[Change, ...]:
+    """What the provider runs for one resource, passwords included."""
+    return (*changes_of_one(desired, live, server=server), *_passwords(desired, live, server))
 
 
 def _logical_id(wanted: State) -> str:

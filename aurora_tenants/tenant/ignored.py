@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aurora_tenants.errors import Notice
-from aurora_tenants.model import Configuration, Ignore, accounts_of
+from aurora_tenants.model import Configuration, accounts_of
 from aurora_tenants.mysql.changes import subject
 from aurora_tenants.mysql.names import Account, is_reserved_database, is_reserved_user
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Server, State
 from aurora_tenants.naming import stack_name
 from aurora_tenants.tenant.connections import listed
-from aurora_tenants.tenant.inspector import is_inspector
-from aurora_tenants.tenant.isolation import Breach, breaches
+from aurora_tenants.tenant.isolation import Breach, is_ignored
 
 
 def ignored(
-    configuration: Configuration, state: State, server: Server, *, master: str, only: Collection[str] = ()
+    configuration: Configuration,
+    state: State,
+    server: Server,
+    found: Iterable[Breach],
+    *,
+    master: str,
+    only: Collection[str] = (),
 ) -> Iterator[Notice]:
     """How many accounts and databases `ignore` silences, and what these accounts can get into.
 
-    With `only`, what they can get into of these tenants alone.
+    found: the breaches that it silences. With `only`, what they can get into of these tenants alone.
     """
-    found = [breach for breach in ignored_breaches(configuration, state, server, master) if _concerns(breach, only)]
+    found = [breach for breach in found if not only or breach.tenant in only]
     accounts = {breach.account for breach in found} if only else _accounts(configuration, state, master)
     if accounts:
         names = [subject(account).removeprefix("user ") for account in sorted(accounts)]
@@ -34,19 +38,6 @@ def ignored(
     if databases:
         text = f"{_are(len(databases), 'database')} not reported, because ignore.databases names {_them(databases)}"
         yield Notice("ignored", f"{text}: {listed(databases)}")
-
-
-def ignored_breaches(configuration: Configuration, state: State, server: Server, master: str) -> tuple[Breach, ...]:
-    """The breaches that are not reported, because ignore.users names the account."""
-    ignore = configuration.ignore
-    if not ignore.users:
-        return ()
-    everything = replace(configuration, ignore=Ignore(databases=ignore.databases))
-    return tuple(
-        breach
-        for breach in breaches(everything, state, server, master=master)
-        if not breach.tenants and _is_named(breach.account.user, ignore)
-    )
 
 
 def reached(found: Sequence[Breach]) -> str:
@@ -60,16 +51,10 @@ def reached(found: Sequence[Breach]) -> str:
     return f"{accounts:,} of them can get into {len(databases):,} {noun} of {of_tenants}: {listed(databases)}"
 
 
-def _concerns(breach: Breach, only: Collection[str]) -> bool:
-    return not only or breach.tenant in only
-
-
-def _is_named(name: str, ignore: Ignore) -> bool:
-    """Whether the globs keep an account from being reported; the anonymous user and the inspector always are."""
-    return bool(name) and not is_inspector(name) and ignore.names_user(name)
-
-
 def _accounts(configuration: Configuration, state: State, master: str) -> set[Account]:
+    ignore = configuration.ignore
+    if not ignore.users:
+        return set()
     own = {account for tenant in configuration.tenants for account in accounts_of(tenant)}
     return {
         account
@@ -77,11 +62,13 @@ def _accounts(configuration: Configuration, state: State, master: str) -> set[Ac
         if account not in own
         and account.user != master
         and not is_reserved_user(account.user)
-        and _is_named(account.user, configuration.ignore)
+        and is_ignored(account.user, ignore)
     }
 
 
 def _databases(configuration: Configuration, state: State, server: Server) -> Iterator[str]:
+    if not configuration.ignore.databases:
+        return
     own = {server.stored(database.name) for tenant in configuration.tenants for database in tenant.databases}
     prefix = stack_name(configuration.cluster, "")
 

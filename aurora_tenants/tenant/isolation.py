@@ -3,7 +3,7 @@
 A state is judged as it stands: the live one, or the one that a plan would leave behind. So what a plan mends is not
 told, and what it would open is.
 
-    breaches(configuration, state, server, master="admin")
+    judged(configuration, state, server, master="admin").breaches
     Breach(Account("report"), "shop", tenant="shop", tenants=(), access=…)
 
     summed_up(breaches, state, server)
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
-from aurora_tenants.model import Cluster, Configuration, accounts_of
+from aurora_tenants.model import Configuration, Ignore
 from aurora_tenants.mysql.access import Access, reach
+from aurora_tenants.mysql.bounds import Bound, bounds
 from aurora_tenants.mysql.grants import (
     GRANT_OPTION,
     MEMBER,
@@ -31,9 +32,8 @@ from aurora_tenants.mysql.grants import (
 )
 from aurora_tenants.mysql.matching import Databases, rank
 from aurora_tenants.mysql.names import Account, identifier, is_reserved_user
-from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Live, Server, State
-from aurora_tenants.naming import stack_name
+from aurora_tenants.tenant.belonging import Belonging, stack_of
 from aurora_tenants.tenant.inspector import is_inspector
 
 
@@ -79,15 +79,20 @@ class Isolation(NamedTuple):
 
 
 def compared(
-    configuration: Configuration, live: Live, afterwards: State, *, master: str, only: Collection[str] = ()
+    configuration: Configuration,
+    live: Live,
+    afterwards: State,
+    found: Iterable[Breach],
+    *,
+    master: str,
+    only: Collection[str] = (),
 ) -> Isolation:
-    """The breaches that a plan leaves and those that it makes; with `only`, of what these tenants have or get into."""
+    """The breaches that a plan leaves and those that it makes; with `only`, of what these tenants have or get into.
+
+    found: the breaches afterwards.
+    """
     server = live.server
-    found = [
-        breach
-        for breach in breaches(configuration, afterwards, server, master=master)
-        if not only or breach.tenant in only or not set(breach.tenants).isdisjoint(only)
-    ]
+    found = [it for it in found if not only or it.tenant in only or not set(it.tenants).isdisjoint(only)]
     is_same = not found or afterwards is live.state
     before = found if is_same else breaches(configuration, _shared_as(afterwards, live.state), server, master=master)
     known = {breach.identity for breach in before}
@@ -99,7 +104,7 @@ def compared(
 
 def _withdrawn(summary: Summary, live: State) -> Summary:
     """The same, saying so where it was shared until now: then the next deployment of that stack ends it."""
-    stack = _stack(live, summary.account) if summary.account in live.users else ""
+    stack = stack_of(live, summary.account) if summary.account in live.users else ""
     known = [live.databases[name] for name in summary.databases if name in live.databases]
     if not stack or not all(stack in database.shared_with | database.withdrawn_from for database in known):
         return summary
@@ -119,23 +124,53 @@ def _shared_as(afterwards: State, live: State) -> State:
     return replace(live, databases=databases)
 
 
+class Judged(NamedTuple):
+    """The breaches of a state, and those that are not reported, because ignore.users names the account."""
+
+    breaches: tuple[Breach, ...]
+    ignored: tuple[Breach, ...]
+
+
 def breaches(configuration: Configuration, state: State, server: Server, *, master: str = "") -> tuple[Breach, ...]:
+    """Those that are reported, as `judged` has them."""
+    return judged(configuration, state, server, master=master).breaches
+
+
+def judged(configuration: Configuration, state: State, server: Server, *, master: str = "") -> Judged:
     """Every breach, sorted by account and database.
 
-    Not counted: the cluster's master user, users that the server or RDS keeps for itself, accounts that nobody can log
-    in to (a role counts through its members), and those that configuration.ignore.users names. A user of a tenant
-    always counts, also when a glob names it, and so do the anonymous user and the inspector.
+    Not counted: the cluster's master user, users that the server or RDS keeps for itself, and accounts that nobody can
+    log in to (a role counts through its members). A user of a tenant is never ignored, also when a glob names it, and
+    neither are the anonymous user and the inspector.
     """
-    belonging = _Belonging.of(configuration, state, server)
-    found: list[Breach] = []
-    for access in reach(state, server):
+    belonging = Belonging.of(configuration, state, server)
+    reported, ignored = list[Breach](), list[Breach]()
+    for access in reach(state, server, suspects(belonging, state, server, master=master)):
         owner = belonging.databases.get(access.database)
-        if owner is None or _is_exempt(access.account, belonging, configuration, state, master):
-            continue
-        own = belonging.accounts.get(access.account, frozenset())
-        if not own & owner.welcome and _stack(state, access.account) not in owner.stacks:
-            found.append(Breach(access.account, access.database, owner.tenant, tuple(sorted(own)), access))
-    return tuple(found)
+        if owner and not belonging.is_at_home(access.account, (access.database,), state):
+            own = belonging.accounts.get(access.account, frozenset())
+            is_silent = not own and is_ignored(access.account.user, configuration.ignore)
+            breach = Breach(access.account, access.database, owner.tenant, tuple(sorted(own)), access)
+            (ignored if is_silent else reported).append(breach)
+    return Judged(tuple(reported), tuple(ignored))
+
+
+def suspects(belonging: Belonging, state: State, server: Server, *, master: str) -> dict[Account, Bound]:
+    """The accounts that a breach may be of, with what they get into at the most.
+
+    Who gets in nowhere else at the most needs no closer look: that is almost everybody, and a look takes long.
+    """
+    return {
+        account: bound
+        for account, bound in bounds(state, server).items()
+        if not belonging.is_at_home(account, bound.databases, state)
+        and not _is_exempt(account, belonging, state, master)
+    }
+
+
+def is_ignored(name: str, ignore: Ignore) -> bool:
+    """Whether the globs keep an account from being reported; the anonymous user and the inspector always are."""
+    return bool(name) and not is_inspector(name) and ignore.names_user(name)
 
 
 def summed_up(found: Iterable[Breach], state: State, server: Server) -> tuple[Summary, ...]:
@@ -179,62 +214,7 @@ def patterns(state: State, server: Server) -> tuple[Grant, ...]:
     )
 
 
-class _Owned(NamedTuple):
-    """A database's tenant, all tenants whose users may get in, and the stacks outside the file whose users may."""
-
-    tenant: str
-    welcome: frozenset[str]
-    stacks: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Belonging:
-    """Which tenant every database and every account belongs to: as the file says, and as MySQL says of their owners."""
-
-    databases: dict[str, _Owned]
-    accounts: dict[Account, frozenset[str]]
-
-    @classmethod
-    def of(cls, configuration: Configuration, state: State, server: Server) -> _Belonging:
-        cluster = configuration.cluster
-        in_file = {stack_name(cluster, tenant.name) for tenant in configuration.tenants}
-        databases: dict[str, _Owned] = {}
-        accounts: dict[Account, set[str]] = defaultdict(set)
-        for tenant in configuration.tenants:
-            for database in tenant.databases:
-                welcome = frozenset((tenant.name, *database.shared_with))
-                databases[server.stored(database.name)] = _Owned(tenant.name, welcome)
-            for account in accounts_of(tenant):
-                accounts[account].add(tenant.name)
-        for name, known in state.databases.items():
-            tenant_name = _tenant(cluster, known.owner)
-            # For tenants of the file the file decides; for other stacks, what the database's owner has recorded.
-            recorded = frozenset(stack for stack in known.shared_with if stack not in in_file)
-            if name in databases:
-                databases[name] = databases[name]._replace(stacks=recorded)
-            elif tenant_name:
-                databases[name] = _Owned(tenant_name, frozenset((tenant_name,)), recorded)
-        for account, of_live in state.users.items():
-            if tenant_name := _tenant(cluster, of_live.owner):
-                accounts[account].add(tenant_name)
-        return cls(databases, {account: frozenset(names) for account, names in accounts.items()})
-
-
-def _tenant(cluster: Cluster, owner: Owner | None) -> str:
-    """The tenant whose stack owns something; what the stack let go of is still the tenant's. Empty for nobody."""
-    prefix = stack_name(cluster, "")
-    return owner.stack.removeprefix(prefix) if owner and owner.stack.startswith(prefix) else ""
-
-
-def _stack(state: State, account: Account) -> str:
-    """The stack that an account belongs to; empty for none."""
-    owner = state.users[account].owner
-    return owner.stack if owner and not owner.released else ""
-
-
-def _is_exempt(
-    account: Account, belonging: _Belonging, configuration: Configuration, state: State, master: str
-) -> bool:
+def _is_exempt(account: Account, belonging: Belonging, state: State, master: str) -> bool:
     name = account.user
     if state.users[account].options.is_locked:
         return True
@@ -242,7 +222,7 @@ def _is_exempt(
         return False
     if is_inspector(name):
         return False  # what it should have opens nothing
-    return configuration.ignore.names_user(name) or (bool(master) and name == master) or is_reserved_user(name)
+    return (bool(master) and name == master) or is_reserved_user(name)
 
 
 def way_in(access: Access) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-import typer.main
 
-from aurora_tenants.cli import app
+from aurora_tenants.cli.commands import whole
 from aurora_tenants.cli.options import Command
 from tests.cli.conftest import CommandLine, Ended
 
@@ -58,7 +57,7 @@ def test_every_command_tells_its_failures_as_it_was_asked_to():
         leaves = [each for each in group.commands.values() if not hasattr(each, "commands")]
         return nested + [each.name for each in leaves if not isinstance(each, Command)]
 
-    assert others(typer.main.get_command(app)) == []
+    assert others(whole()) == []
 
 
 @pytest.mark.parametrize(("option", "is_coloured"), [("", True), (" --no-color", False)])

@@ -12,7 +12,7 @@ import pytest
 import typer
 import typer.main
 
-from aurora_tenants.cli import app
+from aurora_tenants.cli.commands import whole
 from aurora_tenants.cli.options import Display, Target, with_groups
 from tests.cli.conftest import CommandLine, Ended
 
@@ -140,10 +140,7 @@ IN_EITHER_FORM = [
 
 
 def test_these_commands_have_two_forms():
-    options = {
-        name: {option for each in command.params for option in each.opts}
-        for name, command in commands(typer.main.get_command(app))
-    }
+    options = {name: {option for each in command.params for option in each.opts} for name, command in commands(whole())}
     assert sorted(name for name, known in options.items() if "--output" in known) == sorted(IN_EITHER_FORM)
 
 

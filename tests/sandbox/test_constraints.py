@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -12,12 +13,15 @@ import botocore.session
 import pytest
 from botocore.model import OperationModel, Shape
 from botocore.serialize import create_serializer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aurora_sandbox.cloudformation.requests import UNDERSTOOD
 from aurora_sandbox.server import Sandbox
-from aurora_sandbox.wire import Request, ServiceError, constraints, parse, service_model, spoken
+from aurora_sandbox.wire import Kept, Request, ServiceError, constraints, parse, service_model, spoken
 from aurora_sandbox.wire.constraints import misfits
 from aurora_sandbox.wire.quick import fits
+from tests.sandbox.test_wire import values
 
 ARN = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 MEMBER = "1 validation error detected: Value{} at '{}' failed to satisfy constraint: Member must {}"
@@ -317,3 +321,47 @@ def test_what_is_taken_quickly_is_what_nothing_is_said_of():
     records = service_model("rds-data").operation_model("ExecuteStatement").output_shape
     union = [{"longValue": 1}, {"arrayValue": {"longValues": [1]}}, {}, {"longValue": 1, "stringValue": "1"}]
     assert [fits(records, {"records": [[field]]}) for field in union] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("cloudformation", "DescribeStacks"),
+        ("cloudformation", "DescribeChangeSet"),
+        ("secretsmanager", "ListSecrets"),
+        ("rds-data", "ExecuteStatement"),
+        ("scheduler", "GetSchedule"),
+    ],
+)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@given(data=st.data())
+def test_the_quick_look_and_the_long_one_agree(service: str, operation: str, data: st.DataObject):
+    """Of values that fit, of values with something in them put wrong, and of each as something that is kept."""
+    shape = service_model(service).operation_model(operation).output_shape
+    value = data.draw(values(shape))
+    odd = st.sampled_from([None, "", "x" * 5000, -1, 10**9, 0.5, True, [], {}, ["a"], {"Stranger": None}, b"a", ()])
+    for _ in range(data.draw(st.integers(0, 2))):
+        parts = list(inside(value))
+        if parts:
+            holder, key = data.draw(st.sampled_from(parts))
+            holder[key] = deepcopy(data.draw(odd))
+    wrong = list(constraints.all_misfits(shape, value))
+    kept = with_kept(value)
+    for _ in range(2):  # what is kept is looked at once
+        assert not (fits(shape, value) and wrong)
+        assert fits(shape, kept) == fits(shape, value)
+        assert list(misfits(shape, kept)) == wrong
+
+
+def inside(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a value where something else could stand."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield value, key
+        yield from inside(inner)
+
+
+def with_kept(value: Any) -> Any:
+    """The value with the structures in its lists as parts that are kept."""
+    if isinstance(value, list):
+        return [Kept(with_kept(each)) if isinstance(each, dict) else with_kept(each) for each in value]
+    return {key: with_kept(inner) for key, inner in value.items()} if isinstance(value, dict) else value

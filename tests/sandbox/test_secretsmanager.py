@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aurora_sandbox.clock import Clock
 from aurora_sandbox.secretsmanager.rotation import STEPS, Outcome
@@ -113,6 +116,90 @@ def test_lists_filter_by_name_prefix_and_come_in_pages(account: Account) -> None
     rest = account("ListSecrets", Filters=filters, MaxResults=2, SortOrder="asc", NextToken=first["NextToken"])
     names = [entry["Name"] for entry in first["SecretList"] + rest["SecretList"]]
     assert (names, "NextToken" in rest) == (["shop-0", "shop-1", "shop-2"], False)
+
+
+def test_lists_come_in_the_order_that_is_asked_for() -> None:
+    clock = Clock()
+    account = Account(now=clock.now)
+    for name in ("beta", "alpha", "gamma"):
+        account("CreateSecret", Name=name, SecretString="x")
+        clock.move(clock.now() + timedelta(days=1))
+    account("TagResource", SecretId="alpha", Tags=[{"Key": "a", "Value": "b"}])
+    account("GetSecretValue", SecretId="gamma")
+
+    def names(**order: str) -> list[str]:
+        return [entry["Name"] for entry in account("ListSecrets", **order)["SecretList"]]
+
+    assert names() == names(SortOrder="desc") == names(SortBy="created-date") == ["gamma", "alpha", "beta"]
+    assert names(SortOrder="asc") == ["beta", "alpha", "gamma"]
+    assert names(SortBy="name", SortOrder="asc") == ["alpha", "beta", "gamma"]
+    assert names(SortBy="last-changed-date") == ["alpha", "gamma", "beta"]
+    assert names(SortBy="last-accessed-date")[0] == "gamma"
+
+
+@pytest.mark.parametrize(
+    "order", [{"SortOrder": "asc"}, {}, {"SortBy": "name"}, {"SortBy": "name", "SortOrder": "asc"}]
+)
+def test_a_page_begins_where_the_one_before_has_ended_whatever_happens_meanwhile(order: dict[str, str]) -> None:
+    account = Account()
+    for number in range(1, 8):
+        account("CreateSecret", Name=f"s{number}", SecretString="x")
+    first = account("ListSecrets", MaxResults=3, **order)
+    shown = [entry["Name"] for entry in first["SecretList"]]
+    account("DeleteSecret", SecretId=shown[0], ForceDeleteWithoutRecovery=True)
+    account("DeleteSecret", SecretId=shown[2], ForceDeleteWithoutRecovery=True)
+    rest = account("ListSecrets", MaxResults=4, NextToken=first["NextToken"], **order)
+    expected = [f"s{number}" for number in range(1, 8)][:: 1 if "SortOrder" in order else -1]
+    assert shown + [entry["Name"] for entry in rest["SecretList"]] == expected
+    assert "NextToken" not in rest
+
+
+def test_a_token_is_for_lists_in_its_own_order(account: Account) -> None:
+    account("CreateSecret", Name="other", SecretString="x")
+    token = account("ListSecrets", MaxResults=1, SortOrder="asc")["NextToken"]
+    refused = ("InvalidNextTokenException", "The NextToken value is invalid.")
+    assert error(account, "ListSecrets", MaxResults=1, SortOrder="desc", NextToken=token) == refused
+    for none in ("2", "bm9uZQ==", "é", "W10=", "e30="):
+        assert error(account, "ListSecrets", NextToken=none) == refused
+
+
+def test_a_filter_that_is_not_imitated_is_told_of_even_where_there_is_no_secret() -> None:
+    code, message = error(Account(), "ListSecrets", Filters=[{"Key": "primary-region", "Values": ["eu"]}])
+    assert (code, message) == ("InvalidParameterException", "The sandbox does not imitate the filter primary-region.")
+
+
+CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("TagResource", {"Tags": [{"Key": "a", "Value": "b"}]}),
+    ("TagResource", {"Tags": [{"Key": "a", "Value": "c"}]}),
+    ("UntagResource", {"TagKeys": ["a"]}),
+    ("UpdateSecret", {"Description": "what it is"}),
+    ("PutSecretValue", {"SecretString": "two", "ClientRequestToken": SECOND}),
+    ("PutSecretValue", {"SecretString": "three", "ClientRequestToken": THIRD, "VersionStages": ["AWSPENDING"]}),
+    ("GetSecretValue", {}),
+    ("RotateSecret", {"RotationLambdaARN": FUNCTION, "RotationRules": {"AutomaticallyAfterDays": 30}}),
+    ("RotateSecret", {"RotationRules": {"AutomaticallyAfterDays": 31}, "RotateImmediately": False}),
+    ("CancelRotateSecret", {}),
+    ("DeleteSecret", {"RecoveryWindowInDays": 7}),
+    ("RestoreSecret", {}),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(CHANGES), max_size=8))
+def test_a_list_says_what_a_secret_is_now_whatever_has_happened_to_it(
+    changes: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """What a list has shown of a secret is kept; here it is asked after each change."""
+    account = Account()
+    account("CreateSecret", Name="app", SecretString="one", ClientRequestToken=FIRST)
+    for operation, more in changes:
+        with suppress(ServiceError):  # one that is marked for deletion refuses most
+            account(operation, SecretId="app", **more)
+        account.manager.rotation_outcome("app") if operation == "RotateSecret" else None
+        (listed,) = account("ListSecrets", IncludePlannedDeletion=True)["SecretList"]
+        described = account("DescribeSecret", SecretId="app")
+        described["SecretVersionsToStages"] = described.pop("VersionIdsToStages", {})
+        assert listed == described
 
 
 @pytest.mark.parametrize("half", [{"Key": "name"}, {"Values": ["shop-"]}])

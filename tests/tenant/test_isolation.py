@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aurora_tenants.model import (
     Cluster,
@@ -14,12 +18,16 @@ from aurora_tenants.model import (
     TenantRole,
     TenantUser,
 )
+from aurora_tenants.mysql.access import reach
 from aurora_tenants.mysql.grants import MEMBER, Grant, Scope, expand, role_scope
-from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.names import Account, is_reserved_user
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.state import Database, Server, State, User
-from aurora_tenants.tenant.isolation import Breach, breaches, orphans, patterns, summed_up
+from aurora_tenants.tenant.belonging import Belonging, stack_of
+from aurora_tenants.tenant.inspector import is_inspector
+from aurora_tenants.tenant.isolation import Breach, Judged, breaches, judged, orphans, patterns, summed_up, suspects
+from tests.mysql.nasty import STACK, TENANTS, World, worlds
 
 SERVER = Server("9.7.4", True, "caching_sha2_password")
 CLUSTER = Cluster("shared")
@@ -248,3 +256,66 @@ def test_rows_of_the_anonymous_user_are_told_as_such():
         ("blog", "SELECT on `shop`.* of the anonymous user, which applies to its clients too"),
     ]
     assert {it.fix for it in found} == {"REVOKE SELECT ON `shop`.* FROM ``@`%`"}
+
+
+# Who needs no closer look
+
+
+def file_of(seed: int) -> Configuration:
+    """A file about the tenants of the nasty worlds, or some of them, with some of their accounts."""
+    chance = random.Random(seed)
+    tenants = []
+    for name in chance.sample(TENANTS, chance.randint(1, len(TENANTS))):
+        named = dict.fromkeys((name, *chance.sample(TENANTS, chance.choice((0, 0, 1)))))
+        shared = [tuple(chance.sample(TENANTS, chance.choice((0, 0, 1, 2)))) for _ in named]
+        databases = (TenantDatabase(it, shared_with=others) for it, others in zip(named, shared, strict=True))
+        hosts = chance.choice((("%",), ("%", "10.0.0.1"), ("localhost",)))
+        roles = (TenantRole(role) for role in chance.sample(("r", "s"), chance.choice((0, 0, 1))))
+        tenants.append(Tenant(name, tuple(databases), (TenantUser(name, hosts=hosts),), tuple(roles)))
+    ignore = chance.choice(((), (), ("dba",), ("*",), ("a*",)))
+    return Configuration(Cluster(STACK), tuple(tenants), ignore=Ignore(users=ignore))
+
+
+def judged_one_by_one(configuration: Configuration, state: State, server: Server, master: str) -> Judged:
+    """The same by a look at every account and all that it gets into."""
+    belonging = Belonging.of(configuration, state, server)
+    found: tuple[list[Breach], list[Breach]] = ([], [])
+    for access in reach(state, server):
+        account, name = access.account, access.account.user
+        owner, own = belonging.databases.get(access.database), belonging.accounts.get(account, frozenset())
+        is_of_server = bool(name) and not is_inspector(name) and (name == master or is_reserved_user(name))
+        if owner is None or state.users[account].options.is_locked or (not own and is_of_server):
+            continue
+        if not own & owner.welcome and stack_of(state, account) not in owner.stacks:
+            is_named = bool(name) and not is_inspector(name) and configuration.ignore.names_user(name)
+            breach = Breach(account, access.database, owner.tenant, tuple(sorted(own)), access)
+            found[not own and is_named].append(breach)
+    return Judged(*map(tuple, found))
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(worlds, st.integers(0, 2**32 - 1).map(file_of), st.sampled_from(("", "dba")))
+def test_nobody_is_left_out_who_gets_in_where_it_does_not_belong(found: World, file: Configuration, master: str):
+    state, server = found
+    assert judged(file, state, server, master=master) == judged_one_by_one(file, state, server, master)
+
+
+def test_tenants_as_they_should_be_need_no_closer_look():
+    """With a role of their own, a second host, privileges on tables, and what another tenant shares with them too."""
+    role, elsewhere = User(Account("shop-reader"), owner=Owner("shared-shop", "Role")), Account("shop", "10.%")
+    hosts = TenantUser("shop", hosts=("%", "10.%"))
+    shop = replace(SHOP, users=(hosts,), roles=(TenantRole("shop-reader"),))
+    shared = Configuration(CLUSTER, (shop, tenant("blog", shared_with=("shop",))))
+    state = world(
+        *(*on("shop-reader", "shop", "SELECT"), *on("shop-reader", "blog", "SELECT"), member("shop", "shop-reader")),
+        Grant(elsewhere, Scope("TABLE", "shop", "orders"), "SELECT"),
+        *on("report", "old", "SELECT"),
+        Grant(Account("shop"), Scope("GLOBAL"), "PROCESS"),
+        users=(role,),
+    )
+    belonging = Belonging.of(shared, state, SERVER)
+    assert suspects(belonging, state, SERVER, master="") == {}
+    state = replace(state, grants=state.grants | {*on("report", "shop", "SELECT"), *on("shop-reader", "%", "SELECT")})
+    assert suspects(belonging, state, SERVER, master="").keys() == {Account("report")}
+    unshared = Belonging.of(Configuration(CLUSTER, (shop, BLOG)), state, SERVER)
+    assert suspects(unshared, state, SERVER, master="").keys() == {*map(Account, ("report", "shop", "shop-reader"))}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 
 from tests.cli.conftest import CommandLine
 from tests.cli.doctor.conftest import Examine, bad, only_problem, result_of
@@ -174,14 +174,14 @@ def test_a_paused_cluster_is_left_asleep(examine: Examine, cloud: Cloud):
 
 def hook(monkeypatch: pytest.MonkeyPatch, event: str, handle: Callable[..., None]) -> None:
     """Has this called at an event of every client: CloudWatch's values are a minute or two late on AWS, never here."""
-    make = boto3.Session.client
+    make = Session.create_client
 
-    def client(self: boto3.Session, name: str, **options: Any) -> Any:
+    def client(self: Session, name: str, **options: Any) -> Any:
         made = make(self, name, **options)
         made.meta.events.register(event, handle)
         return made
 
-    monkeypatch.setattr(boto3.Session, "client", client)
+    monkeypatch.setattr(Session, "create_client", client)
 
 
 @pytest.mark.usefixtures("may_pause")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 
 from aurora_tenants.mysql.live import select
 from tests.cli.conftest import CommandLine
@@ -47,9 +47,9 @@ def test_only_calls_that_change_nothing_are_made(
     """Those of the sandbox's own services are counted there; a hook sees all, before they are sent."""
     run.file(SHOP)
     cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]
-    made, make = list[Any](), boto3.Session.client
+    made, make = list[Any](), Session.create_client
 
-    def client(self: boto3.Session, name: str, **options: Any) -> Any:
+    def client(self: Session, name: str, **options: Any) -> Any:
         def note(model: Any, params: Any, **_: Any) -> None:
             made.append((name, model.name, params["body"]))
 
@@ -58,7 +58,7 @@ def test_only_calls_that_change_nothing_are_made(
         return seen
 
     before = cloud.calls()
-    monkeypatch.setattr(boto3.Session, "client", client)
+    monkeypatch.setattr(Session, "create_client", client)
     assert examine(f"--cluster {cluster}")[0] == 0
     counted = {name.partition(":")[2] for name in cloud.calls() - before}
     set_environment(monkeypatch, bare.environment)

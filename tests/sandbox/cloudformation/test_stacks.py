@@ -456,3 +456,19 @@ def test_nothing_is_accepted_after_the_end(aws: Sandbox) -> None:
     aws.cloudformation.close()
     with pytest.raises(ClientError, match="the sandbox is stopping"):
         aws.aws.describe_stacks()
+
+
+def test_what_is_shown_of_a_stack_is_what_it_is_now(aws: Sandbox) -> None:
+    """An entry of DescribeStacks is kept while the stack is as it was, and no longer."""
+    aws.create("shop", template({"Mail": queue()}))
+    seen = [aws.stack("shop"), aws.stack("shop")]
+    aws.aws.update_termination_protection(StackName="shop", EnableTerminationProtection=True)
+    seen.append(aws.stack("shop"))
+    aws.aws.update_stack(
+        StackName="shop", TemplateBody=json.dumps(template({"Mail": queue()})), Tags=[{"Key": "a", "Value": "b"}]
+    )
+    aws.settled("shop")
+    seen.append(aws.stack("shop"))
+    told = [(each["StackStatus"], each["EnableTerminationProtection"], len(each["Tags"])) for each in seen]
+    assert seen[0] == seen[1]
+    assert told[1:] == [("CREATE_COMPLETE", False, 0), ("CREATE_COMPLETE", True, 0), ("UPDATE_COMPLETE", True, 1)]
