@@ -5,4 +5,5 @@ world           the sandboxes with N tenants; turns: what is measured in them, b
 figures         what was measured; goals: what it should have been; compare: with an earlier run; table: as Markdown
 apply, ends     applies: calls, lanes and delays; those that are killed or interrupted
 sandbox_tenants what tenants cost the sandbox
+scale           plans of thousands of tenants of values; scale_mysql: what accounts and schemas cost MySQL itself
 """

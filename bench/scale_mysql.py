@@ -1,11 +1,14 @@
 """What accounts and schemas cost MySQL itself, on the sandbox's server: statements, logins, what a plan reads, memory.
 
-    python -m bench.scale_mysql [N …] [--tables N]        N: accounts, one server that grows; a third of them databases
+    python -m bench.scale_mysql [N …] [--tables N] [--write-docs]
 
-Tenants are as in `bench.noop_plan`: a database and three users. Accounts are made by CREATE USER, a hundred in a
-statement; their grants and owners are inserted into the tables that hold them, and loaded by FLUSH PRIVILEGES, because
-30,000 GRANTs would take longer than all that is measured. Times are medians, in ms: the server's CPU on
-Linux, which other work on the machine does not move much, and the wall elsewhere.
+N: accounts, of one server that grows; a third as many databases. --tables: so many of these get a table at the end.
+--write-docs: puts the table into docs/scale.md.
+
+Tenants are as in `bench.noop_plan`: a database and three users. Accounts are rows that are copied
+from one that CREATE USER has made, their grants and owners are inserted into the tables that hold them, and FLUSH
+PRIVILEGES loads all of it: 30,000 times CREATE USER would take longer than all that is measured. Times are medians, in
+ms: the server's CPU on Linux, which other work on the machine does not move much, and the wall elsewhere.
 """
 
 from __future__ import annotations
@@ -22,25 +25,32 @@ from aurora_sandbox import mysqld
 from aurora_sandbox.install import install
 from aurora_sandbox.mysqld import Server, as_root
 from aurora_tenants.lambdas.ownership import make_views
+from aurora_tenants.mysql.grants import Grant, statements
 from aurora_tenants.mysql.hashing import hashed
+from aurora_tenants.mysql.inspector import RIGHTS
 from aurora_tenants.mysql.live import Execute, Row, read_server, read_state
+from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import OWNERS, create_owners
+from bench.scale import DOCUMENT, with_tables
 
 PASSWORD = "a-password-of-all-of-them"
 HASH = hashed(PASSWORD, "twenty-letters_salt.")["caching_sha2_password"]
 IDENTIFIED = f"IDENTIFIED WITH caching_sha2_password AS {HASH}"
+INSPECTOR, MODEL = "inspector", "model"
 MS = 1000.0
 
 
-def main(sizes: Sequence[int], tables: int) -> dict[str, list[str]]:
-    """Prints, and returns, what was measured: for each size a column."""
+def main(sizes: Sequence[int], tables: int, *, writes: bool) -> None:
+    """Prints what was measured: for each size a column."""
     binary = mysqld.find() or install(mysqld.default_cache(), print)
     columns: dict[str, list[str]] = {}
     with mysqld.start(binary) as server:
-        root = _root(server)
+        root = _on(server.connect())
         for statement in create_owners():
             root(statement)
         make_views(root)
+        root(f"CREATE USER {MODEL} {IDENTIFIED}")
+        _make_inspector(root)
         grown, empty = 0, _memory(server)
         for size in sizes:
             began = time.perf_counter()
@@ -54,8 +64,10 @@ def main(sizes: Sequence[int], tables: int) -> dict[str, list[str]]:
             for what, figure in _with_tables(server, root, sizes[-1] // 3, tables):
                 columns[what] = ["–"] * (len(sizes) - 1) + [figure]
                 print(f"  {what}: {figure}", file=sys.stderr, flush=True)
-    print("\n".join(table(columns, sizes)))
-    return columns
+    lines = [*table(columns, sizes)]
+    print("\n".join(lines))
+    if writes:
+        DOCUMENT.write_text(with_tables(DOCUMENT.read_text(), {"mysql": lines}))
 
 
 def table(columns: dict[str, list[str]], sizes: Sequence[int]) -> list[str]:
@@ -84,15 +96,21 @@ class _Clock:
         return statistics.median(found)
 
 
-def _root(server: Server) -> Execute:
-    connection = server.connect()
-
+def _on(connection: pymysql.Connection[pymysql.cursors.Cursor]) -> Execute:
     def execute(statement: str) -> list[Row]:
         with connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
     return execute
+
+
+def _make_inspector(root: Execute) -> None:
+    """Whoever a plan reads as."""
+    root(f"CREATE USER {INSPECTOR} {IDENTIFIED}")
+    grants = frozenset(Grant(Account(INSPECTOR, "%"), scope, privilege) for privilege, scope in RIGHTS)
+    for statement in statements(grants, frozenset()):
+        root(statement.sql)
 
 
 def name(number: int) -> str:
@@ -103,8 +121,12 @@ def _grow(root: Execute, tenants: range) -> None:
     for number in tenants:
         root(f"CREATE DATABASE {name(number)}")
     users = [f"{name(number)}{suffix}" for number in tenants for suffix in ("", "-app", "-report")]
-    for at in range(0, len(users), 99):
-        root("CREATE USER " + ", ".join(f"`{user}` {IDENTIFIED}" for user in users[at : at + 99]))
+    of_user = "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'user'"
+    others = ", ".join(f"`{column}`" for (column,) in root(of_user) if str(column).lower() != "user")
+    for at in range(0, len(users), 300):
+        names = " UNION ALL ".join(f"SELECT '{user}' AS name" for user in users[at : at + 300])
+        copies = f"SELECT names.name, {others} FROM mysql.user JOIN ({names}) AS names WHERE User = '{MODEL}'"
+        root(f"INSERT INTO mysql.user (User, {others}) {copies}")
     for at in range(0, len(tenants), 300):
         for statement in _inserts(tenants[at : at + 300]):
             root(statement)
@@ -155,18 +177,18 @@ def _measured(server: Server, root: Execute, tenants: int, empty: float) -> Iter
         "ALTER USER, another password": clock.ms(lambda n: root(f"ALTER USER extra{n} {IDENTIFIED}"), each),
         "DROP USER": clock.ms(lambda n: root(f"DROP USER extra{n}"), each),
     }
-    rounds = []
-    for _ in range(3):
-        root("CREATE USER " + ", ".join(f"more{number} {IDENTIFIED}" for number in range(100)))
-        rounds += [clock.ms(lambda _: root(f"DROP USER {many}"), range(1))]
-    times["DROP USER of 100 accounts in one statement, for each"] = min(rounds) / 100
+    created = ", ".join(f"more{number} {IDENTIFIED}" for number in range(100))
+    together = "of 100 accounts in one statement, for each"
+    times[f"CREATE USER {together}"] = clock.ms(lambda _: root(f"CREATE USER {created}"), range(1)) / 100
+    times[f"DROP USER {together}"] = clock.ms(lambda _: root(f"DROP USER {many}"), range(1)) / 100
     times["FLUSH PRIVILEGES"] = clock.ms(lambda _: root("FLUSH PRIVILEGES"), range(5))
     logins = [_login(server, name(number)) for number in range(0, tenants, max(tenants // 11, 1))]
     for at, what in enumerate(("login, the first of an account", "the same again", "the same with a database")):
         times[what] = statistics.median(login[at] for login in logins)
     times |= _shown(server, root, tenants)
     yield from ((what, _ms_text(value)) for what, value in times.items())
-    yield from _read(root, clock)
+    with _connect(server, INSPECTOR) as connection:
+        yield from _read(_on(connection), clock)
     yield "memory of mysqld, MB, without accounts", f"{empty:.0f}"
     yield "memory of mysqld, MB", f"{_memory(server):.0f}"
 
@@ -175,7 +197,7 @@ def _shown(server: Server, root: Execute, tenants: int) -> dict[str, float]:
     """What shows databases, to one who may see all of them and to a tenant, who may see one."""
     clock = _Clock(server)
     with _connect(server, name(tenants // 2)) as connection, connection.cursor() as cursor:
-        own = clock.ms(lambda _: cursor.execute("SHOW DATABASES"), range(3))
+        own = clock.ms(lambda _: cursor.execute("SHOW DATABASES"), range(1))
         tables = "SELECT COUNT(*) FROM information_schema.TABLES"
         return {
             "SHOW DATABASES as root": clock.ms(lambda _: root("SHOW DATABASES"), range(3)),
@@ -184,13 +206,13 @@ def _shown(server: Server, root: Execute, tenants: int) -> dict[str, float]:
         }
 
 
-def _read(root: Execute, clock: _Clock) -> Iterator[tuple[str, str]]:
+def _read(run: Execute, clock: _Clock) -> Iterator[tuple[str, str]]:
     """What a plan reads, statement by statement."""
     kept: list[tuple[str, float]] = []
 
     def execute(statement: str) -> Sequence[Row]:
         began = clock()
-        rows = root(statement)
+        rows = run(statement)
         kept.append((_about(statement), (clock() - began) * MS))
         return rows
 
@@ -281,4 +303,5 @@ def _memory(server: Server) -> float:
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     count = int(arguments.pop(arguments.index("--tables") + 1)) if "--tables" in arguments else 0
-    main([int(it) for it in arguments if it != "--tables"] or (1_000, 10_000, 30_000), count)
+    numbers = [int(it) for it in arguments if not it.startswith("--")]
+    main(numbers or (1_000, 10_000, 30_000), count, writes="--write-docs" in arguments)
