@@ -10,7 +10,7 @@ import typer.core
 import typer.main
 
 from aurora_tenants import __version__
-from aurora_tenants.cli.options import Command, Group, with_groups
+from aurora_tenants.cli.group import Group
 
 NAME = "aurora-tenants"
 _SETTINGS: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
@@ -25,6 +25,8 @@ class Later(NamedTuple):
 
     def make(self, name: str) -> Any:
         """The command as typer makes it."""
+        from aurora_tenants.cli.options import Command, with_groups
+
         alone = typer.Typer(**_SETTINGS)
         made = getattr(import_module(f"aurora_tenants.cli.{self.module}"), self.name)
         if isinstance(made, typer.Typer):

@@ -155,18 +155,6 @@ class InterruptedInFlight(KeyboardInterrupt):
     """An interrupt while something was being changed; its text says what becomes of that."""
 
 
-class Group(typer.core.TyperGroup):
-    """Commands under one name. The name alone asks for help; in typer that is an error."""
-
-    def parse_args(
-        self, ctx: Any, args: list[str]
-    ) -> Any:  # a context's type is private in one typer, click's in another
-        return super().parse_args(ctx, args or ["--help"])
-
-    def get_params(self, ctx: Any) -> Any:
-        return [as_given(each) for each in super().get_params(ctx)]
-
-
 class Command(typer.core.TyperCommand):
     """A command. What goes wrong in it is told here: only here is it known which output was asked for."""
 

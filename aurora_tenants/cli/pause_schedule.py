@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_tenants.cli.group import Group
 from aurora_tenants.cli.options import (
     DISPLAY,
     TARGET,
     AcuPrice,
     Command,
     Display,
-    Group,
     Target,
     ask,
     given_price,

@@ -15,7 +15,8 @@ import typer
 
 import aurora_sandbox.errors
 from aurora_tenants.cli import options
-from aurora_tenants.cli.options import DISPLAY, SHARED_STACK, Display, Format, Group, in_flight
+from aurora_tenants.cli.group import Group
+from aurora_tenants.cli.options import DISPLAY, SHARED_STACK, Display, Format, in_flight
 from aurora_tenants.errors import Exit, InvalidUsage, Problem, SandboxError
 
 if TYPE_CHECKING:

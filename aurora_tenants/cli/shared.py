@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from aurora_tenants.cli.deployment import Operator, choose, chosen
+from aurora_tenants.cli.group import Group
 from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import (
     DEFAULT_FILE,
@@ -19,7 +20,6 @@ from aurora_tenants.cli.options import (
     Command,
     Display,
     Format,
-    Group,
     InterruptedInFlight,
     Profile,
     Region,

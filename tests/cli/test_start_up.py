@@ -86,8 +86,7 @@ def test_a_command_is_only_loaded_when_it_is_asked_for():
         "aurora_tenants.cli",
         "aurora_tenants.cli.commands",
         "aurora_tenants.cli.conversion",
-        "aurora_tenants.cli.interrupts",
-        "aurora_tenants.cli.options",
+        "aurora_tenants.cli.group",
     ]
 
 

@@ -46,6 +46,7 @@ def coloured(text: RichText) -> str:
     return out.getvalue()
 
 
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES)
 def test_a_text_that_is_put_together(plain: str, style: str, pieces: list[tuple[str, str, bool]]):
     ours, richs = both(plain, style, pieces)
@@ -56,6 +57,7 @@ def test_a_text_that_is_put_together(plain: str, style: str, pieces: list[tuple[
     assert coloured(for_rich(ours)) == coloured(richs)
 
 
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES, PARTS)
 def test_a_part_of_it(plain: str, style: str, pieces: list[tuple[str, str, bool]], part: tuple[int, int]):
     ours, richs = both(plain, style, pieces)
@@ -64,6 +66,7 @@ def test_a_part_of_it(plain: str, style: str, pieces: list[tuple[str, str, bool]
         assert coloured(for_rich(ours[first:last])) == coloured(richs[first:last])
 
 
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES)
 def test_its_lines_and_what_they_make_together(plain: str, style: str, pieces: list[tuple[str, str, bool]]):
     ours, richs = both(plain, style, pieces)
@@ -73,6 +76,7 @@ def test_its_lines_and_what_they_make_together(plain: str, style: str, pieces: l
         assert coloured(for_rich(joined(ours.lines()))) == coloured(RichText("\n").join(of_rich))
 
 
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES, st.integers(1, 30))
 def test_a_text_that_fits_stays_as_it_is(plain: str, style: str, pieces: list[tuple[str, str, bool]], width: int):
     ours, _ = both(plain, style, pieces)
@@ -83,6 +87,7 @@ def test_a_text_that_fits_stays_as_it_is(plain: str, style: str, pieces: list[tu
 
 
 @pytest.mark.parametrize("color", [None, False])
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES)
 def test_what_is_no_terminal_gets_what_rich_writes(
     color: bool | None, plain: str, style: str, pieces: list[tuple[str, str, bool]]
@@ -166,7 +171,7 @@ def test_there_may_be_no_file():
     assert there_is_none.encoding == "utf-8"
 
 
-@settings(max_examples=30)
+@settings(max_examples=60, deadline=None)
 @given(TEXTS, STYLES, PIECES)
 def test_whatever_is_printed_is_written_out(plain: str, style: str, pieces: list[tuple[str, str, bool]]):
     ours, _ = both(plain, style, pieces)
