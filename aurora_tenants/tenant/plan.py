@@ -276,8 +276,10 @@ def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> T
     if secrets is None or stack is None or not stack.was_begun or plan.stack.action not in ("none", "update"):
         return plan
     found = drifted(asked.made.resources, stack.outputs, secrets)
-    parameters = dict(plan.stack.parameters)
     asked_for = asks_provider(asked.made.resources, found, stack.outputs)
+    if not found and not asked_for:
+        return plan
+    parameters = dict(plan.stack.parameters)
     parameters[REVISION] = counted_up(parameters[REVISION], asked_for)
     action = "update" if found else plan.stack.action
     return replace(plan, stack=replace(plan.stack, action=action, parameters=parameters), secrets=found)
