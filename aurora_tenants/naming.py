@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -142,10 +143,16 @@ def secret_name(cluster: Cluster, user: str) -> str:
 
 def logical_id(kind: str, name: str) -> str:
     """A readable id of letters and digits, stable for a name and never the same for two names of one kind."""
+    readable, digest = _readable(name)
+    return f"{kind}{readable}{digest if f'{kind}{readable}' == SERVER else ''}"
+
+
+@lru_cache(10_000)
+def _readable(name: str) -> tuple[str, str]:
+    """A name without what no id can have, with a part of its hash where it needs one; and that part."""
     readable = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
-    if not _PLAIN.match(name) or _HASHED.search(readable) or f"{kind}{readable}" == SERVER:
-        readable += hashlib.sha256(name.encode()).hexdigest()[:8].upper()
-    return f"{kind}{readable}"
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+    return (readable if _PLAIN.match(name) and not _HASHED.search(readable) else readable + digest), digest
 
 
 class LogicalIds(NamedTuple):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from aurora_tenants.naming import REVISION
@@ -37,12 +38,13 @@ PARAMETER = {
     "Description": "Counters. Another value of its own has a custom resource compared with MySQL again.",
 }
 _REF = {"Ref": REVISION}
+_COUNTER = [{"Fn::Select": [str(position), _REF]} for position in range(COUNTERS)]
 _SHORT = {"Type": "CommaDelimitedList"}
 
 
 def counter_of(logical_id: str) -> dict[str, Any]:
     """What a custom resource has as its Revision."""
-    return {"Fn::Select": [str(_position(logical_id)), _REF]}
+    return _COUNTER[_position(logical_id)]
 
 
 def counted_up(revision: str, logical_ids: Iterable[str]) -> str:
@@ -50,8 +52,14 @@ def counted_up(revision: str, logical_ids: Iterable[str]) -> str:
 
     What is neither was written by hand, and counts from nought.
     """
+    positions = {_position(logical_id) for logical_id in logical_ids}
+    return _counted_up(revision, frozenset(positions))
+
+
+@lru_cache(1_000)
+def _counted_up(revision: str, positions: frozenset[int]) -> str:
     counters = _counters(revision)
-    for position in {_position(logical_id) for logical_id in logical_ids}:
+    for position in positions:
         counters[position] += 1
     return ",".join(map(str, counters))
 
@@ -85,11 +93,12 @@ def _with(body: Mapping[str, Any], parameter: Mapping[str, str]) -> Mapping[str,
 
 def _plain(logical_id: str, resource: Mapping[str, Any]) -> Mapping[str, Any]:
     properties = resource.get("Properties", {})
-    if properties.get(REVISION) != counter_of(logical_id):
+    if REVISION not in properties or properties[REVISION] != counter_of(logical_id):
         return resource
     return {**resource, "Properties": {**properties, REVISION: _REF}}
 
 
+@lru_cache(10_000)
 def _position(logical_id: str) -> int:
     return int(hashlib.sha256(logical_id.encode()).hexdigest(), 16) % COUNTERS
 

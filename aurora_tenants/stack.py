@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,6 +27,11 @@ Origin = Literal["file", "drift"]
 FAILED_ROLLBACK = "UPDATE_ROLLBACK_FAILED"
 # CloudFormation takes no larger template in a request.
 MAX_TEMPLATE_BYTES = 51_200
+# By how much a template can be longer than the text that its digest is of: its digest and the counters' parameter, and
+# the counter of each resource (test_a_template_is_never_longer_than_its_digest_lets_it_be).
+_MORE_BYTES, _MORE_BYTES_EACH = 500, 30
+# Nothing that this program makes contains itself.
+_in_order = json.JSONEncoder(sort_keys=True, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +88,24 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that this program generates. body: with its digest among the outputs."""
+    """A template that this program generates. body: with its digest among the outputs. most_bytes: as `size_bytes`,
+    which is never more.
+    """
 
     body: Mapping[str, Any]
     digest: str
+    most_bytes: int = field(default=sys.maxsize, compare=False, repr=False)
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Template:
         """The template with its digest among the outputs. The same body always has the same digest, and so have the
         forms of Revision.
         """
-        digest = hashlib.sha256(json.dumps(plain(body), sort_keys=True).encode()).hexdigest()[:32]
+        text = _in_order(plain(body))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         output = {"Value": digest, "Description": "Of this template; a plan compares it."}
-        return cls({**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}, digest)
+        most_bytes = len(text) + _MORE_BYTES + _MORE_BYTES_EACH * len(body.get("Resources", ()))
+        return cls({**body, "Outputs": {**body.get("Outputs", {}), DIGEST: output}}, digest, most_bytes)
 
     @staticmethod
     def is_edited(body: Mapping[str, Any]) -> bool:
@@ -113,6 +124,10 @@ class Template:
         """What CloudFormation is sent: without blanks where it would be too long with them."""
         text = json.dumps(self.body, indent=1)
         return text if len(text) <= MAX_TEMPLATE_BYTES else self._without_blanks()
+
+    def fits(self) -> bool:
+        """Whether CloudFormation takes it in a request. It is measured only where it might not."""
+        return self.most_bytes <= MAX_TEMPLATE_BYTES or self.size_bytes() <= MAX_TEMPLATE_BYTES
 
     def size_bytes(self) -> int:
         """Of the text at its shortest."""

@@ -48,10 +48,11 @@ def consented(
     What is held already stays unless it was withdrawn: it may be older than the rule, and a rollback that is refused
     what there was before leaves its stack stuck.
     """
-    stays = as_stored(wanted, held) & frozenset(held)
+    stored = as_stored(wanted, held)
+    stays = stored & frozenset(held)
     refused, withdrawn, kept = list[str](), list[str](), set[Grant]()
     by_database: dict[str, set[Grant]] = {}
-    for grant in as_stored(wanted, held):
+    for grant in stored:
         by_database.setdefault(database_of(grant.scope), set()).add(grant)
     for name, grants in sorted(by_database.items()):
         database = databases.get(name)

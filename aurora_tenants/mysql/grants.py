@@ -203,7 +203,9 @@ def as_stored(desired: Iterable[Grant], live: Iterable[Grant]) -> frozenset[Gran
     # The last spelling counts: one that is desired and held, or else one that is held, or else one that is desired.
     in_order = (*wanted, *sorted(held), *(holding for holding in wanted if holding in held))
     spellings = {_folded(account, scope): scope for account, scope in in_order}
-    return frozenset(grant._replace(scope=spellings.get(_folded(*grant.holding), grant.scope)) for grant in desired)
+    return frozenset(
+        grant._replace(scope=spellings[_folded(*grant.holding)]) if grant.scope.column else grant for grant in desired
+    )
 
 
 def revocable(live: Iterable[Grant], wanted: Collection[Grant]) -> frozenset[Grant]:

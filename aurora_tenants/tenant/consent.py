@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from aurora_tenants.model import Privilege, Tenant
 from aurora_tenants.mysql.changes import Change, subject
-from aurora_tenants.mysql.consent import consented, database_of, databases_of, leftovers
+from aurora_tenants.mysql.consent import consented, database_of, leftovers
 from aurora_tenants.mysql.grants import Grant, by_account, revocable, statements
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.owners import Owner
@@ -49,11 +50,11 @@ def shared_by_then(live: Databases, desired: Iterable[State]) -> dict[str, Datab
 def agreed(desired: State, held: Collection[Grant], live: Databases, by_then: Databases, mine: Owner) -> Agreed:
     """What a stack may have of what it asks for. held: what its accounts hold. by_then: see shared_by_then."""
     consent = consented(desired.grants, held, by_then, mine)
-    others = frozenset(it for it in consent.grants if database_of(it.scope) not in desired.databases)
     late: dict[str, str] = {}
-    for name in sorted(databases_of(others)):
+    scopes = {grant.scope for grant in consent.grants}
+    for name in sorted({*map(database_of, scopes)} - {""} - desired.databases.keys()):
         owner = by_then[name].owner if name in by_then else None
-        on_it = {grant for grant in others if database_of(grant.scope) == name}
+        on_it = {grant for grant in consent.grants if database_of(grant.scope) == name}
         if owner and consented(on_it, held, live, mine).refused:
             late[name] = owner.stack
     return Agreed(replace(desired, grants=consent.grants), consent.refused, late)
@@ -63,12 +64,22 @@ class LeftBehind:
     """What accounts of stacks hold on each name of a database, found without a look at everything for each."""
 
     def __init__(self, live: State) -> None:
+        self._live = live
         self._databases = live.databases
-        self._owners = {account.entry: user.owner for account, user in live.users.items() if user.owner}
-        self._grants: dict[str, list[Grant]] = {}
-        for grant in live.grants:
-            if grant.account.entry in self._owners and (name := database_of(grant.scope)):
-                self._grants.setdefault(name, []).append(grant)
+
+    @cached_property
+    def _owners(self) -> dict[str, Owner]:
+        return {account.entry: user.owner for account, user in self._live.users.items() if user.owner}
+
+    @cached_property
+    def _grants(self) -> dict[str, list[Grant]]:
+        """By the database that they are on; looked for only where a database is made or taken over."""
+        owned = {account for account, user in self._live.users.items() if user.owner}
+        found: dict[str, list[Grant]] = {}
+        for grant in self._live.grants:
+            if grant.account in owned and (name := database_of(grant.scope)):
+                found.setdefault(name, []).append(grant)
+        return found
 
     def revoked(self, desired: State, mine: Owner) -> tuple[Change, ...]:
         """What the provider revokes from other stacks' accounts before it makes or takes over these databases."""

@@ -92,8 +92,9 @@ def _of_others(
     resources: Resources, wanted: Mapping[Account, User], live: State, stack_id: str, said: Collection[str]
 ) -> list[str]:
     """A sentence for each name of a user that is another stack's, or nobody's, at another host."""
-    if said:
-        return []  # which says it of the account itself
+    # Of the account itself it is said already; and no name is shared where all accounts are wanted ones.
+    if said or live.users.keys() <= wanted.keys():
+        return []
     known = {account: user.owner for account, user in live.users.items()}
     found: list[str] = []
     names = {account.user: user.owner for account, user in wanted.items() if user.owner}
@@ -117,21 +118,24 @@ def state_of(resources: Resources, stack: str, server: Server) -> State:
     """What a template asks for as if nothing were there yet: each thing owned by its resource."""
     databases: dict[str, Database] = {}
     users: dict[Account, User] = {}
-    grants = frozenset[Grant]()
+    grants = set[Grant]()
     for logical_id, resource in resources.items():
-        kind, properties, owner = resource["Type"], resource["Properties"], Owner(stack, logical_id)
+        kind, properties, secret = resource["Type"], resource["Properties"], ""
         if kind == "Custom::Database":
             database = wanted_database(properties, server)
-            databases[database.name] = database._replace(owner=owner)
-        elif kind in ("Custom::DatabaseRole", "Custom::DatabaseUser"):
-            if kind == "Custom::DatabaseRole":
-                accounts = wanted_role(properties, server)
-            else:
-                name, secret = login_of(resources, properties)
-                accounts, owner = wanted_user(properties, name, server), owner._replace(secret=secret)
-            users |= {account: user._replace(owner=owner) for account, user in accounts.users.items()}
-            grants |= accounts.grants
-    return State(databases, users, grants)
+            databases[database.name] = database._replace(owner=Owner(stack, logical_id))
+            continue
+        if kind == "Custom::DatabaseRole":
+            accounts = wanted_role(properties, server)
+        elif kind == "Custom::DatabaseUser":
+            name, secret = login_of(resources, properties)
+            accounts = wanted_user(properties, name, server)
+        else:
+            continue
+        owner = Owner(stack, logical_id, secret)
+        users.update((account, user._replace(owner=owner)) for account, user in accounts.users.items())
+        grants |= accounts.grants
+    return State(databases, users, frozenset(grants))
 
 
 def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, str]:

@@ -208,6 +208,8 @@ def _ids(user: str) -> set[str]:
 
 def renames(tenant: Tenant, first: Mapping[str, str], live: State, stack: str) -> tuple[Move, ...]:
     """The users of a tenant that get another name now. first: see first_names."""
+    if not first:
+        return ()
     owned: dict[str, set[str]] = {}
     for account, held in live.users.items():
         if held.owner and held.owner.stack == stack and not held.owner.released:

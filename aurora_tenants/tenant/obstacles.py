@@ -129,10 +129,9 @@ def _undeployable(tenant: Tenant, stack: StackPlan) -> list[Problem]:
         what = f"tenant {tenant.name} has neither a database nor a user"
         why = "CloudFormation takes no stack without resources"
         return [Problem("empty-tenant", what, why, "give it one, or take the tenant out of the file")]
-    size = stack.template.size_bytes() if isinstance(stack.template, Template) and stack.is_changed else 0
-    if size <= MAX_TEMPLATE_BYTES:
+    if not isinstance(stack.template, Template) or not stack.is_changed or stack.template.fits():
         return []
-    what = f"the template of tenant {tenant.name} has {size:,} bytes"
+    what = f"the template of tenant {tenant.name} has {stack.template.size_bytes():,} bytes"
     why = f"CloudFormation takes no more than {MAX_TEMPLATE_BYTES:,}"
     return [Problem("tenant-too-large", what, why, "spread its databases and users over several tenants")]
 

@@ -276,8 +276,10 @@ def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> T
     if secrets is None or stack is None or not stack.was_begun or plan.stack.action not in ("none", "update"):
         return plan
     found = drifted(asked.made.resources, stack.outputs, secrets)
-    parameters = dict(plan.stack.parameters)
     asked_for = asks_provider(asked.made.resources, found, stack.outputs)
+    if not found and not asked_for:
+        return plan
+    parameters = dict(plan.stack.parameters)
     parameters[REVISION] = counted_up(parameters[REVISION], asked_for)
     action = "update" if found else plan.stack.action
     return replace(plan, stack=replace(plan.stack, action=action, parameters=parameters), secrets=found)
@@ -286,7 +288,8 @@ def _with_secrets(plan: TenantPlan, asked: _Asked, secrets: Secrets | None) -> T
 def _plan_removal(cluster: Cluster, tenant: str, server: Server, found: LiveByStack, deployed: Deployed) -> TenantPlan:
     stack = deployed.tenants[tenant]
     live = Live(server, found.of(stack.name))
-    removed = removals(live, stack, kept=State())
+    owned = replace(live.state, databases=found.databases_of(stack.name))
+    removed = removals(Live(server, owned), stack, kept=State())
     unplanned = untouched(cluster, tenant, deployed)
     stack_plan = replace(unplanned, action="delete", status=stack.status, drops=removed.drops)
     return TenantPlan(tenant, stack_plan, changes=removed.changes, live=live.state)
@@ -307,6 +310,10 @@ class LiveByStack:
         self._live, self._grants = live, by_account(live.grants)
         self._of_name: dict[str, list[Account]] = {}
         self._of_stack: dict[str, list[Account]] = {}
+        self._databases: dict[str, dict[str, Database]] = {}
+        for name, database in live.databases.items():
+            if database.owner:
+                self._databases.setdefault(database.owner.stack, {})[name] = database
         for account, user in live.users.items():
             self._of_name.setdefault(account.user, []).append(account)
             if user.owner:
@@ -319,3 +326,7 @@ class LiveByStack:
         grants = (grant for account in accounts for grant in self._grants.get(account, ()))
         users = {account: self._live.users[account] for account in accounts}
         return replace(self._live, users=users, grants=frozenset(grants), definers={})
+
+    def databases_of(self, stack: str) -> Mapping[str, Database]:
+        """The databases that a stack owns, or is offered."""
+        return self._databases.get(stack, {})

@@ -35,7 +35,9 @@ def removals(live: Live, stack: Stack, *, kept: State) -> Removals:
     # By the name that the server stores; what is dropped is called as the file called it: --allow-drop takes that name.
     on_remove = {live.server.stored(name): name for name in stack.outputs.get(DROP_ON_REMOVE, "").split(",")}
     drops: list[str] = []
-    for name, database in sorted(live.state.databases.items()):
+    # Those of the whole server: only the stack's own are worth sorting.
+    owned = [(name, it) for name, it in live.state.databases.items() if it.owner and it.owner.stack == stack.name]
+    for name, database in sorted(owned):
         if name not in kept.databases and _is_owned(database.owner, stack):
             changes += _database(name, database.owner, database.shared_with, on_remove)
             drops += [on_remove[name]] if name in on_remove and not database.owner.adopted else []

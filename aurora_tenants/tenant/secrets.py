@@ -187,6 +187,8 @@ def asks_provider(
     """
     names = {drift.secret for drift in found if _ASKS_PROVIDER.intersection(drift.heals)}
     is_half = outputs.get(DIGEST) == _APART
+    if not names and not is_half:
+        return []
     return [parts.user for parts in parts_of(resources) if parts.user and (is_half or parts.name in names)]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +29,7 @@ from aurora_tenants.naming import (
     stack_name,
 )
 from aurora_tenants.revision import PARAMETER, counter_of, short
-from aurora_tenants.stack import MAX_TEMPLATE_BYTES, Template
+from aurora_tenants.stack import Template
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
 _SERVICE_TIMEOUT_SECONDS = 600
@@ -57,7 +58,7 @@ def template(
         "Outputs": builder.outputs(),
     }
     made = Template.of(body)
-    return made if made.size_bytes() <= MAX_TEMPLATE_BYTES else Template.of(short(body))
+    return made if made.fits() else Template.of(short(body))
 
 
 def allowing_drops(body: Mapping[str, Any], databases: Collection[str]) -> Template:
@@ -258,6 +259,7 @@ def _user_properties(user: TenantUser) -> dict[str, Any]:
     return properties | _present({"Adopt": user.adopt, "OnRemove": user.on_remove})
 
 
+@lru_cache(1_000)
 def _options(options: Options) -> dict[str, Any]:
     kind, subject, issuer, cipher = options.require
     specified = {"Subject": subject, "Issuer": issuer, "Cipher": cipher}

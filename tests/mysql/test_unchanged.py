@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from aurora_tenants.mysql.changes import Change, canonical, changes
-from aurora_tenants.mysql.grants import ADMIN_OPTION, GRANT_OPTION, MEMBER, Grant, Scope, normalise, role_scope
+from aurora_tenants.mysql.grants import (
+    ADMIN_OPTION,
+    GRANT_OPTION,
+    MEMBER,
+    Grant,
+    Scope,
+    as_stored,
+    normalise,
+    role_scope,
+)
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import IAM_PLUGIN, Options, Require
 from aurora_tenants.mysql.owners import Owner, offered
@@ -259,3 +268,19 @@ def test_an_untouched_state_is_said_to_hold() -> None:
             continue  # which no desired state is
         held = replace(desired, grants=frozenset(it for it in normalise(desired.grants) if it.scope.column != "ID"))
         assert holds(held, _as_live(held))
+
+
+def test_only_columns_are_respelled():
+    """As if every grant were looked at, over 2,000 random pairs."""
+    chance = random.Random(1)
+    account = Account("shop")
+    for _ in range(2000):
+        desired, live = ({_grant(chance, account) for _ in range(chance.randrange(6))} for _ in range(2))
+        held = {grant.holding for grant in live if grant.scope.column}
+        wanted = sorted(grant.holding for grant in desired if grant.scope.column)
+        in_order = (*wanted, *sorted(held), *(holding for holding in wanted if holding in held))
+        spellings = {(it, scope._replace(column=scope.column.lower())): scope for it, scope in in_order}
+        every = ((grant, grant.scope._replace(column=grant.scope.column.lower())) for grant in desired)
+        assert as_stored(desired, live) == {
+            grant._replace(scope=spellings.get((grant.account, folded), grant.scope)) for grant, folded in every
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.properties import wanted_database, wanted_role, wanted_user
 from aurora_tenants.naming import DIGEST, logical_id
-from aurora_tenants.revision import counter_of
+from aurora_tenants.revision import counter_of, plain
 from aurora_tenants.stack import MAX_TEMPLATE_BYTES
 from aurora_tenants.tenant.template import allowing_drops, template
 from tests.goldens import golden
@@ -319,6 +320,17 @@ def test_twenty_five_users_with_rotation_fit_into_one_template():
     users = tuple(TenantUser(f"shop-user-{n}", (Privilege(("ALL",), "shop"),)) for n in range(25))
     text = template(CLUSTER, Tenant("shop", (TenantDatabase("shop"),), users)).text()
     assert len(text.encode()) <= MAX_TEMPLATE_BYTES
+
+
+@given(st.lists(NAMES, unique=True, max_size=8), st.lists(NAMES, unique=True, max_size=8))
+def test_a_template_is_never_longer_than_its_digest_lets_it_be(databases: list[str], users: list[str]):
+    """Its size is measured only where that is above CloudFormation's limit. The digest is of the text it always was."""
+    named = (TenantDatabase(name, on_remove="drop") for name in databases)
+    it = template(CLUSTER, Tenant("shop", tuple(named), tuple(TenantUser(name) for name in users)))
+    assert it.size_bytes() <= it.most_bytes
+    outputs = {name: output for name, output in it.body["Outputs"].items() if name != DIGEST}
+    text = json.dumps(plain({**it.body, "Outputs": outputs}), sort_keys=True)
+    assert it.digest == hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def test_cfn_lint_finds_nothing_to_say(tmp_path: Path):
