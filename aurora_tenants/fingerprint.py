@@ -25,6 +25,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from aurora_tenants.model import Configuration, Rollout, Tenant
@@ -354,17 +355,26 @@ def _digest(value: Any) -> str:
 
 def _text(value: Any) -> str:
     """Equal values have the same text, in every process."""
-    return json.dumps(value, default=_plain, sort_keys=True)
+    return _ENCODER.encode(value)
 
 
 def _plain(value: Any) -> Any:
     """What json does not know. Of a dataclass, what decides whether two are equal: not the places of a file."""
     if isinstance(value, Template):
         return value.digest
+    kind: Any = type(value)
     if is_dataclass(value):
-        return {each.name: getattr(value, each.name) for each in fields(value) if each.compare}
+        return {name: getattr(value, name) for name in _compared(kind)}
     if isinstance(value, frozenset):
         return sorted(value, key=_text)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no digest")
+
+
+@cache
+def _compared(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.compare)
+
+
+_ENCODER = json.JSONEncoder(default=_plain, sort_keys=True, check_circular=False)

@@ -21,6 +21,9 @@ from aurora_tenants.mysql.state import Server
 # them every row that may apply counts (see Databases.matches and access.reach).
 _FIRST_TESTED = 9
 
+# What a pattern begins with, up to its first wildcard.
+_BEGINNING = re.compile(r"(?:\\.|[^\\_%])*", re.DOTALL)
+
 
 def is_tested(server: Server) -> bool:
     """Whether the exact rules were tested on a version like this one; on any other, every row that may apply counts."""
@@ -57,6 +60,7 @@ class Databases:
         self._folded: dict[str, list[str]] = {}
         for name in self._sorted:
             self._folded.setdefault(name.lower(), []).append(name)
+        self._lowered: list[tuple[bytes, str]] = []
         self._cache: dict[tuple[str, bool], tuple[str, ...]] = {}
 
     def named(self, name: str) -> tuple[str, ...]:
@@ -87,12 +91,27 @@ class Databases:
 
     def _like(self, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[str, ...]:
         if rank(pattern) == 128 and not flags:
-            literal = re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
+            literal = _unescaped(pattern)
             return (literal,) if literal in self.names else ()
-        prefix = "" if flags else re.split(r"[\\_%]", pattern, maxsplit=1)[0]
-        compiled = _compiled(pattern, flags)
-        candidates = takewhile(lambda name: name.startswith(prefix), self._sorted[bisect_left(self._sorted, prefix) :])
+        compiled, beginning = _compiled(pattern, flags), _BEGINNING.match(pattern)
+        prefix = _unescaped(beginning[0]) if beginning else ""
+        candidates = self._beginning_in_any_case(prefix) if flags else self._beginning(prefix)
         return tuple(name for name in candidates if compiled.fullmatch(_bytes(name)))
+
+    def _beginning(self, prefix: str) -> Iterable[str]:
+        return takewhile(lambda name: name.startswith(prefix), self._sorted[bisect_left(self._sorted, prefix) :])
+
+    def _beginning_in_any_case(self, prefix: str) -> Iterable[str]:
+        """As bytes are compared without case: only letters of ASCII have any."""
+        if not self._lowered:
+            self._lowered += sorted((_bytes(name).lower(), name) for name in self._sorted)
+        lowered = _bytes(prefix).lower()
+        rest = self._lowered[bisect_left(self._lowered, (lowered, "")) :]
+        return sorted(name for _, name in takewhile(lambda entry: entry[0].startswith(lowered), rest))
+
+
+def _unescaped(pattern: str) -> str:
+    return re.sub(r"\\(.)", r"\1", pattern, flags=re.DOTALL)
 
 
 @lru_cache(maxsize=4096)

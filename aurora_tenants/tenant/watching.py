@@ -25,13 +25,15 @@ class Watcher(NamedTuple):
 
 def watchers(state: State, server: Server) -> dict[Account, Watcher]:
     """Every account that can log in and can read what others are running."""
-    holders = {grant.account for grant in state.grants if grant.scope.level == "GLOBAL" and grant.privilege == _PROCESS}
+    holders = {
+        account for account, scope, privilege in state.grants if privilege == _PROCESS and scope.level == "GLOBAL"
+    }
     if not holders:
         return {}
     roles: dict[Account, set[Account]] = defaultdict(set)
-    for grant in state.grants:
-        if grant.scope.level == "ROLE" and grant.privilege == MEMBER:
-            roles[grant.account].add(grant.scope.role)
+    for account, scope, privilege in state.grants:
+        if privilege == MEMBER and scope.level == "ROLE":
+            roles[account].add(scope.role)
     found = {}
     for account, user in state.users.items():
         if user.options.is_locked:
@@ -39,7 +41,7 @@ def watchers(state: State, server: Server) -> dict[Account, Watcher]:
         if account in holders:
             found[account] = Watcher(account)
             continue
-        own = roles.get(account, set()) | set(server.mandatory_roles)
+        own = {*roles.get(account, ()), *server.mandatory_roles}
         role = next((role for role in sorted(own) if _closure(role, roles) & holders), None)
         if role is not None:
             found[account] = Watcher(account, role)
@@ -48,8 +50,9 @@ def watchers(state: State, server: Server) -> dict[Account, Watcher]:
 
 def new_watchers(before: State, after: State, server: Server) -> tuple[Watcher, ...]:
     """Those who can read others' statements after a plan, and cannot yet."""
-    known = watchers(before, server)
-    return tuple(watcher for account, watcher in sorted(watchers(after, server).items()) if account not in known)
+    found = watchers(after, server)
+    known = watchers(before, server) if found else {}
+    return tuple(watcher for account, watcher in sorted(found.items()) if account not in known)
 
 
 def _closure(role: Account, roles: dict[Account, set[Account]]) -> set[Account]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aurora_sandbox import mysqld
 from aurora_tenants.mysql.access import Access, Way, reach
 from aurora_tenants.mysql.grants import DATABASE_PRIVILEGES, GLOBAL_PRIVILEGES, MEMBER, Grant, Scope, expand, role_scope
 from aurora_tenants.mysql.live import Execute, read_server, read_state
-from aurora_tenants.mysql.matching import Databases, covers, overlaps, rank
+from aurora_tenants.mysql.matching import Databases, _bytes, _compiled, covers, has_wildcard, overlaps, rank
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.state import Database, Server, State, User
 from tests.mysql.attempts import attempt, fill, has_address, login, quoted, succeeds
@@ -385,6 +388,24 @@ def test_a_pattern_is_compared_only_with_names_that_begin_as_it_does():
     databases = Databases(("a", "ab", "abc", "b", "ba"), PATTERNS)
     assert databases.matches("ab%") == ("ab", "abc")
     assert databases.matches("%b%") == ("ab", "abc", "b", "ba")
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    st.text("aA_%\\éÉ", max_size=6),
+    st.lists(st.text("aAb_%\\éÉİ", min_size=1, max_size=5), max_size=12),
+    st.sampled_from(("9.7.4", "8.0.39")),
+)
+def test_a_pattern_that_is_compared_with_few_names_finds_what_it_does_among_all(
+    pattern: str, names: list[str], version: str
+):
+    """With an active role older versions are taken to ignore the case of letters of ASCII."""
+    found = [name for name in sorted({*names}) if _compiled(pattern).fullmatch(_bytes(name))]
+    either = [name for name in sorted({*names}) if _compiled(pattern, re.IGNORECASE).fullmatch(_bytes(name))]
+    databases = Databases(names, PATTERNS._replace(version=version))
+    assert sorted(databases.matches(pattern)) == found
+    if has_wildcard(pattern):
+        assert sorted(databases.matches(pattern, with_role=True)) == (found if version == "9.7.4" else either)
 
 
 def test_a_thousand_tenants_take_less_than_a_second():
