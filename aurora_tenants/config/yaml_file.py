@@ -29,7 +29,7 @@ from aurora_tenants.errors import InvalidFile, Location, Problem
 BYTE_ORDER_MARK = "\ufeff"
 _MAX_LEVELS = 50
 MOST_VALUES = 300_000
-"""Ten times what a thousand tenants take; they are checked in some 15 s."""
+"""Those of 5,000 tenants with three users each; they are checked in some 3 s, and as long where all are wrong."""
 MOST_BYTES = 10_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HALF = "it is one half of a surrogate pair, which means nothing alone"
