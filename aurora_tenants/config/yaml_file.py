@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.parser import Parser
 
 from aurora_tenants.config.scalars import KNOWN_TAGS, is_merge, resolved, short_tag
 from aurora_tenants.config.wording import KeyPath, context, kind, shown
@@ -138,8 +139,14 @@ def parse(text: str, file: str) -> Document:
 
 
 def _events(text: str, *, pure: bool) -> Iterator[Any]:
-    """The events of a text, straight from the parser: YAML.parse() asks it about each one before it takes it."""
-    _, parser = YAML(typ="safe", pure=pure).get_constructor_parser(text)
+    """The events of a text; the C parser's straight from it: YAML.parse() asks it about each one before it takes it.
+
+    Python's parser needs what YAML.parse() prepares for it (test_directives).
+    """
+    yaml = YAML(typ="safe", pure=pure)
+    if yaml.Parser is Parser:
+        return iter(yaml.parse(text))
+    _, parser = yaml.get_constructor_parser(text)
     return iter(parser.get_event, None)
 
 
