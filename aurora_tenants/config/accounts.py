@@ -79,6 +79,8 @@ def _hosts(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedF
 
 def _require(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
     body, path = user.body, (*user.path, "require")
+    if "require" not in body:
+        return
     kind = text(body, "require")
     if kind and kind.upper() not in KINDS:
         fix = did_you_mean(kind, KINDS, f"write {listed([*KINDS], 'or')}, or a mapping with {listed(PARTS, 'or')}")
@@ -190,6 +192,8 @@ def _undeclared(tenant: DeclaredTenant, name: str, declared: Mapping[str, Owned]
 
 
 def _default_roles(tenant: DeclaredTenant, user: Placed[TenantUser]) -> Iterator[PlacedFault]:
+    if "default_roles" not in user.body:
+        return
     word, path = text(user.body, "default_roles"), (*user.path, "default_roles")
     if word and word.upper() not in ("ALL", "NONE"):
         fix = f"write [{shown(word)}], ALL or NONE"

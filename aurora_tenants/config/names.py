@@ -9,7 +9,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from aurora_tenants.config.declared import MOST_STAGES, DeclaredTenant, Placed
-from aurora_tenants.config.reading import STAGE, mapping, text, texts
+from aurora_tenants.config.reading import STAGE, mapping, texts
 from aurora_tenants.config.wording import (
     Fault,
     PlacedFault,
@@ -133,8 +133,8 @@ def _privileges(tenant: DeclaredTenant) -> Iterator[PlacedFault]:
     for grantee in tenant.grantees:
         for privilege in grantee.privileges:
             for key in ("database", "table", "procedure", "function"):
-                written = text(privilege.body, key)
-                if written and "{" in written:
+                written = privilege.body.get(key)
+                if isinstance(written, str) and "{" in written:
                     yield from at((*privilege.path, key), placeholders(tenant, written))
 
 

@@ -357,3 +357,45 @@ def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path):
 def test_the_example_reads_as_ruamel_yaml_itself_reads_it():
     text = (Path(__file__).parents[2] / "examples" / "tenants.yaml").read_text(encoding="utf-8")
     assert data(text) == YAML(typ="safe", pure=True).load(text)
+
+
+# Directives, which Python's parser reads with what YAML.parse() prepares
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "%YAML 9.9\n---\n",
+            ["1:1 invalid-yaml: this is not valid YAML: found incompatible YAML document (version 1.* is required)"],
+        ),
+        (
+            "%YAML 1.2\n%YAML 1.2\n---\n",
+            ["2:1 invalid-yaml: this is not valid YAML: found duplicate YAML directive"],
+        ),
+        ("%TAG ! tag:x,2000:\n---\na: !b c", ["3:4 unknown-tag: unknown tag tag:x,2000:b"]),
+        ("%YAML 1.1\n---\na: on", []),
+        ("%FOO\n--- a\n", []),
+    ],
+)
+def test_directives(text: str, told: list[str]):
+    assert briefly(text) == told
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"abc:-?{}[],&*!|>'\"%@#\n\n  ", "a: b\n", "- ", "<<: *a\n", "&a ", "---\n", "%YAML 1.2\n", "\t"]
+        ),
+        max_size=20,
+    ).map("".join)
+)
+def test_events_straight_from_the_parser_are_those_that_the_library_gives(text: str):
+    def told(events: object) -> list[str] | str:
+        try:
+            return [repr(event) for event in events]  # type: ignore[attr-defined]
+        except yaml_file._PARSER_ERRORS as error:
+            return str(error)
+
+    assert told(yaml_file._events(text, pure=False)) == told(YAML(typ="safe", pure=False).parse(text))
