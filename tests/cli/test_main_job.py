@@ -255,7 +255,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
     assert for_one == {
         "sts:GetCallerIdentity": 1,
         "cloudformation:DescribeStacks": 1,
-        "rds-data:ExecuteStatement": 12,
+        "rds-data:ExecuteStatement": 11,
         "secretsmanager:ListSecrets": 1,
     }
 
