@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,13 @@ from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.logins import with_logins
 from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.secrets import read_secrets
-from aurora_tenants.aws.stacks import read_deployed, read_template
+from aurora_tenants.aws.stacks import read_template, shared_of
 from aurora_tenants.aws.usable import no_inspector, repair_command, usable
-from aurora_tenants.aws.whose import require_account
+from aurora_tenants.aws.whose import compare, require_account
+from aurora_tenants.begun import Begun, begin_at_glance, begin_reading
+from aurora_tenants.beside import Gate, begin
+from aurora_tenants.config import yaml_file
+from aurora_tenants.config.glance import is_same_place
 from aurora_tenants.errors import AwsError, DatabaseError, Problem
 from aurora_tenants.model import Cluster, Configuration
 from aurora_tenants.mysql.dataapi import DataApi
@@ -28,7 +32,7 @@ from aurora_tenants.mysql.objects import NOTHING, Asked
 from aurora_tenants.mysql.reading import read
 from aurora_tenants.mysql.state import Live, Server
 from aurora_tenants.schedule.plan import LivePause
-from aurora_tenants.stack import Deployed, Shared, StackPlan, Template
+from aurora_tenants.stack import Deployed, Shared, Stack, StackPlan, Template
 from aurora_tenants.status import state_of
 from aurora_tenants.tenant.missing import asked
 from aurora_tenants.tenant.secrets import Secrets
@@ -92,20 +96,35 @@ def read_inputs(
     with_secrets: bool = True,
     located: Callable[[str, str], None] = lambda account, region: None,
     check: Callable[[Configuration], object] = lambda configuration: None,
+    expected: str | None = None,
 ) -> Inputs:
-    """The file first, so that nothing is asked of AWS for a file that cannot be used; then which account it is.
+    """The file and the world. Meanwhile AWS is asked (`begin_at_glance`), but not MySQL, which may be asleep.
 
+    So what is wrong with the file is told first, whatever AWS says; then what is wrong with the account.
     check: raises InvalidUsage for a file that lacks what the command line asks for. located: called with account and
-    region before anything else is asked of AWS.
+    region before anything of AWS is told. expected: the number of the account; nothing is asked of another meanwhile.
     Raises InvalidFile, AwsError, DatabaseError.
     """
-    configuration = config.load(file)
+    text = yaml_file.read(file)
+    begun = begin_at_glance(text, region=region, profile=profile, account=expected, with_secrets=with_secrets)
+    configuration = config.parse(text, str(file))
     check(configuration)
-    aws = connect(region=region or configuration.cluster.region, profile=profile)
-    account = require_account(aws, configuration.cluster)
+    cluster = configuration.cluster
+    if begun and is_same_place(begun.cluster, cluster):
+        aws, account = begun.aws.result(), begun.account.result()
+        compare(account, cluster)
+    else:
+        aws, begun = connect(region=region or cluster.region, profile=profile), None
+        account = require_account(aws, cluster)
     located(account, aws.region)
     return read_world(
-        aws, configuration, reading, account=account, with_schedule=with_schedule, with_secrets=with_secrets
+        aws,
+        configuration,
+        reading,
+        account=account,
+        with_schedule=with_schedule,
+        with_secrets=with_secrets,
+        begun=begun,
     )
 
 
@@ -117,30 +136,41 @@ def read_world(
     account: str,
     with_schedule: bool,
     with_secrets: bool = True,
+    begun: Begun | None = None,
 ) -> Inputs:
-    """CloudFormation, secrets and MySQL, now, beside a file that was read before. Raises AwsError, DatabaseError."""
+    """CloudFormation, secrets and MySQL, now and beside each other, for a file that was read before.
+
+    begun: what of it is being read already. Raises AwsError, DatabaseError: first what is wrong with the stacks.
+    """
     cluster, woke = configuration.cluster, list[bool]()
-    deployed = read_deployed(aws.cloudformation, cluster)
-    if reading.awaits_shared and deployed.shared and state_of(deployed.shared.status).way == "wait":
-        _await_shared(aws, cluster, reading)
-        deployed = read_deployed(aws.cloudformation, cluster)
-    shared = usable(cluster, deployed)
-    deployed = _with_edited(aws, deployed)
-    if not reading.may_wake:
-        require_available(aws, shared.cluster_arn)
-        scaling.require_awake(aws, shared.cluster_arn)
+    start = partial(begin_reading, aws, cluster, account, with_secrets=with_secrets)
+    begun = begun or start()
 
     def woken() -> None:
         woke.append(True)
         reading.woken()
 
-    pause = None
-    if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
-        pause = scaling.read_pause(aws, cluster, shared)
-    with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(read_secrets, aws, cluster, shared) if with_secrets else None
-        live = read_live(aws, shared, replace(reading, woken=woken), partial(asked, configuration, deployed))
-        secrets = pending.result() if pending else None
+    with _Mysql(aws, configuration, replace(reading, woken=woken)) as mysql:
+        mysql.begin_early(begun.shared)
+        deployed = begun.deployed.result()
+        if reading.awaits_shared and deployed.shared and state_of(deployed.shared.status).way == "wait":
+            _await_shared(aws, cluster, reading)
+            begun = start()
+            deployed = begun.deployed.result()
+        shared = usable(cluster, deployed)
+        deployed = _with_edited(aws, deployed)
+        if not reading.may_wake:
+            require_available(aws, shared.cluster_arn)
+            scaling.require_awake(aws, shared.cluster_arn)
+        mysql.begin(shared, deployed)
+        pause = None
+        if with_schedule and (cluster.pause_schedule or deployed.pause_schedule):
+            pause = scaling.read_pause(aws, cluster, shared)
+        live = mysql.result()
+    secrets = None
+    if with_secrets:
+        listed = begun.secrets.result() or read_secrets(aws, cluster)
+        secrets = listed._replace(function=shared.rotation_function)
     if secrets and reading.logins:
         secrets = with_logins(aws, configuration, deployed, shared, live.state, secrets)
     return Inputs(
@@ -154,6 +184,57 @@ def read_world(
         pause=pause,
         secrets=secrets,
     )
+
+
+class _Mysql:
+    """MySQL as it is read beside CloudFormation, from when the shared stack is known. Tells nothing after the end."""
+
+    def __init__(self, aws: Aws, configuration: Configuration, reading: Reading) -> None:
+        self._aws, self._configuration, self._reading = aws, configuration, reading
+        self._gate, self._deployed = Gate(), Future[Deployed]()
+        self._shared: Shared | None = None
+        self._live: Future[Live] | None = None
+
+    def __enter__(self) -> _Mysql:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.close()
+        self._deployed.cancel()  # who waits for it in vain ends
+
+    def begin_early(self, shared: Future[Stack | None]) -> None:
+        """Once the shared stack is known by its name, where nothing can forbid it that only all of the stacks tell."""
+        try:
+            stack = shared.result()
+            found = usable(self._configuration.cluster, Deployed(shared_of(stack) if stack else None, {}))
+        except AwsError:  # told with the stacks that there are
+            return
+        is_busy = state_of(found.status).way == "wait" and self._reading.awaits_shared
+        if self._reading.may_wake and not is_busy:
+            self._begin(found)
+
+    def begin(self, shared: Shared, deployed: Deployed) -> None:
+        """With the stack as it was read with the others. What was read of another one is of no use."""
+        if shared != self._shared:
+            self._gate.close()
+            self._gate = Gate()
+            self._begin(shared)
+        self._deployed.set_result(deployed)
+
+    def result(self) -> Live:
+        """Raises what `read_live` does."""
+        assert self._live  # it has begun
+        return self._live.result()
+
+    def _begin(self, shared: Shared) -> None:
+        tells = self._gate.through
+        reading = replace(self._reading, woken=tells(self._reading.woken), waiting=tells(self._reading.waiting))
+        self._shared = shared
+
+        def looked_for(server: Server) -> Asked:
+            return asked(self._configuration, self._deployed.result(), server)
+
+        self._live = begin(lambda: read_live(self._aws, shared, reading, looked_for))
 
 
 def _await_shared(aws: Aws, cluster: Cluster, reading: Reading) -> None:

@@ -34,8 +34,9 @@ class Request:
     """What is asked for. only: the tenants that it is about, all of them when empty. group: of the rollout, the one
     that it is about.
 
-    acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once.
-    located: called with account and region as soon as they are known, before anything else is asked of AWS. stop: once
+    acu_price: the user's own, instead of the known one. parallel: how many stacks may be in flight at once. account:
+    the number of the one that has to answer, which `located` sees to; None for the file's, or whichever does.
+    located: called with account and region as soon as they are known, before anything else of AWS is told. stop: once
     it is set, nothing more begins, and nothing more is waited for but what is in flight.
     snapshot_seconds: how long a snapshot may take that is made before a drop. told: called with a sentence for each
     thing that is done beside the stacks.
@@ -50,6 +51,7 @@ class Request:
     allowed: Allowed = field(default_factory=Allowed)
     acu_price: Decimal | None = None
     parallel: int = 15
+    account: str | None = None
     located: Callable[[str, str], None] = lambda account, region: None
     stop: threading.Event = field(default_factory=threading.Event)
     snapshot_seconds: float = 3600.0
@@ -117,6 +119,7 @@ def read(request: Request, *, with_schedule: bool = True, with_secrets: bool = T
         with_secrets=with_secrets,
         located=request.located,
         check=partial(require_group, name=request.group),
+        expected=request.account,
     )
 
 

@@ -8,6 +8,7 @@ with asking("read the stacks"):
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ _POLICIES = "attach the plan or the apply policy that the shared stack makes (it
 class Aws:
     """The clients of one region. rds_data retries nothing by itself: only mysql.dataapi knows what may be repeated.
 
-    client: makes one for any other service, such as "scheduler". rate: how fast CloudFormation is asked.
+    client: the one of any other service, such as "scheduler". rate: how fast CloudFormation is asked.
     """
 
     region: str
@@ -61,7 +62,20 @@ def connect(*, region: str | None, profile: str | None, attempts: int | None = N
         rate.govern(cloudformation)
         rds_data = _client(session, "rds-data", once)
         region = cloudformation.meta.region_name
-        return Aws(region, cloudformation, rds_data, lambda name: _client(session, name, patient), rate)
+        return Aws(region, cloudformation, rds_data, _each_once(lambda name: _client(session, name, patient)), rate)
+
+
+def _each_once(make: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same, with one client of each service; in any number of threads, of which one makes a client at a time."""
+    lock, made = threading.Lock(), dict[str, Any]()
+
+    def client(name: str) -> Any:
+        with lock:
+            if name not in made:
+                made[name] = make(name)
+            return made[name]
+
+    return client
 
 
 def _client(session: Any, service: str, config: Config) -> Any:

@@ -1,6 +1,6 @@
 """The secrets of the users of a cluster, as Secrets Manager lists them: no value of any, and no call for each.
 
-secrets = read_secrets(aws, cluster, shared)      one ListSecrets for each 100 of them
+secrets = read_secrets(aws, cluster)              one ListSecrets for each 100 of them
 secrets = confirmed(aws, secrets, names)          looks at these one by one: a list may be five minutes old
 
 Source: "ListSecrets" and "DescribeSecret", AWS Secrets Manager API Reference: the filter `name` takes what a name
@@ -19,15 +19,14 @@ from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.errors import AwsError
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import secret_name
-from aurora_tenants.stack import Shared
 from aurora_tenants.tenant.secrets import LiveSecret, Secrets
 
 AT_ONCE = 5
 _PAGE = 100
 
 
-def read_secrets(aws: Aws, cluster: Cluster, shared: Shared) -> Secrets:
-    """All of them, also those that wait for their deletion. Raises AwsError."""
+def read_secrets(aws: Aws, cluster: Cluster) -> Secrets:
+    """All of them, also those that wait for their deletion; without what rotates them. Raises AwsError."""
     found: dict[str, LiveSecret] = {}
     now = datetime.now(UTC)
     prefix, allow = secret_name(cluster, ""), _allow(cluster, "ListSecrets", "*")
@@ -40,7 +39,7 @@ def read_secrets(aws: Aws, cluster: Cluster, shared: Shared) -> Secrets:
         ):
             now = _date(page)
             found |= {each["Name"]: _live(each, each.get("SecretVersionsToStages", {})) for each in page["SecretList"]}
-    return Secrets(found, shared.rotation_function, now)
+    return Secrets(found, "", now)
 
 
 def confirmed(aws: Aws, cluster: Cluster, secrets: Secrets, names: Collection[str]) -> Secrets:

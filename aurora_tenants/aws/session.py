@@ -4,10 +4,11 @@ transfers, which nothing here uses and which take a sixth of the time until ther
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import DataNotFoundError
+from botocore.exceptions import BotoCoreError, DataNotFoundError
 from botocore.loaders import Loader
 from botocore.session import Session
 
@@ -23,6 +24,29 @@ def session_of(*, region: str | None, profile: str | None) -> Any:
     paths = list(usual.search_paths)
     session.register_component("data_loader", _Models(extra_search_paths=paths, include_default_search_paths=False))
     return session
+
+
+# What asks people for something, or runs a program that may, when credentials are needed.
+_ASKS = frozenset({"mfa_serial", "credential_process"})
+
+
+def needs_nobody(profile: str | None) -> bool:
+    """Whether nobody is asked for anything, such as the code of a device, to get credentials; False if not known."""
+    if profile is None and os.environ.get("AWS_ACCESS_KEY_ID"):
+        return True
+    try:
+        session = session_of(region=None, profile=profile)
+        profiles = session.full_config.get("profiles", {})
+        name, seen = session.get_config_variable("profile") or "default", set[str]()
+    except BotoCoreError:
+        return False
+    while name and name not in seen:
+        section = profiles.get(name, {})
+        if _ASKS & section.keys():
+            return False
+        seen.add(name)
+        name = section.get("source_profile", "")
+    return True
 
 
 class _Models(Loader):  # type: ignore[misc]  # botocore has no types

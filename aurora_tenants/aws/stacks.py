@@ -46,7 +46,7 @@ def read_deployed(cloudformation: Any, cluster: Cluster) -> Deployed:
         if stack.tags.get(CLUSTER_TAG) == cluster.stack
         and stack.name == stack_name(cluster, stack.tags.get(TENANT_TAG, ""))
     }
-    shared = next((_shared(stack) for stack in stacks if stack.name == cluster.stack), None)
+    shared = next((shared_of(stack) for stack in stacks if stack.name == cluster.stack), None)
     paused = [stack for stack in stacks if stack.name == pause_stack(cluster) and _is_pause(cluster, stack)]
     made = [stack for stack in stacks if stack.name == cluster_stack(cluster.stack) and _is_made(cluster, stack)]
     ours = {stack.name for stack in (*tenants.values(), *paused)}
@@ -129,7 +129,8 @@ def _stack(description: Mapping[str, Any]) -> Stack:
     )
 
 
-def _shared(stack: Stack) -> Shared:
+def shared_of(stack: Stack) -> Shared:
+    """What a shared stack says of itself."""
     outputs = stack.outputs
     version = outputs.get("ProviderVersion", "")
     return Shared(

@@ -213,6 +213,7 @@ class Reopened:
             given,
             file=given.file if is_file_given else Path(self.plan.file),
             region=given.region or self.plan.fingerprint.place.region,
+            account=self.plan.fingerprint.place.account,
             only=self.plan.only,
             group=self.plan.group,
             # What only a login shows is part of a plan that was made with logins.

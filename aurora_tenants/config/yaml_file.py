@@ -37,7 +37,7 @@ _HALF = "it is one half of a surrogate pair, which means nothing alone"
 _KEYS = "a key must be text"
 _MERGES = "only mappings can be merged into a mapping"
 # ValueError: a lone surrogate in the text; ValueError, OverflowError: an escape like "\UFFFFFFFF" in Python's parser.
-_PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
+PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 _NO_KEY, _ITEM, _MERGE, _SKIPPED, _UNSEEN = object(), object(), object(), object(), object()
 
 
@@ -130,11 +130,11 @@ def parse(text: str, file: str) -> Document:
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
     # The C parser and Python's agree on what is YAML except in corner cases; Python's explains errors better.
-    with contextlib.suppress(*_PARSER_ERRORS):
+    with contextlib.suppress(*PARSER_ERRORS):
         return _Composer(file).compose(_events(text, pure=False))
     try:
         return _Composer(file).compose(_events(text, pure=True))
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise InvalidFile(syntax_problem(error, text, file)) from error
 
 
