@@ -5,12 +5,18 @@ transfers, which nothing here uses and which take a sixth of the time until ther
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, DataNotFoundError
 from botocore.loaders import Loader
 from botocore.session import Session
+from botocore.utils import parse_timestamp
+
+# As AWS writes times in XML.
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
 def session_of(*, region: str | None, profile: str | None) -> Any:
@@ -23,7 +29,20 @@ def session_of(*, region: str | None, profile: str | None) -> Any:
     usual = session.get_component("data_loader")
     paths = list(usual.search_paths)
     session.register_component("data_loader", _Models(extra_search_paths=paths, include_default_search_paths=False))
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=time_of)
     return session
+
+
+def time_of(value: Any) -> datetime:
+    """What botocore makes of a time in an answer, in a tenth of its time: the times of a thousand stacks and of their
+    secrets take dateutil as long as all else of these answers.
+    """
+    if type(value) is str and _ISO.fullmatch(value):
+        return datetime.fromisoformat(value)
+    if type(value) in (int, float) and abs(value) < 1e11:
+        return datetime.fromtimestamp(value, UTC).astimezone()
+    found: datetime = parse_timestamp(value)
+    return found
 
 
 # What asks people for something, or runs a program that may, when credentials are needed.

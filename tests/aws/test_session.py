@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from botocore.exceptions import ProfileNotFound, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.session import Session
+from botocore.utils import parse_timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aurora_tenants.aws.session import session_of
+from aurora_tenants.aws.session import session_of, time_of
 
 TYPES = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2", "nothing-1")
 
@@ -117,3 +121,30 @@ def test_descriptions_of_the_users_own_are_found(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
     for loader in loaders():
         assert loader.load_service_model("mine", "service-2") == {"metadata": {}}
+
+
+TIMES = st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2099, 1, 1))
+
+
+@given(TIMES, st.integers(0, 6))
+def test_a_time_in_xml_is_botocores(time: datetime, digits: int):
+    text = f"{time:%Y-%m-%dT%H:%M:%S}" + (f".{time.microsecond:06}"[: digits + 1] if digits else "") + "Z"
+    assert time_of(text) == parse_timestamp(text)
+    assert time_of(text).utcoffset() == timedelta(0)
+
+
+@given(st.one_of(st.integers(-(10**9), 4 * 10**9), st.floats(-1e9, 4e9)))
+def test_a_time_in_json_is_botocores(seconds: float):
+    ours, theirs = time_of(seconds), parse_timestamp(seconds)
+    assert (ours, ours.utcoffset(), f"{ours}") == (theirs, theirs.utcoffset(), f"{theirs}")
+
+
+@pytest.mark.parametrize("value", ["Wed, 02 Oct 2002 13:00:00 GMT", "2026-11-28T04:05:06+01:00", "1700000000", 1e11])
+def test_any_other_time_is_left_to_botocore(value: Any):
+    assert time_of(value) == parse_timestamp(value)
+
+
+@pytest.mark.parametrize("value", ["2026-13-28T04:05:06Z", "soon"])
+def test_what_is_no_time_is_refused(value: str):
+    with pytest.raises(ValueError):
+        time_of(value)
