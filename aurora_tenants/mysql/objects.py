@@ -83,8 +83,10 @@ def sought(grants: Iterable[Grant], held: Iterable[Grant]) -> frozenset[Scope]:
 
     MySQL keeps a grant whose table is dropped, and nobody grants it again.
     """
-    scopes = {grant.scope for grant in folded(grants) - folded(held)}
-    return frozenset(scopes | {row_scope(scope) for scope in scopes})
+    there = frozenset(held)
+    left = frozenset(grants) - there  # mostly none: nothing has to be folded then
+    scopes = {grant.scope for grant in folded(left) - folded(there)} if left else set[Scope]()
+    return frozenset(scopes.union(map(row_scope, scopes)))
 
 
 def pages(scopes: Iterable[Scope], databases: Iterable[str]) -> Iterator[Page]:

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 
 import pymysql
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aurora_sandbox import mysqld
 from aurora_tenants.errors import OF_MYSQL, DatabaseError, Problem
 from aurora_tenants.lambdas.ownership import make_views
 from aurora_tenants.mysql import objects
-from aurora_tenants.mysql.grants import Grant, Scope, statements
+from aurora_tenants.mysql.grants import Grant, Scope, row_scope, statements
 from aurora_tenants.mysql.inspector import RIGHTS
 from aurora_tenants.mysql.live import Execute, Row, function_exists, read_server, read_state
 from aurora_tenants.mysql.names import Account, identifier
 from aurora_tenants.mysql.objects import OBJECTS, Asked
 from aurora_tenants.mysql.owners import OWNERS
+from aurora_tenants.mysql.properties import folded
 from aurora_tenants.mysql.state import Contents
 from tests.mysql_server import execute_as, make_owners, through_data_api
 
@@ -224,3 +227,28 @@ def test_a_server_that_folds_names_is_asked_for_the_folded_ones(server_folding_n
         assert read_state(root, Asked(for_all(*there, *gone))).missing == gone
     finally:
         root(f"DROP DATABASE {identifier(name)}")
+
+
+@given(
+    *[
+        st.sets(
+            st.builds(
+                Grant,
+                st.just(Account("shop")),
+                st.builds(
+                    Scope,
+                    st.sampled_from(["TABLE", "COLUMN"]),
+                    st.just("shop"),
+                    st.sampled_from(["a", "A"]),
+                    st.sampled_from(["", "id", "ID", "Id"]),
+                ),
+                st.sampled_from(["SELECT", "INSERT"]),
+            ),
+            max_size=5,
+        )
+    ]
+    * 2
+)
+def test_what_is_sought_is_what_is_not_held_in_any_spelling(wanted: set[Grant], held: set[Grant]):
+    scopes = {grant.scope for grant in folded(wanted) - folded(held)}
+    assert objects.sought(wanted, held) == scopes | {row_scope(scope) for scope in scopes}
