@@ -254,7 +254,7 @@ def test_a_plan_asks_as_much_for_six_tenants_as_for_one(run: CommandLine, cloud:
     assert cloud.calls() - before == for_one
     assert for_one == {
         "sts:GetCallerIdentity": 1,
-        "cloudformation:DescribeStacks": 1,
+        "cloudformation:DescribeStacks": 2,
         "rds-data:ExecuteStatement": 11,
         "secretsmanager:ListSecrets": 1,
     }

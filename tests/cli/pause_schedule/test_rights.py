@@ -112,7 +112,7 @@ def test_a_plan_with_a_schedule_asks_a_few_calls_more_and_no_more_for_more_tenan
     assert one == asked("".join(SHOP.replace("shop", f"t{number}") for number in range(5)), head)
     assert one == {
         "sts:GetCallerIdentity": 1,
-        "cloudformation:DescribeStacks": 1,
+        "cloudformation:DescribeStacks": 2,
         "rds-data:ExecuteStatement": 11,
         "secretsmanager:ListSecrets": 1,
         "rds:DescribeDBClusters": 1,
