@@ -5,7 +5,7 @@
 Each tenant has one database and three users: an owner (ALL), an application (four privileges) and a report (SELECT on
 two tables and on columns of a third). The file is parsed, what is deployed and what MySQL holds is made of it as
 values, and `propose` does the rest, for tenants that are all there and for tenants that are all new. Reading MySQL and
-CloudFormation is left out; `bench.noop_plan` measures that. Each size has a process of its own, with the garbage
+CloudFormation is left out; `python -m bench` measures that. Each size has a process of its own, with the garbage
 collector off, and every figure is the best of three, or with --once the only one, as CPU.
 """
 

@@ -79,7 +79,7 @@ def changes(desired: State, live: State, *, server: Server, password: Hashes = H
         revoked,
     )
     final = {stand_in: account for account, stand_in in temporary.items()}
-    return tuple(_shown_for(final, change) for change in in_order)
+    return tuple(_shown_for(final, change) if final else change for change in in_order)
 
 
 def _difference(desired: State, live: State) -> dict[Account, tuple[set[Grant], set[Grant]]]:

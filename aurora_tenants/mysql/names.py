@@ -62,7 +62,7 @@ def literal(value: str) -> str:
 
     Raises ValueError, without showing the value, for a backslash or a control character.
     """
-    if any(character == "\\" or character < " " for character in value):
+    if "\\" in value or min(value, default=" ") < " ":
         raise ValueError("a literal cannot hold a backslash or a control character")
     return "'" + value.replace("'", "''") + "'"
 
