@@ -60,6 +60,17 @@ def agreed(desired: State, held: Collection[Grant], live: Databases, by_then: Da
     return Agreed(replace(desired, grants=consent.grants), consent.refused, late)
 
 
+def is_as_held(desired: frozenset[Grant], held: Collection[Grant]) -> bool:
+    """Whether accounts certainly hold exactly this already. Then nothing is refused or late, since what is held stays
+    unless it is withdrawn; columns in lower case alone have one spelling.
+    """
+    return (
+        len(held) == len(desired)
+        and desired == frozenset(held)
+        and all(grant.scope.column == grant.scope.column.lower() for grant in desired)
+    )
+
+
 class LeftBehind:
     """What accounts of stacks hold on each name of a database, found without a look at everything for each."""
 

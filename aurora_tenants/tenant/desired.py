@@ -5,7 +5,6 @@ So a plan cannot mean something else than what is deployed, and what an earlier 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from aurora_tenants.mysql.owners import Owner, claim, received
 from aurora_tenants.mysql.properties import is_iam, may_wait, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.resource import check_kind
 from aurora_tenants.mysql.state import Database, Live, Server, State, User
+from aurora_tenants.tenant.secrets import username_in
 
 # The id of a stack that is not made yet: no entry has it.
 NEW = "new"
@@ -144,7 +144,7 @@ def login_of(resources: Resources, properties: Mapping[str, Any]) -> tuple[str, 
         return str(properties["UserName"]), ""
     secret = resources[properties["SecretId"]["Ref"]]["Properties"]
     username = properties.get("UserName")  # of a user that had another name when its secret was made
-    username = username or json.loads(secret["GenerateSecretString"]["SecretStringTemplate"])["username"]
+    username = username or username_in(secret)
     return str(username), str(secret["Name"])
 
 

@@ -26,7 +26,7 @@ from aurora_tenants.revision import FIRST, all_counted_up, counted_up
 from aurora_tenants.stack import Deployed, Stack, StackPlan, Template
 from aurora_tenants.tenant.adopted import with_countdown
 from aurora_tenants.tenant.afterwards import state_after
-from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, shared_by_then, without
+from aurora_tenants.tenant.consent import Agreed, LeftBehind, agreed, is_as_held, shared_by_then, without
 from aurora_tenants.tenant.desired import NEW, Desired, read_desired
 from aurora_tenants.tenant.missing import now_there, without_waiting
 from aurora_tenants.tenant.moves import Move, first_names, gifts, imports, offered, offers, planned_moves, renames
@@ -85,7 +85,8 @@ def plan_tenants(
     gone = deployed.tenants.keys() - {tenant.name for tenant in configuration.tenants}
     asked = [_ask(cluster, tenant, live.server, found, deployed, moves) for tenant in named]
     by_then = shared_by_then(live.state.databases, (each.desired.state for each in asked))
-    agreements = [_agree(each, live.state.databases, by_then) for each in asked]
+    losing = {stack for database in by_then.values() for stack in database.withdrawn_from}
+    agreements = [_agree(each, live.state.databases, by_then, losing) for each in asked]
     waited_for = {stack for agreement in agreements for stack in agreement.late.values()}
     left = LeftBehind(live.state)
     plans = (
@@ -198,12 +199,18 @@ def _ask(
     return _Asked(tenant, made, stack, live, removed, before, desired, Owner(name, "", stack_id=stack_id), first, waits)
 
 
-def _agree(asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database]) -> Agreed:
+def _agree(
+    asked: _Asked, live: Mapping[str, Database], by_then: Mapping[str, Database], losing: Collection[str]
+) -> Agreed:
+    """losing: the stacks from which any consent is withdrawn."""
     users = asked.before.users
     # What an account holds that is to be adopted is nobody's consent.
     owned = {account for account, user in users.items() if user.owner and user.owner.is_of(asked.owner)}
     held = [grant for grant in asked.before.grants if grant.account in owned]
-    return agreed(asked.desired.state, held, live, by_then, asked.owner)
+    desired = asked.desired.state
+    if asked.owner.stack not in losing and is_as_held(desired.grants, held):
+        return Agreed(desired)
+    return agreed(desired, held, live, by_then, asked.owner)
 
 
 def _plan_tenant(

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -134,17 +135,26 @@ def _parts(
 ) -> Parts:
     user = others.get("Custom::DatabaseUser", "")
     rotation = others.get("AWS::SecretsManager::RotationSchedule", "")
-    generated = json.loads(properties["GenerateSecretString"]["SecretStringTemplate"])
     named = resources[user]["Properties"].get("UserName") if user else None
     return Parts(
         logical_id,
         properties["Name"],
-        named or generated["username"],
+        named or username_in(properties),
         others.get("AWS::SecretsManager::SecretTargetAttachment", ""),
         user,
         rotation,
         int(resources[rotation]["Properties"]["RotationRules"]["AutomaticallyAfterDays"]) if rotation else None,
     )
+
+
+def username_in(secret: Mapping[str, Any]) -> str:
+    """The name that a secret of a template is made with. secret: its properties."""
+    return _username(secret["GenerateSecretString"]["SecretStringTemplate"])
+
+
+@lru_cache(10_000)
+def _username(text: str) -> str:
+    return str(json.loads(text)["username"])
 
 
 def drifted(
