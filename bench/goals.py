@@ -51,7 +51,7 @@ class Goal:
 
 
 def goals(report: Report) -> list[Goal]:
-    """Those of which something was measured, in the order of the issue they answer."""
+    """Those of which something was measured: plans first, then what starts and ends."""
     return [*_of_plans(report), *_of_starts(report)]
 
 

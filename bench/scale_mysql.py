@@ -5,7 +5,7 @@
 N: accounts, of one server that grows; a third as many databases. --tables: so many of these get a table at the end.
 --write-docs: puts the table into docs/scale.md.
 
-Tenants are as in `bench.noop_plan`: a database and three users. Accounts are rows that are copied
+Tenants are as in `bench.world`: a database and three users. Accounts are rows that are copied
 from one that CREATE USER has made, their grants and owners are inserted into the tables that hold them, and FLUSH
 PRIVILEGES loads all of it: 30,000 times CREATE USER would take longer than all that is measured. Times are medians, in
 ms: the server's CPU on Linux, which other work on the machine does not move much, and the wall elsewhere.
