@@ -17,7 +17,7 @@ from botocore.utils import parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_tenants.aws.session import session_of, time_of
+from aurora_tenants.aws.session import needs_nobody, session_of, time_of
 
 TYPES = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2", "nothing-1")
 
@@ -148,3 +148,45 @@ def test_any_other_time_is_left_to_botocore(value: Any):
 def test_what_is_no_time_is_refused(value: str):
     with pytest.raises(ValueError):
         time_of(value)
+
+
+ASKING = """\
+[default]
+aws_access_key_id = AKIA
+aws_secret_access_key = secret
+[profile plain]
+role_arn = arn:aws:iam::123456789012:role/reader
+source_profile = default
+[profile code]
+role_arn = arn:aws:iam::123456789012:role/reader
+source_profile = default
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+[profile behind]
+role_arn = arn:aws:iam::123456789012:role/writer
+source_profile = code
+[profile program]
+credential_process = vault
+[profile circle]
+source_profile = circle
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        *((None, True), ("default", True), ("plain", True), ("circle", True)),
+        *(("code", False), ("behind", False), ("program", False), ("nobodys", False)),
+    ],
+)
+def test_who_asks_for_a_code_is_not_asked_before_the_file_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str | None, expected: bool
+):
+    """A question in the middle of what is wrong with a file is answered by nobody."""
+    path = tmp_path / "asking"
+    path.write_text(ASKING)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    assert needs_nobody(profile) is expected
+    monkeypatch.setenv("AWS_PROFILE", profile or "default")
+    assert needs_nobody(None) is expected
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")  # goes before a profile that only the environment names
+    assert needs_nobody(None)

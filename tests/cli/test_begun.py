@@ -8,9 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from aurora_tenants import begun
+from aurora_tenants.aws.stacks import read_stack
+from aurora_tenants.errors import AwsError, Problem
+from aurora_tenants.stack import Stack
 from tests.cli.conftest import HEAD, CommandLine
 from tests.cloud import Cloud
 
@@ -62,5 +68,28 @@ def test_of_another_account_nothing_more_is_asked(run: CommandLine, cloud: Cloud
 def test_what_is_wrong_with_the_credentials_comes_before_what_is_wrong_with_the_stacks(run: CommandLine, cloud: Cloud):
     run.file(SHOP, head=HEAD.replace("shared-global", "nobodys"))
     cloud.meet("expired-credentials")
-    ended = run("aurora-tenants plan")
+    try:
+        ended = run("aurora-tenants plan")
+    finally:
+        cloud.clear()
     assert ended.code == 1 and "expired-credentials" in ended.err and "nobodys" not in ended.err
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("found", ["another inspector", "none", "denied"])
+def test_what_the_shared_stack_is_among_all_stacks_counts(
+    run: CommandLine, monkeypatch: pytest.MonkeyPatch, found: str
+):
+    """As if somebody deployed it between the two looks at it: MySQL is read again, and nothing is told of before."""
+
+    def by_name(cloudformation: Any, name: str) -> Stack | None:
+        stack = read_stack(cloudformation, name)
+        if found == "denied":
+            raise AwsError(Problem("access-denied", "could not read stack shared-global"))
+        gone = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:gone-123456"
+        return replace(stack, outputs={**stack.outputs, "InspectorSecret": gone}) if stack and found != "none" else None
+
+    run.file(SHOP)
+    expected = run("aurora-tenants plan")
+    monkeypatch.setattr(begun, "read_stack", by_name)
+    assert (run("aurora-tenants plan"), expected.code) == (expected, 0)
