@@ -195,7 +195,8 @@ def test_a_list_says_what_a_secret_is_now_whatever_has_happened_to_it(
     for operation, more in changes:
         with suppress(ServiceError):  # one that is marked for deletion refuses most
             account(operation, SecretId="app", **more)
-        account.manager.rotation_outcome("app") if operation == "RotateSecret" else None
+            if operation == "RotateSecret":
+                account.manager.rotation_outcome("app")
         (listed,) = account("ListSecrets", IncludePlannedDeletion=True)["SecretList"]
         described = account("DescribeSecret", SecretId="app")
         described["SecretVersionsToStages"] = described.pop("VersionIdsToStages", {})
