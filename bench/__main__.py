@@ -36,7 +36,7 @@ _LATE_AT = 100
 
 def main() -> int:
     options = _options()
-    old, new = [*(loaded(file.read_text()) for file in options.compare or ()), None, None][:2]
+    old, new = [*(options.compare or ()), None, None][:2]
     report = new or measured(options)
     if new is None:
         print(markdown(report))
@@ -55,11 +55,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="script/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="N", help="numbers of tenants")
-    parser.add_argument("--runs", type=int, default=7, help="how often each thing is measured")
+    parser.add_argument("sizes", nargs="*", type=_number, default=SIZES, metavar="N", help="numbers of tenants")
+    parser.add_argument("--runs", type=_number, default=7, help="how often each thing is measured")
     parser.add_argument("--latency", type=float, default=20.0, metavar="MS", help="of a late round trip; 0 for none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes what was measured")
-    parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help="OLD [NEW]; without NEW, with this run")
+    parser.add_argument(
+        "--compare", type=_report_in, nargs="+", metavar="FILE", help="OLD [NEW]; without NEW, with this run"
+    )
     parser.add_argument("--write-docs", action="store_true", help="writes the tables into docs/performance.md")
     parser.add_argument("--keep", action="store_true", help="leaves the sandboxes running for the next run")
     parser.add_argument("--worlds", type=Path, default=default_cache(), metavar="DIR", help="where they are kept")
@@ -68,6 +70,22 @@ def _options() -> argparse.Namespace:
     if options.compare and len(options.compare) > 2:
         parser.error("--compare takes OLD and NEW")
     return options
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
+
+
+def _report_in(file: str) -> Report:
+    """What an earlier run has written there, read before anything is measured."""
+    try:
+        return loaded(Path(file).read_text())
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{file} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise argparse.ArgumentTypeError(f"{file} is no report that --json has written: {error}") from error
 
 
 def measured(options: argparse.Namespace) -> Report:

@@ -46,7 +46,7 @@ def measured(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=_compiling(os.environ if environment is None else environment),
         cwd=directory,
         text=True,
     ) as process:
@@ -58,3 +58,8 @@ def measured(
     if process.returncode != exits:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=said)
     return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / _PER_MIB)
+
+
+def _compiling(environment: Mapping[str, str]) -> dict[str, str]:
+    """As users have it: Python keeps what it has compiled, and a command does not compile all of it each time."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
