@@ -4,9 +4,9 @@ the variables, and what there is of the schema of owners     one statement, whic
 accounts, their owners | databases, … | grants | grants      four lanes; in each of them one statement after the other
 the tables, columns and routines that are looked for         where there are any
 
-Neither is one transaction: what is changed meanwhile is seen, or not. But in a lane what is read
-later is newer. An account's entry in the tables of owners is recorded before the account is made, and a database's
-before the database, so what is read first is never seen as nobody's because it is new.
+Neither is one transaction: what is changed meanwhile is seen, or not. But in a lane what is read later is newer. An
+account's entry in the tables of owners is recorded before the account is made, and a database's before the database;
+accounts and databases are read before their owners, so that none is taken for nobody's because it is new.
 """
 
 from __future__ import annotations
