@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -103,12 +103,9 @@ def apply(
         replace(plan, template=plan.first) if plan.needs else plan for plan in others if plan.first or not plan.needs
     ]
 
-    def run_and_tell(plan: StackPlan, *, is_last: bool) -> Result:
-        """In the thread that worked, so before anything is told of the stack that it goes on with."""
-        result = work.brought(plan, bring)
-        if is_last or not plan.needs or result.problems:  # there is another round for a late plan
-            tell(Step(plan, result=result))
-        return result
+    def tell_result(result: Result, *, is_last: bool) -> None:
+        if is_last or not result.stack.needs or result.problems:  # there is another round for a late plan
+            tell(Step(result.stack, result=result))
 
     # A stack that waits for somebody else has a thread, and no place among those that are in flight.
     pool = ThreadPoolExecutor(max_workers=2 * parallel, thread_name_prefix="stack")
@@ -125,7 +122,8 @@ def apply(
                 for result in (plan for plan in todo if isinstance(plan, Result)):
                     results[result.stack.name] = result
                     tell(Step(result.stack, result=result))
-                futures = [pool.submit(run_and_tell, plan, is_last=group is not first) for plan in ready]
+                told = partial(tell_result, is_last=group is not first)
+                futures = [pool.submit(work.brought, plan, bring, told=told) for plan in ready]
                 for future in as_completed(futures):
                     result = future.result()
                     results[result.stack.name] = result
@@ -195,14 +193,28 @@ class _Work:
     stop: threading.Event
     wait_seconds: float
 
-    def brought(self, plan: StackPlan, bring: Callable[..., Any], *, is_whole: bool = True) -> Result:
+    def brought(
+        self,
+        plan: StackPlan,
+        bring: Callable[..., Any],
+        *,
+        is_whole: bool = True,
+        told: Callable[[Result], None] = lambda result: None,
+    ) -> Result:
         """How a plan ended, whatever somebody else did to its stack meanwhile.
 
-        bring: is called with the plan and `tell`. is_whole: False if that is not all there is to do with it.
+        bring: is called with the plan and `tell`. is_whole: False if that is not all there is to do with it. told: is
+        called with the result before another stack takes its place.
         """
+        with ExitStack() as places:
+            result = self._result(plan, bring, places, is_whole=is_whole)
+            told(result)
+        return result
+
+    def _result(self, plan: StackPlan, bring: Callable[..., Any], places: ExitStack, *, is_whole: bool) -> Result:
         began = time.monotonic()
         try:
-            ending = self._brought(plan, bring)
+            ending = self._brought(plan, bring, places)
             if is_whole:
                 self.after(plan)
         except Stopped:
@@ -211,8 +223,8 @@ class _Work:
             return Result(plan, _of_plan(error, plan), "failed", time.monotonic() - began)
         return Result(plan, ending=ending, seconds=time.monotonic() - began)
 
-    def _brought(self, plan: StackPlan, bring: Callable[..., Any]) -> Ending:
-        """Raises Stopped, and AuroraTenantsError for any other failure."""
+    def _brought(self, plan: StackPlan, bring: Callable[..., Any], places: ExitStack) -> Ending:
+        """Keeps the place that it has at the end. Raises Stopped, and AuroraTenantsError for any other failure."""
         about, until = plan, 0.0
 
         def tell(event: stacks.Event) -> None:
@@ -222,13 +234,14 @@ class _Work:
             if self.stop.is_set():
                 raise Stopped(*_stopped(plan).problems)
             try:
-                with self.lanes.place(self.stop):
-                    if not self.stop.is_set():
-                        self.tell(Step(plan))
-                    bring(plan, tell=tell)
+                places.enter_context(self.lanes.place(self.stop))
+                if not self.stop.is_set():
+                    self.tell(Step(plan))
+                bring(plan, tell=tell)
                 return "applied"
             except StackBusy as error:
                 refused = error
+                places.close()
             until = until or time.monotonic() + self.wait_seconds
             stack = self._awaited(plan, until)
             if is_as_wanted(stack, plan):

@@ -395,7 +395,7 @@ def test_events_straight_from_the_parser_are_those_that_the_library_gives(text: 
     def told(events: object) -> list[str] | str:
         try:
             return [repr(event) for event in events]  # type: ignore[attr-defined]
-        except yaml_file._PARSER_ERRORS as error:
+        except yaml_file.PARSER_ERRORS as error:
             return str(error)
 
     assert told(yaml_file._events(text, pure=False)) == told(YAML(typ="safe", pure=False).parse(text))

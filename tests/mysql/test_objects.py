@@ -1,4 +1,4 @@
-"""Whether what a file names is there: asked in bulk, in a statement that is there anyway, by the inspector alone."""
+"""Whether what a file names is there: asked in bulk, in one statement, by the inspector alone."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_data_api_gives_the_same(looking: Execute, server: mysqld.Server):
     assert read_state(everybody, EVERYTHING).contents == read_state(looking, EVERYTHING).contents
 
 
-def test_a_plan_reads_no_statement_more(looking: Execute):
+def test_all_that_is_asked_for_is_one_statement(looking: Execute):
     def count(asked: Asked) -> int:
         sent: list[str] = []
 
@@ -122,7 +122,7 @@ def test_a_plan_reads_no_statement_more(looking: Execute):
         read_state(recording, asked)
         return len(sent)
 
-    assert (count(objects.NOTHING), count(EVERYTHING)) == (12, 12)
+    assert (count(objects.NOTHING), count(EVERYTHING)) == (12, 13)
 
 
 def test_what_is_held_is_not_asked(looking: Execute, server: mysqld.Server):
