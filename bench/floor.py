@@ -2,7 +2,7 @@
 
     .venv/bin/python bench/floor.py STACK
 
-Every stack, every secret, and through the Data API what lean reads of MySQL (of accounts but their number), at once as a
+Every stack, every secret, and through the Data API what lean reads (of accounts only their number), at once as a
 plan asks them. STACK: the shared one, whose outputs say where the rest is. Compares nothing, and knows no file. The
 garbage collector is off.
 """
