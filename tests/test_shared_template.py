@@ -88,6 +88,7 @@ VARIABLES = {
     "ClusterArn": CLUSTER,
     "MasterSecretArn": MASTER,
     "MasterSecretKeyArn": KEY,
+    "InspectorSecret": INSPECTOR,
 }
 
 
