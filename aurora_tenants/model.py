@@ -118,7 +118,8 @@ class TenantUser:
 class Tenant:
     """One service, or one stage of it: one CloudFormation stack.
 
-    outputs: where it says what a service is told: in its stack's outputs alone, or in parameters of Systems Manager too.
+    outputs: where a service finds what it is told: in the stack's outputs alone, or in parameters of Systems Manager
+    too.
     """
 
     name: str

@@ -38,9 +38,10 @@ _in_order = json.JSONEncoder(sort_keys=True, check_circular=False).encode
 class Stack:
     """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
 
-    exports: the names under which other stacks import its outputs. id: the last part of its ARN, which no other stack of the same name ever has. role_arn: what CloudFormation worked
-    with last; empty for the caller's rights. is_by_others: somebody else has updated it last. is_edited: its template
-    is not as this program wrote it; only looked at where it is by others.
+    exports: the names under which other stacks import its outputs. id: the last part of its ARN, which no other stack
+    of the same name ever has. role_arn: what CloudFormation worked with last; empty for the caller's rights.
+    is_by_others: somebody else has updated it last. is_edited: its template is not as this program wrote it; only
+    looked at where it is by others.
 
     What a status means is in status.py.
     """

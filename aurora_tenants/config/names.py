@@ -83,8 +83,11 @@ def _parameters(document: Document, cluster: Cluster, tenants: tuple[DeclaredTen
     """A stack whose name no parameter's can begin with. ("Name", PutParameter, Systems Manager API Reference)"""
     if _KEPT_BY_AWS.match(cluster.stack) and any(tenant.value.outputs == "ssm" for tenant in tenants):
         what = f"outputs: ssm cannot be used on stack {shown(cluster.stack)}"
-        why = f"parameters would be called /{cluster.stack}/..., and AWS keeps names that begin with aws or ssm for itself"
-        where, fix = document.value(("cluster", "stack")), "leave outputs: ssm out, or use a shared stack of another name"
+        why = f"parameters would be called /{cluster.stack}/..., and AWS keeps what begins with aws or ssm for itself"
+        where, fix = (
+            document.value(("cluster", "stack")),
+            "leave outputs: ssm out, or use a shared stack of another name",
+        )
         yield Problem("reserved-name", what, why, fix, where, "cluster")
 
 

@@ -55,7 +55,7 @@ def _spelled(name: str) -> str:
 
 
 class _Value(NamedTuple):
-    """value: of a parameter. after: the logical id of what it waits for; empty where the value refers to that itself."""
+    """What one says. after: the logical id of what it waits for; empty where the value refers to that itself."""
 
     value: object
     after: str = ""
