@@ -12,6 +12,7 @@ from aurora_tenants.model import OWN
 from aurora_tenants.naming import REVISION
 from aurora_tenants.rotations.function import Rotation, function_in_words, rotation_in
 from aurora_tenants.rotations.rules import NEVER, Rules
+from aurora_tenants.tenant import parameters
 from aurora_tenants.tenant.rights import NONE, Part, name
 
 Resources = Mapping[str, Mapping[str, Any]]
@@ -175,6 +176,8 @@ def changed(new: Resources, old: Resources) -> Changed:
     silent, form, words = dict[str, tuple[str, ...]](), list[str](), set[str]()
     for logical_id in new.keys() & old.keys():
         after, before = new[logical_id], old[logical_id]
+        if after["Type"] == before["Type"] == parameters.TYPE:
+            continue  # told by themselves
         properties = _different(after.get("Properties", {}), before.get("Properties", {}))
         is_custom = after["Type"] in KINDS_OF_RESOURCES
         if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):
