@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import UTC as _UTC
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -53,6 +53,7 @@ class Off(NamedTuple):
     when: str
 
 
+@lru_cache(1000)
 def in_utc(window: RotateWindow) -> tuple[UtcHours, tuple[Off, ...]] | None:
     """The window, and where it is off; None where no whole hour of UTC lies within the hours asked for."""
     offsets = offsets_of(window.timezone)

@@ -112,8 +112,9 @@ class Secrets(NamedTuple):
     @property
     def hosted(self) -> LiveSecret | None:
         """The secret of the stack of cfn/hosted-rotation.yml; None where none is seen."""
-        found = (each for name, each in self.by_name.items() if name.endswith(f"/database/{HOSTED_USER}"))
-        return next((each for each in found if each.function and not each.is_deleted), None)
+        prefix, _, _ = next(iter(self.by_name), "").partition("/database/")
+        found = self.by_name.get(f"{prefix}/database/{HOSTED_USER}")
+        return found if found and found.function and not found.is_deleted else None
 
     def arn_of(self, function: str) -> str:
         """The ARN of what rotates a secret; empty where it is not known. function: as `Rotation.function`."""

@@ -139,8 +139,8 @@ THERE = """
 """
 MOVED = {"tenant": {"moved_from"}, "database": {"moved_from"}, "role": {"moved_from"}}
 MOVED |= {"user": {"moved_from", "renamed_from"}}
-# tests/cli/test_hosted_rotation.py changes it.
-ELSEWHERE = {"user": {"rotation"}, "defaults": {"rotation"}}
+# tests/cli/test_hosted_rotation.py and test_exports.py change them.
+ELSEWHERE = {"user": {"rotation"}, "defaults": {"rotation", "outputs"}, "tenant": {"outputs"}}
 
 
 def test_every_key_of_the_file_has_a_change():
@@ -393,6 +393,7 @@ def assert_events(told: list[dict[str, Any]], events: list[tuple[str, str, str, 
         "u-auth",
         "u-rotate_after_days",
         "u-rotate_window",
+        "u-rotation_lambda",  # by its name
     }
 
 
