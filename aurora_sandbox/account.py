@@ -30,6 +30,7 @@ from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.identity import Identity, Simulator
 from aurora_sandbox.keys import Sessions
+from aurora_sandbox.logs import Logs
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.policies import SecretFacts, StackFacts
 from aurora_sandbox.rds import Rds
@@ -110,6 +111,7 @@ class Account:
             "cloudformation": self.cloudformation,
             "iam": Simulator(self.policies, account=ACCOUNT, iam=lambda: clients("iam")),
             "lambda": Lambda(self.functions, s3=lambda: clients("s3"), region=region),
+            "logs": Logs(self.functions, self.clock.real),
             "monitoring": CloudWatch(self.clock, self.clusters, counts, moto=lambda: clients("cloudwatch")),
             "rds": rds,
             "rds-data": self.data,
