@@ -43,7 +43,7 @@ class Rotation:
 
     def turn_on(self, now: datetime) -> None:
         """Waits for the first window of its rules from now on."""
-        self.enabled = True
+        self.enabled, self.days = True, None
         self._wait_from(now)
         self.next_date = self.window.closes - _SECOND if self.window else None
 
@@ -80,7 +80,7 @@ class Rotation:
 
     def shown_rules(self) -> dict[str, Any]:
         """RotationRules as DescribeSecret has them: from the first rotation on with days that AWS has counted."""
-        return dict(self.rules) | ({"AutomaticallyAfterDays": self.days} if self.days else {})
+        return ({"AutomaticallyAfterDays": self.days} if self.days else {}) | self.rules
 
     def _wait_from(self, instant: datetime) -> None:
         windows = windows_of(self.rules)

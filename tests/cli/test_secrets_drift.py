@@ -381,7 +381,8 @@ def test_another_period_in_the_file_is_no_drift(shop: CommandLine, cloud: Cloud)
     planned = json.loads(shop("aurora-tenants plan --output json").out)["tenants"][0]
     assert "user app: rotation: off → every 30 days" in secret_parts(planned)
     assert {item["name"]: item["origins"] for item in planned["items"]} == {"app": ["drift"], "report": ["file"]}
-    assert shop("aurora-tenants apply --yes").code == 0
+    applied = shop("aurora-tenants apply --yes")
+    assert applied.code == 0, applied.err
     assert shop("aurora-tenants plan --detailed-exitcode").code == 0
     assert Hand(cloud, "report")("describe_secret")["RotationRules"] == {"AutomaticallyAfterDays": 14}
     shop.file(TENANTS)

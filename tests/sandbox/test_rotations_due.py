@@ -129,6 +129,10 @@ def test_a_list_shows_the_days_that_aws_counts_after_the_first_rotation(account:
     assert "AutomaticallyAfterDays" not in account("DescribeSecret", SecretId="often")["RotationRules"]
     account("RotateSecret", SecretId="app")  # its rules are those that were given
     account.manager.rotation_outcome("app")
+    for rules in ({"AutomaticallyAfterDays": 14}, SUNDAYS):  # what was counted was of other rules
+        account("RotateSecret", SecretId="app", RotationRules=rules, RotateImmediately=False)
+        account.manager.rotation_outcome("app")
+        assert account("DescribeSecret", SecretId="app")["RotationRules"] == rules
 
 
 def test_a_rotation_that_fails_is_tried_again_within_its_window_with_the_same_version(account: Account) -> None:
