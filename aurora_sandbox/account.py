@@ -2,7 +2,7 @@
 
     account = Account(mysql, clients, endpoint_url="http://127.0.0.1:40123", region="eu-west-1", …)
     account.services["rds-data"].handle("ExecuteStatement", {…}, caller)
-    account.timetable.start()        from now on schedules fire by themselves
+    account.timetable.start()        from now on schedules fire and secrets are rotated by themselves
 
 How requests come in is the business of front.py, and of server.py when the whole begins and ends.
 """
@@ -99,7 +99,13 @@ class Account:
         rds = Rds(backing=self._backing, moto=clients)
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
-        self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)
+        self.timetable = Timetable(
+            self.clock,
+            schedules,
+            self._targets(scheduler, rds, counts).fire,
+            self._secrets.rotations,
+            ready_at=self.clusters.ready_at,
+        )
         self.services: Mapping[str, Service] = {
             "cloudformation": self.cloudformation,
             "iam": Simulator(self.policies, account=ACCOUNT, iam=lambda: clients("iam")),
