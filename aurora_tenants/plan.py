@@ -31,7 +31,7 @@ from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
 from aurora_tenants.tenant.reasons import Line
-from aurora_tenants.tenant.rotation import hosted_problems, rotation_notices
+from aurora_tenants.tenant.rotation_notices import hosted_problems, rotation_notices
 from aurora_tenants.tenant.secrets import Secrets, is_of_rotation, not_tried, without_of_file
 from aurora_tenants.tenant.watching import Watcher, new_watchers
 

@@ -26,7 +26,7 @@ from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.isolation import Breach, judged, summed_up
 from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.reasons import explain, unclear
-from aurora_tenants.tenant.rotation import hosted_secret
+from aurora_tenants.tenant.rotation_notices import hosted_secret
 from aurora_tenants.tenant.secrets import Secrets
 
 

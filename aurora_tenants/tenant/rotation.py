@@ -1,101 +1,146 @@
-"""What a plan has to say of when and by what passwords are rotated. Pure.
+"""What the rotation of a user's secret has come to, and what may be done about one that cannot go on. Pure.
 
-Of the hosted function: what its way costs a month, and what the shared stack's own does that it does not. Of windows: a
-rotation that would wake a paused cluster, and where a clock that moves takes a window from its hours.
+told(lines, version)                  Told(("createSecret", "setSecret"), "the cluster did not answer within 240 s")
+put_off(secret, now)                  12:34:56, when it was rotated less than ten minutes before that
+of_stuck(login)                       "take back"
+
+Secrets Manager tells no step, only which version has which label. The function prints a line for each step that it
+begins and for each that fails, with the version's id: its log is the only place that says them (lambdas/rotation.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
-from aurora_tenants.errors import Notice, Problem
-from aurora_tenants.model import HOSTED, Cluster, Configuration, RotateWindow, Tenant, TenantUser
-from aurora_tenants.naming import HOSTED_USER, secret_name
-from aurora_tenants.rotations.asleep import wakes
-from aurora_tenants.rotations.choice import rules_of
-from aurora_tenants.rotations.utc import off_in_words
-from aurora_tenants.schedule.cost import Endpoint, endpoint
-from aurora_tenants.tenant.connections import listed
-from aurora_tenants.tenant.secrets import Secrets
+from aurora_tenants.lambdas.password import FORCED, READERS_KEEP
 
-_OWN_NEEDS_NONE = (
-    "with rotation: own it costs nothing, because the shared stack's function asks the Data API, which needs no"
-    " network, and the old password works until the next rotation"
-)
-
-
-def rotation_notices(
-    configuration: Configuration, secrets: Secrets | None, region: str, only: Collection[str]
-) -> Iterator[Notice]:
-    """region: of the cluster, for prices. only: the tenants that it is about; all of them when empty."""
-    users = list(_rotated(configuration.tenants, only))
-    yield from _waking(configuration.cluster, users)
-    yield from _off(users)
-    if hosted := [user.name for user in users if user.rotation == HOSTED]:
-        yield _hosted(hosted, secrets, region)
+# What each does, as it is shown.
+STEPS = {
+    "createSecret": "a new password is put into the secret, for nobody to read yet",
+    "setSecret": "MySQL gets it, beside the one that works",
+    "testSecret": "it logs in",
+    "finishSecret": "readers of the secret get it",
+}
+# How long the function may run at most, as in cfn/shared.yml.
+LONGEST_STEP = timedelta(minutes=5)
+Ending = Literal["take back", "make current"]
 
 
-def hosted_secret(configuration: Configuration, only: Collection[str]) -> str:
-    """The name of the secret that shows a hosted function, where one is needed; empty elsewhere."""
-    is_needed = any(user.rotation == HOSTED for user in _rotated(configuration.tenants, only))
-    return secret_name(configuration.cluster, HOSTED_USER) if is_needed else ""
+class SecretState(NamedTuple):
+    """What DescribeSecret says of a secret. current, pending: the ids of the versions that have these labels.
+
+    pending: empty where none waits to become the current one. rotates: whether its rotation is on. rules: as AWS has
+    them. changed: when anything of it was changed last, a label too. now: by AWS's clock.
+    """
+
+    name: str
+    arn: str
+    current: str
+    pending: str
+    rotates: bool
+    function: str
+    rules: Mapping[str, Any]
+    rotated: datetime | None
+    changed: datetime | None
+    is_deleted: bool
+    now: datetime
 
 
-def hosted_problems(configuration: Configuration, secrets: Secrets | None, only: Collection[str]) -> Iterator[Problem]:
-    """That there is no hosted function for those who are to be rotated by one."""
-    name = hosted_secret(configuration, only)
-    if name and secrets and not secrets.hosted:
-        users = [user.name for user in _rotated(configuration.tenants, only) if user.rotation == HOSTED]
-        shared = configuration.cluster.stack
-        have = "has" if len(users) == 1 else "have"
-        what = f"{_users(users)} {have} rotation: hosted, and there is no hosted function beside stack {shared}"
-        why = f"its stack makes secret {name}, and there is none that is rotated"
-        fix = "deploy cfn/hosted-rotation.yml, as docs/hosted-rotation.md says, or write rotation: own"
-        yield Problem("hosted-rotation-missing", what, why, fix)
+class Told(NamedTuple):
+    """What the function has said of one version: the steps that it has begun, and why the last of them failed."""
+
+    steps: tuple[str, ...] = ()
+    failure: str = ""
 
 
-def _rotated(tenants: Iterable[Tenant], only: Collection[str]) -> Iterator[TenantUser]:
-    for tenant in tenants:
-        if not only or tenant.name in only:
-            yield from (user for user in tenant.users if user.rotate_after_days)
+class Login(NamedTuple):
+    """What came of trying the versions of a secret; None where a refusal says nothing of the password.
+
+    connections: how many the user has now.
+    """
+
+    current: bool | None
+    pending: bool | None
+    connections: int
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Login:
+        """From what the function's step checkLogin returns."""
+        return cls(answer["AWSCURRENT"], answer["AWSPENDING"], int(answer["connections"]))
 
 
-def _users(names: list[str]) -> str:
-    return f"{len(names):,} {'user' if len(names) == 1 else 'users'} ({listed(names)})"
+def state_of(answer: Mapping[str, Any], now: datetime) -> SecretState:
+    """From DescribeSecret's answer. Source: "DescribeSecret", AWS Secrets Manager API Reference."""
+    stages = answer.get("VersionIdsToStages", {})
+    current = next((version for version, names in stages.items() if "AWSCURRENT" in names), "")
+    pending = next((version for version, names in stages.items() if "AWSPENDING" in names), "")
+    return SecretState(
+        answer["Name"],
+        answer["ARN"],
+        current,
+        pending if pending != current else "",  # the label stays where it is after a rotation
+        rotates=bool(answer.get("RotationEnabled")),
+        function=answer.get("RotationLambdaARN", ""),
+        rules=answer.get("RotationRules", {}),
+        rotated=answer.get("LastRotatedDate"),
+        changed=answer.get("LastChangedDate"),
+        is_deleted="DeletedDate" in answer,
+        now=now,
+    )
 
 
-def _waking(cluster: Cluster, users: Iterable[TenantUser]) -> Iterator[Notice]:
-    schedule = cluster.pause_schedule
-    waking = [user.name for user in users if wakes(rules_of(user, schedule), schedule)]
-    if waking:
-        what = f"{_users(waking)} may be rotated while the cluster is paused, which wakes it for minutes"
-        fix = "without rotate_window a rotation comes while it is awake, if rotate_after_days leaves room for that"
-        yield Notice("rotation-wakes", f"{what}; {fix}")
+def new_version(*, is_forced: bool) -> str:
+    """The id of a version that is to be made. is_forced: whatever readers may hold of the one before the current."""
+    return f"{FORCED if is_forced else ''}{uuid.uuid4()}"
 
 
-def _off(users: Iterable[TenantUser]) -> Iterator[Notice]:
-    names: dict[RotateWindow, list[str]] = {}
-    for user in users:
-        if isinstance(user.rotate_window, RotateWindow):
-            names.setdefault(user.rotate_window, []).append(user.name)
-    for window, of in names.items():
-        if sentence := off_in_words(window):
-            fix = "one that is so much longer is kept to all the year"
-            yield Notice("rotate-window-moves", f"of {_users(of)}, {sentence}; {fix}")
+def is_forced(version: str) -> bool:
+    """Whether a version was asked for with such an id."""
+    return version.startswith(FORCED)
 
 
-def _hosted(names: list[str], secrets: Secrets | None, region: str) -> Notice:
-    subnets = secrets.hosted.endpoint_subnets if secrets and secrets.hosted else None
-    zones = None if subnets is None else len(subnets)
-    text = f"AWS's hosted function rotates {_users(names)}, and ends an old password at once"
-    cost = "it has no endpoint of its own" if zones == 0 else _cost(endpoint(region), zones)
-    return Notice("hosted-rotation", f"{text}; {cost}; {_OWN_NEEDS_NONE}")
+def put_off(secret: SecretState) -> datetime | None:
+    """Until when the function begins no rotation, because it would end a password that readers may hold.
+
+    None where nothing is known that is in the way: who wrote the secret, and when, only the function sees.
+    """
+    until = secret.rotated + READERS_KEEP if secret.rotated else None
+    return until if until and until > secret.now else None
 
 
-def _cost(price: Endpoint, zones: int | None) -> str:
-    """What an endpoint costs a month. zones: that it is in; None where that is not known."""
-    where = "a zone" if zones is None else f"{zones} zone" if zones == 1 else f"{zones} zones"
-    if price.month is None:
-        return f"what its endpoint costs for {where} in this region is not known here"
-    amount = price.month * (zones or 1)
-    return f"its endpoint costs ${amount:,} a month for {where} (${price.hour} an hour each, as of {price.as_of})"
+def may_run(secret: SecretState) -> datetime | None:
+    """Until when a rotation that has begun may be under way; None for one that is not, or that waits to be tried again.
+
+    Whatever the function does changes the secret, or ends with the function.
+    """
+    until = secret.changed + LONGEST_STEP if secret.pending and secret.changed else None
+    return until if until and until > secret.now else None
+
+
+def told(lines: Iterable[str], version: str) -> Told:
+    """What the function's log says of a version. lines: those with its id, in their order."""
+    steps, failure = list[str](), ""
+    for line in lines:
+        what, found, rest = line.partition(f", version {version}")
+        step = what.partition(" of ")[0]
+        if not found or step not in STEPS:
+            continue
+        if rest.startswith(" failed: "):
+            failure = rest.removeprefix(" failed: ").strip()
+            continue
+        failure = ""
+        if step not in steps:
+            steps.append(step)
+    return Told(tuple(steps), failure)
+
+
+def of_stuck(login: Login) -> Ending:
+    """How a rotation ends that cannot go on, so that a password that works stays in the secret.
+
+    The version that waits becomes the current one only where its password works and the current one's does not, as when
+    somebody has changed that in MySQL. Where nothing can be tried, the current one is what readers have had all along.
+    """
+    return "make current" if login.pending and login.current is False else "take back"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aurora_tenants.model import Capacity, Configuration, PauseSchedule, RotateWindow, TenantUser, Window
-from aurora_tenants.tenant.rotation import hosted_problems, hosted_secret, rotation_notices
+from aurora_tenants.tenant.rotation_notices import hosted_problems, hosted_secret, rotation_notices
 from aurora_tenants.tenant.secrets import LiveSecret, Secrets
 from tests.values import CLUSTER, SHOP
 
