@@ -263,7 +263,7 @@ PROBES = (
         "the same expression and Duration, for each of nine forms",
         _windows,
         _expect_windows,
-        takes_seconds=180,
+        takes_seconds=60,
         needs=("rotation-at-once",),
     ),
     Probe(
