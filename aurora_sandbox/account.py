@@ -41,6 +41,7 @@ from aurora_sandbox.policies import SecretFacts, StackFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
+from aurora_sandbox.resources.hosted import STANDS_FOR
 from aurora_sandbox.scheduler.schedules import Schedules
 from aurora_sandbox.scheduler.service import Scheduler
 from aurora_sandbox.scheduler.targets import Targets
@@ -100,7 +101,7 @@ class Account:
         self._secrets = SecretsManager(
             account=ACCOUNT,
             region=region,
-            invoke=Steps(self.bus, self.functions.invoke),
+            invoke=Steps(self.bus, self._rotate),
             may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
             use_key=self.keys.use,
             now=self.clock.now,
@@ -140,6 +141,14 @@ class Account:
         with ExitStack() as ends:  # the last one first: what waits for an answer would keep CloudFormation from ending
             for part in (self.functions, self.cloudformation, self.custom, self.data, self.timetable, self.bus):
                 ends.callback(part.close)
+
+    def _rotate(self, function_arn: str, event: Mapping[str, str]) -> None:
+        """A step of a rotation; a function that logs in over TCP wakes the cluster, as one of the Data API does."""
+        function = self.functions.get(function_arn)
+        if function and STANDS_FOR in function.environment:
+            for cluster in self.clusters.all():
+                cluster.touch()
+        self.functions.invoke(function_arn, event)
 
     def _guard(self) -> Guard:
         return Guard(

@@ -265,10 +265,11 @@ class CloudFormation:
 
     def _get_template(self, request: Parameters) -> dict[str, Any]:
         if request.get("ChangeSetName"):
-            body = self._change_sets.template(request)
+            found = self._change_sets.template(request)
         else:
-            body = self._found(request).deployment.template.body
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+            found = self._found(request).deployment.template
+        body = found.processed if request.get("TemplateStage") == "Processed" else None
+        return {"TemplateBody": body or found.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _get_template_summary(self, request: Parameters) -> dict[str, Any]:
         if request.get("StackName"):

@@ -14,6 +14,8 @@ from aurora_sandbox.functions import Functions
 from aurora_sandbox.resources.api import Boto
 from aurora_sandbox.resources.credentials import credential_types
 from aurora_sandbox.resources.dbcluster import DbCluster
+from aurora_sandbox.resources.endpoints import VpcEndpoint
+from aurora_sandbox.resources.hosted import NestedStack
 from aurora_sandbox.resources.identity import identity_types
 from aurora_sandbox.resources.lambdas import lambda_types
 from aurora_sandbox.resources.network import network_types
@@ -36,5 +38,7 @@ def resource_types(
         **plain_types(boto, backing.clusters),
         **lambda_types(boto, functions),
         **credential_types(secrets, backing.clusters),
+        "AWS::CloudFormation::Stack": NestedStack(boto, functions),
+        "AWS::EC2::VPCEndpoint": VpcEndpoint(boto),
         "AWS::RDS::DBCluster": DbCluster(boto, backing),
     }
