@@ -14,6 +14,7 @@ _IN_CHECKOUT = {
     "apply.schema.json": "schema",
     "shared.yml": "cfn",
     "cluster.yml": "cfn",
+    "hosted-rotation.yml": "cfn",
 }
 
 

@@ -26,6 +26,12 @@ DATABASES_TAG = "aurora-tenants:databases"
 PAUSE_SCHEDULE = "pause-schedule"
 CLUSTER = "cluster"
 
+# Of cfn/hosted-rotation.yml: the user whose secret shows that there is such a stack, the export of its function, and a
+# tag of that secret with the subnets that its endpoint is in.
+HOSTED_USER = "hosted_rotation"
+HOSTED_EXPORT = "hosted-rotation-lambda"
+ENDPOINT_TAG = "aurora-tenants:endpoint-subnets"
+
 # A parameter of every stack: another value has each of its resources compared or made again.
 REVISION = "Revision"
 # Outputs of a tenant's stack. The first is the shared stack's, and of tenants that were deployed before it was theirs
@@ -35,6 +41,9 @@ DIGEST = "Digest"
 DROP_ON_REMOVE = "DropOnRemove"
 ON_REMOVE_USERS = "OnRemoveUsers"  # user=lock,…: of users whose on_remove is said
 RENAMED_USERS = "RenamedUsers"  # new=old,…: the resources of a renamed user keep the ids of its first name
+
+# What a tenant's parameters import of the shared stack beside its cluster's ARN, after its name and a dash.
+ADDRESS_EXPORTS = ("database-host", "database-port")
 
 # What a stack's name can have: "StackName", CreateStack, CloudFormation API Reference.
 LONGEST_STACK = 128
@@ -75,6 +84,8 @@ OF_SHARED_STACK = (
     Limit("stack", "{stack}-cluster", LONGEST_STACK, "CloudFormation"),
     Limit("tag's value", "{stack}", _TAG, "CloudFormation"),
     Limit("export", "{stack}-database-server", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-host", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-port", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-service-token", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-user-service-token", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-secret-rotation-lambda", _OUTPUT, "CloudFormation"),
@@ -139,6 +150,11 @@ def schedule_group(cluster: Cluster) -> str:
 def secret_name(cluster: Cluster, user: str) -> str:
     """The name of a user's secret; the shared stack's functions may read this prefix and no other."""
     return f"/{cluster.stack}/database/{user}"
+
+
+def parameter_path(cluster: Cluster, tenant: str) -> str:
+    """What the names of a tenant's parameters begin with; CloudFormation's role may write those of the stack alone."""
+    return f"/{cluster.stack}/{tenant}/"
 
 
 def logical_id(kind: str, name: str) -> str:

@@ -42,6 +42,9 @@ COMMANDS = {
     "plan": Later("Show what apply would change, down to the SQL. Changes nothing.", "tenants", "plan"),
     "apply": Later("Deploy what plan shows, one stack per tenant, and read back what came of it.", "tenants", "apply"),
     "env": Later("Print what a service of this tenant needs: names of resources, never a password.", "tenants", "env"),
+    "rotate": Later(
+        "Give the users of a tenant, or one of them, another password now, and prove it by a login.", "rotate", "rotate"
+    ),
     "doctor": Later(
         "Look for what could stand in the way: in the account, the file, and what is deployed. Free; changes nothing.",
         "doctor",
