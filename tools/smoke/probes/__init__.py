@@ -10,6 +10,7 @@ from tools.smoke.probes import (
     control,
     failures,
     hands,
+    hosted,
     iam,
     moving,
     operations,
@@ -30,6 +31,7 @@ PROBES: tuple[Probe, ...] = (
     *accounts.PROBES,
     *control.PROBES,  # before anything changes the tenants
     *rotation.PROBES,
+    *hosted.PROBES,
     *privileges.PROBES,
     *iam.PROBES,
     *ci.PROBES,
