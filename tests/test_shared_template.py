@@ -26,8 +26,10 @@ from aurora_tenants.mysql.grants import expand, statements
 from aurora_tenants.mysql.inspector import inspector_properties
 from aurora_tenants.mysql.live import Row, read_state
 from aurora_tenants.mysql.names import Account
+from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS
 from aurora_tenants.mysql.properties import wanted_user
+from aurora_tenants.mysql.sessions import CONNECTIONS
 from aurora_tenants.mysql.state import Server as Variables
 from aurora_tenants.tenant.inspector import RIGHTS
 from tests.mysql_server import execute_as, make_owners
