@@ -84,6 +84,7 @@ def _live(answer: Mapping[str, Any], stages: Mapping[str, Collection[str]]) -> L
         changed=answer.get("LastChangedDate"),
         next_rotation=answer.get("NextRotationDate"),
         has_pending=any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages.values()),
+        accessed=answer.get("LastAccessedDate"),
     )
 
 

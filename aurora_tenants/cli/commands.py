@@ -42,6 +42,11 @@ COMMANDS = {
     "plan": Later("Show what apply would change, down to the SQL. Changes nothing.", "tenants", "plan"),
     "apply": Later("Deploy what plan shows, one stack per tenant, and read back what came of it.", "tenants", "apply"),
     "env": Later("Print what a service of this tenant needs: names of resources, never a password.", "tenants", "env"),
+    "status": Later(
+        "Show how the tenants are and the cluster: sizes, connections, rotations, drift, costs. Wakes nothing unasked.",
+        "status",
+        "status",
+    ),
     "doctor": Later(
         "Look for what could stand in the way: in the account, the file, and what is deployed. Free; changes nothing.",
         "doctor",
