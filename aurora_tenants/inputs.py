@@ -14,7 +14,6 @@ from typing import Any
 from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
-from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.logins import with_logins
 from aurora_tenants.aws.resting import await_rest
 from aurora_tenants.aws.secrets import read_secrets
@@ -160,7 +159,7 @@ def read_world(
         shared = usable(cluster, deployed)
         deployed = with_edited(aws, deployed)
         if not reading.may_wake:
-            require_available(aws, shared.cluster_arn)
+            _require_available(aws, shared)
             scaling.require_awake(aws, shared.cluster_arn)
         mysql.begin(shared, deployed)
         pause = None
@@ -268,6 +267,14 @@ def _templates(aws: Aws, names: Mapping[str, str]) -> dict[str, Mapping[str, Any
         return dict(zip(names, templates, strict=True))
 
 
+def _require_available(aws: Aws, shared: Shared) -> None:
+    """Raises AwsError for a cluster that does not become available by itself."""
+    # Loaded where a cluster sleeps or does not answer: it brings all that `doctor` knows.
+    from aurora_tenants.aws.clusters import require_available
+
+    require_available(aws, shared.cluster_arn)
+
+
 def read_live(
     aws: Aws, shared: Shared, reading: Reading, looked_for: Callable[[Server], Asked] = lambda _: NOTHING
 ) -> Live:
@@ -290,7 +297,7 @@ def login(aws: Aws, shared: Shared, reading: Reading) -> DataApi:
     """MySQL as the inspector, or with the secret given."""
 
     def waiting(reason: str) -> None:
-        require_available(aws, shared.cluster_arn)  # a stopped cluster is not worth a wait
+        _require_available(aws, shared)  # a stopped cluster is not worth a wait
         reading.waiting(reason)
 
     return DataApi(

@@ -21,6 +21,7 @@ OnRemove = Literal["retain", "drop"]
 UserOnRemove = Literal["drop", "lock", "keep"]
 WhenMissing = Literal["fail", "skip"]
 Auth = Literal["password", "iam"]
+Outputs = Literal["stack", "ssm"]
 
 # The database of a privilege that is on the whole server.
 WHOLE_SERVER = "*"
@@ -115,12 +116,17 @@ class TenantUser:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One service, or one stage of it: one CloudFormation stack."""
+    """One service, or one stage of it: one CloudFormation stack.
+
+    outputs: where a service finds what it is told: in the stack's outputs alone, or in parameters of Systems Manager
+    too.
+    """
 
     name: str
     databases: tuple[TenantDatabase, ...] = ()
     users: tuple[TenantUser, ...] = ()
     roles: tuple[TenantRole, ...] = ()
+    outputs: Outputs = "stack"
 
     @property
     def users_and_roles(self) -> tuple[TenantUser | TenantRole, ...]:

@@ -36,6 +36,9 @@ DROP_ON_REMOVE = "DropOnRemove"
 ON_REMOVE_USERS = "OnRemoveUsers"  # user=lock,…: of users whose on_remove is said
 RENAMED_USERS = "RenamedUsers"  # new=old,…: the resources of a renamed user keep the ids of its first name
 
+# What a tenant's parameters import of the shared stack beside its cluster's ARN, after its name and a dash.
+ADDRESS_EXPORTS = ("database-host", "database-port")
+
 # What a stack's name can have: "StackName", CreateStack, CloudFormation API Reference.
 LONGEST_STACK = 128
 _FUNCTION = 64  # "FunctionName", CreateFunction, Lambda API Reference
@@ -75,6 +78,8 @@ OF_SHARED_STACK = (
     Limit("stack", "{stack}-cluster", LONGEST_STACK, "CloudFormation"),
     Limit("tag's value", "{stack}", _TAG, "CloudFormation"),
     Limit("export", "{stack}-database-server", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-host", _OUTPUT, "CloudFormation"),
+    Limit("export", "{stack}-database-port", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-service-token", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-user-service-token", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-secret-rotation-lambda", _OUTPUT, "CloudFormation"),
@@ -139,6 +144,11 @@ def schedule_group(cluster: Cluster) -> str:
 def secret_name(cluster: Cluster, user: str) -> str:
     """The name of a user's secret; the shared stack's functions may read this prefix and no other."""
     return f"/{cluster.stack}/database/{user}"
+
+
+def parameter_path(cluster: Cluster, tenant: str) -> str:
+    """What the names of a tenant's parameters begin with; CloudFormation's role may write those of the stack alone."""
+    return f"/{cluster.stack}/{tenant}/"
 
 
 def logical_id(kind: str, name: str) -> str:

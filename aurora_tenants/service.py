@@ -1,65 +1,151 @@
 """What a service of a tenant is told: which cluster, which user, which database. Never a password.
 
-by password   DATABASE_RESOURCE, DATABASE_SECRET, DATABASE_NAME: what the Data API takes; the secret has the rest
+by password   DATABASE_RESOURCE, DATABASE_SECRET, DATABASE_NAME: what the Data API takes; DATABASE_USER, _HOST, _PORT
+              for a driver, which takes the password from the secret
 by IAM        DATABASE_RESOURCE, DATABASE_NAME, and what a driver and the signer of a token take: DATABASE_USER, _HOST,
               _PORT, _REGION; DATABASE_USER_RESOURCE is what the service's role must be allowed to rds-db:connect to
 """
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Callable, Mapping, Set
-from typing import Any
+from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import NamedTuple
 
+from aurora_tenants.aws.clients import Aws
+from aurora_tenants.aws.readers import Reader, read_reader
 from aurora_tenants.aws.stacks import read_stack
+from aurora_tenants.beside import begin
 from aurora_tenants.errors import AwsError, InvalidUsage, Problem
-from aurora_tenants.model import Cluster, Configuration, Tenant
+from aurora_tenants.model import Cluster, Configuration, Tenant, TenantDatabase, TenantUser
 from aurora_tenants.naming import SERVER, logical_id, renamed_users, stack_name
 from aurora_tenants.plan import unknown_tenant
+from aurora_tenants.stack import Stack
 
-_ADDRESS = {"DatabaseHost", "DatabasePort", "DatabaseResourceId"}
+_HOST_AND_PORT = {"DatabaseHost": "DATABASE_HOST", "DatabasePort": "DATABASE_PORT"}
+_FOR_IAM = frozenset({*_HOST_AND_PORT, "DatabaseResourceId"})
+
+
+class Told(NamedTuple):
+    """values: by the names of environment variables. notices: what a person should know of them."""
+
+    values: Mapping[str, str]
+    notices: tuple[Problem, ...] = ()
+
+
+class Login(NamedTuple):
+    """A user of a tenant, and the database that it works with."""
+
+    tenant: str
+    user: TenantUser
+    database: TenantDatabase
 
 
 def environment(
-    cloudformation: Any, configuration: Configuration, name: str, *, user: str | None, database: str | None
-) -> dict[str, str]:
-    """What a service needs to log in as a tenant's user, from the outputs of its stack and of the shared one.
+    aws: Aws,
+    configuration: Configuration,
+    name: str,
+    *,
+    user: str | None,
+    database: str | None,
+    to_reader: bool = False,
+) -> Told:
+    """What a service needs to log in as a tenant's user, from the outputs of its stack and of the shared one, which
+    are asked for at once.
 
-    user, database: the first of the file unless named. Raises InvalidUsage for a name that the file does not have,
-    AwsError when the tenant is not deployed, or the shared stack too old to know the address of the cluster.
+    user, database: the first of the file unless named. to_reader: the host is the cluster's reader endpoint, which
+    takes one call more. Raises InvalidUsage for a name that the file does not have, AwsError when the tenant is not
+    deployed, or the shared stack does not say what a login cannot do without.
     """
+    login = chosen(configuration, name, user=user, database=database)
+    cloudformation, cluster = aws.cloudformation, configuration.cluster
+    later = begin(partial(read_stack, cloudformation, cluster.stack))
+    outputs = _deployed(read_stack(cloudformation, stack_name(cluster, name)), login)
+    told = values_of(login, outputs, _of_shared(later, outputs), cluster)
+    return _with_reader(told, read_reader(aws, told.values["DATABASE_RESOURCE"])) if to_reader else told
+
+
+def chosen(configuration: Configuration, name: str, *, user: str | None, database: str | None) -> Login:
+    """The login that is meant. Raises InvalidUsage for a tenant, a user or a database that the file does not have."""
     tenant = _tenant(configuration, name)
-    login = tenant.users[_one_of("user", user, [entry.name for entry in tenant.users], tenant)]
-    names = [entry.name for entry in tenant.databases]
-    of_database = logical_id("Database", names[_one_of("database", database, names, tenant)])
-    stack = read_stack(cloudformation, stack_name(configuration.cluster, name))
-    outputs = stack.outputs if stack else {}
-    made_as = renamed_users(outputs).get(login.name, login.name)
-    of_login = logical_id("User" if login.auth == "iam" else "Secret", made_as)
-    if not stack or not {of_login, of_database} <= outputs.keys():
-        why = f"its stack is {stack.status}" if stack else "it has no stack"
-        raise AwsError(Problem("not-deployed", f"tenant {name} is not deployed as the file says", why, "run apply"))
-    is_by_iam, of_name = login.auth == "iam", outputs[of_database]
-    needed = {SERVER, *(_ADDRESS if is_by_iam else ())} - outputs.keys()
-    shared = _of_shared(cloudformation, configuration.cluster, needed) if needed else {}
-    resource = outputs.get(SERVER) or shared[SERVER]
+    users, databases = ([entry.name for entry in group] for group in (tenant.users, tenant.databases))
+    of_user = tenant.users[_one_of("user", user, users, tenant)]
+    return Login(name, of_user, tenant.databases[_one_of("database", database, databases, tenant)])
+
+
+def values_of(login: Login, outputs: Mapping[str, str], shared: Mapping[str, str], cluster: Cluster) -> Told:
+    """What a login is told. outputs: of the tenant's stack. shared: those of the shared stack, as far as there are.
+
+    Raises AwsError where what the shared stack does not say cannot be left out.
+    """
+    is_by_iam, known = login.user.auth == "iam", {**shared, **outputs}
+    if lacking := sorted({SERVER, *(_FOR_IAM if is_by_iam else ())} - known.keys()):
+        raise AwsError(_old_shared_stack(cluster, lacking))
+    address = {name: known[output] for output, name in _HOST_AND_PORT.items() if output in known}
+    values = {"DATABASE_RESOURCE": known[SERVER]}
+    if not is_by_iam:
+        values["DATABASE_SECRET"] = outputs[_of_user(login, outputs)]
+    values["DATABASE_NAME"] = outputs[_of_database(login)]
     if is_by_iam:
-        by_iam = _by_iam(resource, outputs[of_login], shared)
-        return {"DATABASE_RESOURCE": resource, "DATABASE_NAME": of_name, **by_iam}
-    return {"DATABASE_RESOURCE": resource, "DATABASE_SECRET": outputs[of_login], "DATABASE_NAME": of_name}
+        return Told(values | _by_iam(known[SERVER], login.user.name, known))
+    missing = [name for name in _HOST_AND_PORT.values() if name not in address]
+    notices = (_left_out(cluster, missing),) if missing else ()
+    return Told(values | {"DATABASE_USER": login.user.name} | address, notices)
 
 
-def _of_shared(cloudformation: Any, cluster: Cluster, needed: Set[str]) -> Mapping[str, str]:
-    """The outputs of the shared stack, which say where the cluster is. Raises AwsError for one that lacks some."""
-    shared = read_stack(cloudformation, cluster.stack)
-    outputs = shared.outputs if shared else {}
-    if lacking := sorted(needed - outputs.keys()):
-        what = f"stack {cluster.stack} does not say where its cluster is"
-        why = f"its outputs lack {', '.join(lacking)}, which a login needs"
-        fix = f"run: aurora-tenants shared deploy --stack {cluster.stack}"
-        raise AwsError(Problem("old-shared-stack", what, why, fix))
+def _left_out(cluster: Cluster, missing: list[str]) -> Problem:
+    what = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} left out"
+    why = f"stack {cluster.stack} does not say where its cluster is; the Data API does not need it"
+    return Problem("old-shared-stack", what, why, f"run: aurora-tenants shared deploy --stack {cluster.stack}")
+
+
+def _with_reader(told: Told, reader: Reader) -> Told:
+    what = "the cluster has no reader now"
+    why = "until it has one, its reader endpoint leads to the instance that writes"
+    notices = () if reader.instances else (Problem("no-reader", what, why),)
+    return Told({**told.values, "DATABASE_HOST": reader.host, "DATABASE_PORT": str(reader.port)}, notices)
+
+
+def _deployed(stack: Stack | None, login: Login) -> Mapping[str, str]:
+    """The outputs of a tenant's stack. Raises AwsError for one that does not have this user and this database."""
+    outputs = stack.outputs if stack else {}
+    if not stack or not {_of_user(login, outputs), _of_database(login)} <= outputs.keys():
+        why = f"its stack is {stack.status}" if stack else "it has no stack"
+        what = f"tenant {login.tenant} is not deployed as the file says"
+        raise AwsError(Problem("not-deployed", what, why, "run apply"))
     return outputs
+
+
+def _of_shared(later: Future[Stack | None], outputs: Mapping[str, str]) -> Mapping[str, str]:
+    """The outputs of the shared stack; none where there is no such stack.
+
+    Raises AwsError where it cannot be read, unless the tenant's own outputs say which cluster it is, as they did once:
+    who has such a tenant may have a role that reads nothing else.
+    """
+    try:
+        shared = later.result()
+    except AwsError:
+        if SERVER not in outputs:
+            raise
+        return {}
+    return shared.outputs if shared else {}
+
+
+def _of_user(login: Login, outputs: Mapping[str, str]) -> str:
+    """The output that tells of the user. One that was renamed keeps the ids of its first name."""
+    made_as = renamed_users(outputs).get(login.user.name, login.user.name)
+    return logical_id("User" if login.user.auth == "iam" else "Secret", made_as)
+
+
+def _of_database(login: Login) -> str:
+    return logical_id("Database", login.database.name)
+
+
+def _old_shared_stack(cluster: Cluster, lacking: list[str]) -> Problem:
+    what = f"stack {cluster.stack} does not say where its cluster is"
+    why = f"its outputs lack {', '.join(lacking)}, which a login needs"
+    return Problem("old-shared-stack", what, why, f"run: aurora-tenants shared deploy --stack {cluster.stack}")
 
 
 def _by_iam(cluster_arn: str, user: str, address: Mapping[str, str]) -> dict[str, str]:
@@ -74,26 +160,6 @@ def _by_iam(cluster_arn: str, user: str, address: Mapping[str, str]) -> dict[str
             f"arn:{partition}:rds-db:{region}:{account}:dbuser:{address['DatabaseResourceId']}/{user}"
         ),
     }
-
-
-def writer(form: str) -> Callable[[Mapping[str, str]], str]:
-    """What writes values as shell exports, a dotenv file or JSON. Raises InvalidUsage for another form."""
-    writers = {"shell": _shell, "dotenv": _dotenv, "json": _json}
-    if form not in writers:
-        raise InvalidUsage(Problem("unknown-format", f"--format cannot be {form}", fix="use shell, dotenv or json"))
-    return writers[form]
-
-
-def _shell(values: Mapping[str, str]) -> str:
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
-
-
-def _dotenv(values: Mapping[str, str]) -> str:
-    return "\n".join(f"{name}={value}" for name, value in values.items())
-
-
-def _json(values: Mapping[str, str]) -> str:
-    return json.dumps(values, indent=2)
 
 
 def _tenant(configuration: Configuration, name: str) -> Tenant:

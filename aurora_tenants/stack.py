@@ -38,9 +38,10 @@ _in_order = json.JSONEncoder(sort_keys=True, check_circular=False).encode
 class Stack:
     """A stack as DescribeStacks tells it. reason: CloudFormation's own words, may be empty.
 
-    id: the last part of its ARN, which no other stack of the same name ever has. role_arn: what CloudFormation worked
-    with last; empty for the caller's rights. is_by_others: somebody else has updated it last. is_edited: its template
-    is not as this program wrote it; only looked at where it is by others.
+    exports: the names under which other stacks import its outputs. id: the last part of its ARN, which no other stack
+    of the same name ever has. role_arn: what CloudFormation worked with last; empty for the caller's rights.
+    is_by_others: somebody else has updated it last. is_edited: its template is not as this program wrote it; only
+    looked at where it is by others.
 
     What a status means is in status.py.
     """
@@ -51,6 +52,7 @@ class Stack:
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    exports: frozenset[str] = frozenset()
     id: str = ""
     role_arn: str = ""
     is_by_others: bool = False
@@ -196,7 +198,8 @@ class Shared:
     version: the provider's, counted up by one; None for a stack that has no provider. role_arn: what CloudFormation
     works with when it deploys a tenant. pause_role_arn, pause_dead_letters: what the schedules of a pause schedule
     work with, and the URL of the queue for what they could not deliver; empty for a stack from before.
-    rotation_function: ARN of what rotates the users' secrets.
+    rotation_function: ARN of what rotates the users' secrets. exports_address: whether stacks can import where the
+    cluster is; those from before do not export it.
     """
 
     stack: str
@@ -210,6 +213,7 @@ class Shared:
     pause_role_arn: str = ""
     pause_dead_letters: str = ""
     rotation_function: str = ""
+    exports_address: bool = True
 
     @property
     def has_failed(self) -> bool:

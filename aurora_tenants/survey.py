@@ -18,7 +18,6 @@ from pathlib import Path
 from aurora_tenants import config
 from aurora_tenants.aws import scaling
 from aurora_tenants.aws.clients import Aws, asking, connect
-from aurora_tenants.aws.clusters import require_available
 from aurora_tenants.aws.secrets import read_secrets
 from aurora_tenants.aws.usable import PROVIDER_VERSION, usable
 from aurora_tenants.aws.whose import require_account
@@ -180,6 +179,8 @@ class Survey:
         if self._mysql and can_pause and cluster.now < self._mysql.at + _rest(cluster):
             return replace(self._mysql, woke=False), ""
         if not self._request.wakes:
+            from aurora_tenants.aws.clusters import require_available  # it brings all that `doctor` knows
+
             require_available(aws, found.shared.cluster_arn)
         woken = list[bool]()
 

@@ -1,7 +1,7 @@
 """What things cost, and what happens when much of it happens at once. No tests: they take minutes, and tell figures.
 
 __main__        script/bench: plans, beside the least they could cost and beside a naive one
-world           the sandboxes with N tenants; turns: what is measured in them, by process; lean, naive: the references
+world           the sandboxes with N tenants; turns: what is measured in them, by process, beside lean, floor and naive
 figures         what was measured; goals: what it should have been; compare: with an earlier run; table: as Markdown
 apply, ends     applies: calls, lanes and delays; those that are killed or interrupted
 sandbox_tenants what tenants cost the sandbox

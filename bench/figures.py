@@ -19,7 +19,7 @@ from typing import Any, Literal
 FORMAT = 1
 Of = Literal["wall", "cpu"]
 
-BARE, LEAN, NAIVE = "bare interpreter", "lean", "naive"
+BARE, LEAN, NAIVE, FLOOR = "bare interpreter", "lean", "naive", "floor"
 PLAN, FIRST, DRIFT, VALIDATE = "plan", "first plan", "plan of 1 % drift", "validate"
 APPLY = "apply of 1 % drift"
 VERSION, HELP, EXAMPLE = "--version", "--help", "validate of the example"

@@ -11,6 +11,7 @@ from bench.figures import (
     DRIFT,
     EXAMPLE,
     FIRST,
+    FLOOR,
     HELP,
     LATE_LEAN,
     LATE_PLAN,
@@ -57,7 +58,18 @@ def written(document: str, tables: str) -> str:
 
 
 def _plans(report: Report) -> str:
-    head = ["tenants", "lean", "plan", "over lean", "its CPU", "over lean's", "memory", "naive"]
+    head = [
+        "tenants",
+        "lean",
+        "plan",
+        "over lean",
+        "its CPU",
+        "over lean's",
+        "floor's CPU",
+        "over floor's",
+        "memory",
+        "naive",
+    ]
     return _table(
         head,
         (
@@ -68,6 +80,8 @@ def _plans(report: Report) -> str:
                 _over(report.over(PLAN, LEAN, size)),
                 _seconds(plan, "cpu"),
                 _over(report.over(PLAN, LEAN, size, "cpu")),
+                _seconds(report.get(FLOOR, size), "cpu"),
+                _over(report.over(PLAN, FLOOR, size, "cpu")),
                 f"{plan.memory:.0f} MiB",
                 _seconds(report.get(NAIVE, size)),
             ]

@@ -17,6 +17,7 @@ from bench.figures import (
     DRIFT,
     EXAMPLE,
     FIRST,
+    FLOOR,
     HELP,
     LATE_LEAN,
     LATE_PLAN,
@@ -28,7 +29,7 @@ from bench.figures import (
     Figure,
 )
 from bench.process import Cost, measured
-from bench.world import LANES, PROGRAM, ROOT, World
+from bench.world import LANES, PROGRAM, ROOT, STACK, World
 
 # A start takes so little that one in a turn tells nothing.
 _STARTS = 5
@@ -109,6 +110,7 @@ def of_world(deployed: World, fresh: World, code: Path) -> Iterator[Thing]:
     environment = deployed.environment | {"PYTHONPATH": str(code)}
     plan = [*PROGRAM, "plan", "--detailed-exitcode", "--file", file]
     yield _reference(LEAN, deployed)
+    yield Thing(FLOOR, size, [sys.executable, str(_BENCH / "floor.py"), STACK], environment)
     yield Thing(PLAN, size, plan, environment, world=deployed)
     first = fresh.environment | {"PYTHONPATH": str(code)}
     yield Thing(FIRST, size, [*plan[:-1], str(fresh.file)], first, exits=2, world=fresh)

@@ -37,6 +37,7 @@ PROGRAM = (sys.executable, "-m", "aurora_tenants")
 _MADE_BY, _LOG = "made-by", "log"
 # A stack takes little but waiting for the sandbox, which two cores are enough for.
 LANES = "20"
+STACK = "shared-global"
 # A cluster that pauses would be woken by a plan every now and then.
 _SHARED = ("shared", "deploy", "--new-cluster", "--yes", "--parameter", "MinCapacity=0.5")
 
@@ -100,7 +101,7 @@ class World:
 
 def text(tenants: int) -> str:
     """The tenants.yaml of so many."""
-    lines = ["version: 1", "cluster: {stack: shared-global}", "tenants:"]
+    lines = ["version: 1", f"cluster: {{stack: {STACK}}}", "tenants:"]
     for number in range(tenants):
         db = _name(number)
         lines += [

@@ -64,6 +64,8 @@ PAUSE_ROLE = "arn:aws:iam::123456789012:role/PauseScheduleRole"
 GROUP = f"arn:aws:scheduler:eu-west-1:123456789012:schedule-group/{STACK}-pause-schedule"
 SCHEDULE = f"arn:aws:scheduler:eu-west-1:123456789012:schedule/{STACK}-pause-schedule/awake-MON-FRI-0700-r1"
 OTHER_SCHEDULE = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/payroll"
+PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}/shop/DATABASE_HOST"
+OTHER_PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}-two/shop/DATABASE_HOST"
 DEAD_LETTERS = "arn:aws:sqs:eu-west-1:123456789012:dead-letters"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 # What conditions ask of a stack of this shared stack, and of who deploys it.
@@ -89,6 +91,7 @@ VARIABLES = {
     "ClusterArn": CLUSTER,
     "MasterSecretArn": MASTER,
     "MasterSecretKeyArn": KEY,
+    "InspectorSecret": INSPECTOR,
 }
 
 
@@ -172,6 +175,8 @@ def test_exports_keep_their_public_names() -> None:
         "DatabaseServiceToken": f"{STACK}-database-service-token",
         "DatabaseUserServiceToken": f"{STACK}-database-user-service-token",
         "DatabaseSecretRotationLambda": f"{STACK}-database-secret-rotation-lambda",
+        "DatabaseHost": f"{STACK}-database-host",
+        "DatabasePort": f"{STACK}-database-port",
     }
 
 
@@ -366,6 +371,8 @@ def test_functions_may_do_their_work_and_no_more(name: str, action: str, resourc
         ("CloudFormationRole", "lambda:InvokeFunction", f"{FUNCTIONS}payments", False),
         ("CloudFormationRole", "scheduler:CreateSchedule", OTHER_SCHEDULE, False),
         ("CloudFormationRole", "rds:ModifyDBCluster", CLUSTER, False),
+        ("CloudFormationRole", "ssm:PutParameter", OTHER_PARAMETER, False),
+        ("CloudFormationRole", "ssm:GetParametersByPath", PARAMETER, False),
         ("PauseScheduleRole", "rds:ModifyDBCluster", CLUSTER, True),
         ("PauseScheduleRole", "rds:ModifyDBCluster", OTHER_CLUSTER, False),
         ("PauseScheduleRole", "rds:DeleteDBCluster", CLUSTER, False),
@@ -399,6 +406,13 @@ def test_cloudformation_may_do_with_a_schedule_what_aws_says_it_has_to(operation
     for action in handlers[operation]["permissions"]:
         resource = PAUSE_ROLE if action == "iam:PassRole" else SCHEDULE
         assert decide(statements, Need(action, resource, passing)) is None, action
+
+
+@pytest.mark.parametrize("operation", ["create", "read", "update", "delete"])
+def test_cloudformation_may_do_with_a_parameter_what_aws_says_it_has_to(operation: str) -> None:
+    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SSM::Parameter").schema["handlers"]
+    for action in handlers[operation]["permissions"]:
+        assert permits(dict(policies())["CloudFormationRole"], action, PARAMETER), action
 
 
 @pytest.mark.parametrize("kind", ["Secret", "SecretTargetAttachment", "RotationSchedule"])

@@ -19,7 +19,6 @@ from itertools import groupby
 ROOT = "aurora_tenants"
 HANDLER = "handler"
 LEFT_OUT = "for_people"  # what is called so is a text of plans
-_PLAIN = frozenset({"bool", "bytes", "float", "int", "str"})
 _MEANINGFUL = frozenset({"ClassVar", "InitVar", "KW_ONLY"})
 
 
@@ -225,5 +224,4 @@ def _shortened(annotation: ast.expr) -> ast.expr:
     names = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
     if names & _MEANINGFUL:
         raise CannotBundle(f"line {annotation.lineno}: {ast.unparse(annotation)} means something to dataclass")
-    plain = annotation.id if isinstance(annotation, ast.Name) and annotation.id in _PLAIN else "object"
-    return ast.copy_location(ast.Name(plain, ast.Load()), annotation)
+    return ast.copy_location(ast.Name("str", ast.Load()), annotation)

@@ -109,6 +109,19 @@ class _Inline(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return self.named.get(node.id, node)
 
+    def visit_Tuple(self, node: ast.Tuple) -> ast.AST:
+        """A tuple that is put together of others, as long ones are in the modules, is one."""
+        self.generic_visit(node)
+        node.elts = [*chain.from_iterable(_flat(element) for element in node.elts)]
+        return node
+
+
+def _flat(element: ast.expr) -> list[ast.expr]:
+    match element:
+        case ast.Starred(value=ast.Tuple(elts=elements)):
+            return elements
+    return [element]
+
 
 def _units(tree: ast.Module) -> Iterator[ast.stmt]:
     """Each is renamed as a whole, so that a name means one thing in it."""

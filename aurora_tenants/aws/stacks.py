@@ -20,6 +20,7 @@ from aurora_tenants.aws.poller import poller_of
 from aurora_tenants.errors import AwsError, Problem, StackFailed
 from aurora_tenants.model import Cluster
 from aurora_tenants.naming import (
+    ADDRESS_EXPORTS,
     CLUSTER_TAG,
     TENANT_TAG,
     cluster_stack,
@@ -123,6 +124,7 @@ def _stack(description: Mapping[str, Any]) -> Stack:
             entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in description.get("Parameters", [])
         },
         outputs={entry["OutputKey"]: entry["OutputValue"] for entry in description.get("Outputs", [])},
+        exports=frozenset(entry["ExportName"] for entry in description.get("Outputs", []) if "ExportName" in entry),
         id=description.get("StackId", "").rpartition("/")[2],
         role_arn=description.get("RoleARN", ""),
         is_by_others=changesets.is_by_others(description),
@@ -145,6 +147,7 @@ def shared_of(stack: Stack) -> Shared:
         pause_role_arn=outputs.get("PauseScheduleRole", ""),
         pause_dead_letters=outputs.get("PauseScheduleDeadLetters", ""),
         rotation_function=outputs.get("DatabaseSecretRotationLambda", ""),
+        exports_address={f"{stack.name}-{export}" for export in ADDRESS_EXPORTS} <= stack.exports,
     )
 
 

@@ -268,21 +268,28 @@ def env(
     tenant: Annotated[str, typer.Argument(help="The tenant, with its stage.")],
     user: Annotated[str | None, typer.Option(help="The user to log in as; the first of the file by default.")] = None,
     database: Annotated[str | None, typer.Option(help="The database; the first of the file by default.")] = None,
-    format: Annotated[str, typer.Option("--format", help="shell, dotenv or json.")] = "shell",
+    reader: Annotated[
+        bool, typer.Option("--reader", help="DATABASE_HOST is the cluster's reader endpoint: for what only reads.")
+    ] = False,
+    format: Annotated[str, typer.Option("--format", help="shell, dotenv, json or url.")] = "shell",
     target: Target = TARGET,
 ) -> None:
     from aurora_tenants import config
     from aurora_tenants.aws.clients import connect
     from aurora_tenants.aws.whose import require_account
-    from aurora_tenants.service import environment, writer
+    from aurora_tenants.render.environment import writer
+    from aurora_tenants.render.problems import problem_text
+    from aurora_tenants.service import environment
 
     write = writer(format)
     configuration = config.load_for(target.file, tenant)
     aws = connect(region=target.region or configuration.cluster.region, profile=target.profile)
     if configuration.cluster.account:
         require_account(aws, configuration.cluster)
-    values = environment(aws.cloudformation, configuration, tenant, user=user, database=database)
-    typer.echo(write(values))
+    told = environment(aws, configuration, tenant, user=user, database=database, to_reader=reader)
+    for notice in told.notices:
+        typer.echo(problem_text(notice, severity="notice"), err=True)
+    typer.echo(write(told.values))
 
 
 def _show(out: Output, proposal: Proposal, form: str, *, file: str, view: View) -> None:

@@ -87,6 +87,7 @@ class _Reader:
     rotate_after_days: int
     on_remove: model.OnRemove
     max_user_connections: int
+    outputs: model.Outputs
     stages: tuple[str, ...]
     family: Mapping[str, tuple[str, ...]]
     full_names: frozenset[str]
@@ -149,6 +150,7 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
             rotate_after_days=30 if days is None else days,
             on_remove=on_remove,
             max_user_connections=connections,
+            outputs=_outputs(bodies[name], _outputs(defaults, "stack")),
             stages=by_name[name],
             family=family,
             full_names=full_names,
@@ -192,6 +194,7 @@ def _tenant(name: str, body: Mapping[str, Any], reader: _Reader) -> DeclaredTena
         _values(databases),
         _values(users),
         _values(roles),
+        reader.outputs,
     )
     return DeclaredTenant(value, path, reader.stage, reader.stages, databases, users, roles, reader.document)
 
@@ -321,6 +324,11 @@ def _canonical(name: str | None) -> str | None:
 def _on_remove(body: Mapping[str, Any], default: model.OnRemove) -> model.OnRemove:
     value = body.get("on_remove")
     return value if value in ("retain", "drop") else default
+
+
+def _outputs(body: Mapping[str, Any], default: model.Outputs) -> model.Outputs:
+    value = body.get("outputs")
+    return value if value in ("stack", "ssm") else default
 
 
 def _user_on_remove(body: Mapping[str, Any]) -> model.UserOnRemove | None:

@@ -30,6 +30,7 @@ from aurora_tenants.naming import CLUSTER, LONGEST_STACK, PAUSE_SCHEDULE, TIGHTE
 _LONGEST_DIRECTORY = 255
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _ACCOUNT = re.compile(r"[0-9]{12}")
+_KEPT_BY_AWS = re.compile("aws|ssm", re.IGNORECASE)
 _REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
@@ -56,6 +57,7 @@ _COLLATION = _Kind("collation", re.compile("[A-Za-z0-9_]+"), "A-Z, a-z, 0-9 and 
 def problems(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
     """Every name that cannot be used, and every placeholder without a meaning."""
     yield from _cluster(document, cluster)
+    yield from _parameters(document, cluster, tenants)
     for tenant in tenants:
         for path, fault in (*at(tenant.path, _tenant(cluster, tenant)), *_members(tenant)):
             yield tenant.problem(path, fault, at_key=True)
@@ -75,6 +77,18 @@ def _cluster(document: Document, cluster: Cluster) -> Iterator[Problem]:
         yield Problem("invalid-region", what, why, "write the region's name, not its city", where, "cluster")
     for fault in _account(cluster.account):
         yield Problem(*fault, cluster.account_where, "cluster")
+
+
+def _parameters(document: Document, cluster: Cluster, tenants: tuple[DeclaredTenant, ...]) -> Iterator[Problem]:
+    """A stack whose name no parameter's can begin with. ("Name", PutParameter, Systems Manager API Reference)"""
+    if _KEPT_BY_AWS.match(cluster.stack) and any(tenant.value.outputs == "ssm" for tenant in tenants):
+        what = f"outputs: ssm cannot be used on stack {shown(cluster.stack)}"
+        why = f"parameters would be called /{cluster.stack}/..., and AWS keeps what begins with aws or ssm for itself"
+        where, fix = (
+            document.value(("cluster", "stack")),
+            "leave outputs: ssm out, or use a shared stack of another name",
+        )
+        yield Problem("reserved-name", what, why, fix, where, "cluster")
 
 
 def _account(number: str | None) -> Iterator[Fault]:

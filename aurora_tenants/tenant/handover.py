@@ -15,6 +15,7 @@ from typing import Any
 
 from aurora_tenants.naming import DIGEST, DROP_ON_REMOVE, ON_REMOVE_USERS, RENAMED_USERS
 from aurora_tenants.stack import Template
+from aurora_tenants.tenant.parameters import TYPE as PARAMETER
 
 Body = Mapping[str, Any]
 _OF_SECRETS = "AWS::SecretsManager::"
@@ -70,6 +71,7 @@ def taking(body: Body, wanted: Body, secrets: Collection[str]) -> Template:
 def _without(body: Body, gifts: Collection[str], secrets: Collection[str]) -> Template:
     resources = body["Resources"]
     gone = {*gifts, *(name for secret in secrets for name in (secret, *_of_secret(resources, secret)))}
+    gone |= {name for name, resource in resources.items() if resource["Type"] == PARAMETER and _needs(resource, gone)}
     names = {name for logical_id in gifts for name in _names(resources, logical_id)}
     left = {name: no_longer_after(resource, gone) for name, resource in resources.items() if name not in gone}
     kept = {name: _listing(name, output, names) for name, output in body["Outputs"].items() if name not in gone}
@@ -121,6 +123,11 @@ def no_longer_after(resource: Body, gone: Collection[str]) -> Body:
     kept = [name for name in ([before] if isinstance(before, str) else before) if name not in gone]
     rest = {name: value for name, value in resource.items() if name != "DependsOn"}
     return {"DependsOn": kept if isinstance(before, list) else kept[0], **rest} if kept else rest
+
+
+def _needs(parameter: Body, gone: Collection[str]) -> bool:
+    """Whether a parameter tells of something that is gone."""
+    return bool({*parameter.get("DependsOn", ()), *_references(parameter["Properties"])}.intersection(gone))
 
 
 def _listing(output: str, told: Body, gone: Collection[str]) -> Body:

@@ -21,6 +21,7 @@ from aurora_tenants.naming import stack_name
 from aurora_tenants.stack import Deployed, StackPlan, Template
 from aurora_tenants.status import STATES, State, state_of
 from aurora_tenants.tenant.objects import Key, Objects
+from aurora_tenants.tenant.parameters import parameter_differences
 from aurora_tenants.tenant.places import places_of_objects
 from aurora_tenants.tenant.plan import TenantPlan
 from aurora_tenants.tenant.reasons import Line
@@ -90,6 +91,7 @@ def items_of_all(
             tenant = tenants.get(plan.name)
             places = places_of_objects(tenant, plan, live.server) if tenant else {}
             items = [_item(objects, key, places) for key in objects.all()]
+            items += _of_parameters(plan, before)
             items = [*_of_stack(plan, before, items), *(item for item in items if item.parts)]
             found[plan.name] = tuple(sorted(items, key=lambda item: not (item.loses_data or item.weakens)))
     return found
@@ -121,6 +123,16 @@ def _item(objects: Objects, key: Key, places: Mapping[str, Location]) -> Item:
         where=tuple(sorted(where)),
         loses_data=objects.loses_data(key),
     )
+
+
+def _of_parameters(plan: TenantPlan, before: Resources | None) -> list[Item]:
+    """What becomes of the parameters; nothing where it is not known what was there before."""
+    stack = plan.stack
+    if before is None and stack.action == "update":
+        return []
+    after = stack.template.resources if isinstance(stack.template, Template) else {}
+    found = parameter_differences(after, {} if before is None else before)
+    return [Item(found.sign, "path", found.path, found.parts, origins=("file",))] if found else []
 
 
 def _of_stack(plan: TenantPlan, before: Resources | None, items: Sequence[Item]) -> list[Item]:

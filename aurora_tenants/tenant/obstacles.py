@@ -36,6 +36,7 @@ def obstacles(
         if tenant:
             yield from _taken(configuration.cluster, plan.stack, deployed)
             yield from _master(tenant, deployed)
+            yield from _no_address(tenant, plan.stack, deployed)
 
 
 def _in_the_file(tenant: Tenant, plan: TenantPlan, live: State) -> Iterator[Problem]:
@@ -86,6 +87,17 @@ def _master(tenant: Tenant, deployed: Deployed) -> list[Problem]:
         for entry in tenant.users_and_roles
         if entry.name == master
     ]
+
+
+def _no_address(tenant: Tenant, stack: StackPlan, deployed: Deployed) -> list[Problem]:
+    """A shared stack from before, which does not export what the tenant's parameters are to say."""
+    shared = deployed.shared
+    if tenant.outputs != "ssm" or not shared or shared.exports_address or not stack.is_changed:
+        return []
+    what = f"stack {shared.stack} does not export where its cluster is"
+    why = "with outputs: ssm, parameters of the tenant's stack say it"
+    fix = f"run: aurora-tenants shared deploy --stack {shared.stack}"
+    return [Problem("old-shared-stack", what, why, fix, context=stack.about)]
 
 
 def _taken(cluster: Cluster, stack: StackPlan, deployed: Deployed) -> list[Problem]:

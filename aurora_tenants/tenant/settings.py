@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from aurora_tenants.naming import REVISION
+from aurora_tenants.tenant import parameters
 from aurora_tenants.tenant.rights import NONE, Part, name
 
 Resources = Mapping[str, Mapping[str, Any]]
@@ -163,6 +164,8 @@ def changed(new: Resources, old: Resources) -> Changed:
     silent, form, words = dict[str, tuple[str, ...]](), list[str](), set[str]()
     for logical_id in new.keys() & old.keys():
         after, before = new[logical_id], old[logical_id]
+        if after["Type"] == before["Type"] == parameters.TYPE:
+            continue  # told by themselves
         properties = _different(after.get("Properties", {}), before.get("Properties", {}))
         is_custom = after["Type"] in KINDS_OF_RESOURCES
         if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):

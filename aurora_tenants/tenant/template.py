@@ -1,7 +1,7 @@
 """A tenant as a CloudFormation template. Pure.
 
 Per user: a secret, its attachment to the cluster, the user, the rotation of its password; of one that logs in by IAM
-the user alone. Per database and per role: the database, the role.
+the user alone. Per database and per role: the database, the role. With `outputs: ssm` the parameters of parameters.py.
 The same tenant always gives the same template, and its digest stands in the stack's outputs: a plan compares the two
 without reading any template back.
 """
@@ -30,6 +30,7 @@ from aurora_tenants.naming import (
 )
 from aurora_tenants.revision import PARAMETER, counter_of, short
 from aurora_tenants.stack import Template
+from aurora_tenants.tenant.parameters import parameters
 
 # A custom resource that never answers blocks its stack for an hour unless told otherwise. Twice what the provider has.
 _SERVICE_TIMEOUT_SECONDS = 600
@@ -94,7 +95,7 @@ class _Builder:
             resources[ids.roles[role.name]] = self._role(role)
         for user in self.tenant.users:
             resources |= self._user(user)
-        return resources
+        return resources | parameters(self.cluster, self.tenant, ids)
 
     def outputs(self) -> dict[str, Any]:
         """What a service needs. Exports are named by logical ids, which hold nothing that an export's name may not."""

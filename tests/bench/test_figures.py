@@ -9,6 +9,7 @@ from bench.figures import (
     DRIFT,
     EXAMPLE,
     FIRST,
+    FLOOR,
     HELP,
     LATE_LEAN,
     LATE_PLAN,
@@ -48,6 +49,7 @@ REPORT = Report(
         *(figure(PLAN, size, seconds) for size, seconds in ((100, 0.25), (1000, 0.5))),
         *(figure(name, 1000, 0.6) for name in (FIRST, DRIFT)),
         *(figure(VALIDATE, size, seconds) for size, seconds in ((100, 0.15), (1000, 0.3))),
+        figure(FLOOR, 1000, 0.4),
         figure(NAIVE, 1000, 6.0),
         figure(LATE_LEAN, 100, 0.3),
         figure(LATE_PLAN, 100, 0.6),
@@ -57,10 +59,10 @@ REPORT = Report(
 TABLES = """\
 2026-11-28T06:00+00:00, `script/bench 100 1000`: CPU 2 × Some, Python 3.13.1.
 
-| tenants | lean | plan | over lean | its CPU | over lean's | memory | naive |
-| --: | --: | --: | --: | --: | --: | --: | --: |
-| 100 | 0.10 s | 0.25 s | 2.50 × | 0.25 s | 2.50 × | 90 MiB | – |
-| 1,000 | 0.20 s | 0.50 s | 2.50 × | 0.50 s | 2.50 × | 90 MiB | 6.00 s |
+| tenants | lean | plan | over lean | its CPU | over lean's | floor's CPU | over floor's | memory | naive |
+| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+| 100 | 0.10 s | 0.25 s | 2.50 × | 0.25 s | 2.50 × | – | – | 90 MiB | – |
+| 1,000 | 0.20 s | 0.50 s | 2.50 × | 0.50 s | 2.50 × | 0.40 s | 1.25 × | 90 MiB | 6.00 s |
 
 | CPU of a plan at | interpreter | all else at 100 | more for the file | more for all else |
 | --: | --: | --: | --: | --: |

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from aurora_tenants.tenant import plan, template
@@ -54,3 +56,27 @@ def test_a_new_tenant_exports_no_more_than_what_is_its_own(run: CommandLine, clo
     ended = run("aurora-tenants env shop")
     cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]
     assert (ended.code, f"export DATABASE_RESOURCE={cluster}\n" in ended.out) == (0, True), ended
+
+
+def parameters(cloud: Cloud) -> dict[str, str]:
+    pages = cloud.client("ssm").get_paginator("get_parameters_by_path").paginate(Path="/shared-global/", Recursive=True)
+    return {it["Name"]: it["Value"] for page in pages for it in page["Parameters"]}
+
+
+def test_parameters_say_what_env_says_and_go_with_what_they_are_about(run: CommandLine, cloud: Cloud, clean: None):
+    run.file("\n  shop:\n    outputs: ssm" + (SHOP % ("shop: {}, other", "shop")).removeprefix("\n  shop:"))
+    ended = run("aurora-tenants apply --yes")
+    assert (ended.code, "+ path /shared-global/shop/  parameters: DATABASE_HOST, " in ended.out) == (0, True), ended
+    env = json.loads(run("aurora-tenants env shop --format json").out)
+    own = {"databases/shop": ["NAME"], "users/shop": ["SECRET", "USER"]}
+    of_each = {f"{path}/DATABASE_{name}": env[f"DATABASE_{name}"] for path, names in own.items() for name in names}
+    of_each["databases/other/DATABASE_NAME"] = "other"
+    assert parameters(cloud) == {f"/shared-global/shop/{name}": value for name, value in (env | of_each).items()}
+    assert run("aurora-tenants plan --detailed-exitcode").code == 0
+
+    run.file(SHOP % ("shop", "shop"))
+    ended = run("aurora-tenants plan")
+    assert "  - path /shared-global/shop/  taken away: DATABASE_HOST, " in ended.out
+    assert "newer version" not in ended.out
+    assert run("aurora-tenants apply --yes").code == 0
+    assert parameters(cloud) == {}

@@ -601,22 +601,31 @@ def test_a_file_that_is_edited_during_an_apply_is_a_matter_of_the_next(
 # What services are told
 
 
-def test_what_a_service_is_told_in_three_forms(run: CommandLine, cloud: Cloud):
+def test_what_a_service_is_told_in_four_forms(run: CommandLine, cloud: Cloud):
     applied(run, shop())
-    secret = cloud.client("secretsmanager").describe_secret(SecretId="/shared-global/database/shop")["ARN"]
-    cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]
-    assert run("aurora-tenants env shop") == Ended(
-        0,
-        f"export DATABASE_RESOURCE={cluster}\nexport DATABASE_SECRET={secret}\nexport DATABASE_NAME=shop\n",
-        "",
-    )
-    assert run("aurora-tenants env shop --format dotenv") == Ended(
-        0, f"DATABASE_RESOURCE={cluster}\nDATABASE_SECRET={secret}\nDATABASE_NAME=shop\n", ""
-    )
+    cluster = cloud.client("rds").describe_db_clusters()["DBClusters"][0]
+    values = {
+        "DATABASE_RESOURCE": cluster["DBClusterArn"],
+        "DATABASE_SECRET": cloud.client("secretsmanager").describe_secret(SecretId="/shared-global/database/shop")[
+            "ARN"
+        ],
+        "DATABASE_NAME": "shop",
+        "DATABASE_USER": "shop",
+        "DATABASE_HOST": cluster["Endpoint"],
+        "DATABASE_PORT": str(cluster["Port"]),
+    }
+    lines = [f"{name}={value}\n" for name, value in values.items()]
+    assert run("aurora-tenants env shop") == Ended(0, "".join(f"export {line}" for line in lines), "")
+    assert run("aurora-tenants env shop --format dotenv") == Ended(0, "".join(lines), "")
     ended = run("aurora-tenants env shop --format json --user shop --database shop")
-    assert (ended.code, json.loads(ended.out)) == (
-        0,
-        {"DATABASE_RESOURCE": cluster, "DATABASE_SECRET": secret, "DATABASE_NAME": "shop"},
+    assert (ended.code, json.loads(ended.out)) == (0, values)
+    url = f"mysql://shop@{cluster['Endpoint']}:{cluster['Port']}/shop\n"
+    assert run("aurora-tenants env shop --format url") == Ended(0, url, "")
+    ended = run("aurora-tenants env shop --format json --reader")
+    assert (ended.code, json.loads(ended.out)) == (0, values | {"DATABASE_HOST": cluster["ReaderEndpoint"]})
+    assert ended.err == (
+        "notice: the cluster has no reader now  [no-reader]\n"
+        "    why: until it has one, its reader endpoint leads to the instance that writes\n"
     )
 
 

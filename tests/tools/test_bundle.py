@@ -74,8 +74,8 @@ HELLO = 'hello'
 def greeting(name): return f'{HELLO} {_said(name)}'
 def _said(name): return name
 class Event(NamedTuple):
-    name: object
-    body: object = None
+    name: str
+    body: str = None
 def main(event, context):
     found = json.dumps(event)
     if found: return greeting(Event(found).name)
