@@ -84,6 +84,7 @@ class Survey:
         self._account = ""
         self._place: tuple[str | None, str | None] = (None, None)
         self._mysql: _Mysql | None = None
+        self._parsed: tuple[str, Configuration] | None = None
 
     def look(self) -> Overview:
         """How everything is now. Raises InvalidFile, InvalidUsage, and AwsError where AWS cannot be asked.
@@ -91,7 +92,7 @@ class Survey:
         Where MySQL alone cannot be read, or a shared stack is too old for it, that is a problem of the overview.
         """
         request = self._request
-        configuration = config.parse(yaml_file.read(request.file), str(request.file))
+        configuration = self._configuration()
         aws = self._connected(configuration.cluster)
         cluster = configuration.cluster
         begun = begin_reading(aws, cluster, self._account, with_secrets=True)
@@ -121,6 +122,13 @@ class Survey:
         if problems:
             return overview(replace(found, not_read="its shared stack is too old"), request.only)
         return overview(self._with_mysql(aws, found, pause), request.only)
+
+    def _configuration(self) -> Configuration:
+        """Of the file as it is now."""
+        text, file = yaml_file.read(self._request.file), str(self._request.file)
+        if self._parsed is None or self._parsed[0] != text:
+            self._parsed = text, config.parse(text, file)
+        return self._parsed[1]
 
     def _connected(self, cluster: Cluster) -> Aws:
         place = (cluster.region, cluster.account)

@@ -11,7 +11,7 @@ import typer
 from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import DISPLAY, TARGET, AcuPrice, Display, Target, given_price, teller
 from aurora_tenants.cli.tenants import MYSQL, Mysql
-from aurora_tenants.errors import AwsError, Exit
+from aurora_tenants.errors import AuroraTenantsError, Exit
 
 if TYPE_CHECKING:
     from aurora_tenants.render.output import Output
@@ -84,6 +84,6 @@ def _watch(out: Output, survey: Survey, every: float, *, is_json: bool) -> None:
             told = Text()
             try:
                 found = survey.look()
-            except AwsError as error:
+            except AuroraTenantsError as error:
                 for problem in error.problems:
                     told.append("\n").append(problem_text(problem))
