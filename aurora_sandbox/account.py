@@ -2,7 +2,7 @@
 
     account = Account(mysql, clients, endpoint_url="http://127.0.0.1:40123", region="eu-west-1", …)
     account.services["rds-data"].handle("ExecuteStatement", {…}, caller)
-    account.timetable.start()        from now on schedules fire by themselves
+    account.timetable.start()        from now on schedules fire and secrets are rotated by themselves
 
 How requests come in is the business of front.py, and of server.py when the whole begins and ends.
 """
@@ -30,6 +30,7 @@ from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies
 from aurora_sandbox.identity import Identity, Simulator
 from aurora_sandbox.keys import Sessions
+from aurora_sandbox.logs import Logs
 from aurora_sandbox.mysqld import Server
 from aurora_sandbox.policies import SecretFacts, StackFacts
 from aurora_sandbox.rds import Rds
@@ -98,11 +99,18 @@ class Account:
         rds = Rds(backing=self._backing, moto=clients)
         counts, schedules = Counts(self.clock), Schedules()
         scheduler = self._scheduler(schedules)
-        self.timetable = Timetable(self.clock, schedules, self._targets(scheduler, rds, counts).fire)
+        self.timetable = Timetable(
+            self.clock,
+            schedules,
+            self._targets(scheduler, rds, counts).fire,
+            self._secrets.rotations,
+            ready_at=self.clusters.ready_at,
+        )
         self.services: Mapping[str, Service] = {
             "cloudformation": self.cloudformation,
             "iam": Simulator(self.policies, account=ACCOUNT, iam=lambda: clients("iam")),
             "lambda": Lambda(self.functions, s3=lambda: clients("s3"), region=region),
+            "logs": Logs(self.functions, self.clock.real),
             "monitoring": CloudWatch(self.clock, self.clusters, counts, moto=lambda: clients("cloudwatch")),
             "rds": rds,
             "rds-data": self.data,

@@ -14,6 +14,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from aurora_sandbox.scaling import Scaling
@@ -123,6 +124,11 @@ class Cluster:
         """The state a call to the database finds. One that finds it paused starts the resume, and so sees RESUMING."""
         with self._lock:
             return self._touch()
+
+    def ready_at(self) -> float | None:
+        """When it will have woken up, of its clock; None if it is not about to."""
+        with self._lock:
+            return self._ready_at if self._settled() is State.RESUMING else None
 
     def rescale(self, scaling: Scaling) -> None:
         """Takes another range from now on, which wakes the cluster if it is paused, as on AWS."""
@@ -241,6 +247,11 @@ class Clusters:
     def seconds(self) -> float:
         """What the clock of all clusters shows."""
         return self._clock()
+
+    def ready_at(self) -> datetime | None:
+        """When the cluster will have woken up; None if none is about to."""
+        ready = [at for cluster in self.all() if (at := cluster.ready_at()) is not None]
+        return datetime.fromtimestamp(max(ready), UTC) if ready else None
 
     def take(self, seconds: float) -> None:
         """Lets every change of a status take so long from now on, the one under way, too."""

@@ -17,7 +17,8 @@
                                           of the Data API look like; what is left out is as documented
     GET  /_sandbox/clock                  the sandbox's time: {"now": "2026-03-28T12:00:00Z", "ahead_seconds": 0}
     POST /_sandbox/clock                  {"to": "+10h"} or {"to": "2026-03-29T00:00Z"}: moves it forward; the answer
-                                          says besides what "fired" on the way
+                                          says besides which schedules "fired" on the way, and which secrets were
+                                          "rotated": with the step that was reached, and the error, if it failed
     GET  /_sandbox/status                 what there is, as JSON
     GET  /_sandbox/logs/<function>        what a function printed
     POST /_sandbox/shutdown
@@ -38,6 +39,8 @@ from aurora_sandbox.clock import shown
 from aurora_sandbox.faultform import fault_of
 from aurora_sandbox.faults import KINDS, Fault, Told
 from aurora_sandbox.gate import OWN
+from aurora_sandbox.scheduler.targets import Firing
+from aurora_sandbox.secretsmanager.rotation import Rotated
 from aurora_sandbox.wire import Answer, Broken, Request, service_model
 
 
@@ -137,10 +140,14 @@ class Control:
 
     def _move(self, document: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            fired = self._account.timetable.move(str(document.get("to", "")))
+            happened = self._account.timetable.move(str(document.get("to", "")))
         except ValueError as error:
             raise Unusable(str(error)) from error
-        return {"fired": [{**asdict(each), "at": shown(each.at)} for each in fired]}
+        told = [(each, {**asdict(each), "at": shown(each.at)}) for each in happened]
+        return {
+            "fired": [document for each, document in told if isinstance(each, Firing)],
+            "rotated": [document for each, document in told if isinstance(each, Rotated)],
+        }
 
     def _faults(self) -> dict[str, Any]:
         return {"faults": [told.document() for told in self._account.faults.all()]}

@@ -171,8 +171,8 @@ class Front:
 
 
 def _is_ours(service: Service, request: Request) -> bool:
-    """Whether a service of ours answers this request: of STS and IAM, which speak the query protocol, some only."""
-    return service.only is None or _action(request) in service.only
+    """Whether a service of ours answers this request: of STS, IAM and CloudWatch Logs some only."""
+    return service.only is None or _name(service.name, request) in service.only
 
 
 def _ended(answer: Answer, struck: Struck) -> Answer:

@@ -191,6 +191,8 @@ def needs(
         name = str(parameters["FunctionName"]).rpartition("function:")[2]
         verb = "lambda:InvokeFunction" if operation == "Invoke" else action
         return (Need(verb, f"{arn_prefix(service)}function:{name}"),)
+    if service == "logs" and "logGroupName" in parameters:
+        return (Need(action, f"{arn_prefix(service)}log-group:{parameters['logGroupName']}:log-stream:"),)
     return (Need(action, "*"),)
 
 

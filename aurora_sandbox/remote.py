@@ -42,7 +42,8 @@ def status(running: Running) -> dict[str, Any]:
 
 
 def clock(running: Running, to: str | None = None) -> dict[str, Any]:
-    """A sandbox's time ("now", "ahead_seconds"), after it was moved forward to a time or by a duration ("fired").
+    """A sandbox's time ("now", "ahead_seconds"), after it was moved forward to a time or by a duration: then with what
+    happened on the way ("fired", "rotated").
 
     to: "+10h" or "2026-03-29T00:00Z"; see `aurora_sandbox.clock.destination`. Raises SandboxError.
     """

@@ -15,6 +15,7 @@ _IN_CHECKOUT = {
     "status.schema.json": "schema",
     "shared.yml": "cfn",
     "cluster.yml": "cfn",
+    "hosted-rotation.yml": "cfn",
 }
 
 

@@ -25,6 +25,8 @@ Outputs = Literal["stack", "ssm"]
 
 # The database of a privilege that is on the whole server.
 WHOLE_SERVER = "*"
+# What rotates a user's password, where it is not the ARN of a function.
+OWN, HOSTED = "own", "hosted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +92,36 @@ class TenantRole:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateWindow:
+    """A time of the day on some days of the week in which passwords are rotated, by the clock of a zone.
+
+    days, start, end: as a Window's.
+    """
+
+    days: tuple[int, ...]
+    start: int
+    end: int
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
 class TenantUser:
     """A user a tenant owns: one account per host, all alike.
 
-    rotate_after_days: 0 means its password is never rotated. auth: `iam` means it has none. default_roles: those that
-    are active in every session, all of its roles for None. on_remove: what becomes of it when it leaves the file; for
-    None it is dropped if its stack has made it, and kept if it was adopted. moved_from: as a database's. renamed_from:
-    the name that it has had in this tenant before.
+    rotate_after_days: 0 means its password is never rotated. rotate_window: `any` for any time; None where the file
+    does not say. rotation: what rotates it, `own` for the shared stack's function, `hosted` for that of
+    cfn/hosted-rotation.yml, or the ARN of another. auth: `iam` means it has no password. default_roles: those that are
+    active in every session, all of its roles for None. on_remove: what becomes of it when it leaves the file; for None
+    it is dropped if its stack has made it, and kept if it was adopted. moved_from: as a database's. renamed_from: the
+    name that it has had in this tenant before.
     """
 
     name: str
     privileges: tuple[Privilege, ...] = ()
     adopt: bool = False
     rotate_after_days: int = 30
+    rotate_window: RotateWindow | Literal["any"] | None = None
+    rotation: str = OWN
     hosts: tuple[str, ...] = ("%",)
     options: Options = field(default_factory=Options)
     auth: Auth = "password"

@@ -26,6 +26,12 @@ DATABASES_TAG = "aurora-tenants:databases"
 PAUSE_SCHEDULE = "pause-schedule"
 CLUSTER = "cluster"
 
+# Of cfn/hosted-rotation.yml: the user whose secret shows that there is such a stack, the export of its function, and a
+# tag of that secret with the subnets that its endpoint is in.
+HOSTED_USER = "hosted_rotation"
+HOSTED_EXPORT = "hosted-rotation-lambda"
+ENDPOINT_TAG = "aurora-tenants:endpoint-subnets"
+
 # A parameter of every stack: another value has each of its resources compared or made again.
 REVISION = "Revision"
 # Outputs of a tenant's stack. The first is the shared stack's, and of tenants that were deployed before it was theirs

@@ -31,6 +31,7 @@ from aurora_tenants.tenant.notices import notices
 from aurora_tenants.tenant.obstacles import obstacles
 from aurora_tenants.tenant.plan import TenantPlan, plan_tenants
 from aurora_tenants.tenant.reasons import Line
+from aurora_tenants.tenant.rotation_notices import hosted_problems, rotation_notices
 from aurora_tenants.tenant.secrets import Secrets, is_of_rotation, not_tried, without_of_file
 from aurora_tenants.tenant.watching import Watcher, new_watchers
 
@@ -149,11 +150,13 @@ def make_plan(
             *notices(configuration, tenants, live, deployed, is_partial=bool(only)),
             *ignored(configuration, afterwards, live.server, found.ignored, master=deployed.master_user, only=only),
             *(_of_secrets(secrets, tenants) if secrets else ()),
+            *rotation_notices(configuration, secrets, _region(shared), only),
             *(schedule.notices if schedule else ()),
         ),
         problems=(
             *obstacles(configuration, tenants, live.state, deployed),
             *obstacles_of_groups(rollout, [tenant.stack for tenant in tenants]),
+            *hosted_problems(configuration, secrets, only),
             *(schedule.problems if schedule else ()),
         ),
         isolation=compared(configuration, live, afterwards, found.breaches, master=deployed.master_user, only=only),
@@ -217,6 +220,10 @@ def without_rotations_of_file(
         return replace(tenant, secrets=without_of_file(tenant.secrets, resources, outputs, secrets))
 
     return replace(plan, tenants=tuple(map(told, plan.tenants)))
+
+
+def _region(shared: Shared | None) -> str:
+    return shared.cluster_arn.split(":")[3] if shared and shared.cluster_arn.count(":") > 3 else ""
 
 
 def _failed(shared: Shared) -> tuple[Notice, ...]:

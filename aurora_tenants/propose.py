@@ -27,6 +27,7 @@ from aurora_tenants.tenant.consent import without_consent
 from aurora_tenants.tenant.isolation import Breach, judged, summed_up
 from aurora_tenants.tenant.items import items_of_all
 from aurora_tenants.tenant.reasons import explain, unclear
+from aurora_tenants.tenant.rotation_notices import hosted_secret
 from aurora_tenants.tenant.secrets import Secrets
 
 
@@ -169,6 +170,8 @@ def compare(inputs: Inputs, only: Collection[str] = (), *, most_looks: float = m
     make = partial(make_plan, inputs.configuration, inputs.live, inputs.deployed, pause=inputs.pause, only=only)
     plan = make(secrets=secrets)
     doubtful = {drift.secret for tenant in plan.tenants for drift in tenant.secrets}
+    if secrets and not secrets.hosted:
+        doubtful |= {hosted_secret(inputs.configuration, only)} - {""}
     if not secrets or not doubtful or len(doubtful) > most_looks:
         return plan, secrets
     secrets = confirmed(inputs.aws, inputs.configuration.cluster, secrets, doubtful)

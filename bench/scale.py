@@ -38,9 +38,11 @@ from aurora_tenants.naming import DIGEST, stack_name, tenant_tags
 from aurora_tenants.plan import Proposal
 from aurora_tenants.propose import Request, propose
 from aurora_tenants.render.plan import plan_text
+from aurora_tenants.rotations.rules import NEVER
 from aurora_tenants.stack import Deployed, Shared, Stack
 from aurora_tenants.tenant.desired import state_of
-from aurora_tenants.tenant.secrets import LiveSecret, Secrets, parts_of
+from aurora_tenants.tenant.parts import parts_of
+from aurora_tenants.tenant.secrets import LiveSecret, Secrets
 from aurora_tenants.tenant.template import template
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "scale.md"
@@ -247,8 +249,9 @@ def everything(configuration: Configuration) -> tuple[Deployed, Live, Secrets]:
         for parts in parts_of(made.resources):
             arn = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{parts.name}-AbCdEf"
             outputs[parts.secret] = arn
-            rule = f"rate({parts.days} days)"
-            secret = LiveSecret(parts.name, arn, rotates=True, function=FUNCTION, days=parts.days, schedule=rule)
+            rules = parts.rules or NEVER
+            secret = LiveSecret(parts.name, arn, rotates=True, function=FUNCTION, days=rules.days)
+            secret = secret._replace(schedule=rules.expression, duration=f"{rules.hours}h")
             by_name[parts.name] = secret._replace(rotated=now, changed=now)
         tags, parameters = tenant_tags(cluster, tenant.name), {"Revision": "1"}
         stacks[tenant.name] = Stack(name, "CREATE_COMPLETE", tags=tags, parameters=parameters, outputs=outputs)

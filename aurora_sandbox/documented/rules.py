@@ -25,6 +25,7 @@ _IAM = "IAM User Guide, IAM and STS quotas"
 _GRAMMAR = "IAM User Guide, grammar of the IAM JSON policy language"
 _RDS = "RDS API Reference"
 _SECRETS = "Secrets Manager API Reference"
+_ROTATION = "Secrets Manager User Guide, rotation schedules"
 _EC2 = "EC2 API Reference"
 _TAGS = "Tagging AWS Resources User Guide"
 
@@ -282,12 +283,33 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("secretsmanager:DeleteSecret", "RecoveryWindowInDays is from 7 to 30", checks.elsewhere, _SECRETS),
     Rule("secretsmanager:RotateSecret", "AutomaticallyAfterDays is from 1 to 1,000", checks.elsewhere, _SECRETS, False),
-    Rule("secretsmanager:RotateSecret", "a rate is of at least 4 hours", checks.elsewhere, _SECRETS, False),
+    Rule("secretsmanager:RotateSecret", "a rate is of 4 hours to 999 days", checks.elsewhere, _ROTATION, False),
+    Rule(
+        "secretsmanager:RotateSecret",
+        "a cron has six fields, 0 minutes, and * as the year",
+        checks.elsewhere,
+        _ROTATION,
+        False,
+    ),
+    Rule(
+        "secretsmanager:RotateSecret",
+        "a cron's times are 4 hours to a year apart",
+        checks.elsewhere,
+        _ROTATION,
+        False,
+    ),
+    Rule("secretsmanager:RotateSecret", "Duration is from 1h to 24h", checks.elsewhere, _ROTATION, False),
+    Rule(
+        "secretsmanager:RotateSecret",
+        "a window ends before the next one and the next UTC day",
+        checks.elsewhere,
+        _ROTATION,
+        False,
+    ),
     Rule(
         "secretsmanager:RotateSecret",
         "not AutomaticallyAfterDays with ScheduleExpression",
         checks.elsewhere,
         _SECRETS,
-        False,
     ),
 )

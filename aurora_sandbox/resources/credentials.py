@@ -206,7 +206,9 @@ class RotationSchedule:
         secret = _described(self.ask, request.physical_id or "")
         if secret is None:
             return None
-        rules = secret.get("RotationRules")
+        rules = dict(secret.get("RotationRules", {}))
+        if "ScheduleExpression" in rules:
+            rules.pop("AutomaticallyAfterDays", None)  # which nobody has asked for
         return {"RotationRules": rules} if rules else {}
 
     def _rotate(self, secret_arn: str, properties: Properties) -> Outcome:

@@ -3,6 +3,7 @@
     parse("cron(0 7 ? * MON-FRI *)", "Europe/Berlin", anchor=…).after(instant)   the next 07:00 of a working day, in UTC
     parse("rate(5 minutes)", "UTC", anchor=created).after(instant)               every five minutes from the anchor on
     parse("at(2026-03-29T02:30:00)", "Europe/Berlin", anchor=…).after(instant)   None: clocks skip 02:30 on that day
+    cron("0 2 ? * SUN#1 *", UTC).after(instant)                                  the first Sunday of the next month
 
 A local time that a zone skips in spring does not fire that day, one that comes twice in autumn fires at its first.
 Source: "Schedule types in EventBridge Scheduler", EventBridge Scheduler User Guide. Pure; knows no schedule.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,6 +22,9 @@ _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 _RATE = re.compile(r"rate\((\d{1,9}) (minute|hour|day)s?\)")
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+_NTH = re.compile(r"(?P<day>\w+?)(?:#(?P<nth>[1-5])|L)")
+LAST = 0
+_DAY = timedelta(days=1)
 _ITEM = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,4}))?")
 
 
@@ -41,7 +45,7 @@ def parse(text: str, timezone: str, *, anchor: datetime) -> Expression:
         if found := _AT.fullmatch(text):
             return Once(datetime.fromisoformat(found[1]).replace(tzinfo=zone))
         if text.startswith("cron(") and text.endswith(")"):
-            return _cron(text[5:-1].split(), zone)
+            return cron(text[5:-1], zone)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"Invalid Schedule Expression {text}. {error}") from error
     raise ValueError(f"Invalid Schedule Expression {text}.")
@@ -75,16 +79,43 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthDays:
+    """Days by their number; with_last: the month's last one, too."""
+
+    numbers: frozenset[int]
+    with_last: bool
+
+    def has(self, day: date) -> bool:
+        return day.day in self.numbers or (self.with_last and (day + _DAY).month != day.month)
+
+
+@dataclass(frozen=True, slots=True)
+class WeekDays:
+    """Weekdays (0 is Sunday): each, or the nth of its month; the nth of LAST is the last."""
+
+    each: frozenset[int]
+    nth: frozenset[tuple[int, int]]
+
+    def has(self, day: date) -> bool:
+        weekday = day.isoweekday() % 7
+        is_last = (day + 7 * _DAY).month != day.month
+        return (
+            weekday in self.each
+            or (weekday, (day.day + 6) // 7) in self.nth
+            or (is_last and (weekday, LAST) in self.nth)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Cron:
-    """At every local time whose parts are all in these; days and weekdays (0 is Sunday) are empty where any will do."""
+    """At every local time whose parts are all in these; the days are those of the month or those of the week."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
-    days: frozenset[int]
+    days: MonthDays | WeekDays
     months: frozenset[int]
-    weekdays: frozenset[int]
     years: frozenset[int]
-    zone: ZoneInfo
+    zone: tzinfo
 
     def after(self, instant: datetime) -> datetime | None:
         walls = (
@@ -100,12 +131,7 @@ class Cron:
         """The days on which it fires, from the first on."""
         day = max(first, date(min(self.years), 1, 1))
         while day.year <= max(self.years):
-            if (
-                day.year in self.years
-                and day.month in self.months
-                and (not self.days or day.day in self.days)
-                and (not self.weekdays or day.isoweekday() % 7 in self.weekdays)
-            ):
+            if day.year in self.years and day.month in self.months and self.days.has(day):
                 yield day
             day += timedelta(days=1)
 
@@ -124,8 +150,9 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(f"Invalid ScheduleExpressionTimezone {name}.{missing}") from error
 
 
-def _cron(fields: list[str], zone: ZoneInfo) -> Cron:
-    """Day of month and day of week exclude each other: one of them is "?"."""
+def cron(text: str, zone: tzinfo) -> Cron:
+    """What is in the brackets of cron(…). Day of month and day of week exclude each other: one of them is "?"."""
+    fields = text.split()
     if len(fields) == 5:
         fields = [*fields, "*"]  # the year is optional
     if len(fields) != 6:
@@ -136,12 +163,31 @@ def _cron(fields: list[str], zone: ZoneInfo) -> Cron:
     return Cron(
         minutes=tuple(sorted(_numbers(minutes, 0, 59))),
         hours=tuple(sorted(_numbers(hours, 0, 23))),
-        days=frozenset() if days == "?" else _numbers(days, 1, 31),
+        days=_weekdays(weekdays) if days == "?" else _monthdays(days),
         months=_numbers(months, 1, 12, _MONTHS),
-        weekdays=frozenset() if weekdays == "?" else frozenset(n - 1 for n in _numbers(weekdays, 1, 7, _DAYS)),
         years=_numbers(years, 1970, 2199),
         zone=zone,
     )
+
+
+def _monthdays(field: str) -> MonthDays:
+    parts = field.split(",")
+    numbers = [part for part in parts if part != "L"]
+    return MonthDays(_numbers(",".join(numbers), 1, 31) if numbers else frozenset(), "L" in parts)
+
+
+def _weekdays(field: str) -> WeekDays:
+    each: frozenset[int] = frozenset()
+    nth = set()
+    for part in field.split(","):
+        if part == "L":
+            each |= {6}  # the week's last day
+        elif found := _NTH.fullmatch(part):
+            (day,) = _numbers(found["day"], 1, 7, _DAYS)
+            nth.add((day - 1, int(found["nth"] or LAST)))
+        else:
+            each |= {number - 1 for number in _numbers(part, 1, 7, _DAYS)}
+    return WeekDays(each, frozenset(nth))
 
 
 def _numbers(field: str, low: int, high: int, names: Sequence[str] = ()) -> frozenset[int]:
@@ -150,8 +196,8 @@ def _numbers(field: str, low: int, high: int, names: Sequence[str] = ()) -> froz
 
 
 def _range(part: str, low: int, high: int, names: Sequence[str]) -> range:
-    if re.search(r"[LW#]", re.sub(r"[A-Z]{3}", "", part)):
-        raise ValueError("The sandbox does not imitate L, W and # in a cron expression.")
+    if re.search(r"W", re.sub(r"[A-Z]{3}", "", part)):
+        raise ValueError("The sandbox does not imitate W in a cron expression.")
     found = _ITEM.fullmatch(part)
     if found is None:
         raise ValueError(f"{part} cannot be read.")

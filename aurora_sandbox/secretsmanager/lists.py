@@ -24,9 +24,10 @@ def description(secret: Secret) -> dict[str, Any]:
         "KmsKeyId": secret.kms_key_id,
         "RotationEnabled": rotation.enabled if rotation.function_arn else None,
         "RotationLambdaARN": rotation.function_arn,
-        "RotationRules": dict(rotation.rules) or None,
-        "LastRotatedDate": rotation.rotated,
-        "NextRotationDate": secret.next_rotation(),
+        "RotationRules": rotation.shown_rules() or None,
+        # Without rotation it is null; a secret that RDS rotates has its own.
+        "LastRotatedDate": rotation.rotated if rotation.enabled or secret.owning_service else None,
+        "NextRotationDate": rotation.next_date,
         "LastChangedDate": secret.changed,
         "LastAccessedDate": secret.accessed,
         "DeletedDate": secret.gone_on,

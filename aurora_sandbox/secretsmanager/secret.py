@@ -13,9 +13,9 @@ Manager User Guide.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
+from aurora_sandbox.secretsmanager.automatic import Rotation
 from aurora_sandbox.wire import Kept, ServiceError
 
 CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
@@ -30,20 +30,6 @@ class Version:
     value: str | bytes | None = None
     stages: set[str] = field(default_factory=set)
     accessed: datetime | None = None
-
-
-@dataclass(slots=True)
-class Rotation:
-    """How the secret is rotated. Function and rules stay after rotation was cancelled, as AWS keeps them.
-
-    since: when it was turned on, or got the rules that it has. rotated: when the last rotation ended well.
-    """
-
-    enabled: bool = False
-    function_arn: str | None = None
-    rules: dict[str, Any] = field(default_factory=dict)
-    rotated: datetime | None = None
-    since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -140,44 +126,6 @@ class Secret:
     def stages(self) -> dict[str, list[str]]:
         """VersionIdsToStages: deprecated versions are left out."""
         return {version.id: sorted(version.stages) for version in self.versions.values() if version.stages}
-
-    def next_rotation(self) -> datetime | None:
-        """When the next rotation is due; None if rotation is off, or follows cron(…), which is not evaluated.
-
-        Nothing of it happens then: a rotation that did not come has a date in the past, as one that fails has in AWS.
-        """
-        if not self.rotation.enabled:
-            return None
-        interval, rotated = interval_of(self.rotation.rules), self.rotation.rotated or self.created
-        return max(rotated, self.rotation.since or rotated) + interval if interval else None
-
-
-def interval_of(rules: dict[str, Any]) -> timedelta | None:
-    """The time between two rotations, from AutomaticallyAfterDays or rate(…)."""
-    if days := rules.get("AutomaticallyAfterDays"):
-        return timedelta(days=days)
-    kind, _, rest = rules.get("ScheduleExpression", "").partition("(")
-    if kind != "rate":
-        return None
-    count, _, unit = rest.rstrip(")").strip().partition(" ")
-    return timedelta(**{unit.strip().rstrip("s") + "s": int(count)})
-
-
-def check_rules(rules: dict[str, Any]) -> None:
-    """Refuses rotation rules that AWS refuses: InvalidParameterException."""
-    days, expression = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
-    if days is not None and expression is not None:
-        raise _invalid("You can't specify both AutomaticallyAfterDays and ScheduleExpression in RotationRules.")
-    if days is not None and not 1 <= days <= 1000:
-        raise _invalid("The AutomaticallyAfterDays value must be between 1 and 1000 days (inclusive).")
-    if expression is None or (expression.startswith("cron(") and expression.endswith(")")):
-        return
-    try:
-        interval = interval_of(rules)
-    except (TypeError, ValueError):
-        interval = None
-    if interval is None or interval < timedelta(hours=4):
-        raise _invalid(f"Invalid schedule expression: {expression}. Use cron(…) or rate(…) of at least 4 hours.")
 
 
 def _invalid(message: str) -> ServiceError:

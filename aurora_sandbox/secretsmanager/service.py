@@ -1,9 +1,9 @@
 """The sandbox's Secrets Manager: secrets by name and ARN, version stages, recovery windows, rotation.
 
 It answers with AWS's own error codes and sentences, because the program and the Lambda functions under test decide by
-them. It rotates when RotateSecret says so; nothing starts a rotation on its due date. Values live in memory only;
-resource policies are kept and shown, but not enforced. A secret with a KMS key of its own is read and written by who
-may use that key.
+them. It rotates when RotateSecret says so, and what is due when `rotations.rotate_due` is called. Values live in memory
+only; resource policies are kept and shown, but not enforced. A secret with a KMS key of its own is read and written by
+who may use that key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aurora_sandbox.secretsmanager.encrypted import uses
 from aurora_sandbox.secretsmanager.lists import description, listed, matching, page, place, versions
 from aurora_sandbox.secretsmanager.password import random_password
 from aurora_sandbox.secretsmanager.rotation import Outcome, Rotations
-from aurora_sandbox.secretsmanager.secret import CURRENT, Secret, check_rules
+from aurora_sandbox.secretsmanager.secret import CURRENT, Secret
 from aurora_sandbox.wire import Caller, ServiceError
 
 NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
@@ -56,9 +56,9 @@ class SecretsManager:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._prefix = f"arn:aws:secretsmanager:{region}:{account}:secret:"
-        self._may_invoke, self._use_key, self._now = may_invoke, use_key, now
+        self._use_key, self._now = use_key, now
         self._lock = threading.RLock()
-        self._rotations = Rotations(invoke, self._lock, now)
+        self.rotations = Rotations(invoke, self._lock, now, find=self._known, may_invoke=may_invoke)
         self._secrets: dict[str, Secret] = {}  # by ARN
         self._by_name: dict[str, Secret] = {}
         self._by_created: list[Secret] = []
@@ -146,7 +146,7 @@ class SecretsManager:
         """How the latest rotation ended, waiting for one under way; None if there was none or time ran out."""
         with self._lock:
             secret = self._find(secret_id)
-        return self._rotations.outcome(secret, timeout_seconds=timeout_seconds)
+        return self.rotations.outcome(secret, timeout_seconds=timeout_seconds)
 
     # Finding
 
@@ -177,7 +177,7 @@ class SecretsManager:
         return secret
 
     def _forget(self, secret: Secret) -> None:
-        self._rotations.cancel(secret)
+        self.rotations.forget(secret)
         del self._secrets[secret.arn], self._by_name[secret.name]
         del self._by_created[bisect_left(self._by_created, place(secret), key=place)]
 
@@ -231,6 +231,7 @@ class SecretsManager:
         secret = self._find_for_change(secret_id, deleted=is_forced)
         recovery = timedelta(days=0 if is_forced else days or DEFAULT_RECOVERY_DAYS)
         secret.gone_on, secret.changed = self._now() + recovery, self._now()
+        self.rotations.note(secret)
         if is_forced:
             self._forget(secret)
         return {**_arn_and_name(secret), "DeletionDate": secret.gone_on}
@@ -238,6 +239,7 @@ class SecretsManager:
     def _restore(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"], deleted=True)
         secret.gone_on, secret.changed = None, self._now()
+        self.rotations.note(secret)
         return _arn_and_name(secret)
 
     def _tag(self, parameters: Parameters) -> Parameters:
@@ -269,8 +271,12 @@ class SecretsManager:
         value = parameters.get("SecretString", parameters.get("SecretBinary"))
         if value is None:
             return _arn_and_name(secret)
-        token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
-        return {**_arn_and_name(secret), "VersionId": secret.put(token, value, stages, self._now()).id}
+        token, before = parameters.get("ClientRequestToken") or str(uuid.uuid4()), secret.at_stage(CURRENT)
+        version = secret.put(token, value, stages, self._now())
+        if secret.rotation.enabled and secret.at_stage(CURRENT) is not before:
+            secret.rotation.updated(self._now())
+            self.rotations.note(secret)
+        return {**_arn_and_name(secret), "VersionId": version.id}
 
     def _put(self, parameters: Parameters) -> Parameters:
         _refuse_two_values(parameters)
@@ -278,7 +284,8 @@ class SecretsManager:
             raise _invalid("You must provide either SecretString or SecretBinary.")
         secret = self._find_for_change(parameters["SecretId"])
         answer = self._put_value(secret, parameters, set(parameters.get("VersionStages") or [CURRENT]))
-        return {**answer, "VersionStages": sorted(secret.versions[answer["VersionId"]].stages)}
+        stages = sorted(secret.versions[answer["VersionId"]].stages)  # none of a version that is put again, and old
+        return {**answer, **({"VersionStages": stages} if stages else {})}
 
     def _get(self, parameters: Parameters) -> Parameters:
         secret = self._find(parameters["SecretId"])
@@ -318,25 +325,17 @@ class SecretsManager:
         if not function_arn:
             why = "No Lambda rotation function ARN is associated with this secret."
             raise ServiceError("InvalidRequestException", why)
-        if not self._may_invoke(function_arn):
-            why = "Secrets Manager cannot invoke the specified Lambda function. "
-            need = "Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com."
-            raise ServiceError("AccessDeniedException", why + need)
-        rules = parameters.get("RotationRules") or secret.rotation.rules
-        check_rules(rules)
         secret.readable()
+        self.rotations.set_up(secret, function_arn, parameters.get("RotationRules") or secret.rotation.rules)
         secret.changed = self._now()
-        if not secret.rotation.enabled or rules != secret.rotation.rules:
-            secret.rotation.since = self._now()
-        secret.rotation.enabled, secret.rotation.function_arn, secret.rotation.rules = True, function_arn, rules
         token = parameters.get("ClientRequestToken") or str(uuid.uuid4())
-        self._rotations.begin(secret, token, immediately=parameters.get("RotateImmediately", True))
+        self.rotations.begin(secret, token, immediately=parameters.get("RotateImmediately", True))
         return {**_arn_and_name(secret), "VersionId": token}
 
     def _cancel_rotation(self, parameters: Parameters) -> Parameters:
         secret = self._find_for_change(parameters["SecretId"])
-        secret.rotation.enabled, secret.changed = False, self._now()
-        self._rotations.cancel(secret)
+        secret.changed = self._now()
+        self.rotations.turn_off(secret)
         return _arn_and_name(secret)
 
     # Resource policies

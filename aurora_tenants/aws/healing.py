@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from aurora_tenants.aws.clients import Aws, asking
 from aurora_tenants.aws.code import CODE_BUCKET
 from aurora_tenants.aws.preparation import Deployment
 from aurora_tenants.errors import NotConverged, Problem
+from aurora_tenants.tenant.rotation import new_version
 
 _POLL_SECONDS, _MOST_SECONDS = 1.0, 180.0
 _LONGEST_ROTATION_SECONDS = 60.0
@@ -127,15 +127,16 @@ def delete(aws: Aws, secret: str) -> None:
         aws.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
 
 
-def rotate(aws: Aws, secret: str, function: str) -> None:
+def rotate(aws: Aws, secret: str, function: str, *, forced: bool = False) -> None:
     """Rotates a secret now, also one whose rotation was switched off, and waits for the end.
 
-    function: ARN of the one that rotates it. Raises NotConverged if the end does not come.
+    function: ARN of the one that rotates it. forced: also when readers may still hold the password before the current
+    one, which then ends. Raises NotConverged if the end does not come.
     """
     client, until = aws.client("secretsmanager"), time.monotonic() + _MOST_SECONDS
     allow = "allow secretsmanager:RotateSecret and DescribeSecret on it, and lambda:InvokeFunction on what rotates it"
     with asking(f"rotate secret {secret}", if_denied=allow):
-        version = _begin(client, secret, function, until)
+        version = _begin(client, secret, function, until, new_version(is_forced=forced))
         while "AWSCURRENT" not in client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, ()):
             if time.monotonic() > until:
                 what = f"the rotation of secret {secret} has not ended after {_MOST_SECONDS:.0f} s"
@@ -144,11 +145,13 @@ def rotate(aws: Aws, secret: str, function: str) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _begin(client: Any, secret: str, function: str, until: float) -> str:
-    """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out."""
+def _begin(client: Any, secret: str, function: str, until: float, token: str) -> str:
+    """Begins a rotation as soon as no other is under way; right after a schedule was made, it is tried out.
+
+    token: becomes the id of the version.
+    """
     is_on = client.describe_secret(SecretId=secret).get("RotationEnabled")
     rules = {} if is_on else {"RotationLambdaARN": function, "RotationRules": {"AutomaticallyAfterDays": ROTATION_DAYS}}
-    token = str(uuid.uuid4())  # becomes the id of the version
     while True:
         try:
             return str(client.rotate_secret(SecretId=secret, ClientRequestToken=token, **rules)["VersionId"])

@@ -18,7 +18,7 @@ from typing import Any
 from aurora_tenants.aws.clients import Aws, asking, code_of
 from aurora_tenants.errors import AwsError
 from aurora_tenants.model import Cluster
-from aurora_tenants.naming import secret_name
+from aurora_tenants.naming import ENDPOINT_TAG, secret_name
 from aurora_tenants.tenant.secrets import LiveSecret, Secrets
 
 AT_ONCE = 5
@@ -80,12 +80,20 @@ def _live(answer: Mapping[str, Any], stages: Mapping[str, Collection[str]]) -> L
         function=answer.get("RotationLambdaARN", ""),
         days=rules.get("AutomaticallyAfterDays"),
         schedule=rules.get("ScheduleExpression", ""),
+        duration=rules.get("Duration", ""),
         rotated=answer.get("LastRotatedDate"),
         changed=answer.get("LastChangedDate"),
         next_rotation=answer.get("NextRotationDate"),
+        endpoint_subnets=_subnets(answer),
         has_pending=any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages.values()),
         accessed=answer.get("LastAccessedDate"),
     )
+
+
+def _subnets(answer: Mapping[str, Any]) -> tuple[str, ...] | None:
+    tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
+    words = tags[ENDPOINT_TAG].split() if ENDPOINT_TAG in tags else None
+    return None if words is None else tuple(word for word in words if word != "none")
 
 
 def _date(answer: Mapping[str, Any]) -> datetime:

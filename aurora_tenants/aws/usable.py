@@ -14,7 +14,7 @@ from aurora_tenants.model import Cluster
 from aurora_tenants.stack import FAILED_ROLLBACK, Deployed, Shared, Stack, failed
 
 # The version of the provider that this command line needs; lambdas/provider.py has its own.
-PROVIDER_VERSION = 4
+PROVIDER_VERSION = 5
 # More names than this are only counted.
 _MOST_NAMES = 10
 # How much of two names must be alike. `shraed-global` and `shared-global` have 0.92, `team-a` and `team-b` 0.83.

@@ -47,6 +47,9 @@ COMMANDS = {
         "status",
         "status",
     ),
+    "rotate": Later(
+        "Give the users of a tenant, or one of them, another password now, and prove it by a login.", "rotate", "rotate"
+    ),
     "doctor": Later(
         "Look for what could stand in the way: in the account, the file, and what is deployed. Free; changes nothing.",
         "doctor",

@@ -179,7 +179,7 @@ def sandbox_clock(
     ] = None,
     output: Format = "text",
 ) -> None:
-    """Show the sandbox's time, or move it forward: schedules that fall in between fire on the way."""
+    """Show the sandbox's time, or move it forward: schedules fire on the way, and secrets that are due are rotated."""
     from aurora_sandbox import remote
 
     out = Display(output).open()
@@ -189,7 +189,9 @@ def sandbox_clock(
     if output == "json":
         out.json(moved)
         return
-    lines = [_fired(each) for each in moved.get("fired", ())]
+    happened = [(each["at"], _fired(each)) for each in moved.get("fired", ())]
+    happened += [(each["at"], _rotated(each)) for each in moved.get("rotated", ())]
+    lines = [line for _, line in sorted(happened, key=lambda each: each[0])]
     ahead = moved["ahead_seconds"]
     lines.append(f"{moved['now']}, {f'{timedelta(seconds=ahead)} ahead of' if ahead else 'which is'} real time")
     out.result("\n".join(lines))
@@ -304,6 +306,11 @@ def _said(fault: Mapping[str, Any]) -> str:
 def _fired(firing: Mapping[str, str]) -> str:
     how = f"failed: {firing['error']}" if firing["error"] else firing["target"]
     return f"{firing['at']}  {firing['schedule']}  {how}"
+
+
+def _rotated(rotation: Mapping[str, str]) -> str:
+    how = f"failed at {rotation['step']}: {rotation['error']}" if rotation["error"] else "rotated"
+    return f"{rotation['at']}  secret {rotation['secret']}  {how}"
 
 
 def _running() -> Running:

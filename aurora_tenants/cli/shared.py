@@ -253,11 +253,20 @@ def shared_template(
     code_zip: Annotated[
         Path | None, typer.Option("--code-zip", help="Write that zip here, to be uploaded.", metavar="PATH")
     ] = None,
+    hosted_rotation: Annotated[
+        bool, typer.Option("--hosted-rotation", help="Print that of AWS's hosted rotation function instead.")
+    ] = False,
 ) -> None:
     """Print the shared stack's template, for any other tool that deploys CloudFormation."""
     from aurora_tenants import data
     from aurora_tenants.aws import code
 
+    if hosted_rotation:
+        if code_bucket is not None or code_zip:
+            what, fix = "--hosted-rotation takes no other option", "leave --code-bucket and --code-zip out"
+            raise InvalidUsage(Problem("no-code-bucket", what, "its function's code is AWS's", fix))
+        typer.echo(data.text("hosted-rotation.yml"), nl=False)
+        return
     if code_bucket is None:
         if code_zip:
             what, fix = "--code-zip needs --code-bucket", "name the bucket that the zip is for"

@@ -2,10 +2,10 @@
 
     yaml_file    text → plain data that knows its places          (scalars, yaml_errors)
     schema       which keys there are and what kind of value each takes    (quick)
-    declared     plain data → the model's values, each with its place, stages written out    (reading, options)
+    declared     plain data → the model's values, each with its place, stages written out  (reading, options, rotation)
     part         of the data what one tenant needs
-    names, ownership, accounts, privileges, moves, pause, rollout    the rules that the schema cannot express
-                 (hosts, server_privileges)
+    names, ownership, accounts, privileges, moves, pause, rotation_rules, rollout    the rules that the schema cannot
+                 express    (hosts, server_privileges)
 
 Nothing here asks AWS or MySQL.
 """
@@ -27,6 +27,7 @@ from aurora_tenants.config import (
     pause,
     privileges,
     rollout,
+    rotation_rules,
     schema,
     yaml_file,
 )
@@ -74,6 +75,7 @@ def _checked(document: Document) -> Configuration:
         *privileges.problems(tenants),
         *moves.problems(document, tenants),
         *pause.problems(document),
+        *rotation_rules.problems(document, cluster, tenants),
         *rollout.problems(document, tenants),
     ]
     if shape or rules:

@@ -32,10 +32,14 @@ from aurora_tenants.model import TenantUser
 from aurora_tenants.mysql.accounts import LONGEST_COMMENT
 from aurora_tenants.mysql.names import is_aws_role, is_reserved_user, literal
 from aurora_tenants.mysql.options import IAM_PLUGIN, LONGEST_TEXT, PASSWORD_PLUGINS
+from aurora_tenants.rotations.choice import rules_of
 
 _ABOUT_PASSWORDS = (
     "plugin",
     "rotate_after_days",
+    "rotate_window",
+    "rotation",
+    "rotation_lambda",
     "password_expire_after_days",
     "password_history",
     "password_reuse_after_days",
@@ -138,9 +142,14 @@ def _plugin(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
 
 def _password(user: Placed[TenantUser]) -> Iterator[tuple[str, Fault]]:
     days, rotated = user.value.options.expire_after_days, user.value.rotate_after_days
-    if user.value.auth == "password" and days and 0 < days <= rotated:
+    if user.value.auth == "password" and rotated and days:
+        apart = int(rules_of(user.value, None).most_days)
+        said = "rotate_window and rotate_after_days" if user.value.rotate_window else "rotate_after_days"
+        rotated = max(rotated, apart)
+        if days > rotated:
+            return
         what = f"the password expires after {counted(days, 'day')}, before it is rotated"
-        why = f"it is rotated after {counted(rotated, 'day')} (rotate_after_days), and until then nobody could log in"
+        why = f"it is rotated after {counted(rotated, 'day')} ({said}), and until then nobody could log in"
         yield "password_expire_after_days", ("expires-before-rotation", what, why, f"write a number above {rotated}")
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from aurora_tenants import model
-from aurora_tenants.config import options, pause
+from aurora_tenants.config import options, pause, rotation
 from aurora_tenants.config.reading import entries, filled, flag, mapping, number, text, texts, words
 from aurora_tenants.config.wording import Fault, KeyPath, context
 from aurora_tenants.config.yaml_file import MOST_VALUES, Document
@@ -84,7 +84,7 @@ class _Reader:
 
     document: Document
     stage: str | None
-    rotate_after_days: int
+    rotation: rotation.Usual
     on_remove: model.OnRemove
     max_user_connections: int
     outputs: model.Outputs
@@ -138,7 +138,7 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
     by_name = {name: stages(body) for name, body in bodies.items()}
     limit_size(document, by_name)
     defaults = mapping(data.get("defaults"))
-    days, on_remove = number(defaults, "rotate_after_days"), _on_remove(defaults, "retain")
+    on_remove, usual = _on_remove(defaults, "retain"), rotation.usual(data)
     connections = number(defaults, "max_user_connections") or 0
     family = {name: tenants_of(name, names) for name, names in by_name.items()}
     full_names = frozenset(full_name for members in family.values() for full_name in members)
@@ -147,7 +147,7 @@ def tenants(document: Document) -> tuple[DeclaredTenant, ...]:
         return _Reader(
             document,
             stage,
-            rotate_after_days=30 if days is None else days,
+            rotation=usual.of_tenant(bodies[name]),
             on_remove=on_remove,
             max_user_connections=connections,
             outputs=_outputs(bodies[name], _outputs(defaults, "stack")),
@@ -247,12 +247,14 @@ def _user(name: str, body: Mapping[str, Any], path: KeyPath, reader: _Reader) ->
     privileges, roles = _privileges(body, path, reader), _roles(body, path, reader)
     auth: model.Auth = "iam" if body.get("auth") == "iam" else "password"
     hosts = tuple(map(reader.filled, words(body, "host"))) or ("%",)
-    days = number(body, "rotate_after_days")
+    rotated = reader.rotation.of_user(body)
     value = model.TenantUser(
         reader.filled(name),
         privileges=_values(privileges),
         adopt=body.get("adopt") is True,
-        rotate_after_days=0 if auth == "iam" else reader.rotate_after_days if days is None else days,
+        rotate_after_days=0 if auth == "iam" else rotated.days,
+        rotate_window=None if auth == "iam" else rotated.window,
+        rotation=model.OWN if auth == "iam" else rotated.function,
         hosts=hosts,
         options=options.declared(body, reader.stage, auth=auth, max_user_connections=reader.max_user_connections),
         auth=auth,

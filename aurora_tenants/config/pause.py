@@ -188,7 +188,7 @@ def _readable(path: KeyPath, unreadable: list[_Finding], reader: Callable[..., V
 def _faults(read: _Read) -> Iterator[_Finding]:
     """Everything that is wrong with what can be read."""
     if read.timezone:
-        yield from (_Finding(("timezone",), fault) for fault in _zone_faults(read.timezone))
+        yield from (_Finding(("timezone",), fault) for fault in zone_faults(read.timezone))
     if len(read.windows) > _MOST_WINDOWS:
         what, why = f"there are {len(read.windows)} awake windows", f"the stack has room for {_MOST_WINDOWS}"
         fix = "combine windows with the same times: MON-FRI or MON,WED"
@@ -208,7 +208,8 @@ def _faults(read: _Read) -> Iterator[_Finding]:
     yield from _overlaps(read.windows)
 
 
-def _zone_faults(name: str) -> Iterator[Fault]:
+def zone_faults(name: str) -> Iterator[Fault]:
+    """Why a time zone of this name cannot be used."""
     known = zones.zones()
     if not known:
         why = f"without that data nobody knows when the clocks change in {shown(name)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from datetime import timedelta
 from hashlib import sha256
 
 from aurora_tenants.errors import DatabaseError
@@ -17,12 +18,16 @@ from aurora_tenants.mysql.hashing import Hashes, hashed
 from aurora_tenants.mysql.live import Execute, select
 from aurora_tenants.mysql.names import Account, key
 from aurora_tenants.mysql.options import PASSWORD_PLUGINS
-from aurora_tenants.mysql.passwords import set_password
+from aurora_tenants.mysql.passwords import discard_old_password, set_password
 from aurora_tenants.mysql.state import User
 
 # Answers to a login whose password was right: an expired one (1820, 1862), too many connections (1203, 1226), a locked
 # account (3118; see test_password_of_a_locked_user_that_was_changed_by_hand_is_set_again).
 _ACCEPTED = (1203, 1226, 1820, 1862, 3118)
+# How the token of a rotation begins that is to begin whatever readers may hold. The caller of RotateSecret chooses it.
+FORCED = "forced-"
+# How long whoever reads a secret may keep what was read.
+READERS_KEEP = timedelta(minutes=10)
 # So many random bytes are 20 letters, digits, `-` and `_`.
 _SALT_BYTES = 15
 
@@ -66,6 +71,18 @@ def give_password(execute: Execute, user: User, password: Hashes, *, retain: boo
     user: as it is in MySQL now.
     """
     run(execute, set_password(user.account, str(user.options.plugin), password, retain=retain))
+
+
+def give_only_password(execute: Execute, user: User, password: Hashes) -> None:
+    """Sets a password, and ends the one that is kept beside it. The first is what the account has in between, too."""
+    give_password(execute, user, password, retain=False)
+    run(execute, discard_old_password(user.account))
+
+
+def connections_of(execute: Execute, name: str) -> int:
+    """How many connections there are of a user, whatever account each is of."""
+    rows = execute(select(("COUNT(*)",), f"FROM information_schema.PROCESSLIST WHERE USER = {key(name)}"))
+    return int(str(rows[0][0]))
 
 
 def has_password(execute: Execute, user: User, password: Hashes) -> bool:

@@ -33,7 +33,7 @@ from aurora_tenants.lambdas.user import delete_accounts, serve_user
 from aurora_tenants.mysql.properties import text
 
 # Raised whenever the command line needs something that an older provider cannot do.
-VERSION = 4
+VERSION = 5
 
 # No name contains a colon, and every secret's ARN begins with "arn:".
 _NOTHING = "nothing:"

@@ -23,3 +23,11 @@ def identified(plugin: str, password: Hashes) -> str:
 def set_password(account: Account, plugin: str, password: Hashes, *, retain: bool) -> str:
     """The statement that gives an account this password; with retain, the one it had keeps working, too."""
     return f"ALTER USER {account}{identified(plugin, password)}{' RETAIN CURRENT PASSWORD' if retain else ''}"
+
+
+def discard_old_password(account: Account) -> str:
+    """The statement after which an account has its current password alone; it changes nothing where there is no other.
+
+    (test_an_old_password_is_discarded_whether_there_is_one_or_not)
+    """
+    return f"ALTER USER {account} DISCARD OLD PASSWORD"

@@ -30,6 +30,8 @@ _ACU_HOURS: dict[str, tuple[tuple[str, Certainty], tuple[str, Certainty]]] = {
     "eu-central-1": (("0.14", "unsure"), ("0.18", "unsure")),
 }
 SECRET = Decimal("0.40")  # a month, in every region; a secret that RDS manages too
+# US dollars for an hour of an interface endpoint in one zone, from AWS's pricing page, bills and the AWS Price List.
+_ENDPOINT_HOURS: dict[str, str] = {"us-east-1": "0.01", "eu-west-1": "0.011", "eu-central-1": "0.012"}
 _CENT = Decimal("0.01")
 _LEAST_AWAKE = 0.5
 _LOWEST_PRICE, _HIGHEST_PRICE = Decimal("0.001"), Decimal(1000)
@@ -66,6 +68,15 @@ class Cost:
     def storage_type(self) -> str:
         """As AWS calls it."""
         return "I/O-Optimized" if self.is_io_optimized else "Standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What an interface endpoint costs in one zone, an hour and a month, without traffic; None where not known."""
+
+    hour: Decimal | None
+    month: Decimal | None
+    as_of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,14 @@ def monthly(
         secrets,
         secrets * SECRET,
     )
+
+
+def endpoint(region: str) -> Endpoint:
+    """The price of an interface endpoint in one zone of a region."""
+    if region not in _ENDPOINT_HOURS:
+        return Endpoint(None, None, _AS_OF)
+    hour = Decimal(_ENDPOINT_HOURS[region])
+    return Endpoint(hour, (hour * HOURS_A_MONTH).quantize(_CENT, ROUND_HALF_UP), _AS_OF)
 
 
 def given_price(text: str) -> Decimal:

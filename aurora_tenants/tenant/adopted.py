@@ -6,33 +6,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 
 from aurora_tenants.errors import Notice
-from aurora_tenants.model import Cluster, Tenant
+from aurora_tenants.model import Cluster, PauseSchedule, Tenant, TenantUser
 from aurora_tenants.mysql.changes import Change, subject
 from aurora_tenants.mysql.grants import Grant
 from aurora_tenants.mysql.names import Account, unescaped
 from aurora_tenants.mysql.resource import UNTIL_ROTATION
 from aurora_tenants.mysql.state import State, User
+from aurora_tenants.rotations.choice import rules_of
 from aurora_tenants.tenant.removals import LOCK
 from aurora_tenants.tenant.secrets import Secrets
 
 _DAY_SECONDS = 86_400
 
 
-def with_countdown(changes: Iterable[Change], tenant: Tenant) -> tuple[Change, ...]:
-    """The changes, with the days where an old password goes on working until the first rotation."""
-    days = {subject(Account(user.name, host)): user.rotate_after_days for user in tenant.users for host in user.hosts}
+def with_countdown(changes: Iterable[Change], tenant: Tenant, schedule: PauseSchedule | None) -> tuple[Change, ...]:
+    """The changes, with the days where an old password goes on working until the first rotation.
+
+    schedule: of the cluster.
+    """
+    users = {subject(Account(user.name, host)): user for user in tenant.users for host in user.hosts}
     return tuple(
-        change._replace(why=f"{change.why}, {_countdown(days[change.subject])}")
-        if change.why.endswith(UNTIL_ROTATION) and change.subject in days
+        change._replace(why=f"{change.why}, {_countdown(users[change.subject], schedule)}")
+        if change.why.endswith(UNTIL_ROTATION) and change.subject in users
         else change
         for change in changes
     )
 
 
-def _countdown(days: int) -> str:
-    if not days:
+def _countdown(user: TenantUser, schedule: PauseSchedule | None) -> str:
+    if not user.rotate_after_days:
         return "which rotate_after_days: 0 never begins"
-    return f"in {days:,} days" if days > 1 else "in a day"
+    return rules_of(user, schedule).first()
 
 
 def old_passwords(users: Iterable[User], secrets: Secrets) -> Iterator[Notice]:

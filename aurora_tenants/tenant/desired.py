@@ -16,7 +16,7 @@ from aurora_tenants.mysql.owners import Owner, claim, received
 from aurora_tenants.mysql.properties import is_iam, may_wait, wanted_database, wanted_role, wanted_user
 from aurora_tenants.mysql.resource import check_kind
 from aurora_tenants.mysql.state import Database, Live, Server, State, User
-from aurora_tenants.tenant.secrets import username_in
+from aurora_tenants.tenant.parts import username_in
 
 # The id of a stack that is not made yet: no entry has it.
 NEW = "new"

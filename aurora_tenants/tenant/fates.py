@@ -9,6 +9,7 @@ from aurora_tenants.mysql.options import IAM_PLUGIN, PASSWORD_PLUGINS
 from aurora_tenants.mysql.owners import Owner
 from aurora_tenants.mysql.resource import is_new_to
 from aurora_tenants.mysql.state import Contents, Server, User
+from aurora_tenants.rotations.rules import NEVER
 from aurora_tenants.tenant.moves import Move
 from aurora_tenants.tenant.reasons import Line
 from aurora_tenants.tenant.rights import NONE, Part, name, places, said
@@ -54,8 +55,9 @@ def of_password(user: User, known: User, settings: Settings, *, is_lost: bool) -
         return []
     if known.owner or is_lost:
         return [Part("it gets the secret's password, if it has another")]
-    days = settings.rotate_after_days
-    until = f"until the first rotation, in {days:,} days" if days else "beside the secret's: it is never rotated"
+    if settings.rotation == NEVER:
+        return [Part("the password that it has now works beside the secret's: it is never rotated")]
+    until = f"until the first rotation, {settings.rotation.first()}"
     return [Part(f"the password that it has now works {until}")]
 
 

@@ -242,7 +242,7 @@ def _plan_tenant(
     return TenantPlan(
         tenant.name,
         stack_plan,
-        changes=(*left.revoked(desired, asked.owner), *with_countdown(changes, tenant)),
+        changes=(*left.revoked(desired, asked.owner), *with_countdown(changes, tenant, cluster.pause_schedule)),
         live=live.state,
         desired=desired,
         refusals=asked.desired.refusals,

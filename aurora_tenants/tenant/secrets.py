@@ -10,17 +10,17 @@ all change that date.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from aurora_tenants.naming import DIGEST
+from aurora_tenants.model import HOSTED, OWN
+from aurora_tenants.naming import DIGEST, HOSTED_USER
+from aurora_tenants.rotations.rules import NEVER, Rules, read
 from aurora_tenants.stack import Template
 from aurora_tenants.tenant.handover import no_longer_after
+from aurora_tenants.tenant.parts import Parts, parts_of
 
 Heal = Literal[
     "restore", "end-rotation", "replace", "remake", "cancel", "rotation", "attachment", "value", "password", "rotate"
@@ -35,7 +35,6 @@ _APART = "heals secrets"
 _OF_ROTATION: frozenset[Heal] = frozenset({"cancel", "rotation"})
 # Secrets Manager rotates within a day of the date that it tells, and tries a rotation that fails again by itself.
 _LATE, _STUCK = timedelta(days=1), timedelta(days=1)
-_DAYS = re.compile(r"rate\((\d+) days?\)")
 # What an attachment writes; anything else is the user's own login.
 ATTACHED = ("engine", "host", "port", "dbClusterIdentifier")
 
@@ -55,8 +54,10 @@ class SecretDrift(NamedTuple):
 class LiveSecret(NamedTuple):
     """A secret as Secrets Manager lists it. is_deleted: it waits for its deletion, and can be restored until then.
 
-    function: ARN of what rotates it, which stays when rotation is off. days, schedule: how often; both empty for never.
-    has_pending: a version waits to become the current one. accessed: the day that somebody last read its value, in UTC.
+    function: ARN of what rotates it, which stays when rotation is off. days, schedule, duration: when, as Secrets
+    Manager tells it; all empty for never. has_pending: a version waits to become the current one. endpoint_subnets: of
+    what rotates it, where its stack says that in a tag; None elsewhere. accessed: the day that somebody last read its
+    value, in UTC.
     """
 
     name: str
@@ -66,18 +67,24 @@ class LiveSecret(NamedTuple):
     function: str = ""
     days: int | None = None
     schedule: str = ""
+    duration: str = ""
     rotated: datetime | None = None
     changed: datetime | None = None
     next_rotation: datetime | None = None
     has_pending: bool = False
+    endpoint_subnets: tuple[str, ...] | None = None
     accessed: datetime | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """When it is rotated."""
+        told = {"AutomaticallyAfterDays": self.days or 0, "ScheduleExpression": self.schedule}
+        return read({**told, "Duration": self.duration})
 
     @property
     def period(self) -> str:
         """`every 30 days`, or the expression that somebody set."""
-        found = _DAYS.fullmatch(self.schedule)
-        days = int(found[1]) if found else None if self.schedule else self.days
-        return every(days) if days else self.schedule or "at no time"
+        return "at no time" if self.rules == NEVER else self.rules.words()
 
 
 class Login(NamedTuple):
@@ -93,7 +100,8 @@ class Login(NamedTuple):
 
 
 class Secrets(NamedTuple):
-    """The secrets of all users of a cluster, by name. function: ARN of what rotates them. now: by AWS's clock.
+    """The secrets of all users of a cluster, by name. function: ARN of the shared stack's that rotates them. now: by
+    AWS's clock.
 
     logins: by the secret's name, of those that were tried.
     """
@@ -103,59 +111,17 @@ class Secrets(NamedTuple):
     now: datetime
     logins: Mapping[str, Login] = MappingProxyType({})
 
+    @property
+    def hosted(self) -> LiveSecret | None:
+        """The secret of the stack of cfn/hosted-rotation.yml; None where none is seen."""
+        prefix, _, _ = next(iter(self.by_name), "").partition("/database/")
+        found = self.by_name.get(f"{prefix}/database/{HOSTED_USER}")
+        return found if found and found.function and not found.is_deleted else None
 
-class Parts(NamedTuple):
-    """The logical ids of a user's resources in a template, and what it says of the rotation. days: None for none.
-
-    attachment, user, rotation: empty where there is none.
-    """
-
-    secret: str
-    name: str
-    username: str
-    attachment: str = ""
-    user: str = ""
-    rotation: str = ""
-    days: int | None = None
-
-
-def parts_of(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[Parts]:
-    """Of every secret that a tenant's template makes."""
-    by_secret: dict[str, dict[str, str]] = {}
-    for logical_id, resource in resources.items():
-        of = resource["Properties"].get("SecretId")
-        if isinstance(of, Mapping) and "Ref" in of:
-            by_secret.setdefault(of["Ref"], {})[resource["Type"]] = logical_id
-    for logical_id, resource in resources.items():
-        if resource["Type"] == "AWS::SecretsManager::Secret":
-            yield _parts(logical_id, resource["Properties"], by_secret.get(logical_id, {}), resources)
-
-
-def _parts(
-    logical_id: str, properties: Mapping[str, Any], others: Mapping[str, str], resources: Mapping[str, Any]
-) -> Parts:
-    user = others.get("Custom::DatabaseUser", "")
-    rotation = others.get("AWS::SecretsManager::RotationSchedule", "")
-    named = resources[user]["Properties"].get("UserName") if user else None
-    return Parts(
-        logical_id,
-        properties["Name"],
-        named or username_in(properties),
-        others.get("AWS::SecretsManager::SecretTargetAttachment", ""),
-        user,
-        rotation,
-        int(resources[rotation]["Properties"]["RotationRules"]["AutomaticallyAfterDays"]) if rotation else None,
-    )
-
-
-def username_in(secret: Mapping[str, Any]) -> str:
-    """The name that a secret of a template is made with. secret: its properties."""
-    return _username(secret["GenerateSecretString"]["SecretStringTemplate"])
-
-
-@lru_cache(10_000)
-def _username(text: str) -> str:
-    return str(json.loads(text)["username"])
+    def arn_of(self, function: str) -> str:
+        """The ARN of what rotates a secret; empty where it is not known. function: as `Rotation.function`."""
+        hosted = self.hosted if function == HOSTED else None
+        return {OWN: self.function, HOSTED: hosted.function if hosted else ""}.get(function, function)
 
 
 def drifted(
@@ -275,7 +241,7 @@ def _of_secret(parts: Parts, arn: str, secrets: Secrets) -> Iterator[_Difference
 
 
 def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Difference]:
-    is_rotated, schedule = parts.days is not None, _schedule(parts, live, secrets.function)
+    is_rotated, schedule = parts.rules is not None, _schedule(parts, live, secrets.arn_of(parts.function))
     if schedule:
         yield schedule
     if stuck := stuck_since(live, secrets.now):
@@ -292,9 +258,9 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
 
 def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:
     """Whether rotation is on, how often, and by what; None where that is as the template says."""
-    if parts.days is None:
+    if parts.rules is None:
         return (f"rotation: {live.period} → off", ("cancel",)) if live.rotates else None
-    wanted = every(parts.days)
+    wanted = parts.rules.words()
     # As long as a version waits to become the current one, no rotation can be set up.
     heals: tuple[Heal, ...] = ("end-rotation", "rotation") if live.has_pending else ("rotation",)
     if not live.rotates:
@@ -302,7 +268,7 @@ def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | No
     if function and live.function != function:
         by, now = live.function.rpartition(":")[2] or "nobody", function.rpartition(":")[2]
         return f"rotation: {live.period} by {by} → {wanted} by {now}", heals
-    return None if live.period == wanted else (f"rotation: {live.period} → {wanted}", heals)
+    return None if live.rules == parts.rules else (f"rotation: {live.period} → {wanted}", heals)
 
 
 def stuck_since(live: LiveSecret, now: datetime) -> datetime | None:
@@ -336,11 +302,6 @@ def _login(login: Login) -> Iterator[_Difference]:
 
 def _and(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def every(days: int) -> str:
-    """`every day`, `every 30 days`."""
-    return "every day" if days == 1 else f"every {days} days"
 
 
 def not_tried(secrets: Secrets) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from aurora_tenants.model import OWN
 from aurora_tenants.naming import REVISION
+from aurora_tenants.rotations.function import Rotation, function_in_words, rotation_in
+from aurora_tenants.rotations.rules import NEVER, Rules
 from aurora_tenants.tenant import parameters
 from aurora_tenants.tenant.rights import NONE, Part, name
 
@@ -48,24 +51,23 @@ _TOLD = frozenset(("Adopt", "OnRemove", "SecretId", "UserName", "Name", *_WORDS)
 
 
 class Settings(NamedTuple):
-    """Of one database, role or user. has_secret, rotate_after_days: of a user; 0 for never. skips: on what its rights
-    wait for what is not there yet.
+    """Of one database, role or user. has_secret, rotation, rotated_by: of a user; the last two as in `Rotation`. skips:
+    on what its rights wait for what is not there yet.
     """
 
     kind: str = "user"
     on_remove: str = ""
     adopt: bool = False
     has_secret: bool = False
-    rotate_after_days: int = 0
+    rotation: Rules = NEVER
+    rotated_by: str = OWN
     skips: tuple[str, ...] = ()
 
 
 def settings_of(resources: Resources) -> dict[str, Settings]:
     """By the logical ids of databases, roles and users. Raises LookupError, TypeError, … for what others wrote."""
-    days = {
-        resource["Properties"]["SecretId"]["Ref"]: int(
-            resource["Properties"]["RotationRules"]["AutomaticallyAfterDays"]
-        )
+    rotations = {
+        resource["Properties"]["SecretId"]["Ref"]: rotation_in(resource["Properties"])
         for resource in resources.values()
         if resource["Type"] == _ROTATION
     }
@@ -74,12 +76,14 @@ def settings_of(resources: Resources) -> dict[str, Settings]:
         if resource["Type"] in KINDS_OF_RESOURCES:
             properties = resource["Properties"]
             secret = properties.get("SecretId", {}).get("Ref", "")
+            rotation = rotations.get(secret, Rotation())
             found[logical_id] = Settings(
                 kind=KINDS_OF_RESOURCES[resource["Type"]],
                 on_remove=str(properties.get("OnRemove", "")),
                 adopt=bool(properties.get("Adopt")),
                 has_secret=bool(secret),
-                rotate_after_days=days.get(secret, 0),
+                rotation=rotation.rules,
+                rotated_by=rotation.function,
                 skips=tuple(_on(entry) for entry in properties.get("Privileges", ()) if _skips(entry)),
             )
     return found
@@ -100,32 +104,29 @@ def new_settings(settings: Settings) -> list[Part]:
     """What is to be told of something that is made."""
     parts = []
     if settings.has_secret:
-        parts.append(Part(f"secret, {rotates(settings.rotate_after_days)}"))
+        parts.append(Part(f"secret, {_rotates(settings)}"))
     if settings.on_remove and settings.on_remove != "retain":
         parts.append(Part(f"on_remove: {settings.on_remove}"))
     return parts + [Part(f"waits for {what}, if it is not there yet") for what in settings.skips]
 
 
-def rotates(days: int) -> str:
-    """`rotates every 30 days`."""
-    return f"rotates {_every(days)}" if days else "never rotated"
-
-
-def _every(days: int) -> str:
-    return {0: "never", 1: "every day"}.get(days, f"every {days:,} days")
+def _rotates(settings: Settings) -> str:
+    """`rotates every 30 days`, with what does it where that is not the shared stack."""
+    if settings.rotation == NEVER:
+        return "never rotated"
+    by = f", by {function_in_words(settings.rotated_by)}" if settings.rotated_by != OWN else ""
+    return f"rotates {settings.rotation.words()}{by}"
 
 
 def setting_differences(new: Settings, old: Settings) -> list[Part]:
     """What differs of something that is deployed already."""
     parts = []
     if new.has_secret and not old.has_secret:
-        parts.append(Part("secret", NONE, f"a new one, {rotates(new.rotate_after_days)}"))
+        parts.append(Part("secret", NONE, f"a new one, {_rotates(new)}"))
     elif old.has_secret and not new.has_secret:
         parts.append(Part("its secret is deleted"))
-    elif new.rotate_after_days != old.rotate_after_days:
-        after, before = new.rotate_after_days, old.rotate_after_days
-        mark = "weaker" if before and (not after or after > before) else ""
-        parts.append(Part("rotates", _every(before), _every(after), mark))
+    elif new.has_secret:
+        parts += _rotation_differences(new, old)
     if new.on_remove != old.on_remove:
         parts.append(_on_remove(new, old))
     if new.adopt != old.adopt:
@@ -133,6 +134,17 @@ def setting_differences(new: Settings, old: Settings) -> list[Part]:
     for what in sorted({*new.skips} ^ {*old.skips}):
         words = ("skip", "fail") if what in old.skips else ("fail", "skip")
         parts.append(Part(f"when_missing on {what}", *words))
+    return parts
+
+
+def _rotation_differences(new: Settings, old: Settings) -> list[Part]:
+    parts = []
+    if new.rotation != old.rotation:
+        # Days of the calendar are never as far apart as the file says, but for a few days.
+        is_rarer = new.rotation.a_year < old.rotation.a_year * 0.95
+        parts.append(Part("rotates", old.rotation.words(), new.rotation.words(), "weaker" if is_rarer else ""))
+    if new.rotated_by != old.rotated_by and NEVER not in (new.rotation, old.rotation):
+        parts.append(Part("rotated by", function_in_words(old.rotated_by), function_in_words(new.rotated_by)))
     return parts
 
 
@@ -171,7 +183,7 @@ def changed(new: Resources, old: Resources) -> Changed:
         if is_custom and (keys := tuple(_IN_MYSQL[each] for each in properties if each in _IN_MYSQL)):
             silent[logical_id] = keys
         words |= {word for each, word in _WORDS.items() if is_custom and each in properties}
-        of_rotation = {"RotationRules"} if after["Type"] == _ROTATION else set[str]()
+        of_rotation = {"RotationRules", "RotationLambdaARN"} if after["Type"] == _ROTATION else set[str]()
         known = {*_IN_MYSQL, *_TOLD, REVISION} if is_custom else of_rotation
         rest = [each for each in properties if each not in known]
         # What a resource waits for follows from its privileges.

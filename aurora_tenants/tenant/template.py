@@ -15,11 +15,22 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from aurora_tenants.model import WHOLE_SERVER, Cluster, Privilege, Tenant, TenantDatabase, TenantRole, TenantUser
+from aurora_tenants.model import (
+    HOSTED,
+    OWN,
+    WHOLE_SERVER,
+    Cluster,
+    Privilege,
+    Tenant,
+    TenantDatabase,
+    TenantRole,
+    TenantUser,
+)
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.naming import (
     DIGEST,
     DROP_ON_REMOVE,
+    HOSTED_EXPORT,
     ON_REMOVE_USERS,
     RENAMED_USERS,
     REVISION,
@@ -29,6 +40,7 @@ from aurora_tenants.naming import (
     stack_name,
 )
 from aurora_tenants.revision import PARAMETER, counter_of, short
+from aurora_tenants.rotations.choice import rules_of
 from aurora_tenants.stack import Template
 from aurora_tenants.tenant.parameters import parameters
 
@@ -201,12 +213,17 @@ class _Builder:
             "DependsOn": self.ids.users[user.name],
             "Properties": {
                 "SecretId": {"Ref": self.ids.secrets[user.name]},
-                "RotationLambdaARN": self._import("database-secret-rotation-lambda"),
-                "RotationRules": {"AutomaticallyAfterDays": user.rotate_after_days},
+                "RotationLambdaARN": self._function(user.rotation),
+                "RotationRules": rules_of(user, self.cluster.pause_schedule).properties(),
                 # Otherwise every change of the schedule would rotate at once.
                 "RotateImmediatelyOnUpdate": False,
             },
         }
+
+    def _function(self, rotation: str) -> object:
+        """What rotates a password. rotation: of a user."""
+        exports = {OWN: "database-secret-rotation-lambda", HOSTED: HOSTED_EXPORT}
+        return self._import(exports[rotation]) if rotation in exports else rotation
 
     def _first(self, user: TenantUser) -> str:
         """The name that a renamed user had when its resources were made; empty for one that was never renamed."""

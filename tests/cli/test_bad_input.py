@@ -213,10 +213,10 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
         "    fix: run: aurora-tenants shared deploy --stack other\n"
     )
     cloud.clean()
-    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="4", InspectorSecret="none"))
+    cloud.deploy("other", other_stack(DatabaseServer="not an ARN", ProviderVersion="5", InspectorSecret="none"))
     assert "could not read MySQL" in told(run, "aurora-tenants plan")
     cloud.clean()
-    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "4", "InspectorProblem": "SELECT denied (1142)"}
+    outputs = {"DatabaseServer": "arn:aws:rds:x", "ProviderVersion": "5", "InspectorProblem": "SELECT denied (1142)"}
     cloud.deploy("other", other_stack(**outputs))
     assert told(run, "aurora-tenants plan") == (
         "error: the inspector of stack other could not be made as it should be  [no-inspector]\n"

@@ -11,6 +11,7 @@ from io import BytesIO
 import boto3
 import pytest
 
+from aurora_tenants import data
 from aurora_tenants.aws import code
 from aurora_tenants.aws.code import Archive, build, zipped
 from tests.cli.conftest import CommandLine, Ended
@@ -160,6 +161,11 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     ended = run(f"aurora-tenants shared deploy --yes {options}")
     assert (ended.code, ended.out, ended.err.startswith(said)) == (64, "", True)
+
+
+def test_other_tools_get_the_template_of_the_hosted_function(run: CommandLine):
+    assert run("aurora-tenants shared template --hosted-rotation") == Ended(0, data.text("hosted-rotation.yml"), "")
+    assert run("aurora-tenants shared template --hosted-rotation --code-bucket builds").code == 64
 
 
 def test_other_tools_get_the_template_and_the_zip(run: CommandLine):

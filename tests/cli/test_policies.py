@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_tenants.aws import changesets, healing
+from aurora_tenants.aws import changesets, healing, rotation
 from aurora_tenants.aws.importing import import_secrets
 from aurora_tenants.model import Cluster, Tenant, TenantUser
 from aurora_tenants.naming import tenant_tags
@@ -23,7 +23,7 @@ from aurora_tenants.revision import FIRST
 from aurora_tenants.stack import StackPlan
 from aurora_tenants.tenant.template import template
 from tests.cli.conftest import CommandLine, Ended
-from tests.cloud import CLUSTER, SHARED, Cloud
+from tests.cloud import CLUSTER, ROTATION, SHARED, Cloud
 from tests.endpoint import client
 
 SHOP = """
@@ -324,3 +324,33 @@ def test_secrets_are_healed_with_the_policies_alone(
     applied = ci("Apply", "aurora-tenants apply --yes")
     assert applied.code == 0, applied
     assert ci("Plan", "aurora-tenants plan --detailed-exitcode").code == 0
+
+
+def test_passwords_are_rotated_with_the_policies_alone(
+    run: CommandLine, cloud: Cloud, keys: dict[str, str], ci: Roles, monkeypatch: pytest.MonkeyPatch
+):
+    """The log of the function may be read, which says its steps; without that, a rotation is only not seen."""
+    monkeypatch.setattr(rotation, "_POLL_SECONDS", 0.02)
+    run.file(SHOP % "SELECT")
+    assert ci("Apply", "aurora-tenants apply --yes").code == 0
+    refused = ci("Plan", "aurora-tenants rotate shop --yes")
+    assert (refused.code, "secretsmanager:RotateSecret" in refused.err) == (1, True)
+    ended = ci("Apply", "aurora-tenants rotate shop --revoke-old --yes")
+    assert (ended.code, ended.out) == (0, "User shop has a new password, and no other. It logs in.\n")
+    assert "  4/4 finishSecret" in ended.err
+    secret = f"/{SHARED}/database/shop"
+    value = cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    cloud.client("secretsmanager").put_secret_value(
+        SecretId=secret, SecretString=value.replace('"password": "', '"password": "x'), VersionStages=["AWSPENDING"]
+    )
+    assert ci("Apply", "aurora-tenants rotate shop --stuck --force").code == 0
+    iam = cloud.client("iam")
+    name = next(it["RoleName"] for it in iam.list_roles()["Roles"] if "-ApplyRole-" in it["RoleName"])
+    deny = {"Effect": "Deny", "Action": "logs:FilterLogEvents", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=name, PolicyName="old", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    )
+    ended = ci("Apply", "aurora-tenants rotate shop --force")
+    iam.delete_role_policy(RoleName=name, PolicyName="old")
+    assert (ended.code, "It logs in." in ended.out, "/4" in ended.err) == (0, True, False)
+    assert f"notice: the log /aws/lambda/{ROTATION} cannot be read" in ended.err

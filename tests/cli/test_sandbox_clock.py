@@ -112,3 +112,77 @@ def test_a_refused_move_is_told_as_json_too(running: Running, capsys: pytest.Cap
     code, out, _ = run(running, capsys, "soon", "--output", "json")
     (problem,) = json.loads(out)["problems"]
     assert (code, problem["code"]) == (1, "clock-not-moved")
+
+
+# A function that fails at a step if its secret says so.
+FUNCTION = """
+import boto3, json
+
+def handler(event, context):
+    secrets = boto3.client("secretsmanager")
+    secret_id, token = event["SecretId"], event["ClientRequestToken"]
+    if secrets.get_secret_value(SecretId=secret_id)["SecretString"] == "fails" and event["Step"] == "setSecret":
+        raise ValueError("the database does not know this user")
+    if event["Step"] == "createSecret":
+        secrets.put_secret_value(SecretId=secret_id, ClientRequestToken=token, SecretString=token,
+                                 VersionStages=["AWSPENDING"])
+    if event["Step"] == "finishSecret":
+        old = secrets.get_secret_value(SecretId=secret_id)["VersionId"]
+        secrets.update_secret_version_stage(SecretId=secret_id, VersionStage="AWSCURRENT", MoveToVersionId=token,
+                                            RemoveFromVersionId=old)
+"""
+
+
+def rotating(values: dict[str, str]) -> dict[str, Any]:
+    """Secrets of these names and values, rotated between 2:00 and 3:00 in the night to Sunday."""
+    trust = policy(Principal={"Service": "lambda.amazonaws.com"}, Action="sts:AssumeRole")
+    may = policy(Action="secretsmanager:*", Resource="*")
+    role = {"AssumeRolePolicyDocument": trust, "Policies": [{"PolicyName": "rotate", "PolicyDocument": may}]}
+    function = {
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Timeout": 30,
+        "Code": {"ZipFile": FUNCTION},
+        "Role": {"Fn::GetAtt": ["FunctionRole", "Arn"]},
+    }
+    permission = {
+        "FunctionName": {"Ref": "Function"},
+        "Action": "lambda:InvokeFunction",
+        "Principal": "secretsmanager.amazonaws.com",
+    }
+    resources: dict[str, Any] = {
+        "FunctionRole": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        "Permission": {"Type": "AWS::Lambda::Permission", "Properties": permission},
+    }
+    for name, value in values.items():
+        schedule = {
+            "SecretId": {"Ref": name},
+            "RotationLambdaARN": {"Fn::GetAtt": ["Function", "Arn"]},
+            "RotationRules": {"ScheduleExpression": "cron(0 2 ? * SUN *)", "Duration": "1h"},
+            "RotateImmediatelyOnUpdate": False,
+        }
+        resources[name] = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": name, "SecretString": value}}
+        resources[f"{name}Schedule"] = {
+            "Type": "AWS::SecretsManager::RotationSchedule",
+            "DependsOn": "Permission",
+            "Properties": schedule,
+        }
+    return {"Resources": resources}
+
+
+def test_the_command_says_which_secrets_were_rotated_and_why_others_were_not(
+    running: Running, capsys: pytest.CaptureFixture[str]
+):
+    sandbox = endpoint_of(running, lifecycle.environment(running))
+    template = rotating({"sound": "works", "poor": "fails"})
+    assert sandbox.deploy("rotating", template, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+    today = now(running).replace(hour=0, minute=0, second=0, microsecond=0)
+    sunday = today + timedelta(days=7 - today.isoweekday() % 7)
+    code, out, err = run(running, capsys, shown(sunday + 3 * HOUR))
+    failed = "secret poor  failed at setSecret: the database does not know this user"
+    tries = [f"{shown(sunday + 2 * HOUR + number * HOUR / 4)}  {failed}" for number in range(4)]
+    lines = [line for line in out.splitlines() if "  secret " in line]
+    assert (code, err, lines) == (0, "", [tries[0], f"{shown(sunday + 2 * HOUR)}  secret sound  rotated", *tries[1:]])
+    code, out, _ = run(running, capsys, "+1s", "--output", "json")
+    assert (code, json.loads(out)["rotated"]) == (0, [])

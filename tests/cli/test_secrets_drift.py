@@ -386,3 +386,23 @@ def test_one_apply_gets_out_of_a_rollback_that_a_missing_secret_has_broken(shop:
     assert cloud.settled(STACK) == "UPDATE_ROLLBACK_FAILED"
     assert_healed(shop, cloud, [f"user app: {GONE}"])
     assert cloud.stacks()[STACK] == "UPDATE_COMPLETE"
+
+
+def test_a_window_that_somebody_changed_comes_back(shop: CommandLine, cloud: Cloud):
+    shop.file(TENANTS.replace("app: {", 'app: {rotate_window: "SUN 02:00-05:00", '))
+    planned = json.loads(shop("aurora-tenants plan --output json").out)["tenants"][0]
+    words = "on the first SUN of every month, 02:00-05:00 UTC"
+    assert [(it["name"], it["text"]) for it in planned["items"]] == [("app", f"rotates: every 30 days → {words}")]
+    assert shop("aurora-tenants apply --yes").code == 0
+    assert shop("aurora-tenants plan --detailed-exitcode").code == 0
+    by_hand = Hand(cloud, "app")
+    wanted = {"ScheduleExpression": "cron(0 2 ? * SUN#1 *)", "Duration": "3h"}
+    assert by_hand("describe_secret")["RotationRules"].items() >= wanted.items()
+    by_hand("rotate_secret", RotationRules={**wanted, "Duration": "6h"}, RotateImmediately=False)
+    until(lambda: "AWSPENDING" not in str(by_hand("describe_secret")["VersionIdsToStages"]))
+    planned = json.loads(shop("aurora-tenants plan --output json").out)["tenants"][0]
+    assert secret_parts(planned) == [f"user app: rotation: {words[:-9]}08:00 UTC → {words}"]
+    assert shop("aurora-tenants apply --yes").code == 0
+    assert by_hand("describe_secret")["RotationRules"]["Duration"] == "3h"
+    shop.file(TENANTS)
+    assert shop("aurora-tenants apply --yes").code == 0

@@ -19,7 +19,7 @@ from aurora_sandbox.server import Sandbox
 from aurora_tenants import data
 from aurora_tenants.errors import DatabaseError, Problem
 from aurora_tenants.lambdas import rotation
-from aurora_tenants.lambdas.password import give_password
+from aurora_tenants.lambdas.password import FORCED, give_password
 from aurora_tenants.mysql import dataapi
 from aurora_tenants.mysql.options import IAM_PLUGIN
 from tests.endpoint import Faulty, client, own
@@ -122,14 +122,14 @@ class Login:
     def takes(self, password: str) -> bool:
         return self.world.takes(self.user, password)
 
-    def begun(self) -> str:
+    def begun(self, *, forced: bool = True) -> str:
         """The version of a rotation that Secrets Manager has begun and whose function crashed at once."""
-        return begun(self.world, self.secret_id)
+        return begun(self.world, self.secret_id, forced=forced)
 
     def rotate(self) -> str:
-        """The password that a whole rotation by the deployed function ends with."""
-        secrets = self.world.client("secretsmanager")
-        token = secrets.rotate_secret(SecretId=self.secret_id, RotationLambdaARN=self.world.function)["VersionId"]
+        """The password that a whole rotation by the deployed function ends with, however soon after another."""
+        secrets, token = self.world.client("secretsmanager"), f"{FORCED}{uuid.uuid4()}"
+        secrets.rotate_secret(SecretId=self.secret_id, RotationLambdaARN=self.world.function, ClientRequestToken=token)
         until(lambda: is_current(secrets, self.secret_id, token))
         return self.password()
 
@@ -152,11 +152,13 @@ def is_current(secrets: Any, secret_id: str, token: str) -> bool:
     return "AWSCURRENT" in stages.get(token, ())
 
 
-def begun(world: World, secret_id: str) -> str:
+def begun(world: World, secret_id: str, *, forced: bool = True) -> str:
     world.fault("crash")
     before = world.log()
-    secrets = world.client("secretsmanager")
-    token: str = secrets.rotate_secret(SecretId=secret_id, RotationLambdaARN=world.function)["VersionId"]
+    token = f"{FORCED if forced else ''}{uuid.uuid4()}"
+    world.client("secretsmanager").rotate_secret(
+        SecretId=secret_id, RotationLambdaARN=world.function, ClientRequestToken=token
+    )
     until(lambda: world.log() != before)
     world.fault(None)
     return token
@@ -193,7 +195,7 @@ class Context:
         return int(self.seconds * 1000)
 
 
-Step = Callable[..., None]
+Step = Callable[..., Any]
 
 
 @pytest.fixture
@@ -210,9 +212,9 @@ def step(world: World, monkeypatch: pytest.MonkeyPatch) -> Step:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
-    def run(name: str, secret_id: str, token: str, *, seconds: float = 120) -> None:
+    def run(name: str, secret_id: str, token: str, *, seconds: float = 120) -> Any:
         event = {"Step": name, "SecretId": secret_id, "ClientRequestToken": token, "RotationToken": "unused"}
-        rotation.handler(event, Context(seconds))
+        return rotation.handler(event, Context(seconds))
 
     return run
 
@@ -300,7 +302,7 @@ def test_trial_of_a_schedule_passes_with_the_current_password(world: World) -> N
     until(lambda: token not in secrets.describe_secret(SecretId=login.secret_id)["VersionIdsToStages"])
     arn = secrets.describe_secret(SecretId=login.secret_id)["ARN"]
     assert login.password() == password
-    assert [line for line in world.log().splitlines() if arn in line] == [f"testSecret of {arn}"]
+    assert [line for line in world.log().splitlines() if arn in line] == [f"testSecret of {arn}, version {token}"]
 
 
 def test_secret_outside_the_prefix_is_refused(world: World, step: Step) -> None:
@@ -471,8 +473,154 @@ def test_log_holds_no_password(login: Login, step: Step, capsys: pytest.CaptureF
     for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         step(name, login.secret_id, token)
     said = capsys.readouterr()
-    expected = [f"{name} of {login.secret_id}" for name in ("createSecret", "setSecret", "testSecret", "finishSecret")]
+    steps = ("createSecret", "setSecret", "testSecret", "finishSecret")
+    expected = [f"{name} of {login.secret_id}, version {token}" for name in steps]
     assert (said.out.splitlines(), said.err) == (expected, "")
+
+
+# Ten minutes between two rotations
+
+
+def test_another_rotation_within_ten_minutes_is_put_off(login: Login, step: Step) -> None:
+    """The password before the current one would end, which a pool may hold that reads the secret every ten minutes."""
+    first, second = login.password(), login.rotate()
+    token = login.begun(forced=False)
+    with pytest.raises(ValueError, match=r"another rotation before \d\d:\d\d:\d\d UTC would end the one before it"):
+        step("createSecret", login.secret_id, token)
+    assert (login.takes(first), login.takes(second)) == (True, True)
+    stages = login.world.client("secretsmanager").describe_secret(SecretId=login.secret_id)["VersionIdsToStages"]
+    assert stages[token] == ["AWSPENDING"]  # so Secrets Manager goes on with it later
+    login.world.post("clock", {"to": "+10m1s"})
+    for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        step(name, login.secret_id, token)
+    assert [login.takes(each) for each in (first, second, login.password())] == [False, True, True]
+
+
+def test_first_rotation_of_a_new_user_is_not_put_off(login: Login, step: Step) -> None:
+    """Its attachment has written another version, with the same password."""
+    token = login.begun(forced=False)
+    step("createSecret", login.secret_id, token)
+    assert login.password("AWSPENDING") != login.password()
+
+
+@pytest.mark.parametrize("is_login", [True, False])
+def test_rotation_after_somebody_has_written_the_secret_is_put_off(login: Login, step: Step, is_login: bool) -> None:
+    """Where it was a login before: only then somebody may hold its password."""
+    secrets, before = login.world.client("secretsmanager"), login.password()
+    if not is_login:
+        secrets.put_secret_value(SecretId=login.secret_id, SecretString="{}")
+    value = json.dumps({"username": login.user, "password": "Byhand0"})
+    secrets.put_secret_value(SecretId=login.secret_id, SecretString=value)
+    token = login.begun(forced=False)
+    if is_login:
+        with pytest.raises(ValueError, match="has changed a moment ago"):
+            step("createSecret", login.secret_id, token)
+        login.world.post("clock", {"to": "+10m1s"})
+    for name in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        step(name, login.secret_id, token)
+    assert [login.takes(each) for each in (before, "Byhand0", login.password())] == [False, True, True]
+
+
+# A password that somebody has changed in MySQL
+
+
+def test_rotation_heals_a_password_that_was_changed_in_mysql(login: Login) -> None:
+    """Afterwards the secret's new password logs in, and the one that readers have had from it all along."""
+    of_secret = login.password()
+    by_hand(login, "ALTER USER `{name}` IDENTIFIED BY 'theirs'")
+    assert (login.takes("theirs"), login.takes(of_secret)) == (True, False)
+    new = login.rotate()
+    assert [login.takes(each) for each in ("theirs", of_secret, new)] == [False, True, True]
+
+
+# What `aurora-tenants rotate` asks of it
+
+
+def asked(step: Step, name: str, login: Login) -> Any:
+    return step(name, login.secret_id, str(uuid.uuid4()))
+
+
+def test_it_says_which_versions_log_in_and_nothing_of_what_they_are(login: Login, step: Step) -> None:
+    assert asked(step, "checkLogin", login) == {"connections": 0, "AWSCURRENT": True, "AWSPENDING": False}
+    token = login.begun()
+    assert asked(step, "checkLogin", login) == {"connections": 0, "AWSCURRENT": True, "AWSPENDING": False}
+    step("createSecret", login.secret_id, token)
+    assert asked(step, "checkLogin", login) == {"connections": 0, "AWSCURRENT": True, "AWSPENDING": False}
+    step("setSecret", login.secret_id, token)
+    with login.world.sandbox.mysql.connect(login.user, login.password()):
+        assert asked(step, "checkLogin", login) == {"connections": 1, "AWSCURRENT": True, "AWSPENDING": True}
+    by_hand(login, "ALTER USER `{name}` DISCARD OLD PASSWORD")
+    assert asked(step, "checkLogin", login) == {"connections": 0, "AWSCURRENT": False, "AWSPENDING": True}
+    assert tried(login.world) == []
+
+
+def test_it_does_not_say_of_a_login_that_shows_nothing_that_it_fails(world: World, step: Step) -> None:
+    login = made(world, Require="X509")
+    assert asked(step, "checkLogin", login) == {"connections": 0, "AWSCURRENT": None, "AWSPENDING": False}
+
+
+def test_version_of_another_user_is_none_that_logs_in(login: Login, world: World, step: Step) -> None:
+    victim = Login(world, f"service-{uuid.uuid4().hex[:8]}")
+    world.deploy(victim.user, SERVICE)
+    value = json.dumps({"username": victim.user, "password": victim.password()})
+    world.client("secretsmanager").put_secret_value(
+        SecretId=login.secret_id,
+        ClientRequestToken=login.begun(),
+        SecretString=value,
+        VersionStages=["AWSPENDING"],
+    )
+    assert asked(step, "checkLogin", login)["AWSPENDING"] is False
+
+
+@pytest.mark.parametrize("properties", [{}, {"Require": "X509"}, {"Hosts": ["%", "localhost"]}], ids=str)
+def test_old_password_ends_when_it_is_discarded(world: World, step: Step, properties: dict[str, Any]) -> None:
+    login = made(world, **properties)
+    first, second = login.password(), login.rotate()
+    asked(step, "discardOld", login)
+    asked(step, "discardOld", login)
+    by_hand(login, "ALTER USER `{name}` REQUIRE NONE")
+    assert (login.takes(first), login.takes(second)) == (False, True)
+
+
+def test_discarding_keeps_the_secrets_password_whichever_of_the_two_it_is(login: Login, step: Step) -> None:
+    """As a rotation that was cancelled leaves it: the account's first password is the one that waited."""
+    current, token = login.password(), login.begun()
+    step("createSecret", login.secret_id, token)
+    step("setSecret", login.secret_id, token)
+    waited = login.password("AWSPENDING")
+    with pytest.raises(ValueError, match=f"^a rotation of secret {login.secret_id} is under way$"):
+        asked(step, "discardOld", login)
+    login.world.client("secretsmanager").update_secret_version_stage(
+        SecretId=login.secret_id, VersionStage="AWSPENDING", RemoveFromVersionId=token
+    )
+    asked(step, "discardOld", login)
+    assert (login.takes(current), login.takes(waited)) == (True, False)
+
+
+@pytest.mark.parametrize("name", ["checkLogin", "discardOld"])
+def test_it_is_asked_of_no_other_secret_and_of_nobody_elses_account(
+    login: Login, world: World, step: Step, name: str
+) -> None:
+    elsewhere, thief = f"/elsewhere/{uuid.uuid4().hex}", f"{PREFIX}thief-{uuid.uuid4().hex}"
+    for each in (elsewhere, thief):
+        value = json.dumps({"username": login.user, "password": "mine"})
+        world.client("secretsmanager").create_secret(Name=each, SecretString=value)
+    with pytest.raises(ValueError, match=f"name begins with {PREFIX}, not {elsewhere}$"):
+        step(name, elsewhere, str(uuid.uuid4()))
+    with pytest.raises(ValueError, match=f"^MySQL has no user {login.user} whose password comes from secret {thief}$"):
+        step(name, thief, str(uuid.uuid4()))
+    assert (login.takes("mine"), login.takes(login.password())) == (False, True)
+
+
+def test_log_says_which_step_failed_and_why(login: Login, step: Step, capsys: pytest.CaptureFixture[str]) -> None:
+    token = login.begun()
+    step("createSecret", login.secret_id, token)
+    by_hand(login, "DROP USER `{name}`")
+    with pytest.raises(ValueError, match=r"^MySQL has no user"):
+        step("setSecret", login.secret_id, token)
+    why = f"MySQL has no user {login.user} whose password comes from secret {login.secret_id}"
+    expected = f"setSecret of {login.secret_id}, version {token} failed: {why}"
+    assert capsys.readouterr().out.splitlines()[-1] == expected
 
 
 # Users with options

@@ -40,6 +40,7 @@ OWN = {
         }
     ),
     "cloudwatch": frozenset({"GetMetricData", "GetMetricStatistics"}),
+    "logs": frozenset({"FilterLogEvents"}),
     "iam": frozenset({"SimulatePrincipalPolicy"}),
     "sts": frozenset({"GetCallerIdentity"}),
 }
@@ -289,6 +290,7 @@ def test_every_operation_that_the_sandbox_answers_itself_is_checked(sandbox: San
         "lambda": 7,
         "rds-data": 5,
         "cloudwatch": 2,
+        "logs": 1,
         "rds": 4,
         "iam": 1,
     }

@@ -270,9 +270,13 @@ ELSEWHERE = {
     "Name has letters, digits and /_+=.@!-": "test_a_name_with_a_blank_is_refused",
     "not ForceDeleteWithoutRecovery with RecoveryWindowInDays": "test_a_forced_deletion_has_no_recovery_window",
     "RecoveryWindowInDays is from 7 to 30": "test_a_recovery_window_outside_7_to_30_days_is_refused",
-    "AutomaticallyAfterDays is from 1 to 1,000": "test_impossible_rotation_rules_are_refused",
-    "a rate is of at least 4 hours": "test_impossible_rotation_rules_are_refused",
-    "not AutomaticallyAfterDays with ScheduleExpression": "test_impossible_rotation_rules_are_refused",
+    "AutomaticallyAfterDays is from 1 to 1,000": "test_rules_that_aws_refuses_are_refused",
+    "a rate is of 4 hours to 999 days": "test_rules_that_aws_refuses_are_refused",
+    "a cron has six fields, 0 minutes, and * as the year": "test_rules_that_aws_refuses_are_refused",
+    "a cron's times are 4 hours to a year apart": "test_rules_that_aws_refuses_are_refused",
+    "Duration is from 1h to 24h": "test_rules_that_aws_refuses_are_refused",
+    "a window ends before the next one and the next UTC day": "test_rules_that_aws_refuses_are_refused",
+    "not AutomaticallyAfterDays with ScheduleExpression": "test_rules_that_aws_refuses_are_refused",
 }
 
 

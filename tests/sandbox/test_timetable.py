@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,9 +12,29 @@ from aurora_sandbox.clock import Clock
 from aurora_sandbox.scheduler.schedules import DEFAULT, Schedule, Schedules
 from aurora_sandbox.scheduler.targets import Firing
 from aurora_sandbox.scheduler.timetable import Timetable
+from aurora_sandbox.secretsmanager.rotation import Rotated
 from tests.endpoint import until
 
 NOON, HOUR = datetime(2026, 3, 28, 12, tzinfo=UTC), timedelta(hours=1)
+
+
+class Rotations:
+    """Secrets that are due, each at its time; rotating them is only written down, with what the clock showed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.at = clock, list[datetime]()
+        self.rotated: list[tuple[datetime, datetime]] = []
+        self.waits = 0  # how often each of them asks whether it may go on
+
+    def due(self, until: datetime) -> datetime | None:
+        return min((at for at in self.at if at <= until), default=None)
+
+    def rotate_due(self, at: datetime, *, meanwhile: Callable[[], bool]) -> tuple[Rotated, ...]:
+        self.at.remove(at)
+        self.rotated.append((at, self.clock.now()))
+        for _ in range(self.waits):
+            meanwhile()
+        return (Rotated(at, "app", "finishSecret"),)
 
 
 class World:
@@ -23,7 +43,11 @@ class World:
     def __init__(self) -> None:
         self.real = NOON
         self.clock, self.schedules = Clock(lambda: self.real), Schedules()
-        self.timetable = Timetable(self.clock, self.schedules, self.fire)
+        self.rotations = Rotations(self.clock)
+        self.ready_at: datetime | None = None
+        self.timetable = Timetable(
+            self.clock, self.schedules, self.fire, self.rotations, ready_at=lambda: self.ready_at
+        )
         self.fired: list[tuple[str, datetime, datetime]] = []
         self.goes_on = threading.Event()
         self.goes_on.set()
@@ -110,3 +134,29 @@ def test_a_move_ends_when_the_sandbox_does(world: World) -> None:
     moving.join(10)
     assert not moving.is_alive()
     assert len(world.fired) == 1
+
+
+def test_rotations_happen_among_schedules_and_after_those_of_the_same_time(world: World) -> None:
+    world.put("one", "cron(0 13 * * ? *)")
+    world.put("three", "cron(0 15 * * ? *)")
+    world.rotations.at = [NOON + 2 * HOUR, NOON + HOUR]
+    happened = world.timetable.move("+4h")
+    assert [(each.at - NOON) // HOUR for each in happened] == [1, 1, 2, 3]
+    assert [isinstance(each, Rotated) for each in happened] == [False, True, True, False]
+    assert world.rotations.rotated == [(NOON + HOUR, NOON + HOUR), (NOON + 2 * HOUR, NOON + 2 * HOUR)]
+
+
+def test_a_move_does_not_wait_for_a_cluster_that_wakes_up(world: World) -> None:
+    world.rotations.at, world.rotations.waits = [NOON + HOUR], 1
+    world.ready_at = NOON + HOUR + timedelta(seconds=15)
+    world.timetable.move("+1h")
+    assert world.clock.now() == world.ready_at
+
+
+def test_time_that_nobody_moves_is_waited_out(world: World) -> None:
+    world.rotations.at, world.rotations.waits = [NOON + HOUR], 1
+    world.ready_at = NOON + 2 * HOUR
+    world.timetable.start()
+    world.passes(HOUR)
+    until(lambda: bool(world.rotations.rotated))
+    assert world.clock.now() == NOON + HOUR

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from aurora_tenants.model import Configuration, Privilege, Tenant, TenantUser
+from aurora_tenants.model import Configuration, Privilege, RotateWindow, Tenant, TenantUser
 from aurora_tenants.naming import DIGEST, REVISION, logical_id
 from aurora_tenants.plan import Plan, make_plan, without_rotations_of_file
 from aurora_tenants.revision import FIRST, counted_up
+from aurora_tenants.rotations.rules import Rules
 from aurora_tenants.stack import Deployed, Stack, Template
+from aurora_tenants.tenant.parts import parts_of
 from aurora_tenants.tenant.secrets import (
     Heal,
     LiveSecret,
@@ -23,7 +25,6 @@ from aurora_tenants.tenant.secrets import (
     asks_provider,
     drifted,
     not_tried,
-    parts_of,
     taken_apart,
 )
 from aurora_tenants.tenant.template import template
@@ -262,7 +263,8 @@ def test_the_parts_of_a_user_are_found_in_any_template():
         "/shared/database/a_b",
         "a_b",
         *(logical_id(kind, "a_b") for kind in ("Attachment", "User", "Rotation")),
-        30,
+        Rules(30),
+        "own",
     ]
     by_iam = replace(it, users=(replace(it.users[0], auth="iam"),))
     assert [*parts_of(template(CLUSTER, by_iam).resources)] == []
@@ -276,3 +278,44 @@ def test_a_renamed_user_is_called_as_it_is_called_now():
     assert json.loads(made.resources["SecretShop"]["Properties"]["GenerateSecretString"]["SecretStringTemplate"]) == {
         "username": "shop"
     }
+
+
+# Windows and functions of others
+
+SUNDAYS = replace(SHOP, users=(replace(SHOP.users[0], rotate_window=RotateWindow((6,), 120, 300, "UTC")),))
+IN_WINDOW = FINE._replace(days=30, schedule="cron(0 2 ? * SUN#1 *)", duration="3h")
+_SUNDAYS_WORDS = "on the first SUN of every month, 02:00-05:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("live", "what"),
+    [
+        (FINE, f"rotation: every 30 days → {_SUNDAYS_WORDS}"),
+        (IN_WINDOW._replace(duration="2h"), f"rotation: {_SUNDAYS_WORDS[:-9]}04:00 UTC → {_SUNDAYS_WORDS}"),
+        (IN_WINDOW._replace(schedule="rate(4 hours)"), f"rotation: rate(4 hours) for 3 h → {_SUNDAYS_WORDS}"),
+    ],
+)
+def test_another_window_is_told_and_healed(live: LiveSecret, what: str):
+    assert seen(secrets(live), of=SUNDAYS) == [(what, ("rotation",))]
+
+
+def test_a_window_that_is_as_the_template_says_is_no_drift():
+    assert seen(secrets(IN_WINDOW), of=SUNDAYS) == []
+
+
+HOSTED_ARN = f"{PREFIX}shared-hosted-rotation"
+OF_HOSTED = LiveSecret("/shared/database/hosted_rotation", ARN, rotates=True, function=HOSTED_ARN)
+
+
+@pytest.mark.parametrize(("rotation", "function"), [("hosted", HOSTED_ARN), (f"{PREFIX}theirs", f"{PREFIX}theirs")])
+def test_what_rotates_a_secret_is_what_the_file_names(rotation: str, function: str):
+    of = replace(SHOP, users=(replace(SHOP.users[0], rotation=rotation),))
+    name = function.rpartition(":")[2]
+    assert seen(secrets(FINE._replace(function=function), OF_HOSTED), of=of) == []
+    told = f"rotation: every 30 days by shared-rotation → every 30 days by {name}"
+    assert seen(secrets(FINE, OF_HOSTED), of=of) == [(told, ("rotation",))]
+
+
+def test_a_hosted_function_that_is_not_there_is_compared_with_nothing():
+    of = replace(SHOP, users=(replace(SHOP.users[0], rotation="hosted"),))
+    assert seen(secrets(FINE), of=of) == seen(secrets(FINE, OF_HOSTED._replace(is_deleted=True)), of=of) == []

@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 
 from aurora_tenants import config
 from aurora_tenants.errors import InvalidFile
-from aurora_tenants.model import Cluster, Privilege, RoleGrant, Tenant, TenantDatabase, TenantRole, TenantUser
+from aurora_tenants.model import (
+    Capacity,
+    Cluster,
+    PauseSchedule,
+    Privilege,
+    RoleGrant,
+    RotateWindow,
+    Tenant,
+    TenantDatabase,
+    TenantRole,
+    TenantUser,
+    Window,
+)
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options, Require
 from aurora_tenants.mysql.properties import wanted_database, wanted_role, wanted_user
@@ -448,3 +460,42 @@ def test_what_the_file_may_say_the_provider_understands(user: dict[str, Any]):
             wanted_role(sent, SERVER)
         elif resource["Type"] == "Custom::Database":
             wanted_database(sent, SERVER)
+
+
+def rotation_of(user: TenantUser, cluster: Cluster = CLUSTER) -> dict[str, Any]:
+    properties: dict[str, Any] = template(cluster, replace(SHOP, users=(user,))).resources["RotationShop"]["Properties"]
+    return properties
+
+
+def test_a_window_is_a_cron_expression_with_a_duration():
+    user = TenantUser("shop", rotate_window=RotateWindow((6,), 120, 300, "UTC"))
+    assert rotation_of(user)["RotationRules"] == {"ScheduleExpression": "cron(0 2 ? * SUN#1 *)", "Duration": "3h"}
+    assert rotation_of(replace(user, rotate_window="any"))["RotationRules"] == {"AutomaticallyAfterDays": 30}
+
+
+OFFICE = PauseSchedule("Europe/Berlin", (Window((0, 1), 420, 1020, Capacity(0.5, 4)),), Capacity(0, 2))
+
+
+def test_only_with_a_schedule_on_which_the_cluster_pauses_is_a_template_another():
+    user = TenantUser("shop")
+    before = template(CLUSTER, replace(SHOP, users=(user,)))
+    for schedule, is_same in ((replace(OFFICE, asleep=Capacity(0.5, 2)), True), (OFFICE, False)):
+        made = template(replace(CLUSTER, pause_schedule=schedule), replace(SHOP, users=(user,)))
+        assert (made.digest == before.digest) == is_same
+    rules = rotation_of(user, replace(CLUSTER, pause_schedule=OFFICE))["RotationRules"]
+    assert rules["Duration"] == "9h"
+    never = TenantUser("shop", rotate_after_days=0)
+    pausing = template(replace(CLUSTER, pause_schedule=OFFICE), replace(SHOP, users=(never,)))
+    assert pausing.digest == template(CLUSTER, replace(SHOP, users=(never,))).digest
+
+
+@pytest.mark.parametrize(
+    ("rotation", "function"),
+    [
+        ("own", {"Fn::ImportValue": "shared-database-secret-rotation-lambda"}),
+        ("hosted", {"Fn::ImportValue": "shared-hosted-rotation-lambda"}),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:theirs",) * 2,
+    ],
+)
+def test_another_function_is_imported_or_named(rotation: str, function: object):
+    assert rotation_of(TenantUser("shop", rotation=rotation))["RotationLambdaARN"] == function

@@ -73,7 +73,7 @@ def test_world_9_a_function_is_of_an_old_runtime_and_was_deleted(examine: Examin
     del mine["Resources"]["Old"]  # the stack could not be deleted without its function
     mine["Resources"]["OldFunction"]["Properties"] |= {"Runtime": "python3.9", "FunctionName": "old"}
     outputs = {
-        "ProviderVersion": "4",
+        "ProviderVersion": "5",
         "DatabaseServer": cluster,
         "InspectorSecret": secret["ARN"],
         "DatabaseServiceToken": {"Fn::GetAtt": ["OldFunction", "Arn"]},

@@ -122,7 +122,7 @@ def test_a_shared_stack_from_before_is_told_to_be_deployed(run: CommandLine, clo
         "Resources": {"Something": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "old-shared"}}},
         "Outputs": {
             "DatabaseServer": {"Value": cloud.client("rds").describe_db_clusters()["DBClusters"][0]["DBClusterArn"]},
-            "ProviderVersion": {"Value": "4"},
+            "ProviderVersion": {"Value": "5"},
         },
     }
     cloud.deploy("old", old)

@@ -1,0 +1,103 @@
+"""The stack of AWS's hosted rotation function in the sandbox: cfn/hosted-rotation.yml, its transform done by hand.
+
+What the transform would put into a nested stack is a resource of the stack itself here: the function, AWS's published
+one, its role and its permission. The sandbox has no network for it to be in, so that it needs no way out of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aurora_sandbox.cloudformation.yaml import load
+from tests.article import BUCKET, KEY, upload_rotation
+from tests.cloud import SHARED, Cloud
+
+FILE = Path(__file__).parents[1] / "cfn" / "hosted-rotation.yml"
+STACK, FUNCTION = f"{SHARED}-hosted-rotation", f"{SHARED}-hosted-rotation"
+_ARN = {"Fn::GetAtt": ["RotationFunction", "Arn"]}
+
+
+def deploy_hosted(cloud: Cloud) -> None:
+    """Deploys it beside the shared stack, without an endpoint."""
+    upload_rotation(cloud)
+    (shared,) = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in shared["Outputs"]}
+    (cluster,) = cloud.client("cloudformation").describe_stacks(StackName=f"{SHARED}-cluster")["Stacks"]
+    network = {output["OutputKey"]: output["OutputValue"] for output in cluster["Outputs"]}
+    parameters = {
+        "SharedStack": SHARED,
+        "CloudFormationRole": outputs["CloudFormationRole"],
+        "VpcId": network["VPC"],
+        "VpcCidr": "10.192.0.0/16",
+        "SubnetIds": network["Subnets"],
+        "ClientSecurityGroupId": network["SecurityGroup"],
+        "MakesEndpoint": "false",
+    }
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    assert cloud.deploy(STACK, expanded(), Parameters=given, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+
+
+def expanded() -> dict[str, Any]:
+    template = load(FILE.read_text())
+    del template["Transform"]
+    resources: dict[str, Any] = template["Resources"]
+    del resources["Endpoint"]
+    rotation = resources["Rotation"]
+    name = rotation["Properties"].pop("HostedRotationLambda")["RotationLambdaName"]
+    rotation["Properties"]["RotationLambdaARN"] = _ARN
+    rotation["DependsOn"] = ["User", "RotationPermission"]
+    of_secrets = [f"secretsmanager:{it}Secret{what}" for it, what in _ON_SECRETS]
+    only_its_own = {"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": _arn(name)}}
+    resources["RotationRole"] = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": _document(
+                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+            ),
+            "Policies": [
+                {
+                    "PolicyName": "rotation",
+                    "PolicyDocument": _document(
+                        {"Effect": "Allow", "Action": of_secrets, "Resource": "*", "Condition": only_its_own},
+                        {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"},
+                    ),
+                }
+            ],
+        },
+    }
+    resources["RotationFunction"] = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "FunctionName": name,
+            "Runtime": "python3.13",
+            "Handler": "lambda_function.lambda_handler",
+            "Timeout": 30,
+            "Role": {"Fn::GetAtt": ["RotationRole", "Arn"]},
+            "Code": {"S3Bucket": BUCKET, "S3Key": KEY},
+            "Environment": {"Variables": {"SECRETS_MANAGER_ENDPOINT": _ENDPOINT, "EXCLUDE_CHARACTERS": ":/@\"'\\"}},
+        },
+    }
+    resources["RotationPermission"] = {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "FunctionName": _ARN,
+            "Action": "lambda:InvokeFunction",
+            "Principal": "secretsmanager.amazonaws.com",
+        },
+    }
+    return template
+
+
+_ON_SECRETS = (("Describe", ""), ("Get", "Value"), ("Put", "Value"), ("Update", "VersionStage"))
+_ENDPOINT = {"Fn::Sub": "https://secretsmanager.${AWS::Region}.amazonaws.com"}
+
+
+def _arn(name: Mapping[str, str]) -> dict[str, str]:
+    function = name["Fn::Sub"]
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{function}"}
+
+
+def _document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
