@@ -30,6 +30,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS
 from aurora_tenants.mysql.properties import wanted_user
+from aurora_tenants.mysql.sessions import CONNECTIONS
 from aurora_tenants.mysql.state import Server as Variables
 from aurora_tenants.tenant.inspector import RIGHTS
 from tests.mysql_server import execute_as, make_owners
@@ -274,7 +275,7 @@ def test_the_inspector_asks_for_no_rights_since_the_provider_knows_them() -> Non
     asked = template()["Resources"]["Inspector"]["Properties"].keys()
     assert asked == {"ServiceToken", "ServiceTimeout", "SecretId", "OnRefusal", "Revision"}
     server = Variables("9.7.4", True, "caching_sha2_password")
-    wanted = wanted_user(inspector_properties(can_look=True), "inspector", server, may_reach_all=True)
+    wanted = wanted_user(inspector_properties(), "inspector", server, may_reach_all=True)
     assert {(grant.privilege, grant.scope) for grant in wanted.grants} == RIGHTS
 
 
@@ -291,7 +292,7 @@ def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
 
 
 def inspector() -> list[dict[str, str]]:
-    return inspector_properties(can_look=True)["Privileges"]
+    return inspector_properties()["Privileges"]
 
 
 def read_by_live() -> set[str]:
@@ -312,8 +313,8 @@ def test_inspector_may_read_the_tables_that_are_read_and_no_other() -> None:
     assert read_by_live() == tables | {f"{OWNERS}.{name}" for name in of_owners}
     assert "mysql.user" not in tables  # password hashes
     others = [(entry["Permission"], entry["Database"]) for entry in inspector() if entry["Database"] != "mysql"]
-    assert sorted(others) == [("EXECUTE", OWNERS), ("SELECT", OWNERS), ("SHOW DATABASES", "*")]
-    assert [it["Function"] for it in inspector() if it["Permission"] == "EXECUTE"] == [OBJECTS]
+    assert sorted(others) == [*[("EXECUTE", OWNERS)] * 2, ("SELECT", OWNERS), ("SHOW DATABASES", "*")]
+    assert [it["Function"] for it in inspector() if it["Permission"] == "EXECUTE"] == [CONNECTIONS, OBJECTS]
     assert {it["Permission"] for it in inspector() if it["Database"] == "mysql"} == {"SELECT"}
 
 
