@@ -112,9 +112,12 @@ def validate(
     display: Display = DISPLAY,
 ) -> None:
     from aurora_tenants import config
+    from aurora_tenants.tenant.rotation_notices import moved_windows
 
     out = display.open()
     configuration = config.load(target.file)
+    rotated = (user for tenant in configuration.tenants for user in tenant.users if user.rotate_after_days)
+    notices = list(moved_windows(rotated))
     if live:
         from aurora_tenants.propose import Request, check_isolation
 
@@ -124,9 +127,12 @@ def validate(
     if display.is_json:
         tenants = [tenant.name for tenant in configuration.tenants]
         ignored = {"ignored": sorted({breach.account.entry for breach in silenced})} if live else {}
-        out.json({"version": 1, "tenants": tenants, "problems": [], **ignored})
+        told = {"notices": [asdict(notice) for notice in notices]} if notices else {}
+        out.json({"version": 1, "tenants": tenants, "problems": [], **told, **ignored})
         return
     out.result(f"{target.file} is valid: {_held(configuration)}.")
+    for notice in notices:
+        out.result(f"But {notice.text}  [{notice.code}]")
     if live:
         from aurora_tenants.render.text import printable
         from aurora_tenants.tenant.ignored import reached

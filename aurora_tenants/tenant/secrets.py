@@ -243,7 +243,7 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
     if schedule:
         yield schedule
     if live.has_pending and live.changed and secrets.now > live.changed + _STUCK:
-        since = f"stuck since {live.changed:%Y-%m-%d}"
+        since = f"failed, and stuck since {live.changed:%Y-%m-%d}"
         if is_rotated:
             yield f"rotation: {since} → begun again", ("end-rotation", "rotate")
         else:
@@ -251,7 +251,8 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
     elif is_rotated and live.rotates and not schedule and (due := _due(live)) and secrets.now > due + _LATE:
         # A version that waits is of a rotation that fails; as long as it does, no other is begun.
         heals: tuple[Heal, ...] = ("end-rotation", "rotate") if live.has_pending else ("rotate",)
-        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", heals
+        fails = ", and fails" if live.has_pending else ""
+        yield f"rotation: due since {due:%Y-%m-%d}{fails} → rotated now", heals
 
 
 def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:

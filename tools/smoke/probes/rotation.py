@@ -17,6 +17,11 @@ Json = Any
 SECTION = "Rotation of passwords"
 _LONGEST_SECONDS = 300
 _SOON_SECONDS = 60
+# What aurora_tenants/rotations/calendar.py writes between hours and year.
+_DAYS = (
+    *("* * ?", "1/3 * ?", "? * MON,THU", "? * SUN#1", "? 1/2 SUN#1"),
+    *("? 1/3 SUN#1", "? 1/4 SUN#1", "? 1/6 SUN#1", "? 1 SUN#1"),
+)
 
 
 def _described(world: World) -> Json:
@@ -24,16 +29,21 @@ def _described(world: World) -> Json:
     return world.client("secretsmanager").describe_secret(SecretId=secret)
 
 
-def _later(world: World) -> Json:
-    """A tenant's secret right after it was deployed: its schedule is there, and its password is the first."""
-    deployment.need_tenants(world)
+def _settled(world: World) -> Json:
+    """The secret when no version of it waits any more: a schedule that is set up is tried out first."""
 
     def settled() -> Json:
         found = _described(world)
         pending = [stages for stages in found["VersionIdsToStages"].values() if stages == ["AWSPENDING"]]
         return None if pending else found
 
-    found = until(settled, world.clock.pause, every=5, at_most=120) or _described(world)
+    return until(settled, world.clock.pause, every=5, at_most=120) or _described(world)
+
+
+def _later(world: World) -> Json:
+    """A tenant's secret right after it was deployed: its schedule is there, and its password is the first."""
+    deployment.need_tenants(world)
+    found = _settled(world)
     # The attachment has written a second version, with the cluster's address beside the same password.
     versions = [stages for stages in found["VersionIdsToStages"].values() if stages]
     secret = deployment.user_secret(world, deployment.USER)
@@ -194,6 +204,36 @@ def _expect_forced(answer: Json) -> str:
     return "" if answer["stages"] == ["AWSCURRENT"] else f"its labels are {answer['stages']}"
 
 
+def _windows(world: World) -> Json:
+    """What Secrets Manager says of each form of schedule that a file can ask for."""
+    deployment.need_tenants(world)
+    secret, client = deployment.user_secret(world, deployment.USER), world.client("secretsmanager")
+    told = {}
+    try:
+        for days in _DAYS:
+            _settled(world)
+            rules = {"ScheduleExpression": f"cron(0 2 {days} *)", "Duration": "3h"}
+            client.rotate_secret(SecretId=secret, RotationRules=rules, RotateImmediately=False)
+            found = _settled(world)
+            told[days] = {
+                "rules": {name: found["RotationRules"].get(name) for name in rules} == rules,
+                "next": str(found.get("NextRotationDate", "")),
+            }
+    finally:
+        _settled(world)
+        client.rotate_secret(SecretId=secret, RotationRules={"AutomaticallyAfterDays": 30}, RotateImmediately=False)
+        _settled(world)
+    return told
+
+
+def _expect_windows(answer: Json) -> str:
+    missing = [days for days in _DAYS if days not in answer]
+    others = [days for days, told in answer.items() if not told["rules"]]
+    if missing or others:
+        return f"not taken or told otherwise: {', '.join([*missing, *others])}"
+    return ""
+
+
 PROBES = (
     Probe(
         "rotation-not-at-once",
@@ -257,6 +297,19 @@ PROBES = (
         _expect_forced,
         takes_seconds=60,
         needs=("new-secret-used",),
+    ),
+    Probe(
+        "rotation-windows",
+        SECTION,
+        "Secrets Manager takes every form of schedule that `rotate_window` becomes, and tells the expression and the "
+        "Duration as they were written.",
+        "`apply` ends with Secrets Manager's sentence, or the next plan shows a window that nobody changed.",
+        "`aws secretsmanager rotate-secret --no-rotate-immediately --rotation-rules …`, then `describe-secret`",
+        "the same expression and Duration, for each of nine forms",
+        _windows,
+        _expect_windows,
+        takes_seconds=60,
+        needs=("rotation-at-once",),
     ),
     Probe(
         "new-secret-tried",
