@@ -39,11 +39,15 @@ _DAYS = 30
 
 
 class Target(NamedTuple):
-    """A user whose password is to be rotated. days: how often the file has it rotated, 0 for never."""
+    """A user whose password is to be rotated. days: how often the file has it rotated, 0 for never.
+
+    is_own: whether the shared stack's function rotates it, whose log tells its steps, and which keeps the old password.
+    """
 
     user: str
     secret: SecretState
     days: int
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def find(aws: Aws, configuration: Configuration, name: str, *, user: str | None)
     deployed = stacks.read_deployed(aws.cloudformation, configuration.cluster)
     shared = usable(configuration.cluster, deployed)
     stack = deployed.tenants.get(name)
-    targets = tuple(_targets(aws, tenant, asked, stack))
+    targets = tuple(_targets(aws, tenant, asked, stack, shared))
     if deleted := [each for each in targets if each.secret.is_deleted]:
         raise Refused(*(_deleted(each) for each in deleted))
     return Scene(aws, shared, name, targets)
@@ -133,7 +137,9 @@ def _asked(tenant: Tenant, user: str | None) -> list[TenantUser]:
     return with_password
 
 
-def _targets(aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | None) -> Iterator[Target]:
+def _targets(
+    aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | None, shared: Shared
+) -> Iterator[Target]:
     outputs = stack.outputs if stack else {}
     ids = LogicalIds.of(tenant, renamed_users(outputs)).secrets
     for each in asked:
@@ -142,7 +148,9 @@ def _targets(aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | N
             why = f"its stack is {stack.status}" if stack else "its tenant has no stack"
             what = f"user {each.name} of tenant {tenant.name} is not deployed"
             raise AwsError(Problem("not-deployed", what, why, "run apply"))
-        yield Target(each.name, rotation.describe(aws, arn), each.rotate_after_days)
+        secret = rotation.describe(aws, arn)
+        is_own = secret.function in ("", shared.rotation_function)
+        yield Target(each.name, secret, each.rotate_after_days, is_own)
 
 
 def _deleted(target: Target) -> Problem:
@@ -165,7 +173,7 @@ def require_due(scene: Scene, *, forced: bool, anew: bool) -> None:
     minutes = int(READERS_KEEP.total_seconds() // 60)
     problems = []
     for target in scene.targets:
-        until = put_off(target.secret)
+        until = put_off(target.secret) if target.is_own else None
         if until and not forced:
             what = f"user {target.user} has been given another password less than {minutes} minutes ago"
             why = (
@@ -198,10 +206,15 @@ def rotate(scene: Scene, target: Target, *, forced: bool, tell: Tell) -> Rotated
     """
     aws, secret = scene.aws, target.secret
     before: frozenset[str] = frozenset()
-    has_log = True
+    has_log = target.is_own
+    if not has_log:
+        by = secret.function.rpartition(":")[2]
+        tell(
+            Unseen(Problem("other-function", f"function {by} rotates user {target.user}, and its steps are not known"))
+        )
     try:
         # Of a version that waits, an earlier attempt has left lines.
-        before = frozenset(rotation.events(aws, secret, secret.pending)) if secret.pending else before
+        before = frozenset(rotation.events(aws, secret, secret.pending)) if has_log and secret.pending else before
     except rotation.LogUnreadable as error:
         has_log = _unseen(error, tell)
     version = rotation.begin(aws, secret, scene.shared.rotation_function, target.days or _DAYS, forced=forced)

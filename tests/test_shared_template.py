@@ -15,8 +15,9 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from aurora_sandbox.cloudformation.yaml import load
+from aurora_sandbox.events.patterns import matches
 from aurora_sandbox.mysqld import Server
-from aurora_sandbox.policies import Need, decide, trusts
+from aurora_sandbox.policies import Need, decide, lets_service, trusts
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
@@ -68,6 +69,8 @@ PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}/shop/DATABASE
 OTHER_PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}-two/shop/DATABASE_HOST"
 DEAD_LETTERS = "arn:aws:sqs:eu-west-1:123456789012:dead-letters"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
+ROTATION_ERRORS = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:rotation-errors"
 # What conditions ask of a stack of this shared stack, and of who deploys it.
 TAG = "aurora-tenants:cluster"
 CONDITION_KEYS = ("aws:requesttag/", "cloudformation:")
@@ -77,6 +80,7 @@ ARNS = {
     "RotationLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:rotation:*",
     "CloudFormationRole.Arn": ROLE,
     "PauseScheduleRole.Arn": PAUSE_ROLE,
+    "RotationErrors.Arn": ROTATION_ERRORS,
     "PauseScheduleGroup.Arn": GROUP,
     "PauseScheduleDeadLetters.Arn": DEAD_LETTERS,
     "DatabaseProvider.Arn": f"{FUNCTIONS}{STACK}-database-provider",
@@ -92,6 +96,7 @@ VARIABLES = {
     "MasterSecretArn": MASTER,
     "MasterSecretKeyArn": KEY,
     "InspectorSecret": INSPECTOR,
+    "Alarms": ALARMS,
 }
 
 
@@ -208,6 +213,56 @@ def test_functions_decrypt_the_master_secret_only_for_secrets_manager() -> None:
 def test_it_leaves_room_for_what_comes() -> None:
     """Below what CloudFormation takes in a request."""
     assert FILE.stat().st_size <= 51_200 - 200
+
+
+@pytest.mark.parametrize(
+    ("service", "keys", "may"),
+    [
+        ("events.amazonaws.com", {}, True),
+        ("cloudwatch.amazonaws.com", {"aws:sourcearn": ROTATION_ERRORS}, True),
+        ("cloudwatch.amazonaws.com", {"aws:sourcearn": f"{ROTATION_ERRORS}-of-another"}, False),
+        ("lambda.amazonaws.com", {}, False),
+    ],
+)
+def test_alarms_are_published_by_the_rule_and_the_alarm_alone(service: str, keys: dict[str, str], may: bool) -> None:
+    policy = resolved(template()["Resources"]["AlarmsPolicy"]["Properties"])
+    assert policy["Topics"] == [ALARMS]
+    assert lets_service(policy["PolicyDocument"]["Statement"], service, "sns:Publish", ALARMS, keys) is may
+
+
+FAILED = "Received response status [FAILED] from custom resource. Message returned: the user is gone"
+
+
+def of_resource(stack: str, status: str, reason: str, kind: str = "Custom::DatabaseUser") -> dict[str, Any]:
+    details = {"status": status, "status-reason": reason}
+    detail = {"stack-id": f"{STACKS}{stack}/1", "status-details": details, "resource-type": kind}
+    return {"source": "aws.cloudformation", "detail-type": "CloudFormation Resource Status Change", "detail": detail}
+
+
+def of_rotation(secret: str, name: str) -> dict[str, Any]:
+    detail = {"eventName": name, "additionalEventData": {"SecretId": secret}}
+    return {"source": "aws.secretsmanager", "detail-type": "AWS Service Event via CloudTrail", "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("event", "is_told"),
+    [
+        (of_resource(f"{STACK}-shop", "UPDATE_FAILED", FAILED), True),
+        (of_resource(f"{STACK}-shop", "DELETE_FAILED", FAILED, "Custom::Database"), True),
+        (of_resource(f"{STACK}-shop", "UPDATE_COMPLETE", ""), False),
+        (of_resource(f"{STACK}-shop", "CREATE_FAILED", "Resource creation cancelled"), False),
+        (of_resource(f"{STACK}-shop", "CREATE_FAILED", FAILED, "AWS::SecretsManager::Secret"), False),
+        (of_resource("payments", "CREATE_FAILED", FAILED), False),
+        (of_rotation(TENANT, "RotationFailed"), True),
+        (of_rotation(INSPECTOR, "RotationFailed"), True),
+        (of_rotation(TENANT, "RotationSucceeded"), False),
+        (of_rotation(OTHER, "RotationFailed"), False),
+    ],
+)
+def test_rule_takes_failures_of_this_shared_stack_and_no_other_event(event: dict[str, Any], is_told: bool) -> None:
+    rule = resolved(template()["Resources"]["FailureEvents"]["Properties"])
+    assert [target["Arn"] for target in rule["Targets"]] == [ALARMS]
+    assert matches(rule["EventPattern"], event) is is_told
 
 
 def test_it_holds_no_data() -> None:

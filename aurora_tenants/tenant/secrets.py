@@ -245,7 +245,7 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
     if schedule:
         yield schedule
     if stuck := stuck_since(live, secrets.now):
-        since = f"stuck since {stuck:%Y-%m-%d}"
+        since = f"failed, and stuck since {stuck:%Y-%m-%d}"
         if is_rotated:
             yield f"rotation: {since} → begun again", ("end-rotation", "rotate")
         else:
@@ -253,7 +253,8 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
     elif is_rotated and not schedule and (due := overdue_since(live, secrets.now)):
         # A version that waits is of a rotation that fails; as long as it does, no other is begun.
         heals: tuple[Heal, ...] = ("end-rotation", "rotate") if live.has_pending else ("rotate",)
-        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", heals
+        fails = ", and fails" if live.has_pending else ""
+        yield f"rotation: due since {due:%Y-%m-%d}{fails} → rotated now", heals
 
 
 def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:
