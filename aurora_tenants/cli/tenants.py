@@ -144,12 +144,16 @@ def validate(
 def schema(
     of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
     of_apply: Annotated[bool, typer.Option("--apply", help="Of what apply prints with --output json.")] = False,
+    of_status: Annotated[bool, typer.Option("--status", help="Of what status prints with --output json.")] = False,
 ) -> None:
     from aurora_tenants import data
 
-    if of_plan and of_apply:
-        raise InvalidUsage(Problem("two-schemas", "--plan and --apply are two schemas", fix="leave one of them out"))
-    name = "apply" if of_apply else "plan" if of_plan else "tenants"
+    of = {"plan": of_plan, "apply": of_apply, "status": of_status}
+    asked = [name for name, is_asked in of.items() if is_asked]
+    if len(asked) > 1:
+        what = f"{' and '.join(asked)} are {'two' if len(asked) == 2 else 'three'} schemas"
+        raise InvalidUsage(Problem("two-schemas", what, fix="leave one of them out"))
+    name = asked[0] if asked else "tenants"
     typer.echo(data.text(f"{name}.schema.json"), nl=False)
 
 

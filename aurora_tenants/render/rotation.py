@@ -72,6 +72,9 @@ def rotated_text(rotated: Rotated) -> str:
     proof = "It logs in." if rotated.logs_in else f"MySQL has taken it; {_NOT_TRIED}."
     if rotated.revoked:
         return f"User {user} has a new password, and no other. {proof}"
+    if not rotated.target.is_own:
+        by = rotated.target.secret.function.rpartition(":")[2]
+        return f"User {user} has a new password. {proof} Whether the one before still works, function {by} decides."
     before = f"The one before works until the next rotation, which begins in {minutes} minutes at the earliest."
     return f"User {user} has a new password. {proof} {before}"
 

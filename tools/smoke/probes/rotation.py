@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+from aurora_tenants.lambdas.password import FORCED
+from aurora_tenants.tenant.rotation import STEPS, told
 from tools.smoke import deployment
 from tools.smoke.clock import until
 from tools.smoke.probe import Probe
@@ -172,6 +175,35 @@ def _expect_unknown_version(answer: Json) -> str:
     return not_refused(answer["wrong"], 1045, "Access denied for user")
 
 
+def _forced(world: World) -> Json:
+    """Another rotation, at once, with an id that says so; what the function's log and the labels show of it."""
+    secret, version = deployment.user_secret(world, deployment.USER), f"{FORCED}{uuid.uuid4()}"
+    function = str(_described(world)["RotationLambdaARN"]).rpartition(":")[2]
+    world.client("secretsmanager").rotate_secret(SecretId=secret, ClientRequestToken=version)
+
+    def steps() -> Json:
+        lines = world.client("logs").filter_log_events(
+            logGroupName=f"/aws/lambda/{function}", filterPattern=f'"{version}"'
+        )["events"]
+        found = told([line["message"] for line in lines], version)
+        return list(found.steps) if found.failure or "finishSecret" in found.steps else None
+
+    seen = until(steps, world.clock.pause, every=2, at_most=_LONGEST_SECONDS)
+
+    def labels() -> Json:
+        found = _described(world)["VersionIdsToStages"].get(version)
+        return found if found == ["AWSCURRENT"] else None
+
+    until(labels, world.clock.pause, every=2, at_most=_SOON_SECONDS)
+    return {"steps": seen, "stages": _described(world)["VersionIdsToStages"].get(version)}
+
+
+def _expect_forced(answer: Json) -> str:
+    if answer["steps"] != list(STEPS):
+        return f"the log shows {answer['steps']}"
+    return "" if answer["stages"] == ["AWSCURRENT"] else f"its labels are {answer['stages']}"
+
+
 def _windows(world: World) -> Json:
     """What Secrets Manager says of each form of schedule that a file can ask for."""
     deployment.need_tenants(world)
@@ -252,6 +284,19 @@ PROBES = (
         _expect_seen,
         takes_seconds=60,
         needs=("rotation-at-once",),
+    ),
+    Probe(
+        "rotation-forced",
+        SECTION,
+        "RotateSecret takes an id of our own for the version, FilterLogEvents finds the function's lines with it, and "
+        "Secrets Manager lets the function take AWSPENDING off the version that has become current.",
+        "`rotate --force` is refused, shows no steps, or Secrets Manager calls a rotation failed that has ended.",
+        "`aws secretsmanager rotate-secret --client-request-token forced-…`, then `aws logs filter-log-events`",
+        "four steps, and AWSCURRENT as the only label",
+        _forced,
+        _expect_forced,
+        takes_seconds=60,
+        needs=("new-secret-used",),
     ),
     Probe(
         "rotation-windows",
