@@ -37,7 +37,7 @@ def rotated_by(cloud: Cloud) -> str:
 
 @pytest.mark.parametrize(
     ("is_published", "cost"),
-    [(False, "its endpoint costs $16.06 a month for 2 zones"), (True, "it has no endpoint of its own")],
+    [(False, "its endpoint costs $24.09 a month for 3 zones"), (True, "it has no endpoint of its own")],
 )
 def test_the_hosted_function_rotates_whom_the_file_says(run: CommandLine, cloud: Cloud, is_published: bool, cost: str):
     run.file(TENANTS % "hosted")

@@ -69,6 +69,6 @@ PROBES = (
         "Add RotationHostedRotationLambda, a stack",
         _transformed,
         _expect_transformed,
-        takes_seconds=20,
+        takes_seconds=10,
     ),
 )
