@@ -29,7 +29,9 @@ def reasons(scene: Scene, *, is_paused: bool, logins: Mapping[str, Login] | None
     if len(scene.targets) > 1:
         found.append(f"{count(len(scene.targets), 'user')} of tenant {scene.tenant}: {_names(scene)}, one by one.")
     if is_paused:
-        found.append("The cluster is paused: this wakes it, usually for 15 s and then until it is idle again.")
+        found.append(
+            "The cluster is paused: this wakes it, usually in 15 s, and it stays awake until it is idle again."
+        )
     if logins is not None:
         found += [_cut_off(each, logins.get(each.user)) for each in scene.targets]
     return found
