@@ -19,6 +19,14 @@ import pytest
 from aurora_sandbox import aurora, iam_plugin, mysqld
 from aurora_sandbox.binary import VARIABLE
 from aurora_sandbox.install import install
+from tests.passwords.plugin import (  # noqa: F401 - the hooks of every run
+    directories_are_searched,
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_unconfigure,
+)
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud

@@ -259,7 +259,7 @@ def test_a_rotation_that_is_stuck_is_begun_again(shop: CommandLine, cloud: Cloud
     assert secret_lines(shop) == []  # it may be under way
     wait_days(cloud, 2)
     (line,) = secret_lines(shop)
-    assert line.startswith("user app: rotation: stuck since 20")
+    assert line.startswith("user app: rotation: failed, and stuck since 20")
     assert_healed(shop, cloud, [line])
     assert not hand.is_pending()
 
