@@ -2,8 +2,9 @@
 
     estimate(PROBES, "eu-west-1").dollars      Decimal("0.29")
 
-The cluster is counted at its maximum all the time, and each secret for a day. Storage (a fraction of a
-gigabyte for an hour), calls and functions come to less than a cent.
+The cluster is counted at its maximum all the time, and each secret for twelve hours, of which a run takes two. Secrets
+are charged by the hour (AWS Secrets Manager's price list). Storage (a fraction of a gigabyte for an hour), calls and
+functions come to less than a cent.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _DEPLOY_SECONDS, _DELETE_SECONDS = 900, 900
 # Of a region whose price is not known: above those that are.
 _ASSUMED_ACU_HOUR = Decimal("0.25")
 # Of a whole run, with the master's; tests/tools/smoke counts them.
-SECRETS, _DAYS_A_MONTH = 23, 30
+SECRETS, _SECRET_HOURS, _HOURS_A_MONTH = 23, 12, 720
 _CENT = Decimal("0.01")
 
 
@@ -40,7 +41,7 @@ class Estimate:
         price = how[self.certainty] if self.certainty else ", assumed: this region's price is not known"
         return (
             f"about {self.minutes} minutes, and about ${self.dollars}: a cluster at {MAX_ACU} ACU at "
-            f"${self.acu_hour} for an ACU-hour{price}, and {SECRETS} secrets for a day"
+            f"${self.acu_hour} for an ACU-hour{price}, and {SECRETS} secrets for {_SECRET_HOURS} hours"
         )
 
 
@@ -49,7 +50,7 @@ def estimate(probes: Iterable[Probe], region: str) -> Estimate:
     seconds = _DEPLOY_SECONDS + _DELETE_SECONDS + sum(probe.takes_seconds for probe in with_needs(probes))
     known = known_price(region)
     acu_hour = known.acu_hour if known else _ASSUMED_ACU_HOUR
-    dollars = MAX_ACU * acu_hour * Decimal(seconds) / 3600 + SECRETS * SECRET / _DAYS_A_MONTH
+    dollars = MAX_ACU * acu_hour * Decimal(seconds) / 3600 + SECRETS * SECRET * _SECRET_HOURS / _HOURS_A_MONTH
     minutes = -(-seconds // 60)
     return Estimate(minutes, acu_hour, known.certainty if known else None, dollars.quantize(_CENT, ROUND_UP))
 
