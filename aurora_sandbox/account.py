@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from aurora_sandbox import ACCOUNT, motoserver
 from aurora_sandbox.awslambda import Lambda
@@ -25,6 +26,10 @@ from aurora_sandbox.cloudformation.stack import REVIEW
 from aurora_sandbox.cloudwatch import CloudWatch, Counts
 from aurora_sandbox.cluster import Clusters
 from aurora_sandbox.encryption import Keys
+from aurora_sandbox.events.alarms import Alarms
+from aurora_sandbox.events.bus import Bus
+from aurora_sandbox.events.emitted import Steps, announce
+from aurora_sandbox.events.topics import Topics
 from aurora_sandbox.faults import Faults
 from aurora_sandbox.functions import Functions
 from aurora_sandbox.iam import Guard, Policies
@@ -36,6 +41,7 @@ from aurora_sandbox.policies import SecretFacts, StackFacts
 from aurora_sandbox.rds import Rds
 from aurora_sandbox.rdsdata.service import RdsData
 from aurora_sandbox.resources import resource_types
+from aurora_sandbox.resources.hosted import STANDS_FOR
 from aurora_sandbox.scheduler.schedules import Schedules
 from aurora_sandbox.scheduler.service import Scheduler
 from aurora_sandbox.scheduler.targets import Targets
@@ -64,6 +70,16 @@ class Account:
     ) -> None:
         self.region, self.endpoint_url, self._clients = region, endpoint_url, clients
         self.clock, self.faults, self.sessions = Clock(), Faults(), Sessions()
+        topics = Topics(lambda: clients("sns"))
+        self.bus = Bus(
+            self.clock,
+            topics,
+            events=lambda: clients("events"),
+            cloudtrail=lambda: clients("cloudtrail"),
+            account=ACCOUNT,
+            region=region,
+        )
+        alarms = Alarms(self.clock, topics, cloudwatch=lambda: clients("cloudwatch"), account=ACCOUNT, region=region)
         self.clusters = Clusters(clock=self.clock.seconds, time_scale=time_scale)
         self.functions = Functions(
             endpoint_url=endpoint_url,
@@ -71,6 +87,7 @@ class Account:
             time_scale=time_scale,
             authorities=mysql.directory / AUTHORITY,
             faults=self.faults,
+            failed=alarms.failed,
         )
         self.policies = Policies(lambda: clients("iam"))
         self.keys = Keys(
@@ -84,7 +101,7 @@ class Account:
         self._secrets = SecretsManager(
             account=ACCOUNT,
             region=region,
-            invoke=self.functions.invoke,
+            invoke=Steps(self.bus, self._rotate),
             may_invoke=lambda arn: self.functions.allows(arn, "secretsmanager.amazonaws.com"),
             use_key=self.keys.use,
             now=self.clock.now,
@@ -122,8 +139,16 @@ class Account:
     def close(self) -> None:
         """Ends everything that runs: all of it, whatever goes wrong with a part."""
         with ExitStack() as ends:  # the last one first: what waits for an answer would keep CloudFormation from ending
-            for part in (self.functions, self.cloudformation, self.custom, self.data, self.timetable):
+            for part in (self.functions, self.cloudformation, self.custom, self.data, self.timetable, self.bus):
                 ends.callback(part.close)
+
+    def _rotate(self, function_arn: str, event: Mapping[str, str]) -> None:
+        """A step of a rotation; a function that logs in over TCP wakes the cluster, as one of the Data API does."""
+        function = self.functions.get(function_arn)
+        if function and STANDS_FOR in function.environment:
+            for cluster in self.clusters.all():
+                cluster.touch()
+        self.functions.invoke(function_arn, event)
 
     def _guard(self) -> Guard:
         return Guard(
@@ -141,6 +166,7 @@ class Account:
                 functions=self.functions,
                 backing=self._backing,
                 boto=self._clients,
+                rules_changed=self.bus.forget,
             ),
             custom=self.custom,
             account=ACCOUNT,
@@ -150,6 +176,7 @@ class Account:
             resolve_secret=self._secrets.referenced,
             may_assume=self.guard.cloudformation_may_assume,
             stack_seconds=self.faults.stack_seconds,
+            announce=partial(announce, self.bus),
         )
 
     def _scheduler(self, schedules: Schedules) -> Scheduler:

@@ -40,8 +40,8 @@ class Front:
     """Finds who answers a request, and gives the answer.
 
     services: ours, by the name requests are signed for. moto: answers all others. own: answers /_sandbox/…
-    iam_changed is called after every request to moto that may have changed a role or a policy. assumed: is given what
-    STS answers to everybody who is not a function.
+    iam_changed is called after every request to moto that may have changed a role or a policy, rules_changed after
+    every one to EventBridge. assumed: is given what STS answers to everybody who is not a function.
     `calls` counts what our services were asked, {("rds-data", "ExecuteStatement"): 12}, and `checked` the answers that
     were compared with AWS's model of the operation.
     """
@@ -57,12 +57,13 @@ class Front:
         faults: Faults,
         iam_changed: Callable[[], None],
         assumed: Callable[[bytes], None],
+        rules_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.checked: Counter[tuple[str, str]] = Counter()
         self._services, self._region, self._moto = services, region, moto
         self._own, self._guard, self._faults = own, guard, faults
-        self._iam_changed, self._assumed = iam_changed, assumed
+        self._iam_changed, self._assumed, self._rules_changed = iam_changed, assumed, rules_changed
 
     def respond(self, request: Request) -> Answer:
         """The answer to a request that was let in; never raises for what it holds."""
@@ -95,6 +96,8 @@ class Front:
         answer = self._forward(request)
         if signed.service == "iam" and not _action(request).startswith(("Get", "List")):
             self._iam_changed()
+        if signed.service == "events":
+            self._rules_changed()
         if signed.service == "sts" and by != "function":
             self._assumed(answer.body)
         return answer

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -94,7 +94,7 @@ class Functions:
     """All functions of a sandbox. `time_scale` shortens the retry delays, and how long a hanging fault hangs.
 
     authorities: the certificates that Lambda's file of them stands for; the machine's own by default.
-    faults: those that events meet.
+    faults: those that events meet. failed: is told the name of a function that failed at an event.
     """
 
     def __init__(
@@ -105,8 +105,9 @@ class Functions:
         time_scale: float = 1.0,
         authorities: Path = Path("/etc/ssl/certs/ca-certificates.crt"),
         faults: Faults | None = None,
+        failed: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self._faults = faults or Faults()
+        self._faults, self._failed = faults or Faults(), failed
         self._unconfirmed: set[str] = set()
         self._authorities = authorities
         self._endpoint_url, self._region, self._time_scale = endpoint_url, region, time_scale
@@ -183,6 +184,7 @@ class Functions:
             return deployed.pool.run(request, timeout_seconds=timeout_seconds)
         except InvocationFailed as error:
             self._note(function.name, f"{request['id']} {error}\n")
+            self._failed(function.name)
             raise
         finally:
             with self._lock:

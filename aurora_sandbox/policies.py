@@ -3,6 +3,7 @@
     needs(...)                    what a call needs: (action, resource ARN, condition keys)
     decide(statements, need)      allowed, or why not
     trusts(statements, ...)       whether a trust policy lets a service act in its role
+    lets_service(statements, ...) the same of any other policy that is a resource's own
     may_use_key(policy, ...)      whether a KMS key's policy and a caller's let it be used
 
 Identity-based policies and those of keys: other resource-based policies, permission boundaries and service control
@@ -277,12 +278,23 @@ def _of_secret(
 
 def trusts(statements: Iterable[Statement], service: str, keys: Mapping[str, str]) -> bool:
     """Whether a role's trust policy lets a service assume it. A condition that cannot be evaluated says no."""
+    return lets_service(statements, service, "sts:AssumeRole", None, keys)
+
+
+def lets_service(
+    statements: Iterable[Statement], service: str, action: str, resource: str | None, keys: Mapping[str, str]
+) -> bool:
+    """Whether a resource's own policy lets a service do this to it. resource: None where a policy names none.
+
+    A condition that cannot be evaluated says no.
+    """
     is_trusted = False
     for statement in statements:
         principal = statement.get("Principal", {})
         is_named = principal == "*" or service in _as_list(principal.get("Service", ()))
         try:
-            applies = is_named and _covers(statement, "Action", "sts:AssumeRole", _is_action)
+            applies = is_named and _covers(statement, "Action", action, _is_action)
+            applies = applies and (resource is None or _covers(statement, "Resource", resource, _matches))
             applies = applies and _conditions_hold(statement.get("Condition", {}), keys)
         except NotEvaluated:
             return False

@@ -61,6 +61,7 @@ class Sandbox:
             faults=account.faults,
             iam_changed=account.policies.forget,
             assumed=account.sessions.note,
+            rules_changed=account.bus.forget,
         )
         gate = Gate(key, port=listener.port, is_function=account.guard.is_function, sessions=account.sessions)
         listener.serve(self._front.respond, refusal=gate.refusal, now=account.clock.seconds)

@@ -12,6 +12,7 @@ _IN_CHECKOUT = {
     "tenants.schema.json": "schema",
     "plan.schema.json": "schema",
     "apply.schema.json": "schema",
+    "status.schema.json": "schema",
     "shared.yml": "cfn",
     "cluster.yml": "cfn",
     "hosted-rotation.yml": "cfn",

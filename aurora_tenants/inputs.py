@@ -157,7 +157,7 @@ def read_world(
             begun = start()
             deployed = begun.deployed.result()
         shared = usable(cluster, deployed)
-        deployed = _with_edited(aws, deployed)
+        deployed = with_edited(aws, deployed)
         if not reading.may_wake:
             _require_available(aws, shared)
             scaling.require_awake(aws, shared.cluster_arn)
@@ -246,7 +246,7 @@ def _await_shared(aws: Aws, cluster: Cluster, reading: Reading) -> None:
         raise AwsError(Problem("stack-busy", what, why, "wait until it has ended, or pass a longer --wait"))
 
 
-def _with_edited(aws: Aws, deployed: Deployed) -> Deployed:
+def with_edited(aws: Aws, deployed: Deployed) -> Deployed:
     """With what became of the templates of the tenants' stacks that somebody else has updated: a call for each."""
     by_others = {tenant: stack.name for tenant, stack in deployed.tenants.items() if stack.is_by_others}
     edited = {
@@ -279,32 +279,35 @@ def read_live(
     aws: Aws, shared: Shared, reading: Reading, looked_for: Callable[[Server], Asked] = lambda _: NOTHING
 ) -> Live:
     """What MySQL holds, read as the inspector or with the secret given. looked_for: on such a server."""
-    secret = reading.secret
-    if shared.inspector_problem and not secret:
+    if shared.inspector_problem and not reading.secret:
         raise DatabaseError(no_inspector(shared.stack, shared.inspector_problem))
-
-    def waiting(reason: str) -> None:
-        _require_available(aws, shared)  # a stopped cluster is not worth a wait
-        reading.waiting(reason)
-
-    api = DataApi(
-        aws.rds_data,
-        shared.cluster_arn,
-        secret or shared.inspector_secret,
-        wait_seconds=reading.wait_seconds,
-        woken=reading.woken,
-        waiting=waiting,
-    )
     try:
         with asking("read MySQL"):
-            return read(api, looked_for)
+            return read(login(aws, shared, reading), looked_for)
     except DatabaseError as error:
-        why = "" if secret else _damage(error)
+        why = "" if reading.secret else _damage(error)
         if not why:
             raise
         (problem,) = error.problems
         broken = Problem("no-inspector", problem.what, why, f"run: {repair_command(shared.stack)}")
         raise DatabaseError(broken, number=error.number, code=error.code) from error
+
+
+def login(aws: Aws, shared: Shared, reading: Reading) -> DataApi:
+    """MySQL as the inspector, or with the secret given."""
+
+    def waiting(reason: str) -> None:
+        _require_available(aws, shared)  # a stopped cluster is not worth a wait
+        reading.waiting(reason)
+
+    return DataApi(
+        aws.rds_data,
+        shared.cluster_arn,
+        reading.secret or shared.inspector_secret,
+        wait_seconds=reading.wait_seconds,
+        woken=reading.woken,
+        waiting=waiting,
+    )
 
 
 def _damage(error: DatabaseError) -> str:

@@ -90,7 +90,7 @@ OF_SHARED_STACK = (
     Limit("export", "{stack}-database-user-service-token", _OUTPUT, "CloudFormation"),
     Limit("export", "{stack}-database-secret-rotation-lambda", _OUTPUT, "CloudFormation"),
     Limit("secret", "/{stack}/database/aurora_tenants_inspector", _SECRET, "Secrets Manager"),
-    Limit("secret", "/{stack}/database/rotation-test/" + "-" * (36 + 9), _SECRET, "Secrets Manager"),
+    Limit("secret", "/{stack}/database/rotation-test/" + "-" * (43 + 9), _SECRET, "Secrets Manager"),
     Limit("log group", "/aws/lambda/{stack}-database-secret-rotation", _LOG_GROUP, "CloudWatch Logs"),
     Limit("log group", "/aws/lambda/{stack}-database-provider", _LOG_GROUP, "CloudWatch Logs"),
 )

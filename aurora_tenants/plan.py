@@ -118,7 +118,7 @@ def make_plan(
     only: may name the pause schedule, which no tenant can be called like. pause: what there is of it; None where there
     is none, in the file or deployed. secrets: of the users; None where they were not read.
     """
-    _check_names(only, {*(tenant.name for tenant in configuration.tenants), *deployed.tenants})
+    check_names(only, configuration, deployed)
     tenants, rollout = _in_groups(
         configuration, deployed, plan_tenants(configuration, live, deployed, only=only, secrets=secrets), bool(only)
     )
@@ -239,7 +239,9 @@ def _of_secrets(secrets: Secrets, tenants: Iterable[TenantPlan]) -> Iterator[Not
         yield from old_passwords((user for it, user in tenant.live.users.items() if it in kept), secrets)
 
 
-def _check_names(only: Iterable[str], known: Collection[str]) -> None:
+def check_names(only: Iterable[str], configuration: Configuration, deployed: Deployed) -> None:
+    """Raises InvalidUsage for a tenant that is neither in the file nor deployed."""
+    known = {*(tenant.name for tenant in configuration.tenants), *deployed.tenants}
     for name in only:
         if name not in known and name != PAUSE_SCHEDULE:
             raise InvalidUsage(unknown_tenant(name, known))

@@ -6,8 +6,9 @@ propose(inputs, request).plan       what there is to do, and what there is to sa
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -137,7 +138,7 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     configuration, deployed, live = inputs.configuration, inputs.deployed, inputs.live
     if refused := safety.no_tenants(configuration, deployed, request.allowed):
         raise Refused(*refused)
-    plan, secrets = _plan(inputs, request)
+    plan, secrets = compare(inputs, request.only)
     if plan.rollout and request.group:
         plan = replace(plan, rollout=replace(plan.rollout, skipped=_skipped(inputs, request, request.group)))
     templates = read_templates(inputs.aws, (tenant.stack for tenant in unclear(plan.tenants)))
@@ -160,15 +161,18 @@ def propose(inputs: Inputs, request: Request) -> Proposal:
     )
 
 
-def _plan(inputs: Inputs, request: Request) -> tuple[Plan, Secrets | None]:
-    """The plan, and the secrets as they are: what seems to differ is looked at once more, since lists may be old."""
+def compare(inputs: Inputs, only: Collection[str] = (), *, most_looks: float = math.inf) -> tuple[Plan, Secrets | None]:
+    """The plan, and the secrets as they are: what seems to differ is looked at once more, since lists may be old.
+
+    only: as `Request.only`. most_looks: where more secrets than this seem to differ, they are taken as they are listed.
+    """
     secrets = inputs.secrets
-    make = partial(make_plan, inputs.configuration, inputs.live, inputs.deployed, pause=inputs.pause, only=request.only)
+    make = partial(make_plan, inputs.configuration, inputs.live, inputs.deployed, pause=inputs.pause, only=only)
     plan = make(secrets=secrets)
     doubtful = {drift.secret for tenant in plan.tenants for drift in tenant.secrets}
     if secrets and not secrets.hosted:
-        doubtful |= {hosted_secret(inputs.configuration, request.only)} - {""}
-    if not secrets or not doubtful:
+        doubtful |= {hosted_secret(inputs.configuration, only)} - {""}
+    if not secrets or not doubtful or len(doubtful) > most_looks:
         return plan, secrets
     secrets = confirmed(inputs.aws, inputs.configuration.cluster, secrets, doubtful)
     return make(secrets=secrets), secrets
@@ -179,6 +183,6 @@ def _skipped(inputs: Inputs, request: Request, group: str) -> tuple[PlannedGroup
     names = before(inputs.configuration, inputs.deployed.tenants, group)
     if not names:
         return ()
-    plan, _ = _plan(inputs, replace(request, only=names, group=None))
+    plan, _ = compare(inputs, names)
     differ = {tenant.name for tenant in plan.changed} | {each.name for each in plan.waiting}
     return plan.rollout.those(differ) if plan.rollout else ()

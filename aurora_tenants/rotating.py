@@ -34,16 +34,22 @@ from aurora_tenants.tenant.rotation import (
     put_off,
 )
 
+# How often a rotation is begun that meets another one, which does not end as one.
+_ATTEMPTS = 5
 # Of a secret that its file does not have rotated, for the one time that it is.
 _DAYS = 30
 
 
 class Target(NamedTuple):
-    """A user whose password is to be rotated. days: how often the file has it rotated, 0 for never."""
+    """A user whose password is to be rotated. days: how often the file has it rotated, 0 for never.
+
+    is_own: whether the shared stack's function rotates it, whose log tells its steps, and which keeps the old password.
+    """
 
     user: str
     secret: SecretState
     days: int
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ def find(aws: Aws, configuration: Configuration, name: str, *, user: str | None)
     deployed = stacks.read_deployed(aws.cloudformation, configuration.cluster)
     shared = usable(configuration.cluster, deployed)
     stack = deployed.tenants.get(name)
-    targets = tuple(_targets(aws, tenant, asked, stack))
+    targets = tuple(_targets(aws, tenant, asked, stack, shared))
     if deleted := [each for each in targets if each.secret.is_deleted]:
         raise Refused(*(_deleted(each) for each in deleted))
     return Scene(aws, shared, name, targets)
@@ -133,7 +139,9 @@ def _asked(tenant: Tenant, user: str | None) -> list[TenantUser]:
     return with_password
 
 
-def _targets(aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | None) -> Iterator[Target]:
+def _targets(
+    aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | None, shared: Shared
+) -> Iterator[Target]:
     outputs = stack.outputs if stack else {}
     ids = LogicalIds.of(tenant, renamed_users(outputs)).secrets
     for each in asked:
@@ -142,7 +150,9 @@ def _targets(aws: Aws, tenant: Tenant, asked: list[TenantUser], stack: Stack | N
             why = f"its stack is {stack.status}" if stack else "its tenant has no stack"
             what = f"user {each.name} of tenant {tenant.name} is not deployed"
             raise AwsError(Problem("not-deployed", what, why, "run apply"))
-        yield Target(each.name, rotation.describe(aws, arn), each.rotate_after_days)
+        secret = rotation.describe(aws, arn)
+        is_own = secret.function in ("", shared.rotation_function)
+        yield Target(each.name, secret, each.rotate_after_days, is_own)
 
 
 def _deleted(target: Target) -> Problem:
@@ -165,7 +175,7 @@ def require_due(scene: Scene, *, forced: bool, anew: bool) -> None:
     minutes = int(READERS_KEEP.total_seconds() // 60)
     problems = []
     for target in scene.targets:
-        until = put_off(target.secret)
+        until = put_off(target.secret) if target.is_own else None
         if until and not forced:
             what = f"user {target.user} has been given another password less than {minutes} minutes ago"
             why = (
@@ -196,32 +206,57 @@ def rotate(scene: Scene, target: Target, *, forced: bool, tell: Tell) -> Rotated
 
     Raises NotConverged with the step's own sentence when it fails, AwsError.
     """
-    aws, secret = scene.aws, target.secret
-    before: frozenset[str] = frozenset()
-    has_log = True
+    begun = list[Begun]()
+
+    def told_of(event: Begun | Step | Unseen) -> None:
+        if isinstance(event, Begun):
+            begun.append(event)
+        tell(event)
+
+    has_log = target.is_own
+    if not has_log:
+        by = target.secret.function.rpartition(":")[2]
+        what = f"function {by} rotates user {target.user}, and its steps are not known"
+        tell(Unseen(Problem("other-function", what)))
     try:
-        # Of a version that waits, an earlier attempt has left lines.
-        before = frozenset(rotation.events(aws, secret, secret.pending)) if secret.pending else before
-    except rotation.LogUnreadable as error:
-        has_log = _unseen(error, tell)
-    version = rotation.begin(aws, secret, scene.shared.rotation_function, target.days or _DAYS, forced=forced)
-    # RotateSecret may have given the secret its function.
-    begun = rotation.describe(aws, secret.arn)
-    tell(Begun(target, version, goes_on=version == secret.pending))
-    try:
-        told, is_current = _watched(aws, target._replace(secret=begun), version, before, has_log=has_log, tell=tell)
-        if not is_current:
-            raise NotConverged(_failed(target, told, begun))
-        if not secret.rotates and not target.days:
-            rotation.turn_off(aws, secret)
+        version, told = _until_current(scene, target, forced=forced, has_log=has_log, tell=told_of)
+        if not target.secret.rotates and not target.days:
+            rotation.turn_off(scene.aws, target.secret)
         login = _login(scene, target)
         if login.current is False:
             what = f"MySQL does not accept the new password of user {target.user}, which is current"
             raise NotConverged(Problem("password-refused", what, "somebody has changed it meanwhile", "run it again"))
     except AuroraTenantsError as error:
-        error.nothing_was_changed = False
+        error.nothing_was_changed = error.nothing_was_changed and not begun
         raise
     return Rotated(target, version, told.steps, login.current)
+
+
+def _until_current(scene: Scene, target: Target, *, forced: bool, has_log: bool, tell: Tell) -> tuple[str, Told]:
+    """The version that has become current, and what was told of it.
+
+    What had begun before may have been no rotation: right after a schedule was made, Secrets Manager tries it out with
+    a version that is gone afterwards. Then another is begun.
+    """
+    aws = scene.aws
+    for _ in range(_ATTEMPTS):
+        before = frozenset[str]()
+        secret = rotation.describe(aws, target.secret.arn)
+        try:
+            # Of a version that waits, an earlier attempt has left lines.
+            before = frozenset(rotation.events(aws, secret, secret.pending)) if has_log and secret.pending else before
+        except rotation.LogUnreadable as error:
+            has_log = _unseen(error, tell)
+        days = target.days or _DAYS
+        version, is_new = rotation.begin(aws, secret, scene.shared.rotation_function, days, forced=forced)
+        now = target._replace(secret=rotation.describe(aws, secret.arn))  # with the function that it may have got
+        tell(Begun(target, version, goes_on=not is_new))
+        told, is_current = _watched(aws, now, version, before, has_log=has_log, tell=tell)
+        if is_current:
+            return version, told
+        if told.failure or is_new:
+            break
+    raise NotConverged(_failed(target, told, now.secret))
 
 
 def _unseen(error: rotation.LogUnreadable, tell: Tell) -> bool:

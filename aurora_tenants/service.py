@@ -79,16 +79,18 @@ def values_of(login: Login, outputs: Mapping[str, str], shared: Mapping[str, str
 
     Raises AwsError where what the shared stack does not say cannot be left out.
     """
-    is_by_iam, known = login.user.auth == "iam", {**shared, **outputs}
-    if lacking := sorted({SERVER, *(_FOR_IAM if is_by_iam else ())} - known.keys()):
-        raise AwsError(_old_shared_stack(cluster, lacking))
-    address = {name: known[output] for output, name in _HOST_AND_PORT.items() if output in known}
-    values = {"DATABASE_RESOURCE": known[SERVER]}
+    is_by_iam, server = login.user.auth == "iam", outputs.get(SERVER) or shared.get(SERVER)
+    # A database called `host` has a tenant's stack say DatabaseHost as well, of something else.
+    lacking = {*(_FOR_IAM if is_by_iam else ())} - shared.keys()
+    if lacking or not server:
+        raise AwsError(_old_shared_stack(cluster, sorted(lacking | (set() if server else {SERVER}))))
+    address = {name: shared[output] for output, name in _HOST_AND_PORT.items() if output in shared}
+    values = {"DATABASE_RESOURCE": server}
     if not is_by_iam:
         values["DATABASE_SECRET"] = outputs[_of_user(login, outputs)]
     values["DATABASE_NAME"] = outputs[_of_database(login)]
     if is_by_iam:
-        return Told(values | _by_iam(known[SERVER], login.user.name, known))
+        return Told(values | _by_iam(server, login.user.name, shared))
     missing = [name for name in _HOST_AND_PORT.values() if name not in address]
     notices = (_left_out(cluster, missing),) if missing else ()
     return Told(values | {"DATABASE_USER": login.user.name} | address, notices)

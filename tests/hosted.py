@@ -1,7 +1,7 @@
-"""The stack of AWS's hosted rotation function in the sandbox: cfn/hosted-rotation.yml, its transform done by hand.
+"""The stack of AWS's hosted rotation function in the sandbox: cfn/hosted-rotation.yml as it is, or with AWS's code.
 
-What the transform would put into a nested stack is a resource of the stack itself here: the function, AWS's published
-one, its role and its permission. The sandbox has no network for it to be in, so that it needs no way out of one.
+Its transform deploys the sandbox's stand-in. `published` is the same template with the transform done by hand: what it
+would put into a nested stack is a resource of the stack itself there, and the function is AWS's, as it was published.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ STACK, FUNCTION = f"{SHARED}-hosted-rotation", f"{SHARED}-hosted-rotation"
 _ARN = {"Fn::GetAtt": ["RotationFunction", "Arn"]}
 
 
-def deploy_hosted(cloud: Cloud) -> None:
-    """Deploys it beside the shared stack, without an endpoint."""
-    upload_rotation(cloud)
+def deploy_hosted(cloud: Cloud, *, is_published: bool) -> None:
+    """Deploys it beside the shared stack; AWS's published code without an endpoint."""
+    if is_published:
+        upload_rotation(cloud)
     (shared,) = cloud.client("cloudformation").describe_stacks(StackName=SHARED)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in shared["Outputs"]}
     (cluster,) = cloud.client("cloudformation").describe_stacks(StackName=f"{SHARED}-cluster")["Stacks"]
@@ -33,13 +34,17 @@ def deploy_hosted(cloud: Cloud) -> None:
         "VpcCidr": "10.192.0.0/16",
         "SubnetIds": network["Subnets"],
         "ClientSecurityGroupId": network["SecurityGroup"],
-        "MakesEndpoint": "false",
+        "MakesEndpoint": "false" if is_published else "true",
     }
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
-    assert cloud.deploy(STACK, expanded(), Parameters=given, Capabilities=["CAPABILITY_IAM"]) == "CREATE_COMPLETE"
+    template, may = (
+        published() if is_published else load(FILE.read_text()),
+        ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    assert cloud.deploy(STACK, template, Parameters=given, Capabilities=may) == "CREATE_COMPLETE"
 
 
-def expanded() -> dict[str, Any]:
+def published() -> dict[str, Any]:
     template = load(FILE.read_text())
     del template["Transform"]
     resources: dict[str, Any] = template["Resources"]

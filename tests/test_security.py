@@ -120,6 +120,11 @@ ABILITIES: dict[str, tuple[Call, ...]] = {
         Call("secretsmanager:GetSecretValue", f"{SECRETS}/{STACK}-prod/database/shop-AbCdEf"),
     ),
     "invoke the provider": (Call("lambda:InvokeFunction", ARNS["DatabaseProvider.Arn"]),),
+    "ask the rotation function which passwords log in, and have it end an old one": (
+        Call("lambda:InvokeFunction", ARNS["DatabaseSecretRotation.Arn"]),
+    ),
+    "read the log of the rotation function": (Call("logs:FilterLogEvents", ARNS["RotationLog.Arn"]),),
+    "read any other log": each("logs", ("FilterLogEvents", "GetLogEvents"), ARNS["ProviderLog.Arn"]),
     "invoke another function than the provider and the rotation": (
         Call("lambda:InvokeFunction", f"{FUNCTIONS}payments"),
     ),

@@ -109,6 +109,19 @@ def test_a_user_that_was_renamed_logs_in_by_its_name_with_the_secret_of_its_firs
     assert told(outputs, OF_SHARED).values == BY_PASSWORD
 
 
+@pytest.mark.parametrize("shared", [OF_SHARED, {"DatabaseServer": ARN}])
+def test_databases_called_as_parts_of_an_address_hide_none(shared: Mapping[str, str]):
+    databases = tuple(map(TenantDatabase, ("host", "port", "resource-id")))
+    outputs = {"DatabaseHost": "host", "DatabasePort": "port", "DatabaseResourceId": "resource-id", "SecretA": SECRET}
+    tenant = Tenant("a", databases, (TenantUser("a"),))
+    login = chosen(Configuration(CLUSTER, (tenant,)), "a", user=None, database=None)
+    values = values_of(login, outputs, shared, CLUSTER).values
+    assert {**values, "DATABASE_NAME": "shop", "DATABASE_USER": "shop"} == {
+        name: value for name, value in BY_PASSWORD.items() if name not in ADDRESS or shared == OF_SHARED
+    }
+    assert values["DATABASE_NAME"] == "host"
+
+
 def test_what_an_older_shared_stack_does_not_say_is_left_out_and_said():
     shared = {"DatabaseServer": ARN, "DatabasePort": "3306"}
     why = "stack shared does not say where its cluster is; the Data API does not need it"

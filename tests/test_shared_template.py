@@ -15,8 +15,9 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from aurora_sandbox.cloudformation.yaml import load
+from aurora_sandbox.events.patterns import matches
 from aurora_sandbox.mysqld import Server
-from aurora_sandbox.policies import Need, decide, trusts
+from aurora_sandbox.policies import Need, decide, lets_service, trusts
 from aurora_tenants.aws.clusters import READ_FROM_CLUSTER
 from aurora_tenants.aws.code import ENTRIES, build
 from aurora_tenants.aws.code import template as of_bucket
@@ -29,6 +30,7 @@ from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.owners import OWNERS
 from aurora_tenants.mysql.properties import wanted_user
+from aurora_tenants.mysql.sessions import CONNECTIONS
 from aurora_tenants.mysql.state import Server as Variables
 from aurora_tenants.tenant.inspector import RIGHTS
 from tests.mysql_server import execute_as, make_owners
@@ -67,6 +69,8 @@ PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}/shop/DATABASE
 OTHER_PARAMETER = f"arn:aws:ssm:eu-west-1:123456789012:parameter/{STACK}-two/shop/DATABASE_HOST"
 DEAD_LETTERS = "arn:aws:sqs:eu-west-1:123456789012:dead-letters"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
+ALARMS = "arn:aws:sns:eu-west-1:123456789012:alarms"
+ROTATION_ERRORS = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:rotation-errors"
 # What conditions ask of a stack of this shared stack, and of who deploys it.
 TAG = "aurora-tenants:cluster"
 CONDITION_KEYS = ("aws:requesttag/", "cloudformation:")
@@ -76,6 +80,7 @@ ARNS = {
     "RotationLog.Arn": "arn:aws:logs:eu-west-1:123456789012:log-group:rotation:*",
     "CloudFormationRole.Arn": ROLE,
     "PauseScheduleRole.Arn": PAUSE_ROLE,
+    "RotationErrors.Arn": ROTATION_ERRORS,
     "PauseScheduleGroup.Arn": GROUP,
     "PauseScheduleDeadLetters.Arn": DEAD_LETTERS,
     "DatabaseProvider.Arn": f"{FUNCTIONS}{STACK}-database-provider",
@@ -91,6 +96,7 @@ VARIABLES = {
     "MasterSecretArn": MASTER,
     "MasterSecretKeyArn": KEY,
     "InspectorSecret": INSPECTOR,
+    "Alarms": ALARMS,
 }
 
 
@@ -209,6 +215,56 @@ def test_it_leaves_room_for_what_comes() -> None:
     assert FILE.stat().st_size <= 51_200 - 200
 
 
+@pytest.mark.parametrize(
+    ("service", "keys", "may"),
+    [
+        ("events.amazonaws.com", {}, True),
+        ("cloudwatch.amazonaws.com", {"aws:sourcearn": ROTATION_ERRORS}, True),
+        ("cloudwatch.amazonaws.com", {"aws:sourcearn": f"{ROTATION_ERRORS}-of-another"}, False),
+        ("lambda.amazonaws.com", {}, False),
+    ],
+)
+def test_alarms_are_published_by_the_rule_and_the_alarm_alone(service: str, keys: dict[str, str], may: bool) -> None:
+    policy = resolved(template()["Resources"]["AlarmsPolicy"]["Properties"])
+    assert policy["Topics"] == [ALARMS]
+    assert lets_service(policy["PolicyDocument"]["Statement"], service, "sns:Publish", ALARMS, keys) is may
+
+
+FAILED = "Received response status [FAILED] from custom resource. Message returned: the user is gone"
+
+
+def of_resource(stack: str, status: str, reason: str, kind: str = "Custom::DatabaseUser") -> dict[str, Any]:
+    details = {"status": status, "status-reason": reason}
+    detail = {"stack-id": f"{STACKS}{stack}/1", "status-details": details, "resource-type": kind}
+    return {"source": "aws.cloudformation", "detail-type": "CloudFormation Resource Status Change", "detail": detail}
+
+
+def of_rotation(secret: str, name: str) -> dict[str, Any]:
+    detail = {"eventName": name, "additionalEventData": {"SecretId": secret}}
+    return {"source": "aws.secretsmanager", "detail-type": "AWS Service Event via CloudTrail", "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("event", "is_told"),
+    [
+        (of_resource(f"{STACK}-shop", "UPDATE_FAILED", FAILED), True),
+        (of_resource(f"{STACK}-shop", "DELETE_FAILED", FAILED, "Custom::Database"), True),
+        (of_resource(f"{STACK}-shop", "UPDATE_COMPLETE", ""), False),
+        (of_resource(f"{STACK}-shop", "CREATE_FAILED", "Resource creation cancelled"), False),
+        (of_resource(f"{STACK}-shop", "CREATE_FAILED", FAILED, "AWS::SecretsManager::Secret"), False),
+        (of_resource("payments", "CREATE_FAILED", FAILED), False),
+        (of_rotation(TENANT, "RotationFailed"), True),
+        (of_rotation(INSPECTOR, "RotationFailed"), True),
+        (of_rotation(TENANT, "RotationSucceeded"), False),
+        (of_rotation(OTHER, "RotationFailed"), False),
+    ],
+)
+def test_rule_takes_failures_of_this_shared_stack_and_no_other_event(event: dict[str, Any], is_told: bool) -> None:
+    rule = resolved(template()["Resources"]["FailureEvents"]["Properties"])
+    assert [target["Arn"] for target in rule["Targets"]] == [ALARMS]
+    assert matches(rule["EventPattern"], event) is is_told
+
+
 def test_it_holds_no_data() -> None:
     assert [
         name for name, it in template()["Resources"].items() if it["Type"].startswith(("AWS::RDS", "AWS::EC2"))
@@ -219,7 +275,7 @@ def test_the_inspector_asks_for_no_rights_since_the_provider_knows_them() -> Non
     asked = template()["Resources"]["Inspector"]["Properties"].keys()
     assert asked == {"ServiceToken", "ServiceTimeout", "SecretId", "OnRefusal", "Revision"}
     server = Variables("9.7.4", True, "caching_sha2_password")
-    wanted = wanted_user(inspector_properties(can_look=True), "inspector", server, may_reach_all=True)
+    wanted = wanted_user(inspector_properties(), "inspector", server, may_reach_all=True)
     assert {(grant.privilege, grant.scope) for grant in wanted.grants} == RIGHTS
 
 
@@ -236,7 +292,7 @@ def test_its_parameters_are_those_that_are_read_from_a_cluster() -> None:
 
 
 def inspector() -> list[dict[str, str]]:
-    return inspector_properties(can_look=True)["Privileges"]
+    return inspector_properties()["Privileges"]
 
 
 def read_by_live() -> set[str]:
@@ -257,8 +313,8 @@ def test_inspector_may_read_the_tables_that_are_read_and_no_other() -> None:
     assert read_by_live() == tables | {f"{OWNERS}.{name}" for name in of_owners}
     assert "mysql.user" not in tables  # password hashes
     others = [(entry["Permission"], entry["Database"]) for entry in inspector() if entry["Database"] != "mysql"]
-    assert sorted(others) == [("EXECUTE", OWNERS), ("SELECT", OWNERS), ("SHOW DATABASES", "*")]
-    assert [it["Function"] for it in inspector() if it["Permission"] == "EXECUTE"] == [OBJECTS]
+    assert sorted(others) == [*[("EXECUTE", OWNERS)] * 2, ("SELECT", OWNERS), ("SHOW DATABASES", "*")]
+    assert [it["Function"] for it in inspector() if it["Permission"] == "EXECUTE"] == [CONNECTIONS, OBJECTS]
     assert {it["Permission"] for it in inspector() if it["Database"] == "mysql"} == {"SELECT"}
 
 

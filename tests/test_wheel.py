@@ -43,6 +43,7 @@ def run(unpacked: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["schema"], "schema/tenants.schema.json"),
         (["schema", "--plan"], "schema/plan.schema.json"),
+        (["schema", "--status"], "schema/status.schema.json"),
         (["shared", "template"], "cfn/shared.yml"),
     ],
 )

@@ -3,9 +3,9 @@
     shorten("def said(name, *, end=''): return name + end\\ndef main(event): return said(event, end='.')", ["main"])
     "def A(z, y=''): …", {"A": "said"}      the code, and what its functions and constants are called in the modules
 
-Renamed are functions and constants (a capital letter first), and within a function what is its own (small letters). All
-else keeps its name: what the caller names, classes, because texts may name them, their fields and methods, imports, and
-parameters that are named by calls which cannot be followed. A constant that is used once stands where it is used. The
+Renamed are functions and constants (a capital letter first), within a function what is its own (small letters), and of
+classes what members.py is sure of. All else keeps its name: what the caller names, errors, imports, and parameters that
+are named by calls which cannot be followed. A constant that is used once stands where it is used. The
 same code has the same names on any machine.
 """
 
@@ -21,6 +21,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from typing import NamedTuple
 
 from tools.flatten import CannotBundle
+from tools.members import with_short_members
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 # They bind names in ways that nobody needs here.
@@ -40,7 +41,7 @@ class _Calls(NamedTuple):
 
 
 def shorten(code: str, keep: Collection[str]) -> tuple[str, Mapping[str, str]]:
-    """The same code as ast.unparse writes it, under shorter names; and new → old name of its functions and constants.
+    """The same code as ast.unparse writes it, under shorter names; and new → old name of what is no function's own.
 
     keep: functions that are called from elsewhere. Raises CannotBundle.
     """
@@ -64,7 +65,8 @@ def shorten(code: str, keep: Collection[str]) -> tuple[str, Mapping[str, str]]:
     for statement in tree.body:
         for node in (statement, *(node for node in ast.walk(statement) if isinstance(node, ast.Name))):
             _rename(node, names)
-    return ast.unparse(tree), {new: old for old, new in names.items()}
+    members = with_short_members(tree)
+    return ast.unparse(tree), {**{new: old for old, new in names.items()}, **members}
 
 
 def _refuse_unknown(tree: ast.Module) -> None:

@@ -179,6 +179,7 @@ def template_summary(item: Template) -> dict[str, Any]:
         ResourceTypes=sorted({declared.type for declared in item.resources.values()}),
         Version=item.version,
         Metadata=None if item.metadata is None else json.dumps(item.metadata),
+        DeclaredTransforms=list(item.transforms) or None,
         **_capabilities(item),
     )
 
@@ -196,6 +197,7 @@ def validation(item: Template) -> dict[str, Any]:
             for parameter in item.parameters.values()
         ],
         Description=item.description,
+        DeclaredTransforms=list(item.transforms) or None,
         **_capabilities(item),
     )
 
@@ -273,7 +275,10 @@ def _declaration(item: parameters.Parameter) -> dict[str, Any]:
 
 def _capabilities(item: Template) -> dict[str, Any]:
     needed = capabilities(item)
-    return {} if needed is None else {"Capabilities": [needed[0]], "CapabilitiesReason": needed[1]}
+    expands = ["CAPABILITY_AUTO_EXPAND"] if item.transforms else []
+    if needed is None:
+        return {"Capabilities": expands} if expands else {}
+    return {"Capabilities": [needed[0], *expands], "CapabilitiesReason": needed[1]}
 
 
 def _output(item: StackOutput) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from aurora_sandbox.cloudformation.refusals import invalid, refuse_failed
 from aurora_sandbox.cloudformation.region import Region, StackFailed
 from aurora_sandbox.cloudformation.requests import check_name, check_role, on_failure_of, requested
 from aurora_sandbox.cloudformation.stack import REVIEW, SETTLED, UPDATABLE, Change, ChangeSet, Resource, Stack
+from aurora_sandbox.cloudformation.template import Template
 from aurora_sandbox.cloudformation.tokens import refuse_other
 from aurora_sandbox.cloudformation.types import ResourceFailed
 from aurora_sandbox.wire import ServiceError
@@ -118,9 +119,9 @@ class ChangeSets:
             self._engine.update(stack, change_set.deployment, change_set.drift)
         return {}
 
-    def template(self, request: Parameters) -> str:
-        """The template text of a change set."""
-        return self._find(request)[1].deployment.template.body
+    def template(self, request: Parameters) -> Template:
+        """The template of a change set."""
+        return self._find(request)[1].deployment.template
 
     def _for_creation(self, request: Parameters, stack: Stack | None) -> tuple[Stack, Deployment]:
         """A CREATE change set makes its stack, which waits in REVIEW_IN_PROGRESS."""

@@ -119,6 +119,7 @@ class Handlers:
             stack_name=stack.name,
             stack_id=stack.id,
             properties=properties,
+            capabilities=stack.deployment.capabilities,
             tags={
                 **resource.tags,
                 "aws:cloudformation:stack-name": stack.name,

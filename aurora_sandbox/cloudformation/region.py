@@ -34,10 +34,10 @@ class StackFailed(Exception):
 
 
 class Region:
-    """The memory of CloudFormation in one account and region."""
+    """The memory of CloudFormation in one account and region. announce: is told of every event."""
 
-    def __init__(self, *, account: str, region: str) -> None:
-        self.account = account
+    def __init__(self, *, account: str, region: str, announce: Callable[[Event], None] = lambda event: None) -> None:
+        self.account, self._announce = account, announce
         self.name = region
         self.changed = threading.Condition(threading.RLock())
         self._stacks: dict[str, Stack] = {}
@@ -137,20 +137,20 @@ class Region:
         self, stack: Stack, logical_id: str, physical_id: str | None, type_name: str, status: str, reason: str | None
     ) -> None:
         with self.changed:
-            stack.events.append(
-                Event(
-                    id=str(uuid.uuid4()),
-                    stack_id=stack.id,
-                    stack_name=stack.name,
-                    logical_id=logical_id,
-                    physical_id=physical_id,
-                    type=type_name,
-                    status=status,
-                    reason=reason,
-                    time=datetime.now(UTC),
-                    token=stack.token,
-                )
+            event = Event(
+                id=str(uuid.uuid4()),
+                stack_id=stack.id,
+                stack_name=stack.name,
+                logical_id=logical_id,
+                physical_id=physical_id,
+                type=type_name,
+                status=status,
+                reason=reason,
+                time=datetime.now(UTC),
+                token=stack.token,
             )
+            stack.events.append(event)
+            self._announce(event)
             self.changed.notify_all()
 
     # Exports

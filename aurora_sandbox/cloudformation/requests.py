@@ -93,6 +93,9 @@ def requested(
     previous = None if live is None else live.deployment.values
     values = parameters.values(parsed.parameters, request.get("Parameters") or (), previous=previous)
     granted = tuple(sorted(request.get("Capabilities") or ()))
+    # Who makes a change set looks at what a transform has made before anything happens, so nothing is asked of it.
+    if parsed.transforms and "ChangeSetName" not in request and "CAPABILITY_AUTO_EXPAND" not in granted:
+        raise _insufficient("CAPABILITY_AUTO_EXPAND")
     _check_capabilities(parsed, granted)
     found = deployment(
         parsed,
@@ -147,7 +150,11 @@ def _check_capabilities(parsed: template.Template, granted: tuple[str, ...]) -> 
     needed = template.capabilities(parsed)
     if needed is None or needed[0] in granted or "CAPABILITY_NAMED_IAM" in granted:
         return
-    raise ServiceError("InsufficientCapabilitiesException", f"Requires capabilities : [{needed[0]}]")
+    raise _insufficient(needed[0])
+
+
+def _insufficient(capability: str) -> ServiceError:
+    return ServiceError("InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]")
 
 
 def _refuse_other_types(live: Stack, wanted: Deployment) -> None:

@@ -32,7 +32,7 @@ from aurora_sandbox.cloudformation.requests import (
     requested,
 )
 from aurora_sandbox.cloudformation.rollout import RollbackStyle
-from aurora_sandbox.cloudformation.stack import UPDATABLE, Stack
+from aurora_sandbox.cloudformation.stack import UPDATABLE, Event, Stack
 from aurora_sandbox.cloudformation.tokens import Tokens
 from aurora_sandbox.cloudformation.types import ResourceType
 from aurora_sandbox.wire import Caller, ServiceError
@@ -48,7 +48,7 @@ class CloudFormation:
     time_scale: how many times faster than in AWS TimeoutInMinutes passes.
     resolve_secret: secret id, JSON key, stage and version (the last three may be empty) to the value.
     may_assume: whether CloudFormation may act in the role of this ARN.
-    stack_seconds: how long a stack's operation takes at least that begins now.
+    stack_seconds: how long a stack's operation takes at least that begins now. announce: is told of every event.
     Attribute region: everything that is remembered, for those who want to wait for more than a stack's end.
     """
 
@@ -67,8 +67,9 @@ class CloudFormation:
         rollback_style: RollbackStyle = "update",
         time_scale: float = 1.0,
         stack_seconds: Callable[[], float] = lambda: 0.0,
+        announce: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        self.region = Region(account=account, region=region)
+        self.region = Region(account=account, region=region, announce=announce)
         self.rollback_style: RollbackStyle = rollback_style
         pacing = Pacing(stack_seconds)
         self._handlers = Handlers(resources, custom, resolve_secret, pacing)
@@ -264,10 +265,11 @@ class CloudFormation:
 
     def _get_template(self, request: Parameters) -> dict[str, Any]:
         if request.get("ChangeSetName"):
-            body = self._change_sets.template(request)
+            found = self._change_sets.template(request)
         else:
-            body = self._found(request).deployment.template.body
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+            found = self._found(request).deployment.template
+        body = found.processed if request.get("TemplateStage") == "Processed" else None
+        return {"TemplateBody": body or found.body, "StagesAvailable": ["Original", "Processed"]}
 
     def _get_template_summary(self, request: Parameters) -> dict[str, Any]:
         if request.get("StackName"):

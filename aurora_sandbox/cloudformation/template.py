@@ -5,13 +5,14 @@ Nothing here depends on parameter values; what a template means for one stack is
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from aurora_sandbox.cloudformation import yaml
+from aurora_sandbox.cloudformation import transform, yaml
 from aurora_sandbox.cloudformation.intrinsics import (
     Reference,
     Unresolvable,
@@ -66,7 +67,7 @@ _ATTRIBUTES = frozenset(
         "Version",
     }
 )
-_NOT_IMITATED = ("Transform", "Rules", "Hooks")
+_NOT_IMITATED = ("Rules", "Hooks")
 _DELETION_POLICIES = frozenset({"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"})
 _IAM_NAME_PROPERTIES = frozenset({"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"})
 # Types that are snapshotted on deletion; with the exception of volumes, RDS clusters do so by default.
@@ -107,7 +108,9 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template; everything by its name, in the order of the text."""
+    """A template; everything by its name, in the order of the text. body: as it was given; processed: as its transforms
+    have left it, in JSON, where there are some.
+    """
 
     body: str
     version: str | None
@@ -118,6 +121,8 @@ class Template:
     conditions: Mapping[str, Any]
     resources: Mapping[str, Declaration]
     outputs: Mapping[str, Output]
+    transforms: tuple[str, ...] = ()
+    processed: str | None = None
 
 
 @lru_cache(maxsize=128)
@@ -129,6 +134,9 @@ def parse(body: str) -> Template:
             f"Member must have length less than or equal to {MAX_TEMPLATE_BYTES}"
         )
     raw = yaml.load(body)
+    transforms = transform.declared(raw)
+    if transforms:
+        raw = transform.processed(raw)
     _check_sections(raw)
     template = Template(
         body=body,
@@ -140,6 +148,8 @@ def parse(body: str) -> Template:
         conditions=raw.get("Conditions", {}),
         resources={name: _declaration(name, item) for name, item in raw["Resources"].items()},
         outputs={name: _output(name, item) for name, item in raw.get("Outputs", {}).items()},
+        transforms=transforms,
+        processed=json.dumps(raw) if transforms else None,
     )
     try:
         for condition in template.conditions.values():

@@ -21,6 +21,7 @@ class Request:
     properties: resolved, in the types of the provider schema (custom resources: every scalar is a string).
     old_properties: only on update. physical_id: only on update and delete.
     tags: the stack's tags and aws:cloudformation:stack-name, -stack-id and -logical-id.
+    capabilities: what the caller has granted.
     """
 
     type: str
@@ -31,6 +32,7 @@ class Request:
     old_properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ class RotationSchedule:
 
     def _rotate(self, secret_arn: str, properties: Properties) -> Outcome:
         if "HostedRotationLambda" in properties:
-            raise ResourceFailed("The sandbox has no HostedRotationLambda; set RotationLambdaARN.")
+            raise ResourceFailed("A HostedRotationLambda needs Transform: AWS::SecretsManager-2024-09-16.")
         self.ask(
             "RotateSecret",
             SecretId=secret_arn,

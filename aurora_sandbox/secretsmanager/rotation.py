@@ -175,7 +175,8 @@ class Rotations:
             run.cancelled.set()
 
     def _pending(self, secret: Secret, token: str, value: str | bytes | None) -> Version:
-        version = secret.versions[token] = Version(token, self._now(), value)
+        secret.changed = self._now()
+        version = secret.versions[token] = Version(token, secret.changed, value)
         secret.move(PENDING, version)
         return version
 

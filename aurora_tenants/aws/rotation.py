@@ -28,6 +28,8 @@ from aurora_tenants.tenant.rotation import Login, SecretState, Told, new_version
 # Without its log there is no telling whether it has failed.
 _MOST_SECONDS, _MOST_SECONDS_UNTOLD = 400.0, 180.0
 _POLL_SECONDS = 1.0
+# How long a rotation is asked for that meets another one, of which nothing is left.
+_BUSY_SECONDS = 30.0
 # What CloudWatch Logs has not shown yet when a rotation is over, which is a success all the same.
 _LAST_LOOK_SECONDS = 3.0
 _ALLOW = "deploy the shared stack again, whose ApplyPolicy then allows it, and attach that policy"
@@ -45,8 +47,8 @@ def describe(aws: Aws, name: str) -> SecretState:
     return state_of(answer, parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC))
 
 
-def begin(aws: Aws, secret: SecretState, function: str, days: int, *, forced: bool) -> str:
-    """The id of the version that is being made: a new one, or the one of a rotation that had begun and goes on.
+def begin(aws: Aws, secret: SecretState, function: str, days: int, *, forced: bool) -> tuple[str, bool]:
+    """The id of the version that is being made, and whether it is new; if not, of a rotation that goes on.
 
     function, days: for a secret whose rotation is off, which RotateSecret turns on. Whoever does not want that turns it
     off again afterwards (`turn_off`).
@@ -54,17 +56,21 @@ def begin(aws: Aws, secret: SecretState, function: str, days: int, *, forced: bo
     client, token = aws.client("secretsmanager"), new_version(is_forced=forced)
     rules = secret.rules or {"AutomaticallyAfterDays": days}
     more = {} if secret.rotates else {"RotationLambdaARN": secret.function or function, "RotationRules": rules}
-    with asking(f"rotate secret {secret.name}", if_denied=_ALLOW):
-        try:
-            client.rotate_secret(SecretId=secret.arn, ClientRequestToken=token, **more)
-        except (client.exceptions.InvalidRequestException, client.exceptions.ResourceExistsException) as error:
-            now = describe(aws, secret.name)
-            if token in (now.pending, now.current):  # the answer was lost, and the repetition meets what it has begun
-                return token
-            if now.pending and "previous rotation" in str(error):
-                return now.pending
-            raise
-    return token
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        with asking(f"rotate secret {secret.name}", if_denied=_ALLOW):
+            try:
+                client.rotate_secret(SecretId=secret.arn, ClientRequestToken=token, **more)
+            except (client.exceptions.InvalidRequestException, client.exceptions.ResourceExistsException) as error:
+                now = describe(aws, secret.name)
+                if token not in (now.pending, now.current):  # or the answer was lost, and the repetition meets its own
+                    if "previous rotation" not in str(error) or (not now.pending and time.monotonic() > until):
+                        raise
+                    if now.pending:
+                        return now.pending, False
+                    time.sleep(_POLL_SECONDS)  # what was under way has just ended
+                    continue
+        return token, True
 
 
 def turn_off(aws: Aws, secret: SecretState) -> None:
@@ -96,12 +102,14 @@ def watch(
 ) -> Iterator[tuple[Told, bool]]:
     """What the function has told of a rotation, each time that it is more, and whether the version is current now.
 
-    Ends when it is, when a step has failed, or after some minutes. before: the ids of events of an earlier attempt.
+    Ends when it is, when a step has failed, when the version is gone, or after some minutes. before: the ids of events
+    of an earlier attempt.
     """
     until = time.monotonic() + (_MOST_SECONDS if has_log else _MOST_SECONDS_UNTOLD)
     last, ends = Told(), 0.0
     while True:
-        is_current = describe(aws, secret.name).current == version
+        state = describe(aws, secret.name)
+        is_current, is_gone = state.current == version, version not in (state.current, state.pending)
         if has_log:
             lines = [line for event, line in events(aws, secret, version).items() if event not in before]
             now = told(lines, version)
@@ -110,7 +118,7 @@ def watch(
                 yield now, is_current
         is_whole = not has_log or "finishSecret" in last.steps
         ends = ends or (time.monotonic() + _LAST_LOOK_SECONDS if is_current else 0.0)
-        if (is_current and (is_whole or time.monotonic() > ends)) or (last.failure and not is_current):
+        if (is_current and (is_whole or time.monotonic() > ends)) or (last.failure and not is_current) or is_gone:
             yield last, is_current
             return
         if time.monotonic() > until:

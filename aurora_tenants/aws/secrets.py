@@ -86,6 +86,7 @@ def _live(answer: Mapping[str, Any], stages: Mapping[str, Collection[str]]) -> L
         next_rotation=answer.get("NextRotationDate"),
         endpoint_subnets=_subnets(answer),
         has_pending=any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages.values()),
+        accessed=answer.get("LastAccessedDate"),
     )
 
 

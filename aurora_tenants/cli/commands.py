@@ -42,6 +42,11 @@ COMMANDS = {
     "plan": Later("Show what apply would change, down to the SQL. Changes nothing.", "tenants", "plan"),
     "apply": Later("Deploy what plan shows, one stack per tenant, and read back what came of it.", "tenants", "apply"),
     "env": Later("Print what a service of this tenant needs: names of resources, never a password.", "tenants", "env"),
+    "status": Later(
+        "Show how the tenants are and the cluster: sizes, connections, rotations, drift, costs. Wakes nothing unasked.",
+        "status",
+        "status",
+    ),
     "rotate": Later(
         "Give the users of a tenant, or one of them, another password now, and prove it by a login.", "rotate", "rotate"
     ),

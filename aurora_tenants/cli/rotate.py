@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_tenants.cli.options import DISPLAY, TARGET, Display, Target, ask, in_flight, teller
-from aurora_tenants.errors import InvalidUsage, Problem
+from aurora_tenants.errors import AuroraTenantsError, InvalidUsage, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,19 +67,25 @@ def rotate(
     if reasons:
         ask(out, said.question(revokes=revoke_old, clears=stuck), yes)
     found: list[dict[str, Any]] = []
-    with in_flight(_IN_FLIGHT):
-        for each in scene.targets:
-            if stuck:
-                cleared = rotating.clear(scene, each)
-                found.append(said.cleared_data(cleared))
-                text = said.cleared_text(cleared, tenant)
-            else:
-                rotated = rotating.rotate(scene, each, forced=force or revoke_old, tell=_tell(out))
-                rotated = rotating.revoke(scene, rotated) if revoke_old else rotated
-                found.append(said.rotated_data(rotated))
-                text = said.rotated_text(rotated)
-            if not display.is_json:
-                out.result(text)
+    try:
+        with in_flight(_IN_FLIGHT):
+            for each in scene.targets:
+                if stuck:
+                    cleared = rotating.clear(scene, each)
+                    found.append(said.cleared_data(cleared))
+                    text = said.cleared_text(cleared, tenant)
+                else:
+                    rotated = rotating.rotate(scene, each, forced=force or revoke_old, tell=_tell(out))
+                    rotated = rotating.revoke(scene, rotated) if revoke_old else rotated
+                    found.append(said.rotated_data(rotated))
+                    text = said.rotated_text(rotated)
+                if not display.is_json:
+                    out.result(text)
+    except AuroraTenantsError as error:
+        error.nothing_was_changed = error.nothing_was_changed and not found
+        if len(found) + 1 < len(scene.targets):
+            out.tell(f"Not begun: {', '.join(each.user for each in scene.targets[len(found) + 1 :])}.")
+        raise
     if display.is_json:
         out.json({"version": 1, "tenant": tenant, "users": found, "problems": []})
 

@@ -28,7 +28,7 @@ from aurora_tenants.cli.options import (
     teller,
     with_groups,
 )
-from aurora_tenants.errors import Exit, InvalidUsage, Problem
+from aurora_tenants.errors import AwsError, Exit, InvalidUsage, Problem
 
 if TYPE_CHECKING:
     from aurora_tenants.aws.clients import Aws
@@ -133,6 +133,12 @@ def shared_deploy(
     new_stack: Annotated[
         bool, typer.Option("--new-stack", help="A name near that of another shared stack is meant.")
     ] = False,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify", help="Who gets a mail when a rotation or the provider fails; may be repeated.", metavar="MAIL"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and stop.")] = False,
     detailed_exitcode: Annotated[
@@ -149,6 +155,7 @@ def shared_deploy(
     display: Display = DISPLAY,
 ) -> None:
     """Create or update the shared stack, and a cluster for it. Shows first what it does to every resource, and asks."""
+    from aurora_tenants.aws import alarms
     from aurora_tenants.aws.code import CODE_BUCKET
     from aurora_tenants.aws.preparation import prepare
     from aurora_tenants.aws.rollout import execute
@@ -156,7 +163,7 @@ def shared_deploy(
     from aurora_tenants.render.preview import preview_data
     from aurora_tenants.render.problems import problem_data, problem_text
 
-    out, parameters = display.open(), _pairs(parameter or ())
+    out, parameters, addresses = display.open(), _pairs(parameter or ()), alarms.check_addresses(notify or ())
     bucket = _code_bucket(code_bucket, inline_code, parameters)
     wanted = chosen(cluster, new_cluster)
     aws, stack, account = place.open(teller(out, is_json=display.is_json), to_deploy=True)
@@ -185,9 +192,15 @@ def shared_deploy(
         if not operator.has_begun:
             raise
         raise InterruptedInFlight(IN_FLIGHT) from error
-    problem = None if plan else inspector_problem(existing(aws.cloudformation, stack))
+    deployed = None if plan else existing(aws.cloudformation, stack)
+    problem = inspector_problem(deployed) if deployed else None
     if problem:
         out.tell(problem_text(problem, severity="notice"))
+    if deployed and addresses:
+        for address in alarms.subscribe(aws, deployed.outputs[alarms.OUTPUT], addresses):
+            out.tell(f"{address} gets a mail from AWS Notifications, and is told of failures once its link was opened.")
+    elif addresses:
+        out.tell(f"{' and '.join(addresses)} would be subscribed to the alarms.")
     if display.is_json:
         where = {"account": account, "region": aws.region}
         notices = [problem_data(problem)] if problem else []
@@ -208,12 +221,14 @@ def shared_deploy(
 @with_groups
 def shared_status(place: Place = PLACE, output: Format = "text") -> None:
     """Show the shared stack's state and outputs."""
-    from aurora_tenants.aws import usable
+    from aurora_tenants.aws import alarms, usable
     from aurora_tenants.render.text import printable
 
     out = Display(output).open()
     aws, stack, account = place.open(teller(out, is_json=output == "json"))
     status = usable.status(aws, stack)
+    if topic := status.get(alarms.OUTPUT):
+        status |= {"Notified": _notified(aws, topic, usable.deploy_command(stack))}
     if output == "json":
         out.json({"account": account, "region": aws.region, **status})
     else:
@@ -279,6 +294,16 @@ def shared_template(
         _write(code_zip, archive.content)
         DISPLAY.open().tell(f"The template takes {code_zip} from bucket {code_bucket}, key {archive.key}")
     typer.echo(code.template(code_bucket, archive), nl=False)
+
+
+def _notified(aws: Aws, topic: str, deploy: str) -> str:
+    """Who is told of failures, or why that is not known: the rest of a status is of use without it."""
+    from aurora_tenants.aws import alarms
+
+    try:
+        return alarms.said(alarms.read(aws, topic), deploy)
+    except AwsError as error:
+        return f"not known, {error.problems[0].what}; {error.problems[0].fix}"
 
 
 def _write(path: Path, content: bytes) -> None:

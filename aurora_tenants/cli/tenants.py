@@ -112,9 +112,12 @@ def validate(
     display: Display = DISPLAY,
 ) -> None:
     from aurora_tenants import config
+    from aurora_tenants.tenant.rotation_notices import moved_windows
 
     out = display.open()
     configuration = config.load(target.file)
+    rotated = (user for tenant in configuration.tenants for user in tenant.users if user.rotate_after_days)
+    notices = list(moved_windows(rotated))
     if live:
         from aurora_tenants.propose import Request, check_isolation
 
@@ -124,9 +127,12 @@ def validate(
     if display.is_json:
         tenants = [tenant.name for tenant in configuration.tenants]
         ignored = {"ignored": sorted({breach.account.entry for breach in silenced})} if live else {}
-        out.json({"version": 1, "tenants": tenants, "problems": [], **ignored})
+        told = {"notices": [asdict(notice) for notice in notices]} if notices else {}
+        out.json({"version": 1, "tenants": tenants, "problems": [], **told, **ignored})
         return
     out.result(f"{target.file} is valid: {_held(configuration)}.")
+    for notice in notices:
+        out.result(f"But {notice.text}  [{notice.code}]")
     if live:
         from aurora_tenants.render.text import printable
         from aurora_tenants.tenant.ignored import reached
@@ -138,12 +144,16 @@ def validate(
 def schema(
     of_plan: Annotated[bool, typer.Option("--plan", help="Of what plan prints with --output json.")] = False,
     of_apply: Annotated[bool, typer.Option("--apply", help="Of what apply prints with --output json.")] = False,
+    of_status: Annotated[bool, typer.Option("--status", help="Of what status prints with --output json.")] = False,
 ) -> None:
     from aurora_tenants import data
 
-    if of_plan and of_apply:
-        raise InvalidUsage(Problem("two-schemas", "--plan and --apply are two schemas", fix="leave one of them out"))
-    name = "apply" if of_apply else "plan" if of_plan else "tenants"
+    of = {"plan": of_plan, "apply": of_apply, "status": of_status}
+    asked = [name for name, is_asked in of.items() if is_asked]
+    if len(asked) > 1:
+        what = f"{' and '.join(asked)} are {'two' if len(asked) == 2 else 'three'} schemas"
+        raise InvalidUsage(Problem("two-schemas", what, fix="leave one of them out"))
+    name = asked[0] if asked else "tenants"
     typer.echo(data.text(f"{name}.schema.json"), nl=False)
 
 

@@ -156,6 +156,9 @@ def _of_deployment(place: Place) -> Iterator[Need]:
     yield Need(command, secret, ("secretsmanager:CreateSecret", "secretsmanager:RotateSecret"))
     yield Need(command, place.arn("scheduler", f"schedule-group/{name}"), ("scheduler:CreateScheduleGroup",))
     yield Need(command, place.arn("sqs", name), ("sqs:CreateQueue",))
+    yield Need(command, place.arn("sns", name), ("sns:CreateTopic", "sns:SetTopicAttributes"))
+    yield Need(command, place.arn("events", f"rule/{name}"), ("events:PutRule", "events:PutTargets"))
+    yield Need(command, place.arn("cloudwatch", f"alarm:{name}"), ("cloudwatch:PutMetricAlarm",))
     logs = place.arn("logs", f"log-group:/aws/lambda/{place.stack}-database-provider")
     yield Need(command, logs, ("logs:CreateLogGroup", "logs:PutRetentionPolicy"))
 

@@ -23,6 +23,7 @@ from aurora_tenants.mysql.live import (
 )
 from aurora_tenants.mysql.objects import OBJECTS, create_objects
 from aurora_tenants.mysql.owners import Kind, Owner, claim, create_owners, forget_owner, record_owner
+from aurora_tenants.mysql.sessions import CONNECTIONS, create_sessions
 from aurora_tenants.mysql.state import Server
 
 # A database exists (1007), a user exists or does not (1396, 1410), an entry exists (1062), a grant is gone (1141, 1147,
@@ -108,7 +109,8 @@ def make_views(execute: Execute) -> None:
 def _make_views(execute: Execute) -> None:
     for statement in create_views():
         execute(statement)
-    for name, statement in ((FUNCTION, create_function()), (OBJECTS, create_objects())):
+    creates = {FUNCTION: create_function(), OBJECTS: create_objects(), CONNECTIONS: create_sessions()}
+    for name, statement in creates.items():
         if not function_exists(execute, name):
             try:
                 execute(statement)

@@ -15,10 +15,9 @@ from aurora_tenants.lambdas.permission import Wanted
 from aurora_tenants.lambdas.reading import read_asked
 from aurora_tenants.lambdas.request import Request, Resource, Secret, is_shared_stack, secret_name, with_user
 from aurora_tenants.mysql.changes import lock_user
-from aurora_tenants.mysql.inspector import inspector_properties
+from aurora_tenants.mysql.inspector import FUNCTIONS, inspector_properties
 from aurora_tenants.mysql.live import function_exists, owners_of
 from aurora_tenants.mysql.names import Account, account_of, is_reserved_user
-from aurora_tenants.mysql.objects import OBJECTS
 from aurora_tenants.mysql.one import of_resource
 from aurora_tenants.mysql.owners import OWNERS, Owner
 from aurora_tenants.mysql.properties import checked, is_iam, may_wait, on_remove, text, wanted_user
@@ -44,7 +43,7 @@ def serve_user(request: Request) -> Resource:
         make_views(execute)
     server, asked = reading.server, request.properties
     if is_inspector:
-        asked = inspector_properties(can_look=function_exists(execute, OBJECTS))
+        asked = inspector_properties([name for name in FUNCTIONS if function_exists(execute, name)])
     wanted = wanted_user(asked, name, server, may_reach_all=is_inspector)
     is_same, waits = _is_same_user(request, name, old_names | {name}, secret, owned), may_wait(asked, wanted, server)
     refused = converge(request, Wanted(wanted, server, secret, is_same, is_inspector, waits, old_names), reading)

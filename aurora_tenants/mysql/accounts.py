@@ -16,7 +16,7 @@ from typing import Any
 from aurora_tenants.mysql.grants import GLOBAL_PRIVILEGES, GRANT_OPTION
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import LONGEST_TEXT, PASSWORD_PLUGINS, Kind, Options, Require
-from aurora_tenants.mysql.owners import OWNERS, Owner
+from aurora_tenants.mysql.owners import OWNERS, Owner, defined
 from aurora_tenants.mysql.state import Restriction, User
 
 # MySQL names a column of mysql.user and mysql.db after the privilege, with these exceptions.
@@ -84,9 +84,9 @@ def create_function() -> str:
     function (test_the_inspector_reads_what_root_reads). A server refuses it when it writes a binary log and
     log_bin_trust_function_creators is OFF (1419).
     """
-    return (
-        f"CREATE FUNCTION {OWNERS}.{FUNCTION}() RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
-        f" (SELECT COALESCE(JSON_ARRAYAGG(JSON_ARRAY(Definer, Objects)), JSON_ARRAY()) FROM ({DEFINERS}) AS definers)"
+    return defined(
+        FUNCTION,
+        f"(SELECT COALESCE(JSON_ARRAYAGG(JSON_ARRAY(Definer, Objects)), JSON_ARRAY()) FROM ({DEFINERS}) AS definers)",
     )
 
 

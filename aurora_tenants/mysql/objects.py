@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from aurora_tenants.mysql.grants import Grant, Scope, row_scope
 from aurora_tenants.mysql.names import key
-from aurora_tenants.mysql.owners import OWNERS
+from aurora_tenants.mysql.owners import OWNERS, defined
 from aurora_tenants.mysql.properties import folded
 from aurora_tenants.mysql.state import Contents
 
@@ -64,9 +64,9 @@ def create_objects() -> str:
 
     in_table = "TABLE_SCHEMA = db AND TABLE_NAME = name"
     size = "JSON_ARRAY(COUNT(*), SUM(TABLE_ROWS), SUM(DATA_LENGTH + INDEX_LENGTH))"
-    return (
-        f"CREATE FUNCTION {OWNERS}.{OBJECTS}(asked JSON) RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN"
-        " (SELECT JSON_OBJECTAGG(i, CASE level"
+    return defined(
+        OBJECTS,
+        "(SELECT JSON_OBJECTAGG(i, CASE level"
         f" WHEN 'TABLE' THEN {count('TABLES', in_table)}"
         f" WHEN 'COLUMN' THEN {count('COLUMNS', f'{in_table} AND COLUMN_NAME = part')}"
         f" WHEN 'DATABASE' THEN (SELECT {size} FROM information_schema.TABLES WHERE TABLE_SCHEMA = db"
@@ -74,7 +74,8 @@ def create_objects() -> str:
         f" ELSE {count('ROUTINES', 'ROUTINE_SCHEMA = db AND ROUTINE_NAME = part AND ROUTINE_TYPE = level')} END)"
         f" FROM JSON_TABLE(asked, '$[*]' COLUMNS (i FOR ORDINALITY, level {utf8} PATH '$[0]',"
         f" db {utf8} COLLATE utf8mb3_bin PATH '$[1]', name {utf8} COLLATE utf8mb3_bin PATH '$[2]',"
-        f" part {utf8} PATH '$[3]')) AS asked_for)"
+        f" part {utf8} PATH '$[3]')) AS asked_for)",
+        "asked JSON",
     )
 
 

@@ -163,6 +163,14 @@ def withdraw_all(database: str) -> str:
     return f"UPDATE {OWNERS}.shares SET withdrawn = 1 WHERE name = {literal(database)}"
 
 
+def defined(name: str, value: str, asked: str = "") -> str:
+    """The statement that creates a function of the schema, which must not be there yet (1304).
+
+    It runs with the rights of the cluster's master user, who creates it. value: of JSON, an expression in brackets.
+    """
+    return f"CREATE FUNCTION {OWNERS}.{name}({asked}) RETURNS JSON READS SQL DATA SQL SECURITY DEFINER RETURN {value}"
+
+
 def create_owners() -> tuple[str, ...]:
     """The statements that create the tables of owners, safe to run again."""
     columns = (

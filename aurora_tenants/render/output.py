@@ -10,8 +10,8 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import IO, Any, cast
@@ -37,6 +37,12 @@ class Output:
     def result(self, text: Text | str) -> None:
         """One line, or several, of a result."""
         self.out.print(safe(text))
+
+    @contextmanager
+    def screen(self) -> Iterator[Callable[[Text], None]]:
+        """As the stream's, for results that take each other's place."""
+        with self.out.screen() as show:
+            yield lambda text: show(cast("Text", safe(text)))
 
     def raw(self, text: str) -> None:
         """A result whose every character counts: rich would turn tabs into spaces."""

@@ -29,7 +29,9 @@ def reasons(scene: Scene, *, is_paused: bool, logins: Mapping[str, Login] | None
     if len(scene.targets) > 1:
         found.append(f"{count(len(scene.targets), 'user')} of tenant {scene.tenant}: {_names(scene)}, one by one.")
     if is_paused:
-        found.append("The cluster is paused: this wakes it, usually for 15 s and then until it is idle again.")
+        found.append(
+            "The cluster is paused: this wakes it, usually in 15 s, and it stays awake until it is idle again."
+        )
     if logins is not None:
         found += [_cut_off(each, logins.get(each.user)) for each in scene.targets]
     return found
@@ -72,6 +74,9 @@ def rotated_text(rotated: Rotated) -> str:
     proof = "It logs in." if rotated.logs_in else f"MySQL has taken it; {_NOT_TRIED}."
     if rotated.revoked:
         return f"User {user} has a new password, and no other. {proof}"
+    if not rotated.target.is_own:
+        by = rotated.target.secret.function.rpartition(":")[2]
+        return f"User {user} has a new password. {proof} Whether the one before still works, function {by} decides."
     before = f"The one before works until the next rotation, which begins in {minutes} minutes at the earliest."
     return f"User {user} has a new password. {proof} {before}"
 

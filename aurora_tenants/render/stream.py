@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from aurora_tenants.render.styled import Text
+from aurora_tenants.render.styled import Text, joined
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +61,24 @@ class Stream:
         if self.console:
             self.console.file = file
 
+    @contextmanager
+    def screen(self) -> Iterator[Callable[[Text], None]]:
+        """A screen of its own on a terminal, with what shows a text alone on it; elsewhere texts follow each other."""
+        console = self.console if self.is_terminal else None
+        if not console:
+            yield lambda text: self.print(Text().append(text).append("\n"))
+            return
+
+        def show(text: Text) -> None:
+            console.clear()
+            self.print(_top(text, self.size.height - 1))
+
+        console.set_alt_screen(True)
+        try:
+            yield show
+        finally:
+            console.set_alt_screen(False)
+
     @property
     def is_terminal(self) -> bool:
         """Whether what is written can be written over."""
@@ -80,6 +100,15 @@ class Stream:
     def width(self) -> int:
         """In how many columns."""
         return self.size.width
+
+
+def _top(text: Text, height: int) -> Text:
+    """As many of its lines; of the rest it is said how many there are."""
+    lines = text.lines()
+    if len(lines) <= height:
+        return text
+    more = len(lines) - height + 1
+    return joined([*lines[: height - 1], Text(f"… and {more:,} more lines", "dim")])
 
 
 def stream(file: IO[str] | None, color: bool | None) -> Stream:

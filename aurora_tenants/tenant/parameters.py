@@ -82,7 +82,9 @@ def _of_database(database: TenantDatabase, ids: LogicalIds) -> Iterator[_Paramet
 
 
 def _resource(name: str, given: _Value) -> dict[str, Any]:
-    made = {"Type": TYPE, "Properties": {"Name": name, "Type": "String", "Value": given.value}}
+    # Standard costs nothing. Without a word of it a parameter has the tier that somebody has set for the whole account.
+    properties = {"Name": name, "Type": "String", "Tier": "Standard", "Value": given.value}
+    made = {"Type": TYPE, "Properties": properties}
     return {"DependsOn": [given.after], **made} if given.after else made
 
 

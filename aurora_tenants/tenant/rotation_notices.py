@@ -30,7 +30,7 @@ def rotation_notices(
     """region: of the cluster, for prices. only: the tenants that it is about; all of them when empty."""
     users = list(_rotated(configuration.tenants, only))
     yield from _waking(configuration.cluster, users)
-    yield from _off(users)
+    yield from moved_windows(users)
     if hosted := [user.name for user in users if user.rotation == HOSTED]:
         yield _hosted(hosted, secrets, region)
 
@@ -73,7 +73,8 @@ def _waking(cluster: Cluster, users: Iterable[TenantUser]) -> Iterator[Notice]:
         yield Notice("rotation-wakes", f"{what}; {fix}")
 
 
-def _off(users: Iterable[TenantUser]) -> Iterator[Notice]:
+def moved_windows(users: Iterable[TenantUser]) -> Iterator[Notice]:
+    """The windows that a clock which is put forward and back takes from their hours, each once."""
     names: dict[RotateWindow, list[str]] = {}
     for user in users:
         if isinstance(user.rotate_window, RotateWindow):

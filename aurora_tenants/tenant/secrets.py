@@ -56,7 +56,8 @@ class LiveSecret(NamedTuple):
 
     function: ARN of what rotates it, which stays when rotation is off. days, schedule, duration: when, as Secrets
     Manager tells it; all empty for never. has_pending: a version waits to become the current one. endpoint_subnets: of
-    what rotates it, where its stack says that in a tag; None elsewhere.
+    what rotates it, where its stack says that in a tag; None elsewhere. accessed: the day that somebody last read its
+    value, in UTC.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LiveSecret(NamedTuple):
     next_rotation: datetime | None = None
     has_pending: bool = False
     endpoint_subnets: tuple[str, ...] | None = None
+    accessed: datetime | None = None
 
     @property
     def rules(self) -> Rules:
@@ -242,16 +244,17 @@ def _rotation(parts: Parts, live: LiveSecret, secrets: Secrets) -> Iterator[_Dif
     is_rotated, schedule = parts.rules is not None, _schedule(parts, live, secrets.arn_of(parts.function))
     if schedule:
         yield schedule
-    if live.has_pending and live.changed and secrets.now > live.changed + _STUCK:
-        since = f"stuck since {live.changed:%Y-%m-%d}"
+    if stuck := stuck_since(live, secrets.now):
+        since = f"failed, and stuck since {stuck:%Y-%m-%d}"
         if is_rotated:
             yield f"rotation: {since} → begun again", ("end-rotation", "rotate")
         else:
             yield f"rotation: {since} → its version is taken back", ("end-rotation",)
-    elif is_rotated and live.rotates and not schedule and (due := _due(live)) and secrets.now > due + _LATE:
+    elif is_rotated and not schedule and (due := overdue_since(live, secrets.now)):
         # A version that waits is of a rotation that fails; as long as it does, no other is begun.
         heals: tuple[Heal, ...] = ("end-rotation", "rotate") if live.has_pending else ("rotate",)
-        yield f"rotation: due since {due:%Y-%m-%d} → rotated now", heals
+        fails = ", and fails" if live.has_pending else ""
+        yield f"rotation: due since {due:%Y-%m-%d}{fails} → rotated now", heals
 
 
 def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | None:
@@ -267,6 +270,17 @@ def _schedule(parts: Parts, live: LiveSecret, function: str) -> _Difference | No
         by, now = live.function.rpartition(":")[2] or "nobody", function.rpartition(":")[2]
         return f"rotation: {live.period} by {by} → {wanted} by {now}", heals
     return None if live.rules == parts.rules else (f"rotation: {live.period} → {wanted}", heals)
+
+
+def stuck_since(live: LiveSecret, now: datetime) -> datetime | None:
+    """When a rotation began that goes on for too long; None where none does."""
+    return live.changed if live.has_pending and live.changed and now > live.changed + _STUCK else None
+
+
+def overdue_since(live: LiveSecret, now: datetime) -> datetime | None:
+    """When it should have been rotated and was not; None where it is not late, or not rotated at all."""
+    due = _due(live) if live.rotates else None
+    return due if due and now > due + _LATE else None
 
 
 def _due(live: LiveSecret) -> datetime | None:

@@ -74,6 +74,13 @@ def test_parameters_say_what_env_says_and_go_with_what_they_are_about(run: Comma
     assert parameters(cloud) == {f"/shared-global/shop/{name}": value for name, value in (env | of_each).items()}
     assert run("aurora-tenants plan --detailed-exitcode").code == 0
 
+    cloud.client("secretsmanager").delete_secret(SecretId=env["DATABASE_SECRET"], ForceDeleteWithoutRecovery=True)
+    assert run("aurora-tenants apply --yes").code == 0
+    made_again = json.loads(run("aurora-tenants env shop --format json").out)["DATABASE_SECRET"]
+    found = parameters(cloud)
+    assert made_again != env["DATABASE_SECRET"]
+    assert {found[f"/shared-global/shop/{path}DATABASE_SECRET"] for path in ("", "users/shop/")} == {made_again}
+
     run.file(SHOP % ("shop", "shop"))
     ended = run("aurora-tenants plan")
     assert "  - path /shared-global/shop/  taken away: DATABASE_HOST, " in ended.out

@@ -14,6 +14,7 @@ import pytest
 
 from aurora_sandbox.cloudformation.yaml import load
 from aurora_tenants.mysql.live import Row
+from aurora_tenants.tenant.rotation import new_version
 from tests.article import OLD, PARTS, SERVICE, patched, shared_stack, upload_rotation
 from tests.cli.conftest import CommandLine, command_line
 from tests.cloud import Cloud, empty
@@ -88,10 +89,11 @@ class Team:
         return str(json.loads(text["SecretString"])["password"])
 
     def rotate(self, stack: str, user: str) -> None:
-        """Rotates now, and waits until that is over."""
+        """Rotates now, however soon after another, and waits until that is over."""
         secrets, name = self.cloud.client("secretsmanager"), f"/{stack}/database/{user}"
         until(lambda: not self.is_rotating(stack, user))
-        version = secrets.rotate_secret(SecretId=name)["VersionId"]
+        version = new_version(is_forced=True)
+        secrets.rotate_secret(SecretId=name, ClientRequestToken=version)
         until(lambda: secrets.get_secret_value(SecretId=name)["VersionId"] == version)
 
     def reads(self, service: str, password: str) -> list[Row]:

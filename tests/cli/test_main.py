@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,17 @@ def test_an_error_is_coloured_as_asked(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert ("\x1b[1;31m" in run(f"aurora-tenants validate --file nowhere{option}").err) == is_coloured
+
+
+def test_validate_says_which_window_the_clock_takes_from_its_hours(run: CommandLine):
+    run.file('  shop: {rotate_window: "SUN 02:00-03:00 Europe/Berlin", users: {shop: {}, token: {auth: iam}}}\n')
+    ended = run("aurora-tenants validate")
+    assert ended.code == 0
+    assert (
+        "But of 1 user (shop), the window SUN 02:00-03:00 Europe/Berlin is an hour earlier from November" in ended.out
+    )
+    (notice,) = json.loads(run("aurora-tenants validate --output json").out)["notices"]
+    assert notice["code"] == "rotate-window-moves"
 
 
 def process(*arguments: str, stdout: IO[str]) -> Ended:

@@ -114,7 +114,7 @@ def test_a_pull_request_plans_and_the_main_branch_applies(run: CommandLine, clou
     changes = json.loads(planned.out)["tenants"][0]["changes"]
     assert [(it["sql"].split()[0], it["origins"]) for it in changes] == [("GRANT", ["drift"]), ("REVOKE", ["file"])]
     assert ci("Apply", "aurora-tenants apply --yes").code == 0
-    for line in ("plan --detailed-exitcode", "validate --live", "env shop", "env shop --user token"):
+    for line in ("plan --detailed-exitcode", "validate --live", "env shop", "env shop --user token", "status"):
         ended = ci("Plan", f"aurora-tenants {line}")
         assert ended.code == 0, ended
     run.file(" {}\n", head="version: 1\ncluster: {stack: shared-global}\ntenants:")

@@ -21,6 +21,7 @@ from aurora_tenants.lambdas.request import Request, Secret, credentials
 from aurora_tenants.lambdas.rotation import _give_both
 from aurora_tenants.lambdas.user import serve_user
 from aurora_tenants.mysql.live import Execute, Row, read_users
+from aurora_tenants.tenant.rotation import new_version
 from tests.endpoint import own
 from tests.lambdas.world import ONCE, PROVIDER, SHARED, World, assert_silent, fresh, on, until, user
 from tests.mysql_server import execute_as
@@ -69,7 +70,8 @@ def test_users_are_made_changed_adopted_and_rotated_and_nobody_writes_a_password
     missing = user(arn, on(shop, "SELECT", Table="missing"), Plugin="caching_sha2_password")
     assert list(world.deploy(stack, {"App": missing}).failures) == ["App"]
     function = arn.replace(":secretsmanager:", ":lambda:").partition(":secret:")[0] + f":function:{ROTATION}"
-    token = world.secrets.rotate_secret(SecretId=arn, RotationLambdaARN=function)["VersionId"]
+    token = new_version(is_forced=True)  # the secret was written by hand a moment ago
+    world.secrets.rotate_secret(SecretId=arn, RotationLambdaARN=function, ClientRequestToken=token)
     until(lambda: "AWSCURRENT" in world.secrets.describe_secret(SecretId=arn)["VersionIdsToStages"][token])
     rotated = json.loads(world.secrets.get_secret_value(SecretId=arn)["SecretString"])["password"]
     assert (world.takes(name, rotated), world.takes(name, "hush-second")) == (True, True)

@@ -15,7 +15,7 @@ from aurora_tenants.mysql.live import Execute, read_server, read_state
 from aurora_tenants.mysql.names import Account
 from aurora_tenants.mysql.options import Options
 from aurora_tenants.mysql.owners import OWNERS, Owner, forget_owner, record_owner
-from aurora_tenants.mysql.passwords import set_password
+from aurora_tenants.mysql.passwords import discard_old_password, set_password
 from aurora_tenants.mysql.state import Database, Server, State, User
 from tests.mysql_server import as_desired, execute_as, hashes, make_owners
 
@@ -387,6 +387,21 @@ def test_a_new_password_works_at_once_and_the_old_one_as_long_as_it_is_retained(
     try:
         execute(set_password(APP, running.plugin, hashes("new"), retain=retain))
         assert (can_login(server, "new"), can_login(server, "old")) == (True, old_works)
+    finally:
+        execute(drop_user(APP))
+
+
+def test_an_old_password_is_discarded_whether_there_is_one_or_not(server: mysqld.Server):
+    execute = execute_as(server)
+    running = read_server(execute)
+    (create,) = changes(State(users={APP: User(APP)}), State(), server=running, password=hashes("old"))
+    execute(create.statement)
+    try:
+        execute(discard_old_password(APP))
+        assert can_login(server, "old")
+        execute(set_password(APP, running.plugin, hashes("new"), retain=True))
+        execute(discard_old_password(APP))
+        assert (can_login(server, "new"), can_login(server, "old")) == (True, False)
     finally:
         execute(drop_user(APP))
 

@@ -6,8 +6,10 @@ import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from aurora_tenants.render.output import Output, table
+from aurora_tenants.render.stream import Stream
 from aurora_tenants.render.styled import Text
 from tests.render.printed import text_of
 
@@ -50,3 +52,25 @@ def test_rows_of_a_query_as_mysqls_own_client_shows_them(columns: Any, rows: Any
     out = io.StringIO()
     Output(out=out).raw(table(columns, rows))
     assert out.getvalue() == expected
+
+
+def test_on_a_terminal_results_take_each_others_place_on_a_screen_of_their_own():
+    out = io.StringIO()
+    made = Output(out=out)
+    made.out = Stream(out, Console(file=out, force_terminal=True, width=80, height=6))
+    with made.screen() as show:
+        show(Text("first"))
+        show(Text("\n".join(f"line {number}\x1b[2J" for number in range(20))))
+        assert out.getvalue().startswith("\x1b[?1049h")
+    shown = out.getvalue()
+    last = shown.rpartition("first")[2]
+    assert shown.endswith("\x1b[?1049l")
+    assert ("line 3\\x1b[2J" in last, "line 4" in last, "… and 16 more lines" in last) == (True, False, True)
+
+
+def test_elsewhere_they_follow_each_other():
+    out = io.StringIO()
+    with Output(out=out).screen() as show:
+        show(Text("first"))
+        show(Text("second"))
+    assert out.getvalue() == "first\n\nsecond\n\n"

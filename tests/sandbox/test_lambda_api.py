@@ -137,6 +137,31 @@ def test_an_invocation_gives_the_result_and_its_log(api: Any):
     assert json.loads(api.invoke(FunctionName="words")["Payload"].read()) == {"event": {}}
 
 
+def test_what_a_function_printed_is_in_its_log_group(api: Any, sandbox: Sandbox):
+    logs, group = client_of(sandbox.environment(), "logs"), "/aws/lambda/words"
+    invoked(api, {"n": 7})
+    found = logs.filter_log_events(logGroupName=group, filterPattern="\"{'n': 7}\"")["events"]
+    assert [each["message"] for each in found] == ["got {'n': 7}"]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, PaginationConfig={"PageSize": 1})
+    every = [each for page in pages for each in page["events"]]
+    assert [each["message"] for each in every] == log(sandbox).splitlines()
+    assert found[0]["eventId"] in {each["eventId"] for each in every}
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"logGroupName": "/aws/lambda/unknown"}, "ResourceNotFoundException"),
+        ({"logGroupName": "words"}, "ResourceNotFoundException"),
+        ({"logGroupName": "/aws/lambda/words", "filterPattern": "?ERROR"}, "NotImplemented"),
+        ({"logGroupName": "/aws/lambda/words", "startTime": 1}, "NotImplemented"),
+    ],
+    ids=str,
+)
+def test_what_is_not_known_of_a_log_is_refused(api: Any, sandbox: Sandbox, asked: dict[str, Any], code: str):
+    assert refusal(client_of(sandbox.environment(), "logs").filter_log_events, **asked)[0] == code
+
+
 def test_a_function_that_fails_is_an_answer(api: Any):
     answer, error = invoked(api, {"fail": 1})
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")

@@ -561,11 +561,11 @@ def test_a_function_without_a_permission_is_not_taken_for_rotation(account: Acco
     assert reason.startswith("Secrets Manager cannot invoke the specified Lambda function.")
 
 
-def test_a_hosted_rotation_function_is_refused(account: Account) -> None:
+def test_a_hosted_rotation_function_needs_its_transform(account: Account) -> None:
     _, secret = account.create("AWS::SecretsManager::Secret", **GENERATED)
     reason = failure(account.create, "AWS::SecretsManager::RotationSchedule", SecretId=secret.physical_id,
                      HostedRotationLambda={"RotationType": "MySQLSingleUser"})  # fmt: skip
-    assert reason == "The sandbox has no HostedRotationLambda; set RotationLambdaARN."
+    assert reason == "A HostedRotationLambda needs Transform: AWS::SecretsManager-2024-09-16."
 
 
 def test_a_resource_policy_is_kept_with_its_secret_until_removed(account: Account) -> None:

@@ -19,6 +19,7 @@ from aurora_sandbox.secretsmanager.rotation import STEPS, Rotated
 from aurora_sandbox.secretsmanager.service import SecretsManager
 from aurora_sandbox.wire import Caller, ServiceError
 from tests.compared import compared
+from tests.endpoint import until
 
 CALLER = Caller("AKIATEST")
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:rotation"
@@ -255,8 +256,10 @@ def test_a_thousand_secrets_are_rotated_at_once_in_a_few_threads(account: Accoun
     told = account.move("+5d")
     assert (len(told), len(set(told))) == (1000, 1000)
     assert len(account.calls) == 4000
-    assert time.process_time() - before < 10
-    assert threading.active_count() <= threads
+    assert (
+        time.process_time() - before < 10
+    )  # 3 s of an idle machine; a look through all of them for each would be 1,000 times as much
+    until(lambda: threading.active_count() <= threads)
 
 
 def test_a_move_that_the_sandboxs_end_interrupts_waits_for_no_rotation() -> None:

@@ -74,6 +74,13 @@ def test_a_role_that_a_stack_let_go_of_or_left_over_is_called_a_role():
     ]
 
 
+def test_the_hosted_functions_own_user_is_not_left_over():
+    owner = Owner("shared-hosted-rotation", "User", "/shared/database/hosted_rotation")
+    assert notices(User(Account("hosted_rotation"), owner)) == []
+    (notice,) = notices(User(Account("hosted_rotation"), owner._replace(secret="/shared/database/another")))
+    assert notice[0] == "left-over"
+
+
 def test_a_user_of_a_tenants_name_at_another_host_takes_its_logins():
     assert notices(User(Account("shop", "10.%"))) == [
         (

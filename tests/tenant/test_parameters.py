@@ -41,7 +41,7 @@ def parameters(tenant: Tenant, **how: Any) -> dict[str, Any]:
     """The values of the parameters in a tenant's template, by their names after the path."""
     found = template(CLUSTER, tenant, **how).resources.values()
     every = [resource["Properties"] for resource in found if resource["Type"] == TYPE]
-    assert {it["Type"] for it in every} <= {"String"}
+    assert {(it["Type"], it["Tier"]) for it in every} <= {("String", "Standard")}
     values = {it["Name"].removeprefix(f"/shared/{tenant.name}/"): it["Value"] for it in every}
     assert len(values) == len(every)
     return values

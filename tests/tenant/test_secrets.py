@@ -87,7 +87,7 @@ def test_a_secret_that_is_not_deployed_yet_is_the_files_doing():
         (FINE._replace(next_rotation=NOW - 2 * DAY), "rotation: due since 2026-11-25 → rotated now", ("rotate",)),
         (
             FINE._replace(next_rotation=NOW - 2 * DAY, has_pending=True, changed=NOW),
-            "rotation: due since 2026-11-25 → rotated now",
+            "rotation: due since 2026-11-25, and fails → rotated now",
             ("end-rotation", "rotate"),
         ),
         (
@@ -97,7 +97,7 @@ def test_a_secret_that_is_not_deployed_yet_is_the_files_doing():
         ),
         (
             FINE._replace(has_pending=True, next_rotation=NOW - 9 * DAY),
-            "rotation: stuck since 2026-11-18 → begun again",
+            "rotation: failed, and stuck since 2026-11-18 → begun again",
             ("end-rotation", "rotate"),
         ),
     ],
@@ -112,7 +112,7 @@ def test_what_differs_is_said_and_healed(live: LiveSecret | None, what: str, hea
         (FINE, "rotation: every 30 days → off", ("cancel",)),
         (
             OFF._replace(has_pending=True),
-            "rotation: stuck since 2026-11-18 → its version is taken back",
+            "rotation: failed, and stuck since 2026-11-18 → its version is taken back",
             ("end-rotation",),
         ),
     ],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import Any
 
+from aurora_tenants.lambdas.password import FORCED
+from aurora_tenants.tenant.rotation import STEPS, told
 from tools.smoke import deployment
 from tools.smoke.clock import until
 from tools.smoke.probe import Probe
@@ -14,6 +18,8 @@ Json = Any
 SECTION = "Rotation of passwords"
 _LONGEST_SECONDS = 300
 _SOON_SECONDS = 60
+# What aurora_tenants/rotations/calendar.py writes between hours and year.
+_DAYS = ("1/3 * ?", "? * MON,THU", "? * SUN#1", "? 1/6 SUN#1", "? 1 SUN#1")
 
 
 def _described(world: World) -> Json:
@@ -21,16 +27,21 @@ def _described(world: World) -> Json:
     return world.client("secretsmanager").describe_secret(SecretId=secret)
 
 
-def _later(world: World) -> Json:
-    """A tenant's secret right after it was deployed: its schedule is there, and its password is the first."""
-    deployment.need_tenants(world)
+def _settled(world: World) -> Json:
+    """The secret when no version of it waits any more: a schedule that is set up is tried out first."""
 
     def settled() -> Json:
         found = _described(world)
         pending = [stages for stages in found["VersionIdsToStages"].values() if stages == ["AWSPENDING"]]
         return None if pending else found
 
-    found = until(settled, world.clock.pause, every=5, at_most=120) or _described(world)
+    return until(settled, world.clock.pause, every=5, at_most=120) or _described(world)
+
+
+def _later(world: World) -> Json:
+    """A tenant's secret right after it was deployed: its schedule is there, and its password is the first."""
+    deployment.need_tenants(world)
+    found = _settled(world)
     # The attachment has written a second version, with the cluster's address beside the same password.
     versions = [stages for stages in found["VersionIdsToStages"].values() if stages]
     secret = deployment.user_secret(world, deployment.USER)
@@ -162,6 +173,90 @@ def _expect_unknown_version(answer: Json) -> str:
     return not_refused(answer["wrong"], 1045, "Access denied for user")
 
 
+def _forced(world: World) -> Json:
+    """Another rotation, at once, with an id that says so; what the function's log and the labels show of it."""
+    secret, version = deployment.user_secret(world, deployment.USER), f"{FORCED}{uuid.uuid4()}"
+    function = str(_described(world)["RotationLambdaARN"]).rpartition(":")[2]
+    world.client("secretsmanager").rotate_secret(SecretId=secret, ClientRequestToken=version)
+
+    def steps() -> Json:
+        lines = world.client("logs").filter_log_events(
+            logGroupName=f"/aws/lambda/{function}", filterPattern=f'"{version}"'
+        )["events"]
+        found = told([line["message"] for line in lines], version)
+        return list(found.steps) if found.failure or "finishSecret" in found.steps else None
+
+    seen = until(steps, world.clock.pause, every=2, at_most=_LONGEST_SECONDS)
+
+    def labels() -> Json:
+        found = _described(world)["VersionIdsToStages"].get(version)
+        return found if found == ["AWSCURRENT"] else None
+
+    until(labels, world.clock.pause, every=2, at_most=_SOON_SECONDS)
+    return {"steps": seen, "stages": _described(world)["VersionIdsToStages"].get(version)}
+
+
+def _expect_forced(answer: Json) -> str:
+    if answer["steps"] != list(STEPS):
+        return f"the log shows {answer['steps']}"
+    return "" if answer["stages"] == ["AWSCURRENT"] else f"its labels are {answer['stages']}"
+
+
+def _windows(world: World) -> Json:
+    """What Secrets Manager says of each form of schedule that a file can ask for."""
+    deployment.need_tenants(world)
+    secret, client = deployment.user_secret(world, deployment.USER), world.client("secretsmanager")
+    told = {}
+    try:
+        for days in _DAYS:
+            _settled(world)
+            rules = {"ScheduleExpression": f"cron(0 2 {days} *)", "Duration": "3h"}
+            client.rotate_secret(SecretId=secret, RotationRules=rules, RotateImmediately=False)
+            found = _settled(world)
+            told[days] = {
+                "rules": {name: found["RotationRules"].get(name) for name in rules} == rules,
+                "next": str(found.get("NextRotationDate", "")),
+            }
+    finally:
+        _settled(world)
+        client.rotate_secret(SecretId=secret, RotationRules={"AutomaticallyAfterDays": 30}, RotateImmediately=False)
+        _settled(world)
+    return told
+
+
+def _expect_windows(answer: Json) -> str:
+    missing = [days for days in _DAYS if days not in answer]
+    others = [days for days, told in answer.items() if not told["rules"]]
+    if missing or others:
+        return f"not taken or told otherwise: {', '.join([*missing, *others])}"
+    return ""
+
+
+def _alarm(world: World) -> Json:
+    """The rotation function fails at an event of a secret that there is not; whether its alarm sees that, and when."""
+    function = world.outputs()["DatabaseSecretRotationLambda"]
+    event = {"Step": "createSecret", "SecretId": f"/{world.name}/database/of-no-user", "ClientRequestToken": "0" * 32}
+    world.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    began, state = world.clock.seconds(), ""
+
+    def raised() -> Json:
+        nonlocal state
+        found = world.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{world.name}-")["MetricAlarms"]
+        state = next((alarm["StateValue"] for alarm in found if alarm["MetricName"] == "Errors"), "")
+        return state == "ALARM" or None
+
+    until(raised, world.clock.pause, every=5, at_most=_LONGEST_SECONDS)
+    return {"state": state, "took_seconds": round(world.clock.seconds() - began, 1)}
+
+
+def _expect_alarm(answer: Json) -> str:
+    return (
+        ""
+        if answer["state"] == "ALARM"
+        else f"after {answer['took_seconds']} s its state is {answer['state'] or 'none'}"
+    )
+
+
 PROBES = (
     Probe(
         "rotation-not-at-once",
@@ -214,6 +309,32 @@ PROBES = (
         needs=("rotation-at-once",),
     ),
     Probe(
+        "rotation-forced",
+        SECTION,
+        "RotateSecret takes an id of our own for the version, FilterLogEvents finds the function's lines with it, and "
+        "Secrets Manager lets the function take AWSPENDING off the version that has become current.",
+        "`rotate --force` is refused, shows no steps, or Secrets Manager calls a rotation failed that has ended.",
+        "`aws secretsmanager rotate-secret --client-request-token forced-…`, then `aws logs filter-log-events`",
+        "four steps, and AWSCURRENT as the only label",
+        _forced,
+        _expect_forced,
+        takes_seconds=60,
+        needs=("new-secret-used",),
+    ),
+    Probe(
+        "rotation-windows",
+        SECTION,
+        "Secrets Manager takes every form of schedule that `rotate_window` becomes, and tells the expression and the "
+        "Duration as they were written.",
+        "`apply` ends with Secrets Manager's sentence, or the next plan shows a window that nobody changed.",
+        "`aws secretsmanager rotate-secret --no-rotate-immediately --rotation-rules …`, then `describe-secret`",
+        "the same expression and Duration, for each of five forms",
+        _windows,
+        _expect_windows,
+        takes_seconds=30,
+        needs=("rotation-at-once",),
+    ),
+    Probe(
         "new-secret-tried",
         SECTION,
         "The Data API can log in with a secret that was made a moment ago, or says SecretsErrorException until it can.",
@@ -223,5 +344,16 @@ PROBES = (
         _unknown_version,
         _expect_unknown_version,
         takes_seconds=5,
+    ),
+    Probe(
+        "rotation-alarm",
+        SECTION,
+        "An error of the rotation function sets its alarm to ALARM within minutes, without a trail of CloudTrail.",
+        "Nobody is told of a rotation that fails; `aurora-tenants plan` says it an hour later.",
+        "`aws cloudwatch describe-alarms --alarm-name-prefix shared-global-` after a rotation that failed; the mail",
+        "ALARM, within 300 s",
+        _alarm,
+        _expect_alarm,
+        takes_seconds=120,
     ),
 )

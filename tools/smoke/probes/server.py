@@ -83,6 +83,25 @@ def _expect_function(answer: Json) -> str:
     return "" if value(answer["definers"]) else "the inspector sees no view of another account"
 
 
+def _connections(world: World) -> Json:
+    inspector = world.outputs()["InspectorSecret"]
+    counted = "SELECT JSON_LENGTH(aurora_tenants.connections_1(), '$[0]')"
+    started = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'"
+    return {
+        "all": sql(world, "SELECT COUNT(*) FROM information_schema.PROCESSLIST"),
+        "counted": sql(world, counted, secret=inspector),
+        "uptime": sql(world, started, secret=inspector),
+    }
+
+
+def _expect_connections(answer: Json) -> str:
+    if found := problems([answer["all"], answer["counted"], answer["uptime"]]):
+        return found
+    everything, counted = value(answer["all"]), value(answer["counted"])
+    # Between the two statements some may come or go; the inspector alone would see one.
+    return "" if 2 * counted >= everything else f"the inspector counts {counted} of {everything} connections"
+
+
 def _view_and_function(world: World) -> Json:
     name = database(world)
     sql(world, f"DROP FUNCTION IF EXISTS {name}.two")
@@ -183,6 +202,17 @@ PROBES = (
         "the function is there, and shows a view of the master's",
         _function,
         _expect_function,
+    ),
+    Probe(
+        "connections-function",
+        SECTION,
+        "A function that runs as the master user sees all connections in `information_schema.PROCESSLIST`, and the "
+        "logins in `performance_schema.users`; everybody reads `performance_schema.global_status`.",
+        "`status` says that only a newer shared stack tells whose the connections are, or counts too few.",
+        "`aurora-tenants status --tenant NAME` while a service is connected",
+        "the inspector counts the connections that the master sees",
+        _connections,
+        _expect_connections,
     ),
     Probe(
         "view-and-function",
