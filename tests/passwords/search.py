@@ -11,11 +11,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from urllib.parse import quote
 
 _RUN = re.compile(rb"[0-9A-Za-z]{4,}")
 # What is shorter could stand anywhere by chance.
 SHORTEST = 12
+_LONG = 6  # a run that few texts hold by chance within another
 
 
 def forms(password: str) -> set[bytes]:
@@ -32,14 +34,14 @@ def forms(password: str) -> set[bytes]:
 class Passwords:
     """Those that are looked for. A text is cut into runs of letters and digits, and these are compared with theirs:
 
-    - a form that is one such run may stand within a longer one: `KEY=nABC…` in a JSON text;
-    - any other has runs with something else on both sides of them, which are runs of the text as well.
+    - a run with something else on both sides of it within a form is a whole run of the text as well;
+    - any other may stand within a longer one, as in `KEY=nABC…` of a JSON text.
     """
 
     def __init__(self, passwords: Iterable[str]) -> None:
-        self._whole = defaultdict[int, set[bytes]](set)  # by their length
-        self._by_run = defaultdict[bytes, set[bytes]](set)
-        self._without = set[bytes]()  # forms that have no such run
+        self._whole = defaultdict[bytes, set[bytes]](set)  # forms by such a run
+        self._within = defaultdict[int, dict[bytes, set[bytes]]](dict)  # forms by another, by its length
+        self._without = set[bytes]()  # forms that have only short ones
         looked_for = {password for password in passwords if len(password) >= SHORTEST}
         self.count = len(looked_for)
         for password in looked_for:
@@ -47,27 +49,29 @@ class Passwords:
                 self._add(form)
 
     def _add(self, form: bytes) -> None:
-        inner = [run for run in _RUN.finditer(form) if run.start() > 0 and run.end() < len(form)]
-        if _RUN.fullmatch(form):
-            self._whole[len(form)].add(form)
-        elif inner:
-            self._by_run[max((run[0] for run in inner), key=len)].add(form)
+        found = [(len(run[0]), run.start() > 0 and run.end() < len(form), run[0]) for run in _RUN.finditer(form)]
+        inner = [(size, run) for size, is_inner, run in found if is_inner]
+        size, _, longest = max(found, default=(0, False, b""))
+        if inner:
+            self._whole[max(inner)[1]].add(form)
+        elif size >= _LONG:
+            self._within[size].setdefault(longest, set()).add(form)
         else:
             self._without.add(form)
 
     def stand_in(self, text: bytes) -> bool:
         """Whether one of them does."""
         runs = set(_RUN.findall(text))
-        return (
-            any(form in text for run in runs & self._by_run.keys() for form in self._by_run[run])
-            or any(part in self._whole[size] for run in runs for part, size in self._parts(run))
-            or any(form in text for form in self._without)
-        )
+        return any(form in text for form in chain(self._without, self._candidates(runs)))
 
-    def _parts(self, run: bytes) -> Iterator[tuple[bytes, int]]:
-        for size in self._whole:
-            for start in range(len(run) - size + 1):
-                yield run[start : start + size], size
+    def _candidates(self, runs: set[bytes]) -> Iterator[bytes]:
+        """Forms of which a run is there."""
+        for run in runs & self._whole.keys():
+            yield from self._whole[run]
+        for size, forms_by_part in self._within.items():
+            for run in runs:
+                for start in range(len(run) - size + 1):
+                    yield from forms_by_part.get(run[start : start + size], ())
 
 
 def places(said: bytes, mark: bytes) -> Iterator[tuple[str, bytes]]:
