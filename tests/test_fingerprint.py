@@ -426,7 +426,7 @@ def test_what_follows_from_something_else_that_has_moved_is_not_said_beside_it()
         (TenantPlan, "name stack changes live desired refusals not_shared secrets moves waits"),
         (State, "databases users grants definers missing unseen contents"),
         (Deployed, "shared tenants others pause_schedule shared_stacks made waiting"),
-        (Stack, "name status reason tags parameters outputs id role_arn is_by_others is_edited"),
+        (Stack, "name status reason tags parameters outputs exports id role_arn is_by_others is_edited"),
         (Configuration, "cluster tenants ignore rollout"),
         (Server, "version partial_revokes plugin lower_case_names charset collation mandatory_roles max_connections "
          "max_user_connections"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tools.smoke.probe import Probe
 from tools.smoke.probes import (
     accounts,
+    alarms,
     bucket,
     ci,
     control,
@@ -31,6 +32,7 @@ PROBES: tuple[Probe, ...] = (
     *accounts.PROBES,
     *control.PROBES,  # before anything changes the tenants
     *rotation.PROBES,
+    *alarms.PROBES,
     *hosted.PROBES,
     *privileges.PROBES,
     *iam.PROBES,
