@@ -42,7 +42,7 @@ PROBES = (
         "rotation-alarm",
         SECTION,
         "An error of the rotation function sets its alarm to ALARM within minutes, without a trail of CloudTrail.",
-        "Nobody is told of a rotation that fails; `aurora-tenants plan` says it an hour later.",
+        "Nobody is told of a rotation that fails; `aurora-tenants plan` says it a day later.",
         "`aws cloudwatch describe-alarms --alarm-name-prefix shared-global-` after a rotation that failed; the mail",
         "ALARM, within 300 s",
         _alarm,
