@@ -16,6 +16,8 @@ from tests.cli.conftest import HEAD, CommandLine, Ended
 from tests.cloud import Cloud, deployed
 from tests.endpoint import until
 
+pytestmark = pytest.mark.long
+
 FILE = """
   shop:
     databases: {shop: {charset: utf8mb4, collation: utf8mb4_bin}}

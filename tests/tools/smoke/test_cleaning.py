@@ -22,6 +22,8 @@ from tools.smoke.login import WHY, ends
 from tools.smoke.probes import PROBES
 from tools.smoke.world import Place
 
+pytestmark = pytest.mark.long
+
 KNOWN = {probe.id: probe for probe in PROBES}
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 NAME = "smoke-0123abcd"

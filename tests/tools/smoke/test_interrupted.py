@@ -18,6 +18,8 @@ from tests.endpoint import environment, until
 from tests.tools.smoke.conftest import Account
 from tools.smoke.interrupts import Interrupted, Interrupts
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 
