@@ -209,7 +209,7 @@ def test_a_shared_stack_that_is_another_or_too_old(run: CommandLine, cloud: Clou
     cloud.deploy("other", other_stack(DatabaseServer="arn:aws:rds:x", ProviderVersion="0"))
     assert told(run, "aurora-tenants plan") == (
         "error: stack other is too old: its provider has version 0  [old-shared-stack]\n"
-        "    why: this program needs version 4\n"
+        "    why: this program needs version 5\n"
         "    fix: run: aurora-tenants shared deploy --stack other\n"
     )
     cloud.clean()
@@ -413,7 +413,10 @@ def test_a_command_line_that_makes_no_sense_is_usage(run: CommandLine, line: str
         ("env shpo", "error: there is no tenant shpo  [unknown-tenant]\n    fix: did you mean shop?\n"),
         ("env shop --user x", "error: tenant shop has no user x  [unknown-user]\n    fix: it has: shop\n"),
         ("env shop --database x", "error: tenant shop has no database x  [unknown-database]\n    fix: it has: shop\n"),
-        ("env shop --format x", "error: --format cannot be x  [unknown-format]\n    fix: use shell, dotenv or json\n"),
+        (
+            "env shop --format x",
+            "error: --format cannot be x  [unknown-format]\n    fix: use shell, dotenv, json or url\n",
+        ),
         (
             "shared deploy --parameter x",
             "error: --parameter x has no value  [invalid-parameter]\n    fix: write Name=Value\n",

@@ -129,12 +129,14 @@ IN_EITHER_FORM = [
     "aurora-tenants pause-schedule clear",
     "aurora-tenants pause-schedule set",
     "aurora-tenants pause-schedule show",
+    "aurora-tenants rotate",
     "aurora-tenants sandbox clock",
     "aurora-tenants sandbox fault",
     "aurora-tenants sandbox sql",
     "aurora-tenants sandbox status",
     "aurora-tenants shared deploy",
     "aurora-tenants shared status",
+    "aurora-tenants status",
     "aurora-tenants validate",
 ]
 
@@ -148,7 +150,8 @@ def test_these_commands_have_two_forms():
 def test_another_form_of_output_is_refused_before_anything_is_read(run: CommandLine, command: str):
     """There is no tenants.yaml here, no account and no sandbox."""
     forms = "text, json or markdown" if command == "aurora-tenants plan" else "text or json"
-    assert run(f"{command} --output yaml") == Ended(
+    tenant = " shop" if command == "aurora-tenants rotate" else ""
+    assert run(f"{command}{tenant} --output yaml") == Ended(
         64,
         "",
         f"error: --output cannot be yaml  [unknown-output]\n    fix: use {forms}\nNothing was changed.\n",

@@ -165,14 +165,14 @@ def test_at_a_terminal_it_lists_the_clusters_and_asks(
     )
     monkeypatch.setattr(sys, "stdin", Terminal(f"{identifier}\nno\n"))
     ended = run(HERE)
-    assert f"stack {SECOND}  (new, 19 resources)\n" in ended.err
+    assert f"stack {SECOND}  (new, 23 resources)\n" in ended.err
     assert ended.err.endswith(f"error: not confirmed  [not-confirmed]\n{LEAVES}")
     assert cloud.stacks() == {}
 
 
 def test_a_plan_of_a_new_one_leaves_no_stack(run: CommandLine, cloud: Cloud, identifier: str):
     ended = run(f"{HERE} --cluster {identifier} --plan --detailed-exitcode")
-    assert (ended.code, ended.out.startswith(f"stack {SECOND}  (new, 19 resources)\n")) == (2, True)
+    assert (ended.code, ended.out.startswith(f"stack {SECOND}  (new, 23 resources)\n")) == (2, True)
     assert cloud.settled(SECOND) == "gone"
 
 
@@ -226,6 +226,6 @@ def test_one_that_was_rolled_back_is_made_again(run: CommandLine, cloud: Cloud, 
     ended = run(f"{HERE} --plan")
     assert f"Stack {SECOND} is ROLLBACK_COMPLETE: its creation failed at Taken: " in ended.err
     assert "It is deleted and made again; it holds no data.\n" in ended.err
-    assert (ended.code, f"stack {SECOND}  (new, 19 resources)\n" in ended.out) == (0, True)
+    assert (ended.code, f"stack {SECOND}  (new, 23 resources)\n" in ended.out) == (0, True)
     assert cloud.stacks() == {SECOND: "ROLLBACK_COMPLETE"}
     assert "create complete: DatabaseProvider" in run(f"{HERE} --yes").err

@@ -95,6 +95,7 @@ class Account:
             functions=self.functions,
             backing=Backing(self.secrets, self.clusters, server, keys),  # type: ignore[arg-type]
             boto=boto,
+            rules_changed=lambda: None,
         )
 
     def create(self, type_name: str, logical_id: str = "Thing", /, **properties: Any) -> tuple[Request, Outcome]:

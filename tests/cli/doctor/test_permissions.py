@@ -39,7 +39,7 @@ EVERYTHING_READ = (
     *("secretsmanager:DescribeSecret", "servicequotas:Get*", "sqs:Get*", "scheduler:Get*", "scheduler:List*"),
 )
 WRITES = ("cloudformation:*", "kms:*", "rds:*", "scheduler:*", "secretsmanager:*", "lambda:*", "iam:*", "logs:*")
-WRITES += ("sqs:*", "ec2:*")
+WRITES += ("sqs:*", "ec2:*", "sns:*", "events:*", "cloudwatch:*")
 
 
 @pytest.fixture

@@ -110,8 +110,12 @@ def test_every_type_that_the_sandbox_has_is_in_the_schemas():
 
     nobody: Any = None
     types = resource_types(
-        secrets=nobody, functions=nobody, backing=Backing(nobody, nobody, nobody, nobody), boto=nobody
+        secrets=nobody,
+        functions=nobody,
+        backing=Backing(nobody, nobody, nobody, nobody),
+        boto=nobody,
+        rules_changed=lambda: None,
     )
-    assert len(types) == 24
+    assert len(types) == 29
     for name in types:
         assert complaints(schema("eu-west-1", name).raw, {"NoSuchProperty": 1})
