@@ -47,12 +47,12 @@ def run(name: str, server: Server, directory: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["lean", "naive"])
+@pytest.mark.parametrize("name", ["lean", pytest.param("naive", marks=pytest.mark.long)])
 def test_a_reference_finds_nothing_to_do(name: str, server: Server, sql: Callable[[str], None], tmp_path: Path):
     assert run(name, server, tmp_path) == (0, "nothing to do\n")
 
 
-@pytest.mark.parametrize("name", ["lean", "naive"])
+@pytest.mark.parametrize("name", ["lean", pytest.param("naive", marks=pytest.mark.long)])
 def test_a_reference_sees_what_was_revoked(name: str, server: Server, sql: Callable[[str], None], tmp_path: Path):
     sql("REVOKE DELETE ON svc0000.* FROM `svc0000-app`")
     try:

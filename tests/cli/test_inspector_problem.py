@@ -26,10 +26,11 @@ FIX = (
             "'aurora_tenants.accounts' is not VIEW (1347)",
             "DROP TABLE aurora_tenants.accounts",
         ),
-        (
+        pytest.param(
             (f"CREATE USER {INSPECTOR} IDENTIFIED BY 'word-of-another'",),
             f"user {INSPECTOR} exists already and belongs to nobody",
             "",
+            marks=pytest.mark.long,
         ),
     ],
 )

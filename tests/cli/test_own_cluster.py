@@ -208,7 +208,9 @@ def test_another_cluster_is_refused(run: CommandLine):
     assert (ended.code, "error: ClusterHost is not set as a parameter" in ended.err) == (1, True)
 
 
-@pytest.mark.parametrize(("region", "zones"), [("us-west-1", "2"), ("eu-west-1", "3")])
+@pytest.mark.parametrize(
+    ("region", "zones"), [pytest.param("us-west-1", "2", marks=pytest.mark.long), ("eu-west-1", "3")]
+)
 def test_a_new_cluster_takes_the_zones_that_its_region_has(
     region: str,
     zones: str,

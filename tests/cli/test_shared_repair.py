@@ -73,15 +73,15 @@ def grants(cloud: Cloud, user: str) -> list[str]:
     ("damage", "why"),
     [
         ("DROP VIEW aurora_tenants.accounts", TAKEN),
-        ("DROP VIEW aurora_tenants.definers", TAKEN),
-        ("DROP FUNCTION aurora_tenants.definers_1", TAKEN),
+        pytest.param("DROP VIEW aurora_tenants.definers", TAKEN, marks=pytest.mark.long),
+        pytest.param("DROP FUNCTION aurora_tenants.definers_1", TAKEN, marks=pytest.mark.long),
         ("DROP TABLE aurora_tenants.users", TAKEN),
         ("DROP DATABASE aurora_tenants", TAKEN),
         (f"REVOKE SELECT ON mysql.db FROM {INSPECTOR}", TAKEN),
         (f"REVOKE SELECT ON aurora_tenants.* FROM {INSPECTOR}", TAKEN),
         (f"DROP USER {INSPECTOR}", DENIED),
         (f"ALTER USER {INSPECTOR} IDENTIFIED BY 'another-one'", DENIED),
-        (f"ALTER USER {INSPECTOR} ACCOUNT LOCK", DENIED),
+        pytest.param(f"ALTER USER {INSPECTOR} ACCOUNT LOCK", DENIED, marks=pytest.mark.long),
     ],
 )
 def test_what_is_gone_in_mysql_is_named_and_comes_back(run: CommandLine, cloud: Cloud, damage: str, why: str):
@@ -163,7 +163,14 @@ def test_a_functions_code_that_was_changed_comes_back(run: CommandLine, cloud: C
     assert run("aurora-tenants apply --yes").code == 0
 
 
-@pytest.mark.parametrize("gone", [(PROVIDER,), (ROTATION,), (PROVIDER, ROTATION)])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param((PROVIDER,), marks=pytest.mark.long),
+        pytest.param((ROTATION,), marks=pytest.mark.long),
+        (PROVIDER, ROTATION),
+    ],
+)
 def test_a_function_that_is_gone_is_named_and_comes_back(run: CommandLine, cloud: Cloud, gone: tuple[str, ...]):
     for name in gone:
         cloud.client("lambda").delete_function(FunctionName=name)

@@ -33,7 +33,9 @@ CLIENTS = tuple(client for client in ("127.0.0.1", "127.0.0.7", "127.0.9.9") if 
 Cell = tuple[Account, str]
 
 
-@pytest.fixture(scope="module", params=["literal", "patterns", "patterns, folded names"])
+@pytest.fixture(
+    scope="module", params=["literal", "patterns", pytest.param("patterns, folded names", marks=pytest.mark.long)]
+)
 def server(request: pytest.FixtureRequest, mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
     """A server of its own: what is tried here, such as an anonymous account, would change what others' tests see."""
     literal, folded = request.param == "literal", "folded" in request.param

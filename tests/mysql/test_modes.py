@@ -63,7 +63,8 @@ class Asked(NamedTuple):
 asked = st.builds(Asked, databases, users, names, names, literals, literals)
 
 
-@pytest.fixture(params=MODES)
+# Those with both are for script/test long.
+@pytest.fixture(params=[pytest.param(it, marks=[pytest.mark.long] if it.startswith("both") else []) for it in MODES])
 def mode(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server in the mode, with a role."""
     name, values = MODES[request.param]

@@ -124,7 +124,9 @@ class Keeper(NamedTuple):
 OWN_TLS = ("--ssl-ca=ca.pem", "--ssl-cert=server-cert.pem", "--ssl-key=server-key.pem")
 
 
-@pytest.fixture(params=[True, False], ids=["server", "server_without_partial_revokes"])
+@pytest.fixture(
+    params=[True, pytest.param(False, marks=pytest.mark.long)], ids=["server", "server_without_partial_revokes"]
+)
 def keeper(request: pytest.FixtureRequest, server_with: Callable[..., Server]) -> Iterator[Keeper]:
     server = server_with(*OWN_TLS, partial_revokes=request.param)
     root = execute_as(server)

@@ -43,7 +43,7 @@ def running(request: pytest.FixtureRequest) -> Server:
     return server
 
 
-@pytest.fixture(params=["root", "master"])
+@pytest.fixture(params=[pytest.param("root", marks=pytest.mark.long), "master"])
 def walker(request: pytest.FixtureRequest, running: Server) -> Iterator[Walker]:
     root = execute_as(running)
     is_literal = read_server(root).partial_revokes
