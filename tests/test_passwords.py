@@ -40,6 +40,7 @@ PLACES = {
 }
 
 
+@pytest.mark.long
 def test_run_in_which_a_password_can_be_seen_fails_and_says_where(tmp_path: Path) -> None:
     """With a process of xdist's, as script/test runs them; the run below has none."""
     done = run(tmp_path / "run", "-n", "1", *(f"{LEAKY}::test_{name}" for name in PLACES))

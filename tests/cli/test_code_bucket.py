@@ -92,6 +92,7 @@ def test_the_functions_run_from_a_bucket_until_they_are_told_otherwise(run: Comm
     )
 
 
+@pytest.mark.long
 def test_a_newer_program_puts_its_code_beside_the_one_before(
     run: CommandLine, cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -234,6 +234,7 @@ def cloud_of_patterns(mysqld_binary: mysqld.Binary, tmp_path_factory: pytest.Tem
         yield running
 
 
+@pytest.mark.long
 def test_rights_by_pattern_are_told_and_open_what_they_match(
     cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -261,6 +262,7 @@ def test_rights_by_pattern_are_told_and_open_what_they_match(
     )
 
 
+@pytest.mark.long
 def test_an_unescaped_spelling_is_replaced_by_the_escaped_one(
     cloud_of_patterns: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -202,6 +202,7 @@ def test_an_export_that_is_imported_does_not_move_and_a_secret_that_waits_for_it
     assert secrets.get_secret_value(SecretId=name)["SecretString"] == before
 
 
+@pytest.mark.long
 def test_random_moves_lose_nothing(run: CommandLine, cloud: Cloud):
     """One database and its user go between three tenants, in any order, with whatever else is in them."""
     chance = random.Random(12)

@@ -308,6 +308,7 @@ def items(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [item for tenant in plan["tenants"] for item in tenant["items"] if item["text"]]
 
 
+@pytest.mark.long
 def test_the_plan_says_all_that_happens_and_nothing_else(run: CommandLine, cloud: Cloud):
     cloud.sql("CREATE DATABASE shop", "CREATE TABLE shop.orders (id INT)")
     cloud.sql("CREATE TABLE shop.customers (id INT, country INT)")

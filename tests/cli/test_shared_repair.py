@@ -75,7 +75,7 @@ def grants(cloud: Cloud, user: str) -> list[str]:
         ("DROP VIEW aurora_tenants.accounts", TAKEN),
         pytest.param("DROP VIEW aurora_tenants.definers", TAKEN, marks=pytest.mark.long),
         pytest.param("DROP FUNCTION aurora_tenants.definers_1", TAKEN, marks=pytest.mark.long),
-        ("DROP TABLE aurora_tenants.users", TAKEN),
+        pytest.param("DROP TABLE aurora_tenants.users", TAKEN, marks=pytest.mark.long),
         ("DROP DATABASE aurora_tenants", TAKEN),
         (f"REVOKE SELECT ON mysql.db FROM {INSPECTOR}", TAKEN),
         (f"REVOKE SELECT ON aurora_tenants.* FROM {INSPECTOR}", TAKEN),
@@ -246,7 +246,12 @@ def test_a_secret_that_is_gone_is_made_again_with_another_password(run: CommandL
 
 
 @pytest.mark.parametrize(
-    "value", ["not JSON", '{"username": "root", "password": "x"}', f'{{"username": "{INSPECTOR}"}}']
+    "value",
+    [
+        "not JSON",
+        pytest.param('{"username": "root", "password": "x"}', marks=pytest.mark.long),
+        pytest.param(f'{{"username": "{INSPECTOR}"}}', marks=pytest.mark.long),
+    ],
 )
 def test_a_secret_that_is_no_login_becomes_one(run: CommandLine, cloud: Cloud, value: str):
     secrets = cloud.client("secretsmanager")

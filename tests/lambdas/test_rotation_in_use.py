@@ -201,6 +201,7 @@ def rotation_function(world: World) -> str:
 FEW = ("the function crashes before a step", "answers are lost", CANCELLED)
 
 
+@pytest.mark.long
 def test_rotations_that_meet_faults_end_with_a_login(world: World, awake: None) -> None:
     """And at every moment the current password logs in, and so does the one before it until there is a new one."""
     name, chance = fresh("faulty"), random.Random(15)

@@ -34,7 +34,12 @@ Cell = tuple[Account, str]
 
 
 @pytest.fixture(
-    scope="module", params=["literal", "patterns", pytest.param("patterns, folded names", marks=pytest.mark.long)]
+    scope="module",
+    params=[
+        "literal",
+        pytest.param("patterns", marks=pytest.mark.long),
+        pytest.param("patterns, folded names", marks=pytest.mark.long),
+    ],
 )
 def server(request: pytest.FixtureRequest, mysqld_binary: mysqld.Binary) -> Iterator[mysqld.Server]:
     """A server of its own: what is tried here, such as an anonymous account, would change what others' tests see."""

@@ -46,7 +46,7 @@ def delete(cloud: Cloud) -> str:
     return "+ create  schedule awake-MON-FRI-0700: cron(0 7 ? * MON-FRI *) in Europe/Berlin: 0.5 to 4 ACU\n"
 
 
-@pytest.mark.parametrize("by_hand", [disable, change, delete])
+@pytest.mark.parametrize("by_hand", [disable, *(pytest.param(it, marks=pytest.mark.long) for it in (change, delete))])
 def test_drift_is_seen_by_plan_and_healed_by_apply(run: CommandLine, cloud: Cloud, by_hand: Any):
     run.file(SHOP)
     set_to(run)

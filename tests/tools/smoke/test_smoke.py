@@ -26,6 +26,7 @@ Json = Any
 NOT_HERE = {"iam-token", "metric-each-minute", "non-ascii-routine", "region-of-bucket"}
 KNOWN = {probe.id: probe for probe in PROBES}
 ASKED = [probe.id for probe in PROBES if not probe.disturbs]
+pytestmark = pytest.mark.long
 FALSE = ("error-text", "json-column-order", "range-at-half-with-seconds")
 
 
@@ -362,7 +363,6 @@ def odd(account: Account) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("odd")
-@pytest.mark.long
 def test_a_data_api_that_answers_oddly_fails_the_probes_of_that_alone(account: Account, tmp_path: Path):
     odd = {"error-text", "existing-function", "text-of-binary-collations", "json-column-order"}
     quick = [probe for probe in PROBES if sum(it.takes_seconds for it in with_needs([probe])) <= 2]
@@ -383,7 +383,6 @@ def falsified(document: dict[str, Json]) -> dict[str, Json]:
     return {**document, "answers": answers}
 
 
-@pytest.mark.long
 def test_a_replay_names_exactly_the_answers_that_a_sandbox_gives_otherwise(
     account: Account, whole: Run, tmp_path: Path
 ):
@@ -478,7 +477,6 @@ def test_the_list_asks_nothing(account: Account):
     assert (ended.code, ended.out.split()[0], account.calls()) == (0, "waking", calls)
 
 
-@pytest.mark.long
 def test_a_replay_of_one_probe_speaks_of_no_other(account: Account, whole: Run, tmp_path: Path):
     path = tmp_path / "answers.json"
     old = {**whole.document["answers"], "long-gone": {"answer": 1}, "error-text": {"answer": 1}}
@@ -489,7 +487,6 @@ def test_a_replay_of_one_probe_speaks_of_no_other(account: Account, whole: Run, 
     assert ended.code == 2
 
 
-@pytest.mark.long
 def test_a_replay_reads_answers_of_any_form(account: Account, whole: Run, tmp_path: Path):
     path = tmp_path / "answers.json"
     path.write_text(json.dumps({**whole.document, "answers": {"partial-revokes": {"answer": ["odd"]}}}))
