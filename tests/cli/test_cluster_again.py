@@ -15,6 +15,8 @@ from tests.cli.conftest import CommandLine, Terminal, command_line
 from tests.cloud import CLUSTER, SHARED, Cloud, empty
 from tests.endpoint import Endpoint, is_busy, until
 
+pytestmark = pytest.mark.long
+
 DEPLOY = "aurora-tenants shared deploy --yes"
 NEW = f"{DEPLOY} --new-cluster --parameter MinCapacity=4"
 PLAN = "aurora-tenants shared deploy --plan"
@@ -124,7 +126,6 @@ def test_a_wrong_parameter_is_told_shown_and_put_right(run: CommandLine, cloud: 
         assert run("aurora-tenants apply --yes --allow-mass-removal").code == 0
 
 
-@pytest.mark.long
 def test_an_engine_version_that_is_not_there_is_put_right(run: CommandLine, cloud: Cloud):
     wrong, right = "8.0.mysql_aurora.3.99.9", "8.0.mysql_aurora.3.10.6"
     ended = run(f"{DEPLOY} --new-cluster --parameter EngineVersion={wrong}")
@@ -136,7 +137,6 @@ def test_an_engine_version_that_is_not_there_is_put_right(run: CommandLine, clou
     assert cluster["EngineVersion"] == right
 
 
-@pytest.mark.long
 def test_one_that_fails_again_is_gone_on_with_again(run: CommandLine, cloud: Cloud):
     assert run(NEW).code == 1
     made = resources(cloud)
@@ -209,7 +209,6 @@ def test_a_cluster_that_is_there_though_its_creation_failed_is_deleted_by_nobody
     assert (run(DELETE).code, stacks(cloud), clusters(cloud)) == (0, {}, [])
 
 
-@pytest.mark.long
 def test_one_that_came_as_far_as_a_protected_cluster_is_deleted_only_without_protection(run: CommandLine, cloud: Cloud):
     assert run(NEW).code == 1
     assert (run(DELETE).code, stacks(cloud)) == (0, {})  # it would have been protected, and was not made

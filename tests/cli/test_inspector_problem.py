@@ -12,6 +12,8 @@ from tests.cli.conftest import command_line
 from tests.cli.test_shared_repair import INSPECTOR, REPAIRED
 from tests.cloud import SHARED, empty
 
+pytestmark = pytest.mark.long
+
 FIX = (
     f"    fix: when the cause is gone, run: aurora-tenants shared repair --stack {SHARED};"
     " or pass --secret with the ARN of a secret whose user may read the schema mysql\n"

@@ -14,6 +14,8 @@ from tests.cli.conftest import CommandLine, command_line
 from tests.cli.test_cluster_states import INSTANCE, NAMED, TENANT, WANTED
 from tests.cloud import SHARED, Cloud, empty
 
+pytestmark = pytest.mark.long
+
 DEPLOY = "aurora-tenants shared deploy --yes --cluster orders"
 LEAVES = "Nothing was changed.\n"
 NOT_ALLOWED = "Access to KMS is not allowed"
