@@ -84,10 +84,12 @@ def _list(of_item: Check, least: int) -> Check:
 
 
 def _one_of(schema: Mapping[str, Any]) -> Check:
-    """The values that are listed, where nothing else is asked of them. To JSON Schema 1.0 is 1 and True is not."""
+    """The values that are listed, where only a type is asked of them. To JSON Schema 1.0 is 1 and True is not."""
     values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
-    is_certain = not schema.keys() & (_KNOWN - {"enum", "const"}) and not ("enum" in schema and "const" in schema)
-    known = {(type(value), value) for value in values if isinstance(value, str | int)} if is_certain else set()
+    is_certain = not schema.keys() & (_KNOWN - {"type", "enum", "const"}) and not {"enum", "const"} <= schema.keys()
+    names = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", _TYPES)
+    kinds = {kind for name in names for kind in _TYPES[name]} & {str, int, bool} if is_certain else set()
+    known = {(type(value), value) for value in values if type(value) in kinds}
     return lambda value: isinstance(value, str | int) and (type(value), value) in known
 
 

@@ -110,7 +110,7 @@ def test_a_wrong_parameter_is_told_shown_and_put_right(run: CommandLine, cloud: 
         f"stack {CLUSTER}  (2 resources)\n"
         "  + create  DatabaseInstance  AWS::RDS::DBInstance\n"
         "  + create  DatabaseServer  AWS::RDS::DBCluster\n"
-        f"stack {SHARED}  (new, 19 resources)\n"
+        f"stack {SHARED}  (new, 23 resources)\n"
     )
     assert "A month: $408.80 to $817.60 for 4 to 8 ACU on 1 instance; $0.80 more for 2 secrets." in ended.out
     assert json.loads(run(f"{PLAN} --output json --parameter MaxCapacity=8").out)["found"] == [found]
