@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from aurora_tenants.lambdas.password import FORCED
 from tests.cli.conftest import CommandLine
 from tests.cloud import ROTATION, SHARED, Cloud
 from tests.endpoint import until
@@ -57,7 +59,9 @@ def failing(cloud: Cloud) -> Iterator[Callable[[], str]]:
 
     def fail() -> str:
         cloud.fault(ROTATION, "crash")
-        return str(secrets.rotate_secret(SecretId=INSPECTOR)["ARN"])
+        # The clock of the sandbox may have been moved, and the secret rotated a moment ago.
+        token = f"{FORCED}{uuid.uuid4()}"
+        return str(secrets.rotate_secret(SecretId=INSPECTOR, ClientRequestToken=token)["ARN"])
 
     yield fail
     cloud.fault(ROTATION, None)
