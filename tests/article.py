@@ -84,44 +84,55 @@ def _expand_rotation(template: dict[str, Any]) -> None:
     del resources["VpcSecretManagerEndpoint"]
     rotation = resources["DatabaseSecretRotation"]
     name = rotation["Properties"].pop("HostedRotationLambda")["RotationLambdaName"]
-    rotation["Properties"]["RotationLambdaARN"] = {"Fn::GetAtt": ["HostedRotationLambda", "Arn"]}
+    rotation["Properties"]["RotationLambdaARN"] = PUBLISHED
     rotation["DependsOn"] = ["DatabaseSecretAttachment", "DatabaseInstance", "HostedRotationPermission"]
-    of_secrets = [
-        f"secretsmanager:{it}"
-        for it in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
-    ]
-    everything = {"Effect": "Allow", "Action": [*of_secrets, "secretsmanager:GetRandomPassword"], "Resource": "*"}
-    resources["HostedRotationRole"] = {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": _document(
-                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
-            ),
-            "Policies": [{"PolicyName": "rotation", "PolicyDocument": _document(everything)}],
-        },
-    }
+    resources |= published_rotation(name, {"Effect": "Allow", "Action": [*ON_SECRETS, _RANDOM], "Resource": "*"})
+    template["Outputs"]["DatabaseSecretRotationLambda"]["Value"] = PUBLISHED
+
+
+PUBLISHED = {"Fn::GetAtt": ["HostedRotationLambda", "Arn"]}
+ON_SECRETS = tuple(
+    f"secretsmanager:{it}" for it in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+)
+_RANDOM = "secretsmanager:GetRandomPassword"
+
+
+def published_rotation(name: Any, *may: dict[str, Any]) -> dict[str, Any]:
+    """AWS's published function under this name, with a role that may do this, and leave for Secrets Manager to call it.
+
+    Its code is where `upload_rotation` puts it.
+    """
+    assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     endpoint = {"Fn::Sub": "https://secretsmanager.${AWS::Region}.amazonaws.com"}
-    resources["HostedRotationLambda"] = {
-        "Type": "AWS::Lambda::Function",
-        "Properties": {
-            "FunctionName": name,
-            "Runtime": "python3.13",
-            "Handler": "lambda_function.lambda_handler",
-            "Timeout": 30,
-            "Role": {"Fn::GetAtt": ["HostedRotationRole", "Arn"]},
-            "Code": {"S3Bucket": BUCKET, "S3Key": KEY},
-            "Environment": {"Variables": {"SECRETS_MANAGER_ENDPOINT": endpoint, "EXCLUDE_CHARACTERS": ":/@\"'\\"}},
+    return {
+        "HostedRotationRole": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": _document(assume),
+                "Policies": [{"PolicyName": "rotation", "PolicyDocument": _document(*may)}],
+            },
+        },
+        "HostedRotationLambda": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": name,
+                "Runtime": "python3.13",
+                "Handler": "lambda_function.lambda_handler",
+                "Timeout": 30,
+                "Role": {"Fn::GetAtt": ["HostedRotationRole", "Arn"]},
+                "Code": {"S3Bucket": BUCKET, "S3Key": KEY},
+                "Environment": {"Variables": {"SECRETS_MANAGER_ENDPOINT": endpoint, "EXCLUDE_CHARACTERS": ":/@\"'\\"}},
+            },
+        },
+        "HostedRotationPermission": {
+            "Type": "AWS::Lambda::Permission",
+            "Properties": {
+                "FunctionName": PUBLISHED,
+                "Action": "lambda:InvokeFunction",
+                "Principal": "secretsmanager.amazonaws.com",
+            },
         },
     }
-    resources["HostedRotationPermission"] = {
-        "Type": "AWS::Lambda::Permission",
-        "Properties": {
-            "FunctionName": {"Fn::GetAtt": ["HostedRotationLambda", "Arn"]},
-            "Action": "lambda:InvokeFunction",
-            "Principal": "secretsmanager.amazonaws.com",
-        },
-    }
-    template["Outputs"]["DatabaseSecretRotationLambda"]["Value"] = {"Fn::GetAtt": ["HostedRotationLambda", "Arn"]}
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from aurora_sandbox.cloudformation.yaml import load
-from tests.article import BUCKET, KEY, upload_rotation
+from tests.article import ON_SECRETS, PUBLISHED, published_rotation, upload_rotation
 from tests.cloud import SHARED, Cloud
 
 FILE = Path(__file__).parents[1] / "cfn" / "hosted-rotation.yml"
 STACK, FUNCTION = f"{SHARED}-hosted-rotation", f"{SHARED}-hosted-rotation"
-_ARN = {"Fn::GetAtt": ["RotationFunction", "Arn"]}
 
 
 def deploy_hosted(cloud: Cloud, *, is_published: bool) -> None:
@@ -51,58 +50,17 @@ def published() -> dict[str, Any]:
     del resources["Endpoint"]
     rotation = resources["Rotation"]
     name = rotation["Properties"].pop("HostedRotationLambda")["RotationLambdaName"]
-    rotation["Properties"]["RotationLambdaARN"] = _ARN
-    rotation["DependsOn"] = ["User", "RotationPermission"]
-    of_secrets = [f"secretsmanager:{it}Secret{what}" for it, what in _ON_SECRETS]
+    rotation["Properties"]["RotationLambdaARN"] = PUBLISHED
+    rotation["DependsOn"] = ["User", "HostedRotationPermission"]
     only_its_own = {"StringEquals": {"secretsmanager:resource/AllowRotationLambdaArn": _arn(name)}}
-    resources["RotationRole"] = {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": _document(
-                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
-            ),
-            "Policies": [
-                {
-                    "PolicyName": "rotation",
-                    "PolicyDocument": _document(
-                        {"Effect": "Allow", "Action": of_secrets, "Resource": "*", "Condition": only_its_own},
-                        {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"},
-                    ),
-                }
-            ],
-        },
-    }
-    resources["RotationFunction"] = {
-        "Type": "AWS::Lambda::Function",
-        "Properties": {
-            "FunctionName": name,
-            "Runtime": "python3.13",
-            "Handler": "lambda_function.lambda_handler",
-            "Timeout": 30,
-            "Role": {"Fn::GetAtt": ["RotationRole", "Arn"]},
-            "Code": {"S3Bucket": BUCKET, "S3Key": KEY},
-            "Environment": {"Variables": {"SECRETS_MANAGER_ENDPOINT": _ENDPOINT, "EXCLUDE_CHARACTERS": ":/@\"'\\"}},
-        },
-    }
-    resources["RotationPermission"] = {
-        "Type": "AWS::Lambda::Permission",
-        "Properties": {
-            "FunctionName": _ARN,
-            "Action": "lambda:InvokeFunction",
-            "Principal": "secretsmanager.amazonaws.com",
-        },
-    }
+    resources |= published_rotation(
+        name,
+        {"Effect": "Allow", "Action": [*ON_SECRETS], "Resource": "*", "Condition": only_its_own},
+        {"Effect": "Allow", "Action": "secretsmanager:GetRandomPassword", "Resource": "*"},
+    )
     return template
-
-
-_ON_SECRETS = (("Describe", ""), ("Get", "Value"), ("Put", "Value"), ("Update", "VersionStage"))
-_ENDPOINT = {"Fn::Sub": "https://secretsmanager.${AWS::Region}.amazonaws.com"}
 
 
 def _arn(name: Mapping[str, str]) -> dict[str, str]:
     function = name["Fn::Sub"]
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{function}"}
-
-
-def _document(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}

@@ -130,17 +130,20 @@ def delete(aws: Aws, secret: str) -> None:
 def rotate(aws: Aws, secret: str, function: str, *, forced: bool = False) -> None:
     """Rotates a secret now, also one whose rotation was switched off, and waits for the end.
 
-    function: ARN of the one that rotates it. forced: also when readers may still hold the password before the current
-    one, which then ends. Raises NotConverged if the end does not come.
+    function: ARN of the one that is to rotate it if its rotation is off. forced: also when readers may still hold the
+    password before the current one, which then ends. Raises NotConverged if the end does not come.
     """
     client, until = aws.client("secretsmanager"), time.monotonic() + _MOST_SECONDS
     allow = "allow secretsmanager:RotateSecret and DescribeSecret on it, and lambda:InvokeFunction on what rotates it"
     with asking(f"rotate secret {secret}", if_denied=allow):
         version = _begin(client, secret, function, until, new_version(is_forced=forced))
-        while "AWSCURRENT" not in client.describe_secret(SecretId=secret)["VersionIdsToStages"].get(version, ()):
+        while "AWSCURRENT" not in (now := client.describe_secret(SecretId=secret))["VersionIdsToStages"].get(
+            version, ()
+        ):
             if time.monotonic() > until:
                 what = f"the rotation of secret {secret} has not ended after {_MOST_SECONDS:.0f} s"
-                fix = f"look at the log of function {function.rpartition(':')[2]}, then run the same again"
+                name = now.get("RotationLambdaARN", function).rpartition(":")[2]
+                fix = f"look at the log of function {name}, then run the same again"
                 raise NotConverged(Problem("rotation-stuck", what, "everything else is repaired", fix))
             time.sleep(_POLL_SECONDS)
 

@@ -11,7 +11,7 @@ import typer
 from aurora_tenants.cli.interrupts import as_interrupts
 from aurora_tenants.cli.options import DISPLAY, TARGET, AcuPrice, Display, Target, given_price, teller
 from aurora_tenants.cli.tenants import MYSQL, Mysql
-from aurora_tenants.errors import AuroraTenantsError, Exit
+from aurora_tenants.errors import AuroraTenantsError, Exit, InvalidUsage, Problem
 
 if TYPE_CHECKING:
     from aurora_tenants.render.output import Output
@@ -21,8 +21,16 @@ Tenants = Annotated[
     list[str] | None,
     typer.Option("--tenant", help="All there is of this tenant; may be repeated.", metavar="NAME"),
 ]
+_EVERY_SECONDS = 10.0
 Every = Annotated[
-    float, typer.Option("--every", min=1, max=86_400, help="Seconds between two looks of --watch.", metavar="SECONDS")
+    float | None,
+    typer.Option(
+        "--every",
+        min=1,
+        max=86_400,
+        help=f"Seconds between two looks of --watch; {_EVERY_SECONDS:.0f} by default.",
+        metavar="SECONDS",
+    ),
 ]
 
 
@@ -31,7 +39,7 @@ def status(
     target: Target = TARGET,
     tenant: Tenants = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until it is interrupted.")] = False,
-    every: Every = 10.0,
+    every: Every = None,
     wake: Annotated[bool, typer.Option("--wake", help="Wake a paused cluster to ask MySQL.")] = False,
     mysql: Mysql = MYSQL,
     acu_price: AcuPrice = None,
@@ -41,6 +49,9 @@ def status(
     from aurora_tenants.render.overview_json import overview_data
     from aurora_tenants.survey import Request, Survey
 
+    if every is not None and not watch:
+        what = "--every is how often --watch looks, and this looks once"
+        raise InvalidUsage(Problem("only-with-watch", what, fix="add --watch, or leave --every out"))
     out, price = display.open(), given_price(acu_price)
     located = teller(out, is_json=display.is_json or watch)
     request = Request(
@@ -53,7 +64,7 @@ def status(
     )
     survey = Survey(request)
     if watch:
-        _watch(out, survey, every, is_json=display.is_json)
+        _watch(out, survey, every or _EVERY_SECONDS, is_json=display.is_json)
     found = survey.look()
     if display.is_json:
         out.json(overview_data(found))

@@ -81,7 +81,7 @@ def state_of(answer: Mapping[str, Any], now: datetime) -> SecretState:
         answer["Name"],
         answer["ARN"],
         current,
-        pending if pending != current else "",  # the label stays where it is after a rotation
+        pending if pending != current else "",  # where the function leaves the label after a rotation
         rotates=bool(answer.get("RotationEnabled")),
         function=answer.get("RotationLambdaARN", ""),
         rules=answer.get("RotationRules", {}),

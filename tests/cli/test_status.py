@@ -175,6 +175,15 @@ def test_a_mysql_that_cannot_be_read_is_a_problem_beside_what_there_is(run: Comm
     assert found["tenants"][0]["monthly"] == 0.4
 
 
+def test_how_often_without_watch_is_usage(run: CommandLine):
+    ended = run("aurora-tenants status --every 5")
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err == (
+        "error: --every is how often --watch looks, and this looks once  [only-with-watch]\n"
+        "    fix: add --watch, or leave --every out\nNothing was changed.\n"
+    )
+
+
 def test_watching_reads_again_with_the_same_clients_and_ends_when_it_is_interrupted(
     run: CommandLine, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
